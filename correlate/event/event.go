@@ -1,0 +1,228 @@
+// Package event holds what a sensor saw: records as Fluent Bit delivers them,
+// the events that the dialects read from them, and the evidence an event
+// carries about an attacker.
+//
+// Events and records are views. Their strings point into the chunk or into
+// the Arena they were read with and are valid only until the flush that
+// delivered the chunk returns. Whoever keeps one longer clones it.
+package event
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Time is an instant in microseconds since 1970-01-01 UTC, the resolution of
+// the sensors' own time stamps.
+type Time int64
+
+// Never is the zero Time: no instant is known.
+const Never Time = 0
+
+// FromTime converts t, cutting what is finer than a microsecond.
+func FromTime(t time.Time) Time { return Time(t.UnixMicro()) }
+
+// Time converts t to UTC.
+func (t Time) Time() time.Time { return time.UnixMicro(int64(t)).UTC() }
+
+// Hour returns the start of the hour that t falls in.
+func (t Time) Hour() Time {
+	const hour = Time(time.Hour / time.Microsecond)
+	h := t - t%hour
+	if t < 0 && h > t {
+		h -= hour
+	}
+	return h
+}
+
+// Field is one name and its value, as text.
+type Field struct {
+	Key, Value string
+}
+
+// Record is one log record of a chunk: the time Fluent Bit gave it and its
+// body as flat fields. Nested maps are joined with dots ("source.ip"), array
+// elements are numbered ("alert.1"), null is left out.
+type Record struct {
+	Time   Time
+	Fields []Field
+}
+
+// Get returns the value of the first field named key.
+func (r *Record) Get(key string) (string, bool) {
+	for i := range r.Fields {
+		if r.Fields[i].Key == key {
+			return r.Fields[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// Kind says how far an event went. The kinds are ordered: the strongest kind
+// seen decides how a service counts.
+type Kind uint8
+
+// The kinds, weakest first.
+const (
+	// Noise is what the sensor says about itself or what no attacker meant:
+	// start, stop, parse errors.
+	Noise Kind = iota
+	// Scan is a touch: a connection, a probe, a login attempt, a request.
+	Scan
+	// Interaction is use of the service: a command, a transfer, a mail.
+	Interaction
+)
+
+// String returns the kind's name as it stands in the documents.
+func (k Kind) String() string {
+	switch k {
+	case Interaction:
+		return "interaction"
+	case Scan:
+		return "scan"
+	default:
+		return "noise"
+	}
+}
+
+// Role says who reports an event.
+type Role uint8
+
+const (
+	// Decoy is an ordinary decoy service: its events count in full.
+	Decoy Role = iota
+	// Sniffer is a passive observer: its events count and touch the decky
+	// they name, but are no service.
+	Sniffer
+	// Prober is our own active probe of an attacker: its events add
+	// evidence, never a count, time, service, decky or class.
+	Prober
+)
+
+// Phase is a set of the attack phases an event type stands for.
+type Phase uint8
+
+const (
+	// Recon is looking around: connections, banners, login attempts.
+	Recon Phase = 1 << iota
+	// Exfil is hands on data: commands, transfers, queries.
+	Exfil
+)
+
+// Event is one thing one attacker did, in the vocabulary all dialects share.
+type Event struct {
+	// Time is when it happened: the line's own time, or the record's where
+	// the line's is missing, unreadable or too far ahead.
+	Time Time
+	// Addr is the attacker, from the sensor's own connection fields; never
+	// IPv4-mapped, never with a zone.
+	Addr netip.Addr
+	// Decky is the decoy's name, cleaned and capped; "" where none is named.
+	Decky string
+	// Service is the decoy service touched ("ssh"); "" for observers.
+	Service string
+	// Type is the event type in the sensor's own words.
+	Type string
+	Kind Kind
+	Role Role
+	// Phase holds the attack phases of Type.
+	Phase Phase
+	// Handshake says that a TCP handshake is proven: the address can't be
+	// forged.
+	Handshake bool
+	// Large says that a payload of at least 1 MiB was moved.
+	Large bool
+	// Evidence is what the event shows beyond having happened.
+	Evidence []Evidence
+}
+
+// EvidenceKind says what an Evidence is about and what its fields mean.
+type EvidenceKind uint8
+
+const (
+	// Command is something typed or sent: A the line.
+	Command EvidenceKind = iota + 1
+	// Login is an attempt to authenticate: A the principal, B the kind of
+	// secret ("plaintext", "mysql_native_password", "publickey", ...; ""
+	// where no secret was shown), C the secret as it may be shown, Digest
+	// the SHA-256 of the secret's bytes, Outcome how it ended.
+	Login
+	// Fingerprint is a value by which software can be recognised: A the type
+	// ("ja3", "hassh", "http_useragent"), B the value, Payload the rest.
+	Fingerprint
+	// Artifact is a file or mail captured, uploaded or fetched: A its
+	// SHA-256 in hex, B the URL it came from, C its kind ("file", "mail",
+	// "url"), Payload the rest.
+	Artifact
+	// Leak is an address that the attacker's own headers claim: A the
+	// address, B the header, C its category ("public" or the reason why it
+	// can't be public).
+	Leak
+	// Session is a session on the sensor: A its id.
+	Session
+	// Recipient is a mail domain the attacker aimed at: A the domain in
+	// lower-case ASCII, Outcome whether the decoy took it. The local part is
+	// gone.
+	Recipient
+	// Message is a mail taken for the domain A.
+	Message
+	// Stack is a passive or active TCP/IP fingerprint: A the sniffer's guess
+	// of the operating system, N the TTL as seen, M the hop distance (0:
+	// unknown), Payload the snapshot (window, wscale, mss, ...).
+	Stack
+	// Retransmits is N retransmitted segments.
+	Retransmits
+	// KexOrder is the key exchange algorithms A in the client's order.
+	KexOrder
+	// Tool is a tool A recognised from what the event shows; B says by what.
+	Tool
+	// Technique is an ATT&CK technique A, by rule; B says by what.
+	Technique
+	// Alert is a signature an intrusion detector matched: A the signature, B
+	// its category, N its severity (1 is worst).
+	Alert
+)
+
+// Outcome says how an attempt ended.
+type Outcome uint8
+
+// The outcomes, weakest first: the strongest one seen is kept.
+const (
+	Unknown Outcome = iota
+	Failure
+	Success
+)
+
+// String returns the outcome's name as it stands in the documents, "" where
+// it is not known.
+func (o Outcome) String() string {
+	switch o {
+	case Success:
+		return "success"
+	case Failure:
+		return "failure"
+	default:
+		return ""
+	}
+}
+
+// Evidence is one thing an event shows. What A, B, C, N and M mean depends on
+// Kind; strings are repaired and capped.
+type Evidence struct {
+	Kind    EvidenceKind
+	Outcome Outcome
+	N, M    int64
+	A, B, C string
+	Digest  [32]byte
+	Payload []Field
+}
+
+// Get returns the value of the payload field named key, "" without one.
+func (e *Evidence) Get(key string) string {
+	for i := range e.Payload {
+		if e.Payload[i].Key == key {
+			return e.Payload[i].Value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,94 @@
+package event
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The longest texts kept, in bytes, after repair.
+const (
+	MaxName    = 255  // decky, host and sensor names
+	MaxService = 64   // services and event types
+	MaxCommand = 4096 // one command line
+	MaxValue   = 1024 // principals, secrets, user agents and other values
+	MaxPayload = 2048 // one payload, all fields together
+)
+
+// Clean repairs s for display and cuts it to at most limit bytes: invalid
+// UTF-8 becomes U+FFFD, control characters, bidi controls and other invisible
+// format characters are spelled out (\x1b, \u202e). It reports whether
+// anything was cut. The result is s itself where nothing had to change, else
+// it lives in the arena.
+func (a *Arena) Clean(s string, limit int) (clean string, cut bool) {
+	i := 0
+	for i < len(s) && s[i] >= 0x20 && s[i] < 0x7f {
+		i++
+	}
+	if i == len(s) {
+		if len(s) <= limit {
+			return s, false
+		}
+		return s[:limit], true
+	}
+	// Nothing beyond limit input bytes can be shown: repair never shortens.
+	// An invalid byte becomes three.
+	in := s
+	if len(in) > limit+utf8.UTFMax {
+		in = in[:limit+utf8.UTFMax]
+	}
+	b := a.Grab(len(in)*len(`\U000e0001`) + utf8.UTFMax)
+	for i := 0; i < len(in); {
+		r, n := utf8.DecodeRuneInString(in[i:])
+		mark := len(b)
+		b = appendClean(b, r)
+		if len(b) > limit {
+			return a.Keep(b[:mark]), true
+		}
+		i += n
+	}
+	clean = keepIfChanged(a, b, s)
+	return clean, len(in) < len(s)
+}
+
+func keepIfChanged(a *Arena, b []byte, s string) string {
+	if string(b) == s {
+		return s
+	}
+	return a.Keep(b)
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendClean appends r, spelled out where it can't be seen or would change
+// how the text around it is seen.
+func appendClean(b []byte, r rune) []byte {
+	switch {
+	case r == utf8.RuneError:
+		return utf8.AppendRune(b, utf8.RuneError)
+	case r < 0x20 || r == 0x7f:
+		return append(b, '\\', 'x', hexDigits[r>>4], hexDigits[r&15])
+	case r < 0x7f:
+		return append(b, byte(r))
+	case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == 0x2028 || r == 0x2029:
+		if r > 0xffff {
+			b = append(b, '\\', 'U', '0', '0', hexDigits[r>>20&15], hexDigits[r>>16&15])
+		} else {
+			b = append(b, '\\', 'u')
+		}
+		return append(b, hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+	default:
+		return utf8.AppendRune(b, r)
+	}
+}
+
+// Name cleans a name (decky, service, type): repaired, trimmed and capped.
+// "" and "-" are no name.
+func (a *Arena) Name(s string, limit int) string {
+	s = strings.TrimSpace(s)
+	if s == "-" {
+		return ""
+	}
+	s, _ = a.Clean(s, limit)
+	return s
+}
