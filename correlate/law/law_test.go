@@ -1,0 +1,164 @@
+package law
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"dossier/correlate/event"
+)
+
+// A law under test folds numbered items and shows what it holds.
+type subject interface {
+	add(r *rand.Rand, i int)
+	Append([]byte) []byte
+	Decode([]byte) ([]byte, error)
+}
+
+type bottomSubject struct {
+	Bottom
+	limit Limit
+}
+
+func (s *bottomSubject) add(r *rand.Rand, _ int) {
+	key := fmt.Sprintf("%0*d", 1+r.IntN(20), r.IntN(40))
+	at := event.Time(1 + r.IntN(50))
+	s.Add(Entry{Key: key, Count: 1 + int64(r.IntN(3)), First: at, Last: at, Rank: uint8(r.IntN(3)),
+		Payload: string(bytes.Repeat([]byte{'a' + byte(r.IntN(3))}, r.IntN(30)))}, s.limit)
+}
+
+type newestSubject struct {
+	Newest
+	limit Limit
+}
+
+func (s *newestSubject) add(r *rand.Rand, _ int) {
+	s.Add(Item{event.Time(r.IntN(30)), "decky", "ssh", string(bytes.Repeat([]byte{'a' + byte(r.IntN(3))}, r.IntN(40)))}, s.limit)
+}
+
+type firstSubject struct {
+	First
+	keys int
+}
+
+func (s *firstSubject) add(r *rand.Rand, _ int) {
+	s.Add(Item{event.Time(r.IntN(60)), fmt.Sprint(r.IntN(6)), fmt.Sprint(r.IntN(4)), fmt.Sprint(r.IntN(3))}, s.keys)
+}
+
+type timesSubject struct {
+	Times
+	n int
+}
+
+func (s *timesSubject) add(r *rand.Rand, _ int) { s.Add(event.Time(r.IntN(40)), s.n) }
+
+type latestSubject struct{ Latest }
+
+func (s *latestSubject) add(r *rand.Rand, _ int) {
+	s.Add(event.Time(1+r.IntN(10)), fmt.Sprint(r.IntN(9)))
+}
+
+// Every law must hold the same, to the byte, for every order of arrival, also
+// where it is written and read in between.
+func TestOrderFree(t *testing.T) {
+	subjects := map[string]func() subject{
+		"bottom keys":  func() subject { return &bottomSubject{limit: Limit{Keys: 10}} },
+		"bottom bytes": func() subject { return &bottomSubject{limit: Limit{Keys: 30, Bytes: 600}} },
+		"newest count": func() subject { return &newestSubject{limit: Limit{Keys: 10}} },
+		"newest bytes": func() subject { return &newestSubject{limit: Limit{Keys: 30, Bytes: 200}} },
+		"first":        func() subject { return &firstSubject{keys: 8} },
+		"times":        func() subject { return &timesSubject{n: 16} },
+		"latest":       func() subject { return &latestSubject{} },
+	}
+	for name, make := range subjects {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(400) {
+				n := 1 + int(seed%60)
+				order := rand.New(rand.NewPCG(seed, 1)).Perm(n)
+				var want []byte
+				for shuffle := range 6 {
+					s := make()
+					for _, i := range order {
+						s.add(rand.New(rand.NewPCG(seed, uint64(i)+100)), i)
+						if shuffle%2 == 1 && i%5 == 0 {
+							wire := s.Append(nil)
+							s2 := make()
+							rest, err := s2.Decode(wire)
+							if err != nil || len(rest) != 0 {
+								t.Fatalf("seed %d: decode: %v, %d bytes left", seed, err, len(rest))
+							}
+							s = s2
+						}
+					}
+					got := s.Append(nil)
+					if want == nil {
+						want = got
+					} else if !bytes.Equal(got, want) {
+						t.Fatalf("seed %d, shuffle %d: the order of arrival shows:\n%x\n%x", seed, shuffle, want, got)
+					}
+					r := rand.New(rand.NewPCG(seed, uint64(shuffle)))
+					r.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
+				}
+			}
+		})
+	}
+}
+
+func TestBottomKeepsExactAttributesAndEstimates(t *testing.T) {
+	const keys, limit = 20000, 256
+	var b Bottom
+	for round := range 3 {
+		for i := range keys {
+			at := event.Time(1 + round)
+			b.Add(Entry{Key: fmt.Sprint("user", i), Count: 1, First: at, Last: at}, Limit{Keys: limit})
+		}
+	}
+	if b.Len() != limit || !b.Truncated() {
+		t.Fatalf("kept %d keys, truncated %v; want %d, true", b.Len(), b.Truncated(), limit)
+	}
+	for _, e := range b.Entries() {
+		if e.Count != 3 || e.First != 1 || e.Last != 3 {
+			t.Fatalf("%s: count %d, first %d, last %d; want 3, 1, 3", e.Key, e.Count, e.First, e.Last)
+		}
+	}
+	// Four standard errors.
+	if got := b.Distinct(); got < keys*3/4 || got > keys*5/4 {
+		t.Errorf("estimated %d distinct keys of %d", got, keys)
+	}
+}
+
+func TestBottomCountsExactlyBelowItsLimit(t *testing.T) {
+	var b Bottom
+	for i := range 64 {
+		b.Add(Entry{Key: fmt.Sprint(i), Count: 1}, Limit{Keys: 64})
+	}
+	if b.Distinct() != 64 || b.Truncated() {
+		t.Errorf("distinct %d, truncated %v; want 64, false", b.Distinct(), b.Truncated())
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	var b Bottom
+	b.Add(Entry{Key: "root", Count: 2, First: 1, Last: 9, Payload: "x"}, Limit{Keys: 4})
+	f.Add(b.Append(nil))
+	var n Newest
+	n.Add(Item{1, "a", "b", "c"}, Limit{Keys: 4})
+	f.Add(n.Append(nil))
+	var ts Times
+	ts.Add(5, 4)
+	f.Add(ts.Append(nil))
+	f.Add([]byte{0xdd, 0xff, 0xff, 0xff, 0xff, 0xc2})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, s := range []subject{&bottomSubject{}, &newestSubject{}, &firstSubject{}, &timesSubject{}, &latestSubject{}} {
+			if _, err := s.Decode(data); err != nil {
+				continue
+			}
+			// What was accepted must survive a round trip.
+			wire := s.Append(nil)
+			if _, err := s.Decode(wire); err != nil {
+				t.Fatalf("%T: own encoding refused: %v", s, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,113 @@
+package law
+
+import (
+	"slices"
+
+	"dossier/correlate/event"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// Times keeps the newest instants, a multiset.
+type Times struct {
+	list []event.Time // ascending
+	cut  bool
+}
+
+// List returns the kept times, oldest first. The slice is the Times' own.
+func (t *Times) List() []event.Time { return t.list }
+
+// Truncated says whether more times were seen than are kept.
+func (t *Times) Truncated() bool { return t.cut }
+
+// Add combines at into the list and keeps the newest n.
+func (t *Times) Add(at event.Time, n int) {
+	if len(t.list) >= n {
+		t.cut = true
+		if at <= t.list[0] {
+			return
+		}
+		copy(t.list, t.list[1:])
+		t.list = t.list[:len(t.list)-1]
+	}
+	i := len(t.list)
+	if i > 0 && t.list[i-1] > at {
+		i, _ = slices.BinarySearch(t.list, at)
+	}
+	t.list = slices.Insert(t.list, i, at)
+}
+
+// Append appends the msgpack encoding: [cut, first, difference ...].
+func (t *Times) Append(dst []byte) []byte {
+	dst = msgp.AppendArrayHeader(dst, uint32(1+len(t.list)))
+	dst = msgp.AppendBool(dst, t.cut)
+	last := event.Never
+	for _, at := range t.list {
+		dst = appendTime(dst, at-last)
+		last = at
+	}
+	return dst
+}
+
+// Decode reads what Append wrote and returns the bytes behind it.
+func (t *Times) Decode(src []byte) ([]byte, error) {
+	n, src, err := readArray(src)
+	if err != nil || n < 1 {
+		return src, ErrCorrupt
+	}
+	*t = Times{list: t.list[:0]}
+	if t.cut, src, err = msgp.ReadBoolBytes(src); err != nil {
+		return src, err
+	}
+	if cap(t.list) < n-1 {
+		t.list = make([]event.Time, 0, n+1)
+	}
+	last := event.Never
+	for i := range n - 1 {
+		var d event.Time
+		if d, src, err = readTime(src); err != nil {
+			return src, err
+		}
+		if i > 0 && d < 0 {
+			return src, ErrCorrupt
+		}
+		last += d
+		t.list = append(t.list, last)
+	}
+	return src, nil
+}
+
+// Latest keeps the newest value: of equal times the larger content.
+type Latest struct {
+	Time  event.Time
+	Value string
+}
+
+// Add combines a value seen at a time.
+func (l *Latest) Add(at event.Time, value string) {
+	if l.Time == event.Never || at > l.Time || at == l.Time && value > l.Value {
+		*l = Latest{at, value}
+	}
+}
+
+// Append appends the msgpack encoding.
+func (l *Latest) Append(dst []byte) []byte {
+	dst = msgp.AppendArrayHeader(dst, 2)
+	dst = appendTime(dst, l.Time)
+	return msgp.AppendString(dst, l.Value)
+}
+
+// Decode reads what Append wrote and returns the bytes behind it.
+func (l *Latest) Decode(src []byte) ([]byte, error) {
+	n, src, err := readArray(src)
+	if err != nil || n < 2 {
+		return src, ErrCorrupt
+	}
+	if l.Time, src, err = readTime(src); err != nil {
+		return src, err
+	}
+	if l.Value, src, err = readString(src); err != nil {
+		return src, err
+	}
+	return skip(src, n-2)
+}
