@@ -1,0 +1,188 @@
+// Package commit brings the effect of chunks into documents exactly once,
+// although chunks are delivered at least once, in any order, to several
+// writers at a time that crash.
+//
+// Each document carries an opaque state and the ids of the chunks applied to
+// it; it is written by compare-and-set only. When all documents of a chunk
+// are acknowledged a marker goes to the ledger, and the id may leave the
+// documents. Machine is the protocol itself: pure, without I/O, clock or
+// goroutines. Committer drives it against a Store.
+package commit
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"time"
+)
+
+// ChunkID identifies a chunk by its content: the first 16 bytes of the
+// SHA-256 over its tag and bytes.
+type ChunkID [16]byte
+
+// String returns the id in hex, as it is the marker's document id.
+func (id ChunkID) String() string { return hex.EncodeToString(id[:]) }
+
+// Key names one document.
+type Key struct {
+	Index, ID string
+}
+
+// Class orders the documents of a commit and tells the Model what a document
+// is. Documents of a lower class are folded before those of a higher one.
+type Class uint8
+
+// Part is what one chunk contributes to one document.
+type Part struct {
+	Key   Key
+	Class Class
+	// Delta is what the Model folds; nil never.
+	Delta any
+}
+
+// Chunk is one chunk to commit.
+type Chunk struct {
+	ID ChunkID
+	// Ledger names the marker's index.
+	Ledger string
+	// Minute is the time of the chunk's first record in minutes since 1970.
+	Minute uint32
+	// Deadline is when the chunk is given back undone at the latest.
+	Deadline time.Time
+	Parts    []Part
+}
+
+// Result is how a chunk ended.
+type Result uint8
+
+const (
+	// Retry says that something of the chunk is not durable yet.
+	Retry Result = iota
+	// OK says that every document of the chunk is durable or dead-lettered.
+	OK
+)
+
+// Contribution is one chunk's delta to one document.
+type Contribution struct {
+	Chunk ChunkID
+	Delta any
+	// Applied says that the state holds the delta already: it must not be
+	// folded again, but its effects may still be missing.
+	Applied bool
+}
+
+// ErrNotOpened is returned by Model.Fold for a document that doesn't exist
+// and shall not be opened. Its contributions count as done.
+var ErrNotOpened = errors.New("commit: document not opened")
+
+// Model folds and renders documents. It is called by one goroutine at a time.
+type Model interface {
+	// Fold adds the contributions to the stored payload (nil: the document
+	// doesn't exist). The result may hold views of both; it is used before
+	// Fold is called again. An error other than ErrNotOpened says that the
+	// payload can't be read: the document is never overwritten.
+	Fold(key Key, class Class, payload []byte, in []Contribution) (Folded, error)
+}
+
+// Folded is a document's next state.
+type Folded interface {
+	// AppendState appends the state's encoding.
+	AppendState(dst []byte) []byte
+	// AppendDocument appends the document as one line of JSON; state goes
+	// into it as base64 under the name "state".
+	AppendDocument(dst []byte, state []byte) []byte
+	// Effects returns what must be created once the contributions are
+	// applied, and again wherever it isn't known that it was. A document of
+	// that id that exists already is left alone.
+	Effects() []Effect
+}
+
+// Effect is a document created once and never changed.
+type Effect struct {
+	Key  Key
+	Body []byte
+}
+
+// OpKind is how a document is written.
+type OpKind uint8
+
+const (
+	// Create writes a document that must not exist.
+	Create OpKind = iota
+	// Replace writes over the document with the sequence number given.
+	Replace
+	// Put writes over whatever is there.
+	Put
+)
+
+// Version is Elasticsearch's compare-and-set token.
+type Version struct {
+	SeqNo, PrimaryTerm int64
+}
+
+// Op is one write.
+type Op struct {
+	Kind    OpKind
+	Key     Key
+	Version Version // with Replace
+	Body    []byte
+}
+
+// Status is what became of one operation.
+type Status uint8
+
+const (
+	// Unknown: nobody knows whether it was applied, or it was not and may be
+	// tried again later.
+	Unknown Status = iota
+	// Done: acknowledged.
+	Done
+	// Conflict: the document is not as the operation wanted it.
+	Conflict
+	// Rejected: Elasticsearch will never take this document as it is.
+	Rejected
+)
+
+// Written is the answer to one Op.
+type Written struct {
+	Status  Status
+	Version Version // with Done
+	// Reason says in one line what Elasticsearch gave as the cause, without
+	// any of the document's content.
+	Reason string
+}
+
+// Stored is the answer to one key read.
+type Stored struct {
+	// Err says that the document could not be read; the rest is empty.
+	Err     error
+	Exists  bool
+	State   []byte
+	Version Version
+}
+
+// Store is the durable side. Both calls may take as long as their context
+// allows. An error says that nothing is known about any of the operations.
+type Store interface {
+	// Read returns the state of each document, in the order of the keys, as
+	// of now (not as of the last refresh).
+	Read(ctx context.Context, keys []Key) ([]Stored, error)
+	// Write carries out the operations and returns their answers in order.
+	Write(ctx context.Context, ops []Op) ([]Written, error)
+}
+
+// Letter is what can never be written: one chunk's contribution to one
+// document.
+type Letter struct {
+	Chunk  ChunkID
+	Ledger string
+	Minute uint32
+	Part   Part
+	Reason string
+}
+
+// DeadLetters keeps letters durably.
+type DeadLetters interface {
+	// Bury returns after the letters are on disk.
+	Bury(ctx context.Context, letters []Letter) error
+}

@@ -1,0 +1,244 @@
+// Package state holds what is known of an attacker, of a mail domain an
+// attacker aimed at, and of an attacker's hour: the states, the folds that
+// add events to them, and their encoding.
+//
+// A fold is pure and free of order: next = fold(state, events) gives the same
+// state for every order and every grouping of the events. A decoded state is
+// a view of the bytes it was decoded from, and folding keeps views of the
+// events: encode it before either goes away.
+package state
+
+import (
+	"dossier/correlate/event"
+	"dossier/correlate/law"
+)
+
+// The bounds of an attacker's lists. Where Bytes stands, the longest prefix
+// in the list's order that fits is kept.
+var (
+	LimitServices     = law.Limit{Keys: 128}
+	LimitDeckies      = law.Limit{Keys: 256, Bytes: 16 << 10}
+	LimitCommands     = law.Limit{Keys: 200, Bytes: 48 << 10}
+	LimitCredentials  = law.Limit{Keys: 200, Bytes: 12 << 10}
+	LimitFingerprints = law.Limit{Keys: 200, Bytes: 16 << 10}
+	LimitArtifacts    = law.Limit{Keys: 100, Bytes: 8 << 10}
+	LimitLeaks        = law.Limit{Keys: 50, Bytes: 4 << 10}
+	LimitSessions     = law.Limit{Keys: 256}
+	LimitSensors      = law.Limit{Keys: 64}
+	LimitNetwork      = law.Limit{Keys: 32}
+	LimitSmall        = law.Limit{Keys: 64, Bytes: 4 << 10}
+	LimitDomains      = law.Limit{Keys: 256}
+)
+
+const (
+	// LimitHops is the number of first contacts kept.
+	LimitHops = 128
+	// LimitTimes is the number of newest event times kept.
+	LimitTimes = 512
+	// MaxTargets is the number of mail domains of one address for which
+	// documents are opened, about.
+	MaxTargets = 2000
+)
+
+// Attacker is everything known of one address (or IPv6 network).
+type Attacker struct {
+	// First and Last are the smallest and largest event time.
+	First, Last event.Time
+	// Events counts events, Kinds counts them by event.Kind.
+	Events int64
+	Kinds  [3]int64
+	// Services has the services touched; Rank is the strongest event.Kind,
+	// Count the events.
+	Services law.Bottom
+	// Deckies has the decoys touched; First is the first contact.
+	Deckies law.Bottom
+	// Hops has the first contact with each decky (A) and service (B), C the
+	// event type.
+	Hops law.First
+	// Times has the newest event times.
+	Times law.Times
+	// Commands has the newest commands: A service, B decky, C line.
+	Commands     law.Newest
+	CommandCount int64
+	// Credentials is keyed by CredentialKey; Rank is the best event.Outcome,
+	// Payload the secret as it may be shown.
+	Credentials     law.Bottom
+	Attempts        int64
+	Successes       int64
+	FirstSuccess    event.Time
+	Fingerprints    law.Bottom // keyed by type, NUL, value
+	Artifacts       law.Bottom // keyed by SHA-256, NUL, URL, NUL, kind
+	Leaks           law.Bottom // keyed by address, NUL, header, NUL, category
+	Sessions        law.Bottom // keyed by a 64-bit hash of the id
+	Sensors         law.Bottom
+	Network         law.Newest // the real addresses behind a network: A
+	Recon           event.Time // newest event of phase Recon
+	Exfil           event.Time // oldest event of phase Exfil
+	Large           int64      // events that moved at least 1 MiB
+	SystemGuesses   law.Bottom // sniffer's label of the operating system
+	TTLs            law.Bottom // TTL as seen, in decimal
+	Distances       law.Bottom // hop distance, in decimal
+	Stack           law.Latest // newest snapshot, EncodeFields
+	IPIDClass       law.Latest
+	ISNClass        law.Latest
+	Retransmits     int64
+	KexOrders       law.Bottom
+	Tools           law.Bottom // A tool, Payload by what it was recognised
+	Techniques      law.Bottom // ATT&CK id, Payload by what
+	Alerts          law.Bottom // signature, NUL, category; Rank the severity
+	Domains         law.Bottom // mail domains, by which their number is estimated
+	Handshake       bool
+	Transitions     []Transition
+	unknown         []byte // fields of a newer minor version, encoded
+	unknownElements uint32
+}
+
+// Transition is a line crossed for the first time: a first sighting, a first
+// traversal, a risk level reached.
+type Transition struct {
+	// Action is what happened: "observed", "traversal", "login_success",
+	// "hands_on", "class", "risk".
+	Action string
+	// Value tells the class or level apart, "" otherwise.
+	Value string
+	Time  event.Time
+	// Chunk is the id of the chunk that crossed it.
+	Chunk [16]byte
+}
+
+// CredentialKey returns the key of a login's credential: service, principal,
+// kind of secret and the secret's SHA-256.
+func CredentialKey(a *event.Arena, service string, ev *event.Evidence) string {
+	return a.Join(service, "\x00", ev.A, "\x00", ev.B, "\x00", event.View(ev.Digest[:]))
+}
+
+// IsTraversal says whether at least two deckies were touched.
+func (s *Attacker) IsTraversal() bool { return s.Deckies.Len() >= 2 }
+
+// Bounties counts the distinct credentials, fingerprints, artifacts and leaks.
+func (s *Attacker) Bounties() int64 {
+	return s.Credentials.Distinct() + s.Fingerprints.Distinct() + s.Artifacts.Distinct() + s.Leaks.Distinct()
+}
+
+// Fold adds the events that sensor saw. Strings of the events are kept as
+// views; the arena holds the keys that are made here.
+func (s *Attacker) Fold(a *event.Arena, sensor string, network bool, events []*event.Event) {
+	counted := false
+	for _, ev := range events {
+		if ev.Role != event.Prober {
+			s.foldEvent(ev)
+			counted = true
+			if network {
+				s.Network.Add(law.Item{Time: ev.Time, A: ev.Addr.String()}, LimitNetwork)
+			}
+		}
+		for i := range ev.Evidence {
+			s.foldEvidence(a, ev, &ev.Evidence[i])
+		}
+	}
+	if sensor != "" && counted {
+		s.Sensors.Add(law.Entry{Key: sensor}, LimitSensors)
+	}
+}
+
+func (s *Attacker) foldEvent(ev *event.Event) {
+	s.First = law.Earliest(s.First, ev.Time)
+	s.Last = max(s.Last, ev.Time)
+	s.Events++
+	s.Kinds[ev.Kind]++
+	s.Times.Add(ev.Time, LimitTimes)
+	if ev.Service != "" {
+		s.Services.Add(law.Entry{Key: ev.Service, Count: 1, First: ev.Time, Last: ev.Time, Rank: uint8(ev.Kind)}, LimitServices)
+	}
+	if ev.Decky != "" {
+		s.Deckies.Add(law.Entry{Key: ev.Decky, Count: 1, First: ev.Time, Last: ev.Time}, LimitDeckies)
+		s.Hops.Add(law.Item{Time: ev.Time, A: ev.Decky, B: ev.Service, C: ev.Type}, LimitHops)
+	}
+	if ev.Phase&event.Recon != 0 {
+		s.Recon = max(s.Recon, ev.Time)
+	}
+	if ev.Phase&event.Exfil != 0 {
+		s.Exfil = law.Earliest(s.Exfil, ev.Time)
+	}
+	if ev.Large {
+		s.Large++
+	}
+	s.Handshake = s.Handshake || ev.Handshake
+}
+
+func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Evidence) {
+	entry := law.Entry{Count: 1, First: ev.Time, Last: ev.Time}
+	switch e.Kind {
+	case event.Command:
+		s.CommandCount++
+		s.Commands.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: e.A}, LimitCommands)
+	case event.Login:
+		s.Attempts++
+		if e.Outcome == event.Success {
+			s.Successes++
+			s.FirstSuccess = law.Earliest(s.FirstSuccess, ev.Time)
+		}
+		if e.B != "" {
+			entry.Key, entry.Rank, entry.Payload = CredentialKey(a, ev.Service, e), uint8(e.Outcome), e.C
+			s.Credentials.Add(entry, LimitCredentials)
+		}
+	case event.Fingerprint:
+		entry.Key, entry.Payload = a.Join(e.A, "\x00", e.B), EncodeFields(a, e.Payload)
+		s.Fingerprints.Add(entry, LimitFingerprints)
+	case event.Artifact:
+		entry.Key, entry.Payload = a.Join(e.A, "\x00", e.B, "\x00", e.C), EncodeFields(a, e.Payload)
+		s.Artifacts.Add(entry, LimitArtifacts)
+	case event.Leak:
+		entry.Key = a.Join(e.A, "\x00", e.B, "\x00", e.C)
+		s.Leaks.Add(entry, LimitLeaks)
+	case event.Session:
+		entry.Key = shortHash(a, e.A)
+		s.Sessions.Add(entry, LimitSessions)
+	case event.Recipient, event.Message:
+		entry.Key = shortHash(a, e.A)
+		s.Domains.Add(entry, LimitDomains)
+	case event.Stack:
+		s.foldStack(a, ev, e, entry)
+	case event.Retransmits:
+		s.Retransmits += e.N
+	case event.KexOrder:
+		entry.Key = e.A
+		s.KexOrders.Add(entry, LimitSmall)
+	case event.Tool:
+		entry.Key, entry.Payload = e.A, e.B
+		s.Tools.Add(entry, LimitSmall)
+	case event.Technique:
+		entry.Key, entry.Payload = e.A, e.B
+		s.Techniques.Add(entry, LimitSmall)
+	case event.Alert:
+		// The worst severity is 1: ranks keep the largest.
+		entry.Key, entry.Rank = a.Join(e.A, "\x00", e.B), uint8(255-min(max(e.N, 1), 254))
+		s.Alerts.Add(entry, LimitSmall)
+	}
+}
+
+func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence, entry law.Entry) {
+	if e.A != "" {
+		entry.Key = e.A
+		s.SystemGuesses.Add(entry, LimitSmall)
+	}
+	if e.N > 0 {
+		entry.Key = decimal(a, e.N)
+		s.TTLs.Add(entry, LimitSmall)
+	}
+	if e.M > 0 {
+		entry.Key = decimal(a, e.M)
+		s.Distances.Add(entry, LimitSmall)
+	}
+	for _, f := range e.Payload {
+		switch {
+		case f.Key == "ipid_class" && f.Value != "" && f.Value != "unknown":
+			s.IPIDClass.Add(ev.Time, f.Value)
+		case f.Key == "isn_class" && f.Value != "" && f.Value != "unknown":
+			s.ISNClass.Add(ev.Time, f.Value)
+		}
+	}
+	if len(e.Payload) > 0 {
+		s.Stack.Add(ev.Time, EncodeFields(a, e.Payload))
+	}
+}

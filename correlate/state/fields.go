@@ -1,0 +1,63 @@
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+
+	"dossier/correlate/event"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// EncodeFields encodes a payload as a msgpack array of names and values: the
+// longest prefix of whole fields that fits event.MaxPayload. No fields are "".
+func EncodeFields(a *event.Arena, fields []event.Field) string {
+	size, n := 3, 0
+	for ; n < len(fields); n++ {
+		s := len(fields[n].Key) + len(fields[n].Value) + 6
+		if size+s > event.MaxPayload {
+			break
+		}
+		size += s
+	}
+	if n == 0 {
+		return ""
+	}
+	b := msgp.AppendArrayHeader(a.Grab(size+3), uint32(2*n))
+	for _, f := range fields[:n] {
+		b = msgp.AppendString(b, f.Key)
+		b = msgp.AppendString(b, f.Value)
+	}
+	return a.Keep(b)
+}
+
+// DecodeFields calls yield for each field of a payload, in its order. It stops
+// at the first byte that isn't EncodeFields' work.
+func DecodeFields(payload string, yield func(key, value string)) {
+	if payload == "" {
+		return
+	}
+	n, b, err := msgp.ReadArrayHeaderBytes(event.Bytes(payload))
+	for ; err == nil && n >= 2; n -= 2 {
+		var key, value []byte
+		if key, b, err = msgp.ReadStringZC(b); err != nil {
+			return
+		}
+		if value, b, err = msgp.ReadStringZC(b); err != nil {
+			return
+		}
+		yield(event.View(key), event.View(value))
+	}
+}
+
+// shortHash returns 16 hex digits of the SHA-256 of s: what is only counted
+// need not be kept whole.
+func shortHash(a *event.Arena, s string) string {
+	sum := sha256.Sum256(event.Bytes(s))
+	return a.Keep(hex.AppendEncode(a.Grab(16), sum[:8]))
+}
+
+func decimal(a *event.Arena, n int64) string {
+	return a.Keep(strconv.AppendInt(a.Grab(20), n, 10))
+}
