@@ -43,9 +43,8 @@ type Part struct {
 // Chunk is one chunk to commit.
 type Chunk struct {
 	ID ChunkID
-	// Ledger names the marker's index.
-	Ledger string
-	// Minute is the time of the chunk's first record in minutes since 1970.
+	// Minute is the time of the chunk's first record in minutes since 1970:
+	// it tells in which index the marker is.
 	Minute uint32
 	// Deadline is when the chunk is given back undone at the latest.
 	Deadline time.Time
@@ -175,7 +174,6 @@ type Store interface {
 // document.
 type Letter struct {
 	Chunk  ChunkID
-	Ledger string
 	Minute uint32
 	Part   Part
 	Reason string

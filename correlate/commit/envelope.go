@@ -1,0 +1,183 @@
+package commit
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// The version of the envelope and of the payloads in it. A newer minor
+// version may add elements to the envelope and names to the payloads, which
+// an older writer carries through; a newer major version may change
+// anything, so an older writer leaves the document alone.
+const (
+	Major = 1
+	Minor = 0
+)
+
+// ErrNewer is returned for a state of a newer major version.
+var ErrNewer = errors.New("commit: state was written by a newer major version")
+
+// ErrCorrupt is returned for bytes that are no state.
+var ErrCorrupt = errors.New("commit: state is unreadable")
+
+// applied is one chunk that a document holds.
+type applied struct {
+	id ChunkID
+	// minute is that of the chunk's first record, which tells where its
+	// marker is; since is when it was applied, by which it ages.
+	minute, since uint32
+}
+
+const appliedSize = 16 + 4 + 4
+
+// envelope is a document's state: who contributed, and the model's payload.
+// It is a msgpack array [major, minor, applied, packing, payload, ...]:
+// applied is a bin of 24 bytes a chunk, packing says whether the payload is
+// deflated.
+type envelope struct {
+	minor   uint64
+	applied []applied
+	payload []byte
+	// extra holds the elements of a newer minor version, encoded.
+	extra  []byte
+	extraN uint32
+}
+
+const (
+	packNone    = 0
+	packDeflate = 1
+	// packFrom is the payload size from which deflating is worth its time:
+	// small states are most of the writes, large ones most of the bytes.
+	packFrom = 8 << 10
+	// maxPayload bounds what a deflated payload may unpack to.
+	maxPayload = 4 << 20
+)
+
+func (e *envelope) has(id ChunkID) bool {
+	for i := range e.applied {
+		if e.applied[i].id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// decodeEnvelope reads a stored state. The payload is a view of src unless it
+// was packed.
+func decodeEnvelope(src []byte) (e envelope, err error) {
+	n, b, err := msgp.ReadArrayHeaderBytes(src)
+	if err != nil || n < 2 {
+		return e, ErrCorrupt
+	}
+	major, b, err := msgp.ReadUint64Bytes(b)
+	if err != nil {
+		return e, ErrCorrupt
+	}
+	if major > Major {
+		return e, fmt.Errorf("%w (%d, this one is %d)", ErrNewer, major, Major)
+	}
+	if major < Major || n < 5 {
+		return e, ErrCorrupt
+	}
+	if e.minor, b, err = msgp.ReadUint64Bytes(b); err != nil {
+		return e, ErrCorrupt
+	}
+	var ids []byte
+	if ids, b, err = msgp.ReadBytesZC(b); err != nil || len(ids)%appliedSize != 0 {
+		return e, ErrCorrupt
+	}
+	e.applied = make([]applied, len(ids)/appliedSize)
+	for i := range e.applied {
+		raw := ids[i*appliedSize:]
+		copy(e.applied[i].id[:], raw)
+		e.applied[i].minute = binary.BigEndian.Uint32(raw[16:])
+		e.applied[i].since = binary.BigEndian.Uint32(raw[20:])
+	}
+	packing, b, err := msgp.ReadUint8Bytes(b)
+	if err != nil {
+		return e, ErrCorrupt
+	}
+	if e.payload, b, err = msgp.ReadBytesZC(b); err != nil {
+		return e, ErrCorrupt
+	}
+	switch packing {
+	case packNone:
+	case packDeflate:
+		if e.payload, err = inflate(e.payload); err != nil {
+			return e, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+	default:
+		return e, ErrCorrupt
+	}
+	e.extraN, e.extra = n-5, b
+	for range e.extraN {
+		if b, err = msgp.Skip(b); err != nil {
+			return e, ErrCorrupt
+		}
+	}
+	if len(b) != 0 {
+		return e, ErrCorrupt
+	}
+	return e, nil
+}
+
+// append appends the encoded envelope.
+func (e *envelope) append(dst []byte) []byte {
+	dst = msgp.AppendArrayHeader(dst, 5+e.extraN)
+	dst = msgp.AppendUint64(dst, Major)
+	dst = msgp.AppendUint64(dst, max(e.minor, Minor))
+	dst = msgp.AppendBytesHeader(dst, uint32(len(e.applied)*appliedSize))
+	for i := range e.applied {
+		a := &e.applied[i]
+		dst = append(dst, a.id[:]...)
+		dst = binary.BigEndian.AppendUint32(dst, a.minute)
+		dst = binary.BigEndian.AppendUint32(dst, a.since)
+	}
+	packing, payload := uint8(packNone), e.payload
+	if len(payload) >= packFrom {
+		if packed := deflate(payload); len(packed) < len(payload) {
+			packing, payload = packDeflate, packed
+		}
+	}
+	dst = msgp.AppendUint8(dst, packing)
+	dst = msgp.AppendBytes(dst, payload)
+	return append(dst, e.extra...)
+}
+
+var deflaters = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(io.Discard, flate.BestSpeed)
+	if err != nil {
+		panic(err) // only for a level that doesn't exist
+	}
+	return w
+}}
+
+func deflate(b []byte) []byte {
+	w := deflaters.Get().(*flate.Writer)
+	defer deflaters.Put(w)
+	var out bytes.Buffer
+	out.Grow(len(b) / 2)
+	w.Reset(&out)
+	// A bytes.Buffer takes everything.
+	_, _ = w.Write(b)
+	_ = w.Close()
+	return out.Bytes()
+}
+
+func inflate(b []byte) ([]byte, error) {
+	out, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), maxPayload+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(out) > maxPayload {
+		return nil, errors.New("it unpacks to more than 4 MiB")
+	}
+	return out, nil
+}

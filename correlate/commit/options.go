@@ -1,0 +1,116 @@
+package commit
+
+import (
+	"errors"
+	"time"
+)
+
+// MachineOptions configures a Machine.
+type MachineOptions struct {
+	// Ledger names the index that holds the marker of a chunk whose first
+	// record is of that minute (since 1970).
+	Ledger func(minute uint32) string
+	// CacheBytes bounds the memory of the cache.
+	//
+	// If CacheBytes is zero, the default of 256 MiB will be used.
+	CacheBytes int64
+	// MaxApplied bounds the chunk ids in one document. A chunk that would go
+	// beyond is given back.
+	//
+	// If MaxApplied is zero, the default of 512 will be used.
+	MaxApplied int
+	// Retention is how long an id without a marker stays in a document; the
+	// ledger must be kept as long.
+	//
+	// If Retention is zero, the default of 30 days will be used.
+	Retention time.Duration
+	// MaxDocuments bounds the documents of one write.
+	//
+	// If MaxDocuments is zero, the default of 5000 will be used.
+	MaxDocuments int
+	// RequestTimeout is how long a request may take where no chunk's
+	// deadline gives it more.
+	//
+	// If RequestTimeout is zero, the default of 2 s will be used.
+	RequestTimeout time.Duration
+	// MarkerDelay is how long a marker waits for a bulk to travel with.
+	//
+	// If MarkerDelay is zero, the default of 250 ms will be used.
+	MarkerDelay time.Duration
+	// BackoffMin and BackoffMax bound the pause before a document is tried
+	// again after a failure that is no conflict.
+	//
+	// If zero, the defaults of 50 ms and 2 s will be used.
+	BackoffMin, BackoffMax time.Duration
+	// Seed seeds the jitter of pauses.
+	Seed uint64
+	// Report is told what operators must know; it must not block.
+	Report func(Incident)
+}
+
+func (o *MachineOptions) setDefaults() error {
+	if o.Ledger == nil {
+		return errors.New("commit: MachineOptions.Ledger is missing")
+	}
+	setDefault(&o.CacheBytes, 256<<20)
+	setDefault(&o.MaxApplied, 512)
+	setDefault(&o.Retention, 30*24*time.Hour)
+	setDefault(&o.MaxDocuments, 5000)
+	setDefault(&o.RequestTimeout, 2*time.Second)
+	setDefault(&o.MarkerDelay, 250*time.Millisecond)
+	setDefault(&o.BackoffMin, 50*time.Millisecond)
+	setDefault(&o.BackoffMax, 2*time.Second)
+	if o.Report == nil {
+		o.Report = func(Incident) {}
+	}
+	return nil
+}
+
+func setDefault[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}
+
+// IncidentKind tells incidents apart.
+type IncidentKind string
+
+// The incidents.
+const (
+	// Unreachable: a request failed or a document was refused for now.
+	Unreachable IncidentKind = "unreachable"
+	// Unreadable: a stored state can't be read; its document is left alone.
+	Unreadable IncidentKind = "unreadable"
+	// Buried: a contribution went to the dead letters.
+	Buried IncidentKind = "buried"
+	// NotBuried: the dead letters could not be written.
+	NotBuried IncidentKind = "not_buried"
+	// Full: a document holds as many chunk ids as it may.
+	Full IncidentKind = "full"
+	// AtRisk: an id aged out without a marker.
+	AtRisk IncidentKind = "exactness_at_risk"
+	// EffectLost: a document to be created once was rejected.
+	EffectLost IncidentKind = "effect_rejected"
+)
+
+// Incident is something an operator should know.
+type Incident struct {
+	Kind   IncidentKind
+	Key    Key // the document, where it is about one
+	Reason string
+	Err    error
+}
+
+// Stats counts what a Machine did.
+type Stats struct {
+	Chunks, Skipped, OK, Retried     int64
+	Tasks, Reads, Writes             int64
+	DocumentsRead, DocumentsWritten  int64
+	Created, Conflicts, Unknown      int64
+	Confirmed, Markers, Effects      int64
+	Buried, Refused, AtRisk, Evicted int64
+	CacheBytes, CacheEntries         int64
+	MaxApplied                       int64
+	WrittenByClass                   [8]int64
+}
