@@ -1,0 +1,206 @@
+package esnode
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain starts a node and waits to be killed where TestNodeEndsWithItsOwner
+// runs this program again; else it runs the tests.
+func TestMain(m *testing.M) {
+	if os.Getenv("ESNODE_TEST_OWNER") == "" {
+		os.Exit(m.Run())
+	}
+	n, err := Start(context.Background(), Options{Name: "orphan", Heap: "256m"})
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	fmt.Println("started", n.URL, n.Dir)
+	select {}
+}
+
+func TestOptions(t *testing.T) {
+	for _, bad := range []Options{
+		{Name: "Upper"}, {Name: "../x"}, {Heap: "lots"}, {TLS: true}, {ClientCertificates: true, Password: "x"},
+	} {
+		if err := bad.complete(); err == nil {
+			t.Errorf("%+v: accepted", bad)
+		}
+	}
+	var o Options
+	if err := o.complete(); err != nil || o.Name != "node" || o.Heap != "512m" {
+		t.Errorf("defaults: %+v, %v", o, err)
+	}
+}
+
+func TestSharedIsOneNode(t *testing.T) {
+	n := Shared(t)
+	if again := Shared(t); again != n {
+		t.Error("two nodes in one process")
+	}
+	info := n.Must(t, "GET", "/", nil)
+	if v, _ := info["version"].(map[string]any); !strings.HasPrefix(fmt.Sprint(v["number"]), "8.") {
+		t.Errorf("version: %v", info["version"])
+	}
+	if n.Backend == "external" {
+		return
+	}
+	if err := n.Kill(); err == nil {
+		t.Error("a test could kill the node that others use")
+	}
+	other, err := reopen(n.Dir)
+	if err != nil || other.URL != n.URL {
+		t.Errorf("another process finds %v, %v", other, err)
+	}
+}
+
+func TestCrashRestartAndRotation(t *testing.T) {
+	ctx := t.Context()
+	n := Require(t, Options{Name: "tls", Password: "correct-horse", TLS: true, Settings: map[string]string{"resource.reload.interval.high": "1s"}})
+	n.Must(t, "PUT", "/esnode-a/_doc/1?refresh=true", map[string]any{"k": "v"})
+
+	res, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: n.Authority().Pool()}}}).Get(n.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 401 {
+		t.Errorf("without a password: HTTP %d, want 401", res.StatusCode)
+	}
+	if res, err := http.Get(n.URL); err == nil {
+		res.Body.Close()
+		t.Error("the certificate is trusted without its authority")
+	}
+
+	url := n.URL
+	if err := n.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := n.Do(ctx, "GET", "/", nil); err == nil || n.Running() {
+		t.Fatal("answers after Kill")
+	}
+	start := time.Now()
+	if err := n.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("restart after a crash took %.1f s", time.Since(start).Seconds())
+	if n.URL != url {
+		t.Errorf("address changed from %s to %s", url, n.URL)
+	}
+	if doc := n.Must(t, "GET", "/esnode-a/_doc/1", nil); doc["found"] != true {
+		t.Errorf("document lost: %v", doc)
+	}
+
+	serial := func() string {
+		c, err := tls.Dial("tcp", strings.TrimPrefix(n.URL, "https://"), &tls.Config{RootCAs: n.Authority().Pool()})
+		if err != nil {
+			return ""
+		}
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	before := serial()
+	if err := n.RotateCertificate(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		if now := serial(); now != "" && now != before {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the new certificate is not served")
+		}
+	}
+
+	if err := n.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	if _, _, err := n.Do(short, "GET", "/", nil); err == nil {
+		t.Error("answers while paused")
+	}
+	if err := n.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	n.Must(t, "GET", "/", nil)
+}
+
+// TestNodeEndsWithItsOwner kills the process that started a node, as a test
+// run that is aborted would be.
+func TestNodeEndsWithItsOwner(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := exec.Command(self)
+	owner.Env = append(os.Environ(), "ESNODE_TEST_OWNER=1")
+	out, err := owner.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner.Stderr = os.Stderr
+	if err := owner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	owner.Process.Kill()
+	owner.Wait()
+	var url, dir string
+	if _, err := fmt.Sscanf(line, "started %s %s", &url, &dir); err != nil {
+		t.Fatalf("owner said %q", line)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		_, statErr := os.Stat(dir)
+		res, httpErr := http.Get(url)
+		if httpErr == nil {
+			res.Body.Close()
+		}
+		if os.IsNotExist(statErr) && httpErr != nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still there 30 s after its owner: folder %v, HTTP %v", statErr, httpErr)
+		}
+	}
+}
+
+// TestClusterSurvivesItsMaster needs three nodes at once, so not with -short.
+func TestClusterSurvivesItsMaster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIP: three nodes at once are too much for -short")
+	}
+	ctx := t.Context()
+	start := time.Now()
+	c := RequireCluster(t, ClusterOptions{Tiebreaker: true, Node: Options{Heap: "384m"}})
+	t.Logf("three nodes green after %.1f s", time.Since(start).Seconds())
+	c.Nodes[0].Must(t, "PUT", "/esnode-c", map[string]any{"settings": map[string]any{"number_of_shards": 1, "number_of_replicas": 1}})
+	c.Nodes[0].Must(t, "PUT", "/esnode-c/_doc/1", map[string]any{"k": "v"})
+	if err := c.WaitGreen(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Nodes[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Nodes[1].WaitFor(ctx, "yellow&wait_for_nodes=2"); err != nil {
+		t.Fatal(err)
+	}
+	if doc := c.Nodes[1].Must(t, "GET", "/esnode-c/_doc/1", nil); doc["found"] != true {
+		t.Errorf("document lost with its first node: %v", doc)
+	}
+	if err := c.Nodes[0].Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitGreen(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
