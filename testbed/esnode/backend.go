@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -283,6 +282,9 @@ func (r *javaRunner) remove() {
 	}
 }
 
+// purge has nothing to do: all data is in the node's folder.
+func (r *javaRunner) purge() {}
+
 // dockerRunner runs a node in a container of the official image.
 type dockerRunner struct {
 	n *Node
@@ -327,6 +329,7 @@ func (r *dockerRunner) start(ctx context.Context) error {
 	s["xpack.ml.enabled"] = "false"
 	maps.Copy(s, r.o.Settings)
 	args := []string{"run", "-d", "--name", r.container(),
+		"-v", r.container() + ":/usr/share/elasticsearch/data",
 		"-p", fmt.Sprintf("127.0.0.1:%d:9200", r.n.Port),
 		"-e", fmt.Sprintf("ES_JAVA_OPTS=-Xms%[1]s -Xmx%[1]s", r.o.Heap)}
 	if c := r.o.cluster; c.network != "" {
@@ -375,7 +378,9 @@ func (r *dockerRunner) logs() string {
 }
 
 func (r *dockerRunner) remove() {
-	cmd := exec.Command("docker", "rm", "-f", "-v", r.container())
-	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
-	cmd.Run()
+	exec.Command("docker", "rm", "-f", r.container()).Run()
+}
+
+func (r *dockerRunner) purge() {
+	exec.Command("docker", "volume", "rm", r.container()).Run()
 }

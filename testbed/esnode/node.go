@@ -147,8 +147,10 @@ type runner interface {
 	alive() bool
 	// logs returns the node's last words.
 	logs() string
-	// remove ends what is left of the process and its traces outside dir.
+	// remove ends what is left of the process. Its data stays.
 	remove()
+	// purge removes data that is kept outside the node's folder.
+	purge()
 }
 
 // Node is an Elasticsearch node. Its methods may be called concurrently, but
@@ -403,13 +405,27 @@ func (n *Node) Close() error {
 		}
 		n.runner.remove()
 	}
-	return n.forget()
+	if n.KeepDir {
+		err := os.Remove(filepath.Join(n.Dir, "node.json"))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return n.removeData()
 }
 
-// forget removes the record, and the folder where it is not to be kept.
-func (n *Node) forget() error {
-	if n.KeepDir {
-		return os.Remove(filepath.Join(n.Dir, "node.json"))
+// Purge is Close, and removes a kept folder too.
+func (n *Node) Purge() error {
+	if err := n.Close(); err != nil || !n.ours {
+		return err
+	}
+	return n.removeData()
+}
+
+func (n *Node) removeData() error {
+	if n.runner != nil {
+		n.runner.purge()
 	}
 	return os.RemoveAll(n.Dir)
 }

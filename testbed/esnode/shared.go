@@ -61,19 +61,21 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	return openOrStart(ctx, o, detached)
 }
 
-// Find returns the running node that Open started under the name, or an error
-// of fs.ErrNotExist.
+// Find returns the running node that Open started under the name.
 func Find(name string) (*Node, error) {
 	nodes, err := nodesDir()
 	if err != nil {
 		return nil, err
 	}
+	if !nameForm.MatchString(name) {
+		return nil, fmt.Errorf("esnode: %q is no name of a node", name)
+	}
 	n, err := reopen(filepath.Join(nodes, name))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !n.Running() {
+		return nil, fmt.Errorf("esnode: no node named %s runs", name)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if !n.Running() {
-		return nil, fmt.Errorf("esnode: %s: %w", name, fs.ErrNotExist)
 	}
 	n.ours = true
 	return n, nil

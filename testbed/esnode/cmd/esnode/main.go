@@ -82,11 +82,8 @@ func down(ctx context.Context, name string, purge bool) error {
 	if err := n.Stop(ctx); err != nil {
 		return err
 	}
-	if err := n.Close(); err != nil {
-		return err
-	}
 	if purge {
-		return os.RemoveAll(n.Dir)
+		return n.Purge()
 	}
-	return nil
+	return n.Close()
 }
