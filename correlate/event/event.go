@@ -132,6 +132,9 @@ type Event struct {
 	Handshake bool
 	// Large says that a payload of at least 1 MiB was moved.
 	Large bool
+	// Stray says that Time is so far from the record's own that it must not
+	// open a month of its own.
+	Stray bool
 	// Evidence is what the event shows beyond having happened.
 	Evidence []Evidence
 }

@@ -38,6 +38,8 @@ const (
 	// MaxTargets is the number of mail domains of one address for which
 	// documents are opened, about.
 	MaxTargets = 2000
+	// LimitTransitions is the number of lines that can be crossed, and some.
+	LimitTransitions = 32
 )
 
 // Attacker is everything known of one address (or IPv6 network).
@@ -60,6 +62,7 @@ type Attacker struct {
 	// Commands has the newest commands: A service, B decky, C line.
 	Commands     law.Newest
 	CommandCount int64
+	FirstCommand event.Time
 	// Credentials is keyed by CredentialKey; Rank is the best event.Outcome,
 	// Payload the secret as it may be shown.
 	Credentials     law.Bottom
@@ -87,10 +90,25 @@ type Attacker struct {
 	Techniques      law.Bottom // ATT&CK id, Payload by what
 	Alerts          law.Bottom // signature, NUL, category; Rank the severity
 	Domains         law.Bottom // mail domains, by which their number is estimated
+	Crowd           Crowd
 	Handshake       bool
 	Transitions     []Transition
 	unknown         []byte // fields of a newer minor version, encoded
 	unknownElements uint32
+}
+
+// Crowd says that an address aims at more than MaxTargets mail domains.
+type Crowd struct {
+	// Share is the part of the domains for which the chunk that crossed the
+	// bound opened documents, by law.Share; 0 while the bound isn't crossed.
+	Share float64
+	Chunk [16]byte
+}
+
+// Opens says whether a document may be opened for a domain that a chunk
+// names and that has none yet.
+func (c Crowd) Opens(domain string, chunk [16]byte) bool {
+	return c.Share == 0 || c.Chunk == chunk && law.Share(domain) <= c.Share
 }
 
 // Transition is a line crossed for the first time: a first sighting, a first
@@ -171,6 +189,7 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 	switch e.Kind {
 	case event.Command:
 		s.CommandCount++
+		s.FirstCommand = law.Earliest(s.FirstCommand, ev.Time)
 		s.Commands.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: e.A}, LimitCommands)
 	case event.Login:
 		s.Attempts++

@@ -148,6 +148,7 @@ func (s *Attacker) Append(dst []byte) []byte {
 	e.part("t", &s.Times, len(s.Times.List()) > 0)
 	e.part("c", &s.Commands, len(s.Commands.Items()) > 0 || s.Commands.Truncated())
 	e.int("cn", s.CommandCount)
+	e.time("cf", s.FirstCommand)
 	e.bottom("cr", &s.Credentials)
 	e.int("la", s.Attempts)
 	e.int("ls", s.Successes)
@@ -173,6 +174,12 @@ func (s *Attacker) Append(dst []byte) []byte {
 	e.bottom("te", &s.Techniques)
 	e.bottom("al", &s.Alerts)
 	e.bottom("do", &s.Domains)
+	if s.Crowd.Share > 0 {
+		e.key("cw")
+		e.b = msgp.AppendArrayHeader(e.b, 2)
+		e.b = msgp.AppendFloat64(e.b, s.Crowd.Share)
+		e.b = msgp.AppendBytes(e.b, s.Crowd.Chunk[:])
+	}
 	e.bool("hs", s.Handshake)
 	if len(s.Transitions) > 0 {
 		e.key("tr")
@@ -212,6 +219,8 @@ func (s *Attacker) Decode(src []byte) error {
 			t.part = &s.Commands
 		case "cn":
 			t.int = &s.CommandCount
+		case "cf":
+			t.time = &s.FirstCommand
 		case "cr":
 			t.part = &s.Credentials
 		case "la":
@@ -262,6 +271,8 @@ func (s *Attacker) Decode(src []byte) error {
 			t.part = &s.Alerts
 		case "do":
 			t.part = &s.Domains
+		case "cw":
+			t.fn = s.Crowd.decode
 		case "hs":
 			t.bool = &s.Handshake
 		case "tr":
@@ -275,6 +286,22 @@ func (s *Attacker) Decode(src []byte) error {
 		return t, true
 	})
 	return err
+}
+
+func (c *Crowd) decode(b []byte) ([]byte, error) {
+	n, b, err := msgp.ReadArrayHeaderBytes(b)
+	if err != nil || n != 2 {
+		return b, ErrCorrupt
+	}
+	if c.Share, b, err = msgp.ReadFloat64Bytes(b); err != nil {
+		return b, err
+	}
+	chunk, b, err := msgp.ReadBytesZC(b)
+	if err != nil || len(chunk) != len(c.Chunk) {
+		return b, ErrCorrupt
+	}
+	copy(c.Chunk[:], chunk)
+	return b, nil
 }
 
 func appendTransitions(b []byte, ts []Transition) []byte {

@@ -1,0 +1,251 @@
+// Package correlate keeps one file on every attacker: it reads the records of
+// a chunk into events, groups them by attacker and commits what they change.
+//
+// An Engine serves one Fluent Bit output instance. Engines that write to the
+// same indices share one commit.Committer, whose Model comes from NewModel.
+package correlate
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"dossier/correlate/commit"
+	"dossier/correlate/dialect"
+	"dossier/correlate/event"
+)
+
+// Records reads the records of one chunk.
+type Records interface {
+	// Next moves to the next record; false at the end and at a break.
+	Next() bool
+	// Record is the current record, valid until Next.
+	Record() *event.Record
+	// Err says why Next stopped: nil at the chunk's proper end.
+	Err() error
+	// Offset is where the last whole record ended, in bytes.
+	Offset() int
+	// Malformed counts the entries that were whole but no records.
+	Malformed() int
+}
+
+// Broken is the part of a chunk that can't be decoded.
+type Broken struct {
+	Chunk  commit.ChunkID
+	Tag    string
+	Offset int
+	Data   []byte
+	Reason string
+}
+
+// Options configures an Engine.
+type Options struct {
+	// Committer makes chunks durable. Its Model must come from NewModel with
+	// the same Indices.
+	Committer *commit.Committer
+	// Indices names the documents' indices.
+	Indices Indices
+	// Decode starts to read a chunk; what it returns may hold views of data
+	// and of the arena.
+	Decode func(a *event.Arena, data []byte) Records
+	// Parser reads records into events.
+	Parser *dialect.Parser
+	// Annotator adds what rules know of an event; nil adds nothing.
+	Annotator Annotator
+	// BuryBroken saves what can't be decoded, durably.
+	BuryBroken func(ctx context.Context, b Broken) error
+	// Sensor is this sensor's name.
+	Sensor string
+	// ExcludeNets are networks whose events are dropped: own scanners,
+	// health checks.
+	ExcludeNets []netip.Prefix
+	// IPv6Prefix is the length by which IPv6 sources are aggregated.
+	//
+	// If IPv6Prefix is zero, the default of 128 will be used: not at all.
+	IPv6Prefix int
+	// Activity says whether the hourly activity is written.
+	Activity bool
+	// CommitTimeout is how long a chunk may take at the most.
+	//
+	// If CommitTimeout is zero, the default of 8 s will be used.
+	CommitTimeout time.Duration
+}
+
+func (o *Options) validate() error {
+	switch {
+	case o.Committer == nil:
+		return errors.New("correlate: Options.Committer is missing")
+	case o.Decode == nil:
+		return errors.New("correlate: Options.Decode is missing")
+	case o.Parser == nil:
+		return errors.New("correlate: Options.Parser is missing")
+	case o.BuryBroken == nil:
+		return errors.New("correlate: Options.BuryBroken is missing")
+	case o.Indices.Prefix == "":
+		return errors.New("correlate: Options.Indices.Prefix is missing")
+	case o.IPv6Prefix < 0 || o.IPv6Prefix > 128:
+		return fmt.Errorf("correlate: Options.IPv6Prefix is %d; it must be from 1 to 128", o.IPv6Prefix)
+	case o.CommitTimeout < 0:
+		return fmt.Errorf("correlate: Options.CommitTimeout is %v; it must be positive", o.CommitTimeout)
+	}
+	if o.IPv6Prefix == 0 {
+		o.IPv6Prefix = 128
+	}
+	if o.CommitTimeout == 0 {
+		o.CommitTimeout = 8 * time.Second
+	}
+	return nil
+}
+
+// Result is what Fluent Bit is told of a chunk.
+type Result uint8
+
+const (
+	// OK: everything in the chunk is durable, or dead-lettered.
+	OK Result = iota
+	// Retry: the chunk must come again.
+	Retry
+	// Error: the chunk can't be decoded at all; its bytes are saved.
+	Error
+)
+
+// Engine commits the chunks of one output instance. It is safe for concurrent
+// use.
+type Engine struct {
+	o     Options
+	work  sync.Pool
+	stats counters
+}
+
+// New returns an Engine.
+func New(o Options) (*Engine, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{o: o}
+	e.work.New = func() any { return newWork() }
+	return e, nil
+}
+
+// Stats returns what the engine did so far.
+func (e *Engine) Stats() Stats { return e.stats.read() }
+
+// ID returns the id of the chunk with that tag and content.
+func ID(tag string, data []byte) commit.ChunkID {
+	h := sha256.New()
+	h.Write(event.Bytes(tag))
+	h.Write([]byte{0})
+	h.Write(data)
+	var sum [sha256.Size]byte
+	h.Sum(sum[:0])
+	return commit.ChunkID(sum[:16])
+}
+
+// Flush commits one chunk. It returns when nothing refers to data any more.
+// The error says why the result isn't OK.
+func (e *Engine) Flush(ctx context.Context, tag string, data []byte) (Result, error) {
+	r, err := e.flush(ctx, tag, data)
+	e.stats.chunk(r, len(data))
+	return r, err
+}
+
+func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.o.CommitTimeout)
+	defer cancel()
+	w := e.work.Get().(*work)
+	defer func() {
+		w.reset()
+		e.work.Put(w)
+	}()
+	id := ID(tag, data)
+	records := e.o.Decode(&w.arena, data)
+	seen := Stats{}
+	for records.Next() {
+		e.read(w, records.Record(), &seen)
+	}
+	seen.Malformed = int64(records.Malformed())
+	broken := records.Err()
+	if broken != nil && w.records == 0 {
+		if err := e.bury(ctx, id, tag, data, 0, broken); err != nil {
+			return Retry, err
+		}
+		return Error, fmt.Errorf("correlate: chunk %s holds no record: %w", id, broken)
+	}
+	deadline, _ := ctx.Deadline()
+	chunk := commit.Chunk{ID: id, Minute: minuteOf(w.first), Deadline: deadline}
+	chunk.Parts = w.parts(&e.o)
+	result, err := e.o.Committer.Commit(ctx, chunk)
+	if err != nil {
+		return Retry, err
+	}
+	if result != commit.OK {
+		return Retry, fmt.Errorf("correlate: chunk %s is not durable yet", id)
+	}
+	if broken != nil {
+		if err := e.bury(ctx, id, tag, data[records.Offset():], records.Offset(), broken); err != nil {
+			return Retry, err
+		}
+		seen.Broken++
+	}
+	// What a redelivered chunk holds is counted once: when it is done.
+	e.stats.add(&seen)
+	return OK, nil
+}
+
+func (e *Engine) bury(ctx context.Context, id commit.ChunkID, tag string, data []byte, offset int, reason error) error {
+	err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Offset: offset, Data: data, Reason: reason.Error()})
+	if err != nil {
+		return fmt.Errorf("correlate: chunk %s breaks off at byte %d (%w) and can't be saved: %w", id, offset, reason, err)
+	}
+	return nil
+}
+
+// read takes one record into the work.
+func (e *Engine) read(w *work, r *event.Record, seen *Stats) {
+	w.records++
+	seen.Records++
+	if w.first == event.Never {
+		w.first = r.Time
+	}
+	ev := w.room()
+	v := e.o.Parser.Parse(&w.arena, r, ev)
+	if v.ClockSkew {
+		seen.ClockSkew++
+	}
+	if v.Class() != dialect.Parsed {
+		seen.refuse(v)
+		return
+	}
+	for _, n := range e.o.ExcludeNets {
+		if n.Contains(ev.Addr) {
+			seen.Excluded++
+			return
+		}
+	}
+	if e.o.Annotator != nil {
+		e.o.Annotator.Annotate(&w.arena, ev)
+	}
+	seen.Events++
+	ev.Stray = stray(ev.Time, r.Time)
+	w.keep(ev, e.o.IPv6Prefix)
+}
+
+// stray says whether an event is so far from its record's time that it must
+// not open a month of its own: judged by the chunk, so that a redelivery
+// chooses the same index.
+func stray(at, record event.Time) bool {
+	const day = event.Time(24 * time.Hour / time.Microsecond)
+	return at < record-400*day || at > record+day
+}
+
+func minuteOf(t event.Time) uint32 {
+	m := int64(t) / int64(time.Minute/time.Microsecond)
+	if m < 0 || m > 1<<32-1 {
+		return 0
+	}
+	return uint32(m)
+}

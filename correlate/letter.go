@@ -1,0 +1,123 @@
+package correlate
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+
+	"dossier/correlate/commit"
+	"dossier/correlate/event"
+)
+
+// letterDelta is a delta as it stands in a dead letter.
+type letterDelta struct {
+	Sensor string        `json:"sensor,omitempty"`
+	Source netip.Prefix  `json:"source"`
+	Domain string        `json:"domain,omitempty"`
+	Hour   event.Time    `json:"hour,omitempty"`
+	Events []letterEvent `json:"events"`
+}
+
+// letterEvent is an event as it stands in a dead letter: what the dialect
+// read, so neither secrets that may not be shown nor local parts.
+type letterEvent struct {
+	Time      event.Time       `json:"time"`
+	Addr      netip.Addr       `json:"address"`
+	Decky     string           `json:"decky,omitempty"`
+	Service   string           `json:"service,omitempty"`
+	Type      string           `json:"type"`
+	Kind      event.Kind       `json:"kind"`
+	Role      event.Role       `json:"role,omitempty"`
+	Phase     event.Phase      `json:"phase,omitempty"`
+	Handshake bool             `json:"handshake,omitempty"`
+	Large     bool             `json:"large,omitempty"`
+	Stray     bool             `json:"stray,omitempty"`
+	Evidence  []letterEvidence `json:"evidence,omitempty"`
+}
+
+type letterEvidence struct {
+	Kind    event.EvidenceKind `json:"kind"`
+	Outcome event.Outcome      `json:"outcome,omitempty"`
+	N       int64              `json:"n,omitempty"`
+	M       int64              `json:"m,omitempty"`
+	A       string             `json:"a,omitempty"`
+	B       string             `json:"b,omitempty"`
+	C       string             `json:"c,omitempty"`
+	Digest  string             `json:"sha256,omitempty"`
+	Payload []event.Field      `json:"payload,omitempty"`
+}
+
+// EncodeDelta returns the delta of a dead letter as JSON.
+func EncodeDelta(delta any) (json.RawMessage, error) {
+	var l letterDelta
+	var events []*event.Event
+	switch d := delta.(type) {
+	case *attackerDelta:
+		l, events = letterDelta{Sensor: d.sensor, Source: d.prefix}, d.events
+	case *targetDelta:
+		l, events = letterDelta{Sensor: d.sensor, Source: d.prefix, Domain: d.domain}, d.events
+	case *hourDelta:
+		l, events = letterDelta{Sensor: d.sensor, Source: d.prefix, Hour: d.hour}, d.events
+	default:
+		return nil, fmt.Errorf("correlate: %T is no delta", delta)
+	}
+	l.Events = make([]letterEvent, len(events))
+	for i, ev := range events {
+		l.Events[i] = letterEvent{
+			Time: ev.Time, Addr: ev.Addr, Decky: ev.Decky, Service: ev.Service, Type: ev.Type, Kind: ev.Kind, Role: ev.Role,
+			Phase: ev.Phase, Handshake: ev.Handshake, Large: ev.Large, Stray: ev.Stray,
+			Evidence: make([]letterEvidence, len(ev.Evidence)),
+		}
+		for j := range ev.Evidence {
+			e := &ev.Evidence[j]
+			le := letterEvidence{Kind: e.Kind, Outcome: e.Outcome, N: e.N, M: e.M, A: e.A, B: e.B, C: e.C, Payload: e.Payload}
+			if e.Digest != ([32]byte{}) {
+				le.Digest = hex.EncodeToString(e.Digest[:])
+			}
+			l.Events[i].Evidence[j] = le
+		}
+	}
+	return json.Marshal(l)
+}
+
+// DecodeDelta reads what EncodeDelta returned for a document of that class.
+func DecodeDelta(class commit.Class, raw json.RawMessage) (any, error) {
+	var l letterDelta
+	if err := json.Unmarshal(raw, &l); err != nil {
+		return nil, fmt.Errorf("correlate: a dead letter's events: %w", err)
+	}
+	if !l.Source.IsValid() {
+		return nil, fmt.Errorf("correlate: a dead letter's events name no source")
+	}
+	events := make([]*event.Event, len(l.Events))
+	for i := range l.Events {
+		le := &l.Events[i]
+		ev := &event.Event{
+			Time: le.Time, Addr: le.Addr, Decky: le.Decky, Service: le.Service, Type: le.Type, Kind: min(le.Kind, event.Interaction),
+			Role: le.Role, Phase: le.Phase, Handshake: le.Handshake, Large: le.Large, Stray: le.Stray,
+			Evidence: make([]event.Evidence, len(le.Evidence)),
+		}
+		for j := range le.Evidence {
+			e := &le.Evidence[j]
+			ev.Evidence[j] = event.Evidence{Kind: e.Kind, Outcome: min(e.Outcome, event.Success), N: e.N, M: e.M, A: e.A, B: e.B, C: e.C, Payload: e.Payload}
+			if e.Digest != "" {
+				b, err := hex.DecodeString(e.Digest)
+				if err != nil || len(b) != 32 {
+					return nil, fmt.Errorf("correlate: a dead letter's digest %q is no SHA-256", e.Digest)
+				}
+				copy(ev.Evidence[j].Digest[:], b)
+			}
+		}
+		events[i] = ev
+	}
+	switch class {
+	case ClassAttacker:
+		return &attackerDelta{arena: new(event.Arena), sensor: l.Sensor, prefix: l.Source, events: events}, nil
+	case ClassTarget:
+		return &targetDelta{sensor: l.Sensor, prefix: l.Source, domain: l.Domain, events: events}, nil
+	case ClassActivity:
+		return &hourDelta{sensor: l.Sensor, prefix: l.Source, hour: l.Hour, events: events}, nil
+	}
+	return nil, fmt.Errorf("correlate: no documents of class %d", class)
+}

@@ -1,0 +1,262 @@
+package correlate
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"dossier/correlate/commit"
+	"dossier/correlate/event"
+	"dossier/correlate/state"
+)
+
+// ModelOptions configures the Model of a Committer.
+type ModelOptions struct {
+	Renderer Renderer
+	Indices  Indices
+	// Activity says whether attackers leave their key figures for the hourly
+	// activity.
+	Activity bool
+	// Transitions says whether transitions are written.
+	Transitions bool
+	// Now is the clock for what is rendered.
+	//
+	// If Now is nil, the default of time.Now will be used.
+	Now func() time.Time
+}
+
+// NewModel returns the Model that folds and renders all of Dossier's
+// documents.
+func NewModel(o ModelOptions) commit.Model {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &model{o: o, notes: map[string]note{}}
+}
+
+// model folds one document at a time; its states are reused from one to the
+// next.
+type model struct {
+	o        ModelOptions
+	attacker attackerFold
+	target   targetFold
+	hour     hourFold
+	// notes holds what the documents folded after an attacker must know of
+	// it. Losing one costs a figure in an activity document, or opens a mail
+	// domain too many.
+	notes map[string]note
+}
+
+// note is what was last known of an attacker.
+type note struct {
+	events  int64
+	summary string
+	crowd   state.Crowd
+}
+
+// maxNotes bounds the attackers remembered for the documents that follow.
+const maxNotes = 1 << 14
+
+func (m *model) note(id string, n note) {
+	if len(m.notes) >= maxNotes {
+		clear(m.notes)
+	}
+	m.notes[id] = n
+}
+
+// Fold implements commit.Model.
+func (m *model) Fold(key commit.Key, class commit.Class, payload []byte, in []commit.Contribution) (commit.Folded, error) {
+	switch class {
+	case ClassAttacker:
+		return m.foldAttacker(key, payload, in)
+	case ClassTarget:
+		return m.foldTarget(key, payload, in)
+	case ClassActivity:
+		return m.foldHour(key, payload, in)
+	}
+	return nil, fmt.Errorf("correlate: no documents of class %d", class)
+}
+
+// attackerFold is an attacker's next state.
+type attackerFold struct {
+	m       *model
+	s       state.Attacker
+	head    Head
+	reached []state.Transition
+	effects []commit.Effect
+}
+
+func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
+	f := &m.attacker
+	*f = attackerFold{m: m, reached: f.reached[:0], effects: f.effects[:0]}
+	if payload != nil {
+		if err := f.s.Decode(payload); err != nil {
+			return nil, err
+		}
+	}
+	for i := range in {
+		d, ok := in[i].Delta.(*attackerDelta)
+		if !ok {
+			return nil, fmt.Errorf("correlate: %T is no attacker's delta", in[i].Delta)
+		}
+		f.head = head(d.prefix, key.ID, m.o.Now())
+		if in[i].Applied {
+			continue
+		}
+		before := f.s.Domains.Distinct()
+		f.s.Fold(d.arena, d.sensor, !d.prefix.IsSingleIP(), d.events)
+		if after := f.s.Domains.Distinct(); before <= state.MaxTargets && after > state.MaxTargets {
+			f.s.Crowd = state.Crowd{Share: float64(state.MaxTargets) / float64(after), Chunk: in[i].Chunk}
+		}
+	}
+	if m.o.Transitions {
+		f.cross(in)
+	}
+	n := note{events: f.s.Events, crowd: f.s.Crowd}
+	if m.o.Activity {
+		n.summary = string(m.o.Renderer.AppendSummary(nil, f.head, &f.s))
+	}
+	if m.o.Activity || f.s.Crowd.Share > 0 {
+		m.note(strings.Clone(key.ID), n)
+	}
+	return f, nil
+}
+
+// cross notes the lines crossed for the first time and makes a document of
+// each that one of the chunks crossed, now or when it was applied.
+func (f *attackerFold) cross(in []commit.Contribution) {
+	f.reached = f.m.o.Renderer.Transitions(f.reached, f.head, &f.s)
+	for _, t := range f.reached {
+		known := slices.ContainsFunc(f.s.Transitions, func(o state.Transition) bool { return o.Action == t.Action && o.Value == t.Value })
+		if known || len(f.s.Transitions) >= state.LimitTransitions {
+			continue
+		}
+		// Of the chunks folded together any may stand for it: the one that is
+		// redelivered writes it again.
+		for i := range in {
+			if !in[i].Applied {
+				t.Chunk = in[i].Chunk
+				break
+			}
+		}
+		f.s.Transitions = append(f.s.Transitions, t)
+	}
+	for _, t := range f.s.Transitions {
+		if !slices.ContainsFunc(in, func(c commit.Contribution) bool { return c.Chunk == t.Chunk }) {
+			continue
+		}
+		f.effects = append(f.effects, commit.Effect{
+			Key:  commit.Key{Index: f.m.o.Indices.Transitions(t.Time), ID: f.head.ID + "|" + t.Action + "|" + t.Value},
+			Body: f.m.o.Renderer.AppendTransition(nil, f.head, t, &f.s),
+		})
+	}
+}
+
+func (f *attackerFold) AppendState(dst []byte) []byte { return f.s.Append(dst) }
+
+func (f *attackerFold) AppendDocument(dst, st []byte) []byte {
+	f.head.State = st
+	return f.m.o.Renderer.AppendAttacker(dst, f.head, &f.s)
+}
+
+func (f *attackerFold) Effects() []commit.Effect { return f.effects }
+
+// head describes the attacker of a document.
+func head(p netip.Prefix, id string, now time.Time) Head {
+	h := Head{Addr: p.Addr(), ID: id, Now: now}
+	if !p.IsSingleIP() {
+		h.Network = p
+	}
+	return h
+}
+
+// targetFold is a mail domain's next state.
+type targetFold struct {
+	m      *model
+	s      state.Target
+	head   Head
+	domain string
+}
+
+func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
+	f := &m.target
+	*f = targetFold{m: m}
+	if payload != nil {
+		if err := f.s.Decode(payload); err != nil {
+			return nil, err
+		}
+	}
+	opened := payload != nil
+	for i := range in {
+		d, ok := in[i].Delta.(*targetDelta)
+		if !ok {
+			return nil, fmt.Errorf("correlate: %T is no target's delta", in[i].Delta)
+		}
+		address := id(d.prefix)
+		f.head, f.domain = head(d.prefix, address, m.o.Now()), d.domain
+		if in[i].Applied {
+			continue
+		}
+		if !opened && !m.notes[address].crowd.Opens(d.domain, in[i].Chunk) {
+			continue
+		}
+		opened = true
+		f.s.Fold(d.sensor, d.domain, d.events)
+	}
+	if !opened {
+		return nil, commit.ErrNotOpened
+	}
+	return f, nil
+}
+
+func (f *targetFold) AppendState(dst []byte) []byte { return f.s.Append(dst) }
+
+func (f *targetFold) AppendDocument(dst, st []byte) []byte {
+	f.head.State = st
+	return f.m.o.Renderer.AppendTarget(dst, f.head, f.domain, &f.s)
+}
+
+func (f *targetFold) Effects() []commit.Effect { return nil }
+
+// hourFold is the next state of an attacker's hour.
+type hourFold struct {
+	m    *model
+	s    state.Activity
+	head Head
+	hour event.Time
+}
+
+func (m *model) foldHour(_ commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
+	f := &m.hour
+	*f = hourFold{m: m}
+	if payload != nil {
+		if err := f.s.Decode(payload); err != nil {
+			return nil, err
+		}
+	}
+	for i := range in {
+		d, ok := in[i].Delta.(*hourDelta)
+		if !ok {
+			return nil, fmt.Errorf("correlate: %T is no hour's delta", in[i].Delta)
+		}
+		f.head, f.hour = head(d.prefix, id(d.prefix), m.o.Now()), d.hour
+		if !in[i].Applied {
+			f.s.Fold(d.sensor, d.events)
+		}
+	}
+	if n, ok := m.notes[f.head.ID]; ok && n.summary != "" {
+		f.s.Summary.Add(event.Time(n.events), n.summary)
+	}
+	return f, nil
+}
+
+func (f *hourFold) AppendState(dst []byte) []byte { return f.s.Append(dst) }
+
+func (f *hourFold) AppendDocument(dst, st []byte) []byte {
+	f.head.State = st
+	return f.m.o.Renderer.AppendActivity(dst, f.head, f.hour, &f.s)
+}
+
+func (f *hourFold) Effects() []commit.Effect { return nil }

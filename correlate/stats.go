@@ -1,0 +1,62 @@
+package correlate
+
+import (
+	"sync"
+
+	"dossier/correlate/dialect"
+)
+
+// Stats counts what came in and what became of it. Records are counted once,
+// when their chunk is done.
+type Stats struct {
+	ChunksOK, ChunksRetry, ChunksError int64
+	Bytes                              int64
+	Records, Events                    int64
+	Malformed, Broken                  int64
+	ClockSkew, Excluded                int64
+	// Refused counts the records without an event by reason
+	// (dialect.Reasons).
+	Refused [dialect.ReasonCount]int64
+}
+
+func (s *Stats) refuse(v dialect.Verdict) { s.Refused[v.Reason]++ }
+
+// counters is Stats that several flushes add to.
+type counters struct {
+	mu sync.Mutex
+	s  Stats
+}
+
+func (c *counters) read() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.s
+}
+
+func (c *counters) chunk(r Result, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch r {
+	case OK:
+		c.s.ChunksOK++
+		c.s.Bytes += int64(bytes)
+	case Retry:
+		c.s.ChunksRetry++
+	default:
+		c.s.ChunksError++
+	}
+}
+
+func (c *counters) add(s *Stats) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.s.Records += s.Records
+	c.s.Events += s.Events
+	c.s.Malformed += s.Malformed
+	c.s.Broken += s.Broken
+	c.s.ClockSkew += s.ClockSkew
+	c.s.Excluded += s.Excluded
+	for i, n := range s.Refused {
+		c.s.Refused[i] += n
+	}
+}

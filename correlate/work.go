@@ -1,0 +1,233 @@
+package correlate
+
+import (
+	"net/netip"
+	"strings"
+
+	"dossier/correlate/commit"
+	"dossier/correlate/event"
+)
+
+// work is one chunk on its way from bytes to parts. It is reused.
+type work struct {
+	arena   event.Arena
+	records int
+	first   event.Time
+
+	events []event.Event
+	groups []group
+	byAddr map[netip.Prefix]int32
+	// next holds, for each event, the next event of its group, -1 for none.
+	next []int32
+
+	pointers []*event.Event
+	deltas   []attackerDelta
+	targets  []targetDelta
+	hours    []hourDelta
+}
+
+type group struct {
+	prefix      netip.Prefix
+	first, last int32 // events
+	count       int32
+}
+
+// attackerDelta is what one chunk adds to one attacker.
+type attackerDelta struct {
+	arena  *event.Arena
+	sensor string
+	prefix netip.Prefix
+	events []*event.Event
+}
+
+// targetDelta is what one chunk adds to one mail domain of an attacker.
+type targetDelta struct {
+	sensor string
+	prefix netip.Prefix
+	domain string
+	events []*event.Event
+}
+
+// hourDelta is what one chunk adds to one hour of an attacker.
+type hourDelta struct {
+	sensor string
+	prefix netip.Prefix
+	hour   event.Time
+	events []*event.Event
+}
+
+func newWork() *work { return &work{byAddr: map[netip.Prefix]int32{}} }
+
+func (w *work) reset() {
+	w.arena.Reset()
+	w.records, w.first = 0, event.Never
+	clear(w.events)
+	w.events = w.events[:0]
+	w.groups = w.groups[:0]
+	w.next = w.next[:0]
+	clear(w.byAddr)
+	clear(w.pointers)
+	w.pointers = w.pointers[:0]
+	w.deltas, w.targets, w.hours = w.deltas[:0], w.targets[:0], w.hours[:0]
+}
+
+// room returns room for an event; keep takes it.
+func (w *work) room() *event.Event {
+	n := len(w.events)
+	if n == cap(w.events) {
+		w.events = append(w.events, event.Event{})[:n]
+	}
+	ev := &w.events[: n+1 : cap(w.events)][n]
+	*ev = event.Event{}
+	return ev
+}
+
+func (w *work) keep(ev *event.Event, ipv6Prefix int) {
+	bits := ev.Addr.BitLen()
+	if bits == 128 {
+		bits = ipv6Prefix
+	}
+	// An address has at least as many bits as either bound.
+	prefix, _ := ev.Addr.Prefix(bits)
+	i := int32(len(w.events))
+	w.events = w.events[:i+1]
+	g, known := w.byAddr[prefix]
+	if !known {
+		g = int32(len(w.groups))
+		w.byAddr[prefix] = g
+		w.groups = append(w.groups, group{prefix: prefix, first: i, last: i})
+	} else {
+		w.next[w.groups[g].last] = i
+		w.groups[g].last = i
+	}
+	w.groups[g].count++
+	w.next = append(w.next, -1)
+}
+
+// id returns the document id of an attacker: the address, or the network as
+// CIDR where it is one.
+func id(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}
+
+// parts groups the events by the documents they change.
+func (w *work) parts(o *Options) []commit.Part {
+	w.deltas = grow(w.deltas, len(w.groups))
+	w.pointers = grow(w.pointers, len(w.events))[:0]
+	parts := make([]commit.Part, 0, 2*len(w.groups))
+	for _, g := range w.groups {
+		start := len(w.pointers)
+		for i := g.first; i >= 0; i = w.next[i] {
+			w.pointers = append(w.pointers, &w.events[i])
+		}
+		w.deltas = append(w.deltas, attackerDelta{
+			arena: &w.arena, sensor: o.Sensor, prefix: g.prefix,
+			events: w.pointers[start:len(w.pointers):len(w.pointers)],
+		})
+	}
+	for i := range w.deltas {
+		d := &w.deltas[i]
+		parts = append(parts, commit.Part{
+			Key: commit.Key{Index: o.Indices.Attackers(), ID: id(d.prefix)}, Class: ClassAttacker, Delta: d,
+		})
+	}
+	n := len(parts)
+	for i := range w.deltas {
+		parts = w.targetParts(parts, &w.deltas[i], parts[i].Key.ID, o)
+	}
+	if o.Activity {
+		for i := range n {
+			parts = w.hourParts(parts, &w.deltas[i], parts[i].Key.ID, o)
+		}
+	}
+	for i := range parts[n:] {
+		p := &parts[n+i]
+		switch at := p.Delta.(type) {
+		case targetRef:
+			p.Delta = &w.targets[at]
+		case hourRef:
+			p.Delta = &w.hours[at]
+		}
+	}
+	return parts
+}
+
+// The deltas of targets and hours are appended to slices that may move; until
+// all are there the parts hold their places.
+type (
+	targetRef int
+	hourRef   int
+)
+
+func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string, o *Options) []commit.Part {
+	var at map[string]int
+	for _, ev := range d.events {
+		for i := range ev.Evidence {
+			e := &ev.Evidence[i]
+			if e.Kind != event.Recipient && e.Kind != event.Message {
+				continue
+			}
+			if at == nil {
+				at = map[string]int{}
+			}
+			t, known := at[e.A]
+			if !known {
+				t = len(w.targets)
+				at[e.A] = t
+				domain := strings.Clone(e.A)
+				w.targets = append(w.targets, targetDelta{sensor: o.Sensor, prefix: d.prefix, domain: domain})
+				parts = append(parts, commit.Part{
+					Key: commit.Key{Index: o.Indices.Targets(), ID: address + "|" + domain}, Class: ClassTarget, Delta: targetRef(t),
+				})
+			}
+			if evs := w.targets[t].events; len(evs) == 0 || evs[len(evs)-1] != ev {
+				w.targets[t].events = append(evs, ev)
+			}
+		}
+	}
+	return parts
+}
+
+func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, o *Options) []commit.Part {
+	type hourKey struct {
+		hour  event.Time
+		stray bool
+	}
+	var at map[hourKey]int
+	last, lastAt := hourKey{hour: -1}, 0
+	for _, ev := range d.events {
+		if ev.Role == event.Prober {
+			continue
+		}
+		k := hourKey{hour: ev.Time.Hour(), stray: ev.Stray}
+		t, known := lastAt, k == last
+		if !known {
+			if at == nil {
+				at = map[hourKey]int{}
+			}
+			t, known = at[k]
+		}
+		if !known {
+			t = len(w.hours)
+			at[k] = t
+			w.hours = append(w.hours, hourDelta{sensor: o.Sensor, prefix: d.prefix, hour: k.hour})
+			parts = append(parts, commit.Part{
+				Key:   commit.Key{Index: o.Indices.Activity(k.hour, k.stray), ID: address + "|" + k.hour.Time().Format("2006-01-02T15")},
+				Class: ClassActivity, Delta: hourRef(t),
+			})
+		}
+		last, lastAt = k, t
+		w.hours[t].events = append(w.hours[t].events, ev)
+	}
+	return parts
+}
+
+func grow[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, 0, n)
+	}
+	return s[:0]
+}
