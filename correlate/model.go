@@ -105,9 +105,9 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 		if in[i].Applied {
 			continue
 		}
-		before := f.s.Domains.Distinct()
+		before := f.s.Domains.Count()
 		f.s.Fold(d.arena, d.sensor, !d.prefix.IsSingleIP(), d.events)
-		if after := f.s.Domains.Distinct(); before <= state.MaxTargets && after > state.MaxTargets {
+		if after := f.s.Domains.Count(); before <= state.MaxTargets && after > state.MaxTargets {
 			f.s.Crowd = state.Crowd{Share: float64(state.MaxTargets) / float64(after), Chunk: in[i].Chunk}
 		}
 	}

@@ -1,9 +1,6 @@
 package law
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"math"
 	"sort"
 	"strings"
 
@@ -57,11 +54,6 @@ type Bottom struct {
 // Limit.Bytes.
 const overhead = 24
 
-func keyHash(key string) uint64 {
-	sum := sha256.Sum256(event.Bytes(key))
-	return binary.BigEndian.Uint64(sum[:])
-}
-
 // Len returns the number of keys kept.
 func (b *Bottom) Len() int { return len(b.entries) }
 
@@ -75,13 +67,8 @@ func (b *Bottom) Distinct() int64 {
 	if b.mark == 0 || n < 2 {
 		return int64(n)
 	}
-	largest := (float64(b.entries[n-1].hash) + 1) / math.MaxUint64
-	return max(int64(n)+1, int64(float64(n-1)/largest+0.5))
+	return estimate(n, b.entries[n-1].hash)
 }
-
-// Share returns the part of all keys that hash no higher than key does, from
-// 0 to 1. It spreads a decision evenly and alike on every sensor.
-func Share(key string) float64 { return float64(keyHash(key)) / math.MaxUint64 }
 
 // Entries returns the kept keys in hash order. The slice is the Bottom's own.
 func (b *Bottom) Entries() []Entry { return b.entries }

@@ -3,6 +3,7 @@
 //
 //   - Bottom keeps the N keys with the smallest hash, each with exact
 //     counters, and estimates how many keys there were beyond that.
+//   - Distinct counts keys without keeping them.
 //   - Newest keeps the N newest items, a multiset ordered by time and content.
 //   - First keeps the N keys that were seen first.
 //   - Times keeps the N newest instants, a multiset.

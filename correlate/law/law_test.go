@@ -59,6 +59,10 @@ func (s *latestSubject) add(r *rand.Rand, _ int) {
 	s.Add(event.Time(1+r.IntN(10)), fmt.Sprint(r.IntN(9)))
 }
 
+type distinctSubject struct{ Distinct }
+
+func (s *distinctSubject) add(r *rand.Rand, _ int) { s.Add(fmt.Sprint(r.IntN(30)), 12) }
+
 // Every law must hold the same, to the byte, for every order of arrival, also
 // where it is written and read in between.
 func TestOrderFree(t *testing.T) {
@@ -69,6 +73,7 @@ func TestOrderFree(t *testing.T) {
 		"newest bytes": func() subject { return &newestSubject{limit: Limit{Keys: 30, Bytes: 200}} },
 		"first":        func() subject { return &firstSubject{keys: 8} },
 		"times":        func() subject { return &timesSubject{n: 16} },
+		"distinct":     func() subject { return &distinctSubject{} },
 		"latest":       func() subject { return &latestSubject{} },
 	}
 	for name, make := range subjects {
@@ -150,7 +155,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(ts.Append(nil))
 	f.Add([]byte{0xdd, 0xff, 0xff, 0xff, 0xff, 0xc2})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, s := range []subject{&bottomSubject{}, &newestSubject{}, &firstSubject{}, &timesSubject{}, &latestSubject{}} {
+		for _, s := range []subject{&bottomSubject{}, &newestSubject{}, &firstSubject{}, &timesSubject{}, &latestSubject{}, &distinctSubject{}} {
 			if _, err := s.Decode(data); err != nil {
 				continue
 			}
@@ -161,4 +166,21 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestDistinctIsExactThenEstimates(t *testing.T) {
+	var d Distinct
+	for i := range 256 {
+		d.Add(fmt.Sprint(i), 256)
+		d.Add(fmt.Sprint(i), 256)
+	}
+	if d.Count() != 256 || d.Truncated() {
+		t.Errorf("count %d, truncated %v; want 256, false", d.Count(), d.Truncated())
+	}
+	for i := range 50_000 {
+		d.Add(fmt.Sprint(i), 256)
+	}
+	if got := d.Count(); got < 37_500 || got > 62_500 || !d.Truncated() {
+		t.Errorf("estimated %d of 50000, truncated %v", got, d.Truncated())
+	}
 }

@@ -17,22 +17,25 @@ import (
 // in the list's order that fits is kept.
 var (
 	LimitServices     = law.Limit{Keys: 128}
-	LimitDeckies      = law.Limit{Keys: 256, Bytes: 16 << 10}
+	LimitDeckies      = law.Limit{Keys: 256, Bytes: 12 << 10}
 	LimitCommands     = law.Limit{Keys: 200, Bytes: 48 << 10}
-	LimitCredentials  = law.Limit{Keys: 200, Bytes: 12 << 10}
-	LimitFingerprints = law.Limit{Keys: 200, Bytes: 16 << 10}
+	LimitCredentials  = law.Limit{Keys: 200, Bytes: 24 << 10}
+	LimitFingerprints = law.Limit{Keys: 200, Bytes: 24 << 10}
 	LimitArtifacts    = law.Limit{Keys: 100, Bytes: 8 << 10}
-	LimitLeaks        = law.Limit{Keys: 50, Bytes: 4 << 10}
-	LimitSessions     = law.Limit{Keys: 256}
+	LimitLeaks        = law.Limit{Keys: 50, Bytes: 6 << 10}
 	LimitSensors      = law.Limit{Keys: 64}
 	LimitNetwork      = law.Limit{Keys: 32}
-	LimitSmall        = law.Limit{Keys: 64, Bytes: 4 << 10}
-	LimitDomains      = law.Limit{Keys: 256}
+	LimitSmall        = law.Limit{Keys: 64, Bytes: 3 << 10}
+	LimitNumbers      = law.Limit{Keys: 16}
 )
 
 const (
 	// LimitHops is the number of first contacts kept.
 	LimitHops = 128
+	// LimitSessions and LimitDomains are the numbers up to which sessions
+	// and mail domains are counted exactly.
+	LimitSessions = 256
+	LimitDomains  = 256
 	// LimitTimes is the number of newest event times kept.
 	LimitTimes = 512
 	// MaxTargets is the number of mail domains of one address for which
@@ -72,7 +75,7 @@ type Attacker struct {
 	Fingerprints    law.Bottom // keyed by type, NUL, value
 	Artifacts       law.Bottom // keyed by SHA-256, NUL, URL, NUL, kind
 	Leaks           law.Bottom // keyed by address, NUL, header, NUL, category
-	Sessions        law.Bottom // keyed by a 64-bit hash of the id
+	Sessions        law.Distinct
 	Sensors         law.Bottom
 	Network         law.Newest // the real addresses behind a network: A
 	Recon           event.Time // newest event of phase Recon
@@ -86,10 +89,10 @@ type Attacker struct {
 	ISNClass        law.Latest
 	Retransmits     int64
 	KexOrders       law.Bottom
-	Tools           law.Bottom // A tool, Payload by what it was recognised
-	Techniques      law.Bottom // ATT&CK id, Payload by what
-	Alerts          law.Bottom // signature, NUL, category; Rank the severity
-	Domains         law.Bottom // mail domains, by which their number is estimated
+	Tools           law.Bottom   // A tool, Payload by what it was recognised
+	Techniques      law.Bottom   // ATT&CK id, Payload by what
+	Alerts          law.Bottom   // signature, NUL, category; Rank the severity
+	Domains         law.Distinct // mail domains
 	Crowd           Crowd
 	Handshake       bool
 	Transitions     []Transition
@@ -211,11 +214,9 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 		entry.Key = a.Join(e.A, "\x00", e.B, "\x00", e.C)
 		s.Leaks.Add(entry, LimitLeaks)
 	case event.Session:
-		entry.Key = shortHash(a, e.A)
-		s.Sessions.Add(entry, LimitSessions)
+		s.Sessions.Add(e.A, LimitSessions)
 	case event.Recipient, event.Message:
-		entry.Key = shortHash(a, e.A)
-		s.Domains.Add(entry, LimitDomains)
+		s.Domains.Add(e.A, LimitDomains)
 	case event.Stack:
 		s.foldStack(a, ev, e, entry)
 	case event.Retransmits:
@@ -243,11 +244,11 @@ func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence,
 	}
 	if e.N > 0 {
 		entry.Key = decimal(a, e.N)
-		s.TTLs.Add(entry, LimitSmall)
+		s.TTLs.Add(entry, LimitNumbers)
 	}
 	if e.M > 0 {
 		entry.Key = decimal(a, e.M)
-		s.Distances.Add(entry, LimitSmall)
+		s.Distances.Add(entry, LimitNumbers)
 	}
 	for _, f := range e.Payload {
 		switch {

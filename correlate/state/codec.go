@@ -156,7 +156,7 @@ func (s *Attacker) Append(dst []byte) []byte {
 	e.bottom("fp", &s.Fingerprints)
 	e.bottom("ar", &s.Artifacts)
 	e.bottom("lk", &s.Leaks)
-	e.bottom("se", &s.Sessions)
+	e.part("se", &s.Sessions, s.Sessions.Len() > 0)
 	e.bottom("sn", &s.Sensors)
 	e.part("nw", &s.Network, len(s.Network.Items()) > 0)
 	e.time("pr", s.Recon)
@@ -173,7 +173,7 @@ func (s *Attacker) Append(dst []byte) []byte {
 	e.bottom("to", &s.Tools)
 	e.bottom("te", &s.Techniques)
 	e.bottom("al", &s.Alerts)
-	e.bottom("do", &s.Domains)
+	e.part("do", &s.Domains, s.Domains.Len() > 0)
 	if s.Crowd.Share > 0 {
 		e.key("cw")
 		e.b = msgp.AppendArrayHeader(e.b, 2)

@@ -1,8 +1,6 @@
 package state
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 
 	"dossier/correlate/event"
@@ -49,13 +47,6 @@ func DecodeFields(payload string, yield func(key, value string)) {
 		}
 		yield(event.View(key), event.View(value))
 	}
-}
-
-// shortHash returns 16 hex digits of the SHA-256 of s: what is only counted
-// need not be kept whole.
-func shortHash(a *event.Arena, s string) string {
-	sum := sha256.Sum256(event.Bytes(s))
-	return a.Keep(hex.AppendEncode(a.Grab(16), sum[:8]))
 }
 
 func decimal(a *event.Arena, n int64) string {

@@ -116,11 +116,11 @@ func TestBounds(t *testing.T) {
 	for name, got := range map[string][2]int{
 		"services":    {s.Services.Len(), LimitServices.Keys},
 		"deckies":     {s.Deckies.Len(), LimitDeckies.Keys},
-		"sessions":    {s.Sessions.Len(), LimitSessions.Keys},
+		"sessions":    {s.Sessions.Len(), LimitSessions},
 		"sensors":     {s.Sensors.Len(), LimitSensors.Keys},
 		"hops":        {len(s.Hops.Items()), LimitHops},
 		"times":       {len(s.Times.List()), LimitTimes},
-		"domains":     {s.Domains.Len(), LimitDomains.Keys},
+		"domains":     {s.Domains.Len(), LimitDomains},
 		"credentials": {s.Credentials.Len(), LimitCredentials.Keys},
 	} {
 		if got[0] > got[1] || got[0] == 0 {
