@@ -1,0 +1,55 @@
+# Dossier. `make demo` shows what it does, `make test` proves it.
+# Both need Go and a C compiler, and Java with Maven, or Docker, for Elasticsearch
+# (or ELASTICSEARCH_URL for a node of your own).
+
+GO      ?= go
+VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
+TAGS     = netgo,osusergo
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+
+.PHONY: all build demo test test-faults test-fuzz bench golden lint docs clean help
+
+all: build
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+build: build/out_dossier.so build/dossier ## build/out_dossier.so, the plugin, and build/dossier, the command
+
+build/out_dossier.so: FORCE
+	@mkdir -p build
+	CGO_ENABLED=1 $(GO) build -buildmode=c-shared -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./plugin
+
+build/dossier: FORCE
+	@mkdir -p build
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./cmd/dossier
+
+FORCE:
+
+demo: build/out_dossier.so ## start Elasticsearch, replay a sensor's log through the plugin, show the attackers
+	$(GO) run ./testbed/demo -plugin build/out_dossier.so
+
+test: build ## all tests, with the race detector, against a real Elasticsearch
+	$(GO) vet ./...
+	$(GO) test -race -timeout 40m ./...
+
+test-faults: build ## the fault tests that take longer than two minutes
+	DOSSIER_LONG=1 $(GO) test -timeout 60m -v ./testbed/faults/...
+
+test-fuzz: ## every fuzz target, 20 s each
+	./testbed/fuzz.sh 20s
+
+bench: build ## measure and compare; prints a table, writes build/bench.json
+	$(GO) run ./testbed/bench -plugin build/out_dossier.so -out build/bench.json
+
+golden: ## make the golden files anew (needs more than the tests: see testbed/data)
+	$(GO) test ./... -run Golden -update
+
+docs: ## write the generated pages of docs/ anew
+	$(GO) generate ./...
+
+lint: ## golangci-lint, where it is installed
+	golangci-lint run
+
+clean: ## remove what was built
+	rm -rf build
