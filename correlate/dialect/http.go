@@ -1,0 +1,326 @@
+package dialect
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dossier/correlate/event"
+)
+
+const (
+	maxHeaders    = 64
+	maxHeaderText = 64 << 10
+	headerPrefix  = "headers."
+)
+
+// readHeaders fills x.headers from the parameter "headers": a JSON object, a
+// Python dict as print shows it, or an object already taken apart.
+func (x *scratch) readHeaders() {
+	x.headers = x.headers[:0]
+	text, ok := x.lookup("headers")
+	if !ok {
+		for i := range x.params {
+			f := &x.params[i]
+			if name, ok := strings.CutPrefix(f.Key, headerPrefix); ok && len(x.headers) < maxHeaders {
+				x.headers = append(x.headers, event.Field{Key: name, Value: f.Value})
+			}
+		}
+		return
+	}
+	text = strings.TrimSpace(text)
+	if len(text) < 2 || len(text) > maxHeaderText || text[0] != '{' {
+		return
+	}
+	if strings.TrimLeft(text[1:], " ")[0] == '"' {
+		if fields, ok := flatten(x.arena, x.headers, text, maxHeaders); ok {
+			x.headers = fields
+			return
+		}
+	}
+	x.headers = pythonDict(x.arena, x.headers, text, maxHeaders)
+}
+
+// header returns the value of the first header of that name.
+func (x *scratch) header(name string) (string, bool) {
+	for i := range x.headers {
+		if strings.EqualFold(x.headers[i].Key, name) {
+			return x.headers[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// userAgent adds the user agent's fingerprint. How software names itself is
+// the sender's choice; the category and the tool say what the name claims.
+func (x *scratch) userAgent(value string) {
+	category, tool := agents.match(value)
+	x.put("category", category)
+	x.put("tool", tool)
+	x.put("signals", x.agentSignals(value))
+	x.putAll("method", "path")
+	if value == "" {
+		x.payload = x.payload[:0]
+		return
+	}
+	x.fingerprint("http_useragent", value)
+}
+
+// agentSignals names what is odd about a user agent, as a comma list.
+func (x *scratch) agentSignals(value string) string {
+	signals := ""
+	add := func(name string, is bool) {
+		switch {
+		case !is:
+		case signals == "":
+			signals = name
+		default:
+			signals = x.arena.Join(signals, ",", name)
+		}
+	}
+	add("suspicious_short", len(value) < 8)
+	add("suspicious_long", len(value) > 512)
+	add("nonprintable", !printable(value))
+	add("injection_like", injectionLike(value))
+	return signals
+}
+
+// injectionLike says whether s carries what is typical of attempts to inject
+// into HTML, SQL, paths, Log4j or templates.
+func injectionLike(s string) bool {
+	if strings.IndexAny(s, "<'=/${") < 0 {
+		return false
+	}
+	for _, mark := range [...]string{
+		"<script", "';", "' or '", "' or 1", "1=1", "' --", "/../", "/etc/passwd", "${jndi:", "{{",
+	} {
+		if containsFold(s, mark) {
+			return true
+		}
+	}
+	return false
+}
+
+// containsFold says whether s contains the lower-case ASCII text sub, in any
+// case.
+func containsFold(s, sub string) bool {
+	for i := 0; i+len(sub) <= len(s); i++ {
+		if lowerByte(s[i]) == sub[0] && strings.EqualFold(s[i:i+len(sub)], sub) {
+			return true
+		}
+	}
+	return false
+}
+
+func lowerByte(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// volatile are the headers that proxies and caches add or change; they say
+// nothing about the client.
+var volatile = []string{
+	"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
+	"x-real-ip", "true-client-ip", "cf-connecting-ip", "via", "x-request-id", "content-length",
+	"cookie", "authorization", "date", "if-modified-since", "if-none-match",
+}
+
+// headerOrder adds the fingerprint of which headers come in which order.
+func (x *scratch) headerOrder() {
+	size := 0
+	for i := range x.headers {
+		size += len(x.headers[i].Key) + 1
+	}
+	names := x.arena.Grab(size)
+	stable, casing := 0, ""
+	for i := range x.headers {
+		name := x.headers[i].Key
+		if slices.ContainsFunc(volatile, func(v string) bool { return strings.EqualFold(v, name) }) {
+			continue
+		}
+		if stable > 0 {
+			names = append(names, '\n')
+		}
+		for j := 0; j < len(name); j++ {
+			names = append(names, lowerByte(name[j]))
+		}
+		stable++
+		switch c := casingOf(name); {
+		case casing == "":
+			casing = c
+		case casing != c:
+			casing = "mixed"
+		}
+	}
+	if stable == 0 {
+		return
+	}
+	order := x.arena.Keep(names)
+	sum := sha256.Sum256(event.Bytes(order))
+	hash := x.arena.Keep(hex.AppendEncode(x.arena.Grab(16), sum[:8]))
+	commas := append(x.arena.Grab(len(order)), order...)
+	for i, c := range commas {
+		if c == '\n' {
+			commas[i] = ','
+		}
+	}
+	x.put("order", x.arena.Keep(commas))
+	x.put("casing_category", casing)
+	x.put("tool_guess", orderTool(order))
+	x.fingerprint("http_quirks", hash)
+}
+
+// casingOf says how a header's name is spelled.
+func casingOf(name string) string {
+	lower, upper, title := true, true, true
+	start := true
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		isLower, isUpper := c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z'
+		lower = lower && !isUpper
+		upper = upper && !isLower
+		title = title && (!start || !isLower) && (start || !isUpper)
+		start = c == '-'
+	}
+	switch {
+	case title:
+		return "title"
+	case lower:
+		return "lower"
+	case upper:
+		return "upper"
+	default:
+		return "mixed"
+	}
+}
+
+// orderTool names the client whose first headers come in this order.
+func orderTool(order string) string {
+	for _, known := range [...]struct{ order, tool string }{
+		{"host\nuser-agent\naccept-encoding\naccept\nconnection", "python-requests"},
+		{"host\nuser-agent\naccept-encoding", "go-http-client"},
+		{"host\nuser-agent\naccept", "curl"},
+		{"host\nconnection\nuser-agent", "nmap-nse"},
+	} {
+		if rest, ok := strings.CutPrefix(order, known.order); ok && (rest == "" || rest[0] == '\n') {
+			return known.tool
+		}
+	}
+	return ""
+}
+
+// claims adds the address that a proxy header of the request claims, where it
+// isn't the attacker's own. It is evidence, never the attacker's address.
+func (x *scratch) claims(own netip.Addr) {
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP"} {
+		value, ok := x.header(name)
+		if !ok {
+			continue
+		}
+		addr, ok := claimed(value, name == "Forwarded")
+		if !ok {
+			continue
+		}
+		if addr != own {
+			x.add(event.Evidence{Kind: event.Leak, A: x.address(addr), B: name, C: addressCategory(addr)})
+		}
+		return
+	}
+}
+
+// address returns an address in canonical form.
+func (x *scratch) address(a netip.Addr) string {
+	return x.arena.Keep(a.AppendTo(x.arena.Grab(maxAddressText)))
+}
+
+// maxAddressText is the longest canonical form of an address without a zone.
+const maxAddressText = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
+
+// claimed returns the first address in a list of them, or the first for= of a
+// Forwarded header (RFC 7239).
+func claimed(value string, forwarded bool) (netip.Addr, bool) {
+	value = value[:min(len(value), event.MaxValue)]
+	for value != "" {
+		var item string
+		if i := strings.IndexAny(value, ",;"); i >= 0 {
+			item, value = value[:i], value[i+1:]
+		} else {
+			item, value = value, ""
+		}
+		item = strings.TrimSpace(item)
+		if forwarded {
+			if len(item) < 4 || !strings.EqualFold(item[:4], "for=") {
+				continue
+			}
+			item = strings.Trim(item[4:], `"`)
+		}
+		if addr, ok := claimedAddress(item); ok {
+			return addr, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// claimedAddress is event.ParseAddress that also takes the unspecified
+// address, which is a claim too.
+func claimedAddress(s string) (netip.Addr, bool) {
+	if addr, ok := event.ParseAddress(s); ok {
+		return addr, true
+	}
+	switch s {
+	case "0.0.0.0":
+		return netip.IPv4Unspecified(), true
+	case "::":
+		return netip.IPv6Unspecified(), true
+	}
+	return netip.Addr{}, false
+}
+
+// addressCategory says why an address can't be a host of the Internet,
+// "public" where it can (IANA special-purpose registries).
+func addressCategory(a netip.Addr) string {
+	switch {
+	case a.IsUnspecified():
+		return "unspecified"
+	case a.IsLoopback():
+		return "loopback"
+	case a.IsLinkLocalUnicast():
+		return "link_local"
+	case a.IsMulticast():
+		return "multicast"
+	case within(a, reservedNets):
+		return "reserved"
+	case a.IsPrivate(), within(a, privateNets):
+		return "private"
+	default:
+		return "public"
+	}
+}
+
+var (
+	reservedNets = prefixes("240.0.0.0/4", "::/8", "100::/8", "200::/7", "400::/6", "800::/5", "1000::/4",
+		"4000::/3", "6000::/3", "8000::/3", "a000::/3", "c000::/3", "e000::/4", "f000::/5", "f800::/6", "fe00::/9")
+	privateNets = prefixes("0.0.0.0/8", "192.0.0.0/29", "192.0.0.170/31", "192.0.2.0/24", "198.18.0.0/15",
+		"198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "2001::/23", "fec0::/10")
+)
+
+func prefixes(texts ...string) []netip.Prefix {
+	ps := make([]netip.Prefix, len(texts))
+	for i, t := range texts {
+		ps[i] = netip.MustParsePrefix(t)
+	}
+	return ps
+}
+
+func within(a netip.Addr, nets []netip.Prefix) bool {
+	for _, p := range nets {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}

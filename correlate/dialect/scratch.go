@@ -1,0 +1,131 @@
+package dialect
+
+import (
+	"strconv"
+	"strings"
+
+	"dossier/correlate/event"
+)
+
+// scratch is the memory one Parse works in. What leaves it is copied to the
+// arena.
+type scratch struct {
+	arena   *event.Arena
+	secrets Secrets
+	// params has the named values of the line or document at hand.
+	params []event.Field
+	// headers has the HTTP headers of the request at hand.
+	headers []event.Field
+	// payload is the payload of the evidence at hand.
+	payload []event.Field
+	// document has the fields of a JSON document that came as text.
+	document []event.Field
+	// evidence is what was found so far.
+	evidence []event.Evidence
+}
+
+// reset forgets the last record, so that a pooled scratch holds nothing of
+// its chunk.
+func (x *scratch) reset() {
+	x.arena = nil
+	clear(x.params)
+	clear(x.headers)
+	clear(x.payload)
+	clear(x.document)
+	clear(x.evidence)
+	x.params, x.headers = x.params[:0], x.headers[:0]
+	x.payload, x.evidence = x.payload[:0], x.evidence[:0]
+	x.document = x.document[:0]
+}
+
+// lookup returns the last parameter named key: where a name comes twice, the
+// last one counts, as it does for DECNET.
+func (x *scratch) lookup(key string) (string, bool) {
+	for i := len(x.params) - 1; i >= 0; i-- {
+		if x.params[i].Key == key {
+			return x.params[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// get returns the parameter named key, "" without one or where its value
+// stands for none.
+func (x *scratch) get(key string) string {
+	v, _ := x.lookup(key)
+	if v == "None" || v == "null" {
+		return ""
+	}
+	return v
+}
+
+// first returns the first parameter of keys that says something.
+func (x *scratch) first(keys ...string) string {
+	for _, key := range keys {
+		if v := x.get(key); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// int returns the parameter named key as a number.
+func (x *scratch) int(key string) (int64, bool) {
+	v, ok := x.lookup(key)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
+	return n, err == nil
+}
+
+// value repairs and caps s for display.
+func (x *scratch) value(s string) string {
+	s, _ = x.arena.Clean(s, event.MaxValue)
+	return s
+}
+
+// put adds a field to the payload at hand unless it is empty.
+func (x *scratch) put(key, value string) {
+	if value != "" {
+		x.payload = append(x.payload, event.Field{Key: key, Value: x.value(value)})
+	}
+}
+
+// putAll adds the parameters named by keys to the payload at hand.
+func (x *scratch) putAll(keys ...string) {
+	for _, key := range keys {
+		x.put(key, x.get(key))
+	}
+}
+
+// add takes e with the payload at hand.
+func (x *scratch) add(e event.Evidence) {
+	e.Payload = x.arena.Fields(x.payload)
+	x.payload = x.payload[:0]
+	x.evidence = append(x.evidence, e)
+}
+
+// fingerprint adds a fingerprint with the payload at hand, unless value is
+// empty.
+func (x *scratch) fingerprint(kind, value string) {
+	if value == "" {
+		x.payload = x.payload[:0]
+		return
+	}
+	x.add(event.Evidence{Kind: event.Fingerprint, A: kind, B: x.value(value)})
+}
+
+// command adds a command line.
+func (x *scratch) command(line string) {
+	if line = strings.TrimSpace(line); line == "" {
+		return
+	}
+	line, _ = x.arena.Clean(line, event.MaxCommand)
+	x.add(event.Evidence{Kind: event.Command, A: line})
+}
+
+// decimal writes n.
+func (x *scratch) decimal(n int64) string {
+	return x.arena.Keep(strconv.AppendInt(x.arena.Grab(20), n, 10))
+}

@@ -1,0 +1,112 @@
+package dialect
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"unicode/utf8"
+
+	"dossier/correlate/event"
+)
+
+// Secrets says how much of a secret is shown. What identifies a credential is
+// its SHA-256 in any case.
+type Secrets uint8
+
+const (
+	// Plain shows secrets as they are, repaired for display.
+	Plain Secrets = iota
+	// SHA256 shows the SHA-256 in hex.
+	SHA256
+	// Hidden shows nothing.
+	Hidden
+)
+
+// String returns the name that the option store_secrets takes.
+func (s Secrets) String() string { return [...]string{"plain", "sha256", "none"}[s] }
+
+// maxSecret is the longest secret that is decoded; a longer one is none.
+const maxSecret = 64 << 10
+
+// credential is an attempt to log in.
+type credential struct {
+	principal string
+	// kind is the kind of secret, "" where none was shown.
+	kind    string
+	secret  string
+	outcome event.Outcome
+}
+
+// login adds an attempt to log in.
+func (x *scratch) login(c credential) {
+	e := event.Evidence{
+		Kind:    event.Login,
+		Outcome: c.outcome,
+		A:       x.value(c.principal),
+	}
+	if c.kind != "" {
+		e.B = x.arena.Name(c.kind, event.MaxService)
+		e.Digest = sha256.Sum256(event.Bytes(c.secret))
+		e.C = x.show(c.kind, c.secret, &e.Digest)
+	}
+	x.add(e)
+}
+
+// show returns a secret as it may be shown. Bytes that are no text are shown
+// in hex: repaired, different ones would look alike.
+func (x *scratch) show(kind, secret string, digest *[sha256.Size]byte) string {
+	switch {
+	case x.secrets == SHA256:
+		return x.arena.Keep(hex.AppendEncode(x.arena.Grab(2*len(digest)), digest[:]))
+	case x.secrets == Hidden:
+		return ""
+	case kind != plaintext && !printable(secret):
+		b := event.Bytes(secret[:min(len(secret), event.MaxValue/2)])
+		return x.arena.Keep(hex.AppendEncode(x.arena.Grab(2*len(b)), b))
+	default:
+		return x.value(secret)
+	}
+}
+
+const plaintext = "plaintext"
+
+func printable(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}
+
+// decodeBase64 decodes s, with or without padding.
+func (x *scratch) decodeBase64(s string) (string, bool) {
+	s = strings.TrimRight(s, "=")
+	if len(s) > base64.RawStdEncoding.EncodedLen(maxSecret) {
+		return "", false
+	}
+	n := base64.RawStdEncoding.DecodedLen(len(s))
+	b := x.arena.Grab(n)
+	n, err := base64.RawStdEncoding.Decode(b[:n], event.Bytes(s))
+	if err != nil {
+		return "", false
+	}
+	return x.arena.Keep(b[:n]), true
+}
+
+// outcomeOf reads how an attempt ended.
+func outcomeOf(s string) event.Outcome {
+	switch {
+	case s == "":
+		return event.Unknown
+	case strings.EqualFold(s, "success"), strings.EqualFold(s, "succeeded"), strings.EqualFold(s, "accepted"),
+		strings.EqualFold(s, "ok"), strings.EqualFold(s, "true"), strings.EqualFold(s, "allowed"):
+		return event.Success
+	case strings.EqualFold(s, "failure"), strings.EqualFold(s, "failed"), strings.EqualFold(s, "fail"),
+		strings.EqualFold(s, "rejected"), strings.EqualFold(s, "denied"), strings.EqualFold(s, "false"):
+		return event.Failure
+	default:
+		return event.Unknown
+	}
+}

@@ -1,0 +1,228 @@
+package dialect
+
+import (
+	"strings"
+
+	"dossier/correlate/event"
+)
+
+const (
+	// relayID is the SD-ID of DECNET's structured data.
+	relayID = "relay@55555"
+	// wrappedApp is the APP-NAME of a line that a relay took for an older
+	// format: the VERSION of the wrapped line.
+	wrappedApp = "1"
+	// maxParams bounds the parameters kept of one line; maxParamName the
+	// length of a name (RFC 5424 allows 32).
+	maxParams    = 128
+	maxParamName = 64
+)
+
+// frame is a syslog line taken apart. A NIL value is "".
+type frame struct {
+	time, host, app, proc, msgID string
+	msg                          string
+	// relay says that the line carries DECNET's structured data; the
+	// scratch has its parameters.
+	relay bool
+	// timed says that the line had a field for its time, readable or not.
+	timed bool
+}
+
+// parse5424 takes apart a line by the grammar of RFC 5424 §6, strict where an
+// attacker could gain by laxness (structured data) and lax where senders are
+// (any length of a header field, a newline inside a value).
+func (x *scratch) parse5424(f *frame, line string) Reason {
+	line = strings.TrimPrefix(line, bom)
+	rest, ok := cutPriority(line)
+	if !ok || !strings.HasPrefix(rest, "1 ") {
+		return BadHeader
+	}
+	rest = rest[len("1 "):]
+	for _, field := range [...]*string{&f.time, &f.host, &f.app, &f.proc, &f.msgID} {
+		space := strings.IndexByte(rest, ' ')
+		if space <= 0 {
+			return BadHeader
+		}
+		if v := rest[:space]; v != "-" {
+			*field = v
+		}
+		rest = rest[space+1:]
+	}
+	f.timed = true
+	if reason := x.parseBody(f, rest); reason != OK {
+		return reason
+	}
+	if f.app == wrappedApp && f.proc == "" && f.msgID == "" && !f.relay {
+		return x.parseWrapped(f)
+	}
+	return OK
+}
+
+// cutPriority cuts "<PRI>" off a line.
+func cutPriority(line string) (rest string, ok bool) {
+	if len(line) < 3 || line[0] != '<' {
+		return "", false
+	}
+	end := strings.IndexByte(line[:min(len(line), 7)], '>')
+	if end < 2 {
+		return "", false
+	}
+	if _, ok := digits(line, 1, end-1); !ok {
+		return "", false
+	}
+	return line[end+1:], true
+}
+
+// parseWrapped takes apart the line inside a line that a relay wrapped
+// because it took the VERSION for a tag. The time stays the outer one, which
+// the relay's clock gave.
+func (x *scratch) parseWrapped(f *frame) Reason {
+	rest := f.msg
+	if _, dated := digits(rest, 0, 4); !dated || len(rest) < 5 || rest[4] != '-' {
+		return OK
+	}
+	inner := frame{time: f.time, timed: f.timed}
+	var stamp string
+	for _, field := range [...]*string{&stamp, &inner.host, &inner.app, &inner.proc, &inner.msgID} {
+		space := strings.IndexByte(rest, ' ')
+		if space <= 0 {
+			return OK
+		}
+		if v := rest[:space]; v != "-" {
+			*field = v
+		}
+		rest = rest[space+1:]
+	}
+	if reason := x.parseBody(&inner, rest); reason != OK {
+		return reason
+	}
+	*f = inner
+	return OK
+}
+
+const bom = "\uFEFF"
+
+// parseBody reads STRUCTURED-DATA [SP MSG]. Only here can parameters come
+// from: whatever stands in MSG is text.
+func (x *scratch) parseBody(f *frame, s string) Reason {
+	switch {
+	case s == "":
+		return BadData
+	case s[0] == '-':
+		s = s[1:]
+	case s[0] == '[':
+		for s != "" && s[0] == '[' {
+			var ok bool
+			if s, ok = x.parseElement(f, s[1:]); !ok {
+				return BadData
+			}
+		}
+	default:
+		return BadData
+	}
+	if s == "" {
+		return OK
+	}
+	if s[0] != ' ' {
+		if strings.TrimSpace(s) == "" {
+			return OK
+		}
+		return BadData
+	}
+	f.msg = strings.TrimSpace(strings.TrimPrefix(strings.TrimLeft(s, " "), bom))
+	return OK
+}
+
+// parseElement reads an SD-ELEMENT behind its "[" and returns what follows
+// its "]". Parameters are kept of the relay element alone.
+func (x *scratch) parseElement(f *frame, s string) (rest string, ok bool) {
+	end := strings.IndexAny(s, " ]")
+	if end <= 0 || strings.ContainsAny(s[:end], "=\"[") {
+		return "", false
+	}
+	relay := s[:end] == relayID
+	if relay && f.relay {
+		return "", false // an SD-ID must not come twice
+	}
+	f.relay = f.relay || relay
+	s = s[end:]
+	for {
+		if s == "" {
+			return "", false
+		}
+		if s[0] == ']' {
+			return s[1:], true
+		}
+		s = strings.TrimLeft(s, " ")
+		if s != "" && s[0] == ']' {
+			return s[1:], true
+		}
+		eq := strings.IndexByte(s, '=')
+		if eq <= 0 || eq > maxParamName || len(s) < eq+3 || s[eq+1] != '"' || !paramName(s[:eq]) {
+			return "", false
+		}
+		name := s[:eq]
+		value, after, ok := x.parseValue(s[eq+2:], relay)
+		if !ok {
+			return "", false
+		}
+		s = after
+		if relay && len(x.params) < maxParams {
+			x.params = append(x.params, event.Field{Key: name, Value: value})
+		}
+		if s == "" || s[0] != ' ' && s[0] != ']' {
+			return "", false
+		}
+	}
+}
+
+func paramName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ']' {
+			return false
+		}
+	}
+	return true
+}
+
+// parseValue reads a PARAM-VALUE behind its opening quote, and its closing
+// quote. `\"`, `\\` and `\]` stand for the second character, any other
+// backslash for itself.
+func (x *scratch) parseValue(s string, keep bool) (value, rest string, ok bool) {
+	end, escaped := 0, false
+	for {
+		i := strings.IndexByte(s[end:], '"')
+		if i < 0 {
+			return "", "", false
+		}
+		segment := s[end : end+i]
+		if strings.IndexByte(segment, '\\') < 0 {
+			end += i
+			break
+		}
+		escaped = true
+		slashes := len(segment) - len(strings.TrimRight(segment, `\`))
+		end += i
+		if slashes%2 == 0 {
+			break
+		}
+		end++
+	}
+	value, rest = s[:end], s[end+1:]
+	if !escaped || !keep {
+		return value, rest, true
+	}
+	b := x.arena.Grab(len(value))
+	for i := 0; i < len(value); i++ {
+		c := value[i]
+		if c == '\\' && i+1 < len(value) {
+			if n := value[i+1]; n == '"' || n == '\\' || n == ']' {
+				i++
+				c = n
+			}
+		}
+		b = append(b, c)
+	}
+	return x.arena.Keep(b), rest, true
+}
