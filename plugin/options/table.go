@@ -1,0 +1,435 @@
+package options
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// option is one row of the table: all that is known about a key. Parsing,
+// defaults, messages and docs/options.md come from it.
+type option struct {
+	key   string
+	group string
+	// value is what is parsed where nothing is set, shown what the
+	// documentation gives as the default; "" stands for value.
+	value, shown string
+	// want completes "got …, want ".
+	want string
+	// doc is what the documentation says, in Markdown.
+	doc    string
+	secret bool
+	// set parses a value that is not empty.
+	set func(o *Options, value string) error
+}
+
+// The documentation's chapters, in order.
+const (
+	groupConnection = "Connection"
+	groupIndices    = "Indices"
+	groupDelivery   = "Delivery"
+	groupEvents     = "Events"
+	groupProfiles   = "Profiles"
+	groupOperation  = "Operation"
+)
+
+const defaultDropApps = "sshd,pam_unix,sudo,su,CRON,cron,systemd,kernel,rsyslogd,dbus-daemon"
+
+// dialects are the names dialect takes beside auto.
+var dialects = []string{"decnet", "cowrie", "opencanary", "suricata", "ecs"}
+
+var table = []option{
+	{
+		key: "es_hosts", group: groupConnection,
+		shown: "http://127.0.0.1:9200",
+		want:  "URLs such as https://es1.example:9200, separated by spaces or commas",
+		doc:   "Elasticsearch nodes of one cluster. The port is 9200 where none is given; a path is kept (for a reverse proxy). Credentials don't belong here.",
+		set:   func(o *Options, v string) error { return parseURLs(&o.Hosts, v) },
+	}, {
+		key: "es_cloud_id", group: groupConnection,
+		want: "a cloud id as Elastic Cloud shows it (name:base64)",
+		doc:  "Elastic Cloud deployment, in place of `es_hosts`.",
+		set:  func(o *Options, v string) error { return parseCloudID(&o.CloudID, v) },
+	}, {
+		key: "es_user", group: groupConnection,
+		want: "a user name without colon and control characters, with es_password or es_password_file beside it",
+		doc:  "User for basic authentication.",
+		set: func(o *Options, v string) error {
+			if strings.Contains(v, ":") || !printable(v) {
+				return errWant
+			}
+			o.User = v
+			return nil
+		},
+	}, {
+		key: "es_password", group: groupConnection, secret: true,
+		want: "a password without control characters, with es_user beside it",
+		doc:  "Password of `es_user`. Better from the environment (`${ES_PASSWORD}`) or from `es_password_file` than in the configuration.",
+		set: func(o *Options, v string) error {
+			if !printable(v) {
+				return errWant
+			}
+			o.Password = Secret(v)
+			return nil
+		},
+	}, {
+		key: "es_password_file", group: groupConnection,
+		want: "a readable file of at most 8 KiB that holds the password of es_user",
+		doc:  "File that holds the password of `es_user`; white space around it is cut. Read again when it changes.",
+		set: func(o *Options, v string) error {
+			s, err := readSecret(v)
+			if err != nil {
+				return err
+			}
+			if !printable(string(s)) {
+				return errWant
+			}
+			o.Password, o.PasswordFile = s, v
+			return nil
+		},
+	}, {
+		key: "es_api_key", group: groupConnection, secret: true,
+		want: "an API key, either \"encoded\" as Elasticsearch returned it or as id:key",
+		doc:  "API key, in place of `es_user`. Better from the environment or from `es_api_key_file`.",
+		set:  func(o *Options, v string) error { return parseAPIKey(&o.APIKey, v) },
+	}, {
+		key: "es_api_key_file", group: groupConnection,
+		want: "a readable file of at most 8 KiB that holds an API key, \"encoded\" or as id:key",
+		doc:  "File that holds the API key; white space around it is cut. Read again when it changes.",
+		set: func(o *Options, v string) error {
+			s, err := readSecret(v)
+			if err != nil {
+				return err
+			}
+			o.APIKeyFile = v
+			return parseAPIKey(&o.APIKey, string(s))
+		},
+	}, {
+		key: "es_ca_file", group: groupConnection,
+		want: "a readable PEM file with at least one certificate",
+		doc:  "Authorities to trust beside the system's.",
+		set: func(o *Options, v string) error {
+			o.CAFile = v
+			return checkCA(v)
+		},
+	}, {
+		key: "es_client_cert", group: groupConnection,
+		want: "a readable PEM file, with es_client_key beside it",
+		doc:  "Client certificate (with its chain), where the cluster asks for one.",
+		set: func(o *Options, v string) error {
+			o.ClientCert = v
+			return checkReadable(v)
+		},
+	}, {
+		key: "es_client_key", group: groupConnection,
+		want: "a readable PEM file with the unencrypted key of es_client_cert",
+		doc:  "Key of `es_client_cert`.",
+		set: func(o *Options, v string) error {
+			o.ClientKey = v
+			return checkReadable(v)
+		},
+	}, {
+		key: "es_tls_verify", group: groupConnection, value: "on",
+		want: wantOnOff,
+		doc:  "Check the nodes' certificates. `off` lets anybody in between read and change everything, the credentials included; it is warned about at each start.",
+		set:  func(o *Options, v string) error { return parseOnOff(&o.TLSVerify, v) },
+	}, {
+		key: "es_compress", group: groupConnection, value: "off",
+		want: wantOnOff,
+		doc:  "Send request bodies with gzip: less network for more CPU. Worth it where the link to Elasticsearch is slow.",
+		set:  func(o *Options, v string) error { return parseOnOff(&o.Compress, v) },
+	},
+
+	{
+		key: "index_prefix", group: groupIndices, value: "dossier",
+		want: "1 to 100 characters of a-z, 0-9, '.', '_' and '-', the first a letter or digit, and not logs, metrics, traces or synthetics nor one of them followed by '-'",
+		doc:  "Start of every index name: `dossier` gives `dossier-attackers`, `dossier-smtp-targets` and so on. One prefix is one address space: sites with overlapping private ranges need different ones.",
+		set:  func(o *Options, v string) error { return parseIndexPrefix(&o.IndexPrefix, v) },
+	}, {
+		key: "manage_templates", group: groupIndices, value: "on",
+		want: wantOnOff,
+		doc:  "Install or upgrade the index templates at start. `off` for sensors that hold write privileges only; `dossier setup` does it for them.",
+		set:  func(o *Options, v string) error { return parseOnOff(&o.ManageTemplates, v) },
+	}, {
+		key: "shards", group: groupIndices, value: "1",
+		want: "a number from 1 to 64",
+		doc:  "Primary shards of a new index. Used by whoever installs the templates.",
+		set:  func(o *Options, v string) error { return parseInt(&o.Shards, v, 1, 64) },
+	}, {
+		key: "replicas", group: groupIndices, value: "auto",
+		want: "auto or a number from 0 to 5",
+		doc:  "Replicas of a new index; `auto` keeps one wherever there is a second node (`auto_expand_replicas` 0-1).",
+		set: func(o *Options, v string) error {
+			if v == "auto" {
+				o.Replicas = ReplicasAuto
+				return nil
+			}
+			return parseInt(&o.Replicas, v, 0, 5)
+		},
+	}, {
+		key: "refresh_interval", group: groupIndices, value: "5s",
+		want: "a duration from 100ms to 10m such as 5s",
+		doc:  "How long a write may stay unseen by searches. Shorter costs Elasticsearch more.",
+		set: func(o *Options, v string) error {
+			return parseDuration(&o.RefreshInterval, v, 100*time.Millisecond, 10*time.Minute)
+		},
+	},
+
+	{
+		key: "commit_timeout", group: groupDelivery, shown: "8s; 3s with `workers 0`",
+		want: "a duration from 500ms to 5m such as 8s",
+		doc:  "How long a chunk may take before Fluent Bit gets it back for a retry. Keep it below `grace` of `[SERVICE]`. With `workers 0` Fluent Bit's whole engine waits that long.",
+		set: func(o *Options, v string) error {
+			err := parseDuration(&o.CommitTimeout, v, 500*time.Millisecond, 5*time.Minute)
+			o.EngineCommitTimeout = o.CommitTimeout
+			return err
+		},
+	}, {
+		key: "cache_size", group: groupDelivery, value: "256M",
+		want: "a size from 8M to 64G such as 256M",
+		doc:  "Bound of the cache of documents in memory. Nothing is lost when it is small; more reads are made.",
+		set:  func(o *Options, v string) error { return parseSize(&o.CacheSize, v, 8<<20, 64<<30) },
+	}, {
+		key: "dead_letter_path", group: groupDelivery, value: "/var/lib/dossier/dead-letters",
+		want: "an absolute path",
+		doc:  "Folder for what can never be written. Made and tried at start.",
+		set: func(o *Options, v string) error {
+			if !strings.HasPrefix(v, "/") || !printable(v) {
+				return errWant
+			}
+			o.DeadLetterPath = v
+			return nil
+		},
+	}, {
+		key: "unparsed_dead_letters", group: groupDelivery, value: "off",
+		want: wantOnOff,
+		doc:  "Keep records that no dialect knows as dead letters too. Counted they are in any case.",
+		set:  func(o *Options, v string) error { return parseOnOff(&o.UnparsedDeadLetters, v) },
+	},
+
+	{
+		key: "sensor_id", group: groupEvents, shown: "host name",
+		want: "1 to 128 letters, digits, '.', '_' and '-'",
+		doc:  "Name of this sensor in the documents. Must differ between sensors.",
+		set: func(o *Options, v string) error {
+			if !sensorName.MatchString(v) {
+				return errWant
+			}
+			o.SensorID = v
+			return nil
+		},
+	}, {
+		key: "dialect", group: groupEvents, value: "auto",
+		want: "auto or one of " + strings.Join(dialects, ", "),
+		doc:  "Format of the records: `auto` tells by each record's shape; " + codeList(dialects) + " force one.",
+		set: func(o *Options, v string) error {
+			v = strings.ToLower(v)
+			switch {
+			case v == "auto":
+				o.Dialect = ""
+			case slices.Contains(dialects, v):
+				o.Dialect = v
+			default:
+				return errWant
+			}
+			return nil
+		},
+	}, {
+		key: "field_map", group: groupEvents,
+		want: "readable YAML files, separated by spaces or commas",
+		doc:  "Mapping files that teach further flat JSON formats.",
+		set: func(o *Options, v string) error {
+			o.FieldMaps = list(v)
+			for _, f := range o.FieldMaps {
+				if err := checkReadable(f); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}, {
+		key: "exclude_nets", group: groupEvents,
+		want: "networks such as 192.0.2.0/24 or 2001:db8::/32, separated by spaces or commas",
+		doc:  "Networks whose events are dropped and counted: own scanners, health checks.",
+		set:  func(o *Options, v string) error { return parsePrefixes(&o.ExcludeNets, v) },
+	}, {
+		key: "decoy_nets", group: groupEvents,
+		want: "networks such as 192.0.2.0/24 or 2001:db8::/32, separated by spaces or commas",
+		doc:  "Networks the decoys are in. An intrusion detector sees both ends of a connection; this tells which end is the attacker.",
+		set:  func(o *Options, v string) error { return parsePrefixes(&o.DecoyNets, v) },
+	}, {
+		key: "drop_apps", group: groupEvents, value: defaultDropApps,
+		want: "up to 100 program names, separated by spaces or commas, or none",
+		doc:  "Programs whose lines only repeat what a sensor reports itself; dropped and counted. `none` drops nothing.",
+		set: func(o *Options, v string) error {
+			o.DropApps = nil
+			if v == "none" {
+				return nil
+			}
+			o.DropApps = list(v)
+			if len(o.DropApps) > 100 {
+				return errWant
+			}
+			for _, app := range o.DropApps {
+				if len(app) > 64 || !printable(app) {
+					return &badValue{value: app}
+				}
+			}
+			return nil
+		},
+	}, {
+		key: "internal_decky_prefix", group: groupEvents, value: "decnet-",
+		want: "up to 64 letters, digits, '.', '_' and '-', or none",
+		doc:  "Hosts whose names start with it are parts of the system, not decoys. `none`: there are no such hosts.",
+		set: func(o *Options, v string) error {
+			if v == "none" {
+				o.InternalDeckyPrefix = ""
+				return nil
+			}
+			if len(v) > 64 || !sensorName.MatchString(v) {
+				return errWant
+			}
+			o.InternalDeckyPrefix = v
+			return nil
+		},
+	}, {
+		key: "ipv6_prefix", group: groupEvents, value: "128",
+		want: "a prefix length from 16 to 128",
+		doc:  "Length by which IPv6 sources are taken together as one attacker; 64 is usual where attackers hop inside their own network. Must not change over an existing index.",
+		set:  func(o *Options, v string) error { return parseInt(&o.IPv6Prefix, v, 16, 128) },
+	}, {
+		key: "store_secrets", group: groupEvents, value: string(SecretsPlain),
+		want: "plain, sha256 or none",
+		doc:  "How the passwords that attackers tried are shown. Counting tells them apart in any case.",
+		set: func(o *Options, v string) error {
+			s := Secrets(strings.ToLower(v))
+			if s != SecretsPlain && s != SecretsSHA256 && s != SecretsNone {
+				return errWant
+			}
+			o.StoreSecrets = s
+			return nil
+		},
+	},
+
+	{
+		key: "geoip_db", group: groupProfiles,
+		want: "a readable MaxMind database file (.mmdb)",
+		doc:  "Database of countries or cities. Without it no country is told. Read again when it changes.",
+		set: func(o *Options, v string) error {
+			o.GeoIPDB = v
+			return checkDatabase(v)
+		},
+	}, {
+		key: "asn_db", group: groupProfiles,
+		want: "a readable MaxMind database file (.mmdb)",
+		doc:  "Database of autonomous systems. Read again when it changes.",
+		set: func(o *Options, v string) error {
+			o.ASNDB = v
+			return checkDatabase(v)
+		},
+	}, {
+		key: "tlp", group: groupProfiles, value: "AMBER",
+		want: "one of " + strings.Join(markings, ", "),
+		doc:  "Traffic light protocol marking of the indicators (`threat.indicator.marking.tlp`).",
+		set: func(o *Options, v string) error {
+			v = strings.ToUpper(v)
+			if !slices.Contains(markings, v) {
+				return errWant
+			}
+			o.TLP = v
+			return nil
+		},
+	}, {
+		key: "activity", group: groupProfiles, value: "hourly",
+		want: "hourly or off",
+		doc:  "Write one document per attacker and hour, the timeline.",
+		set: func(o *Options, v string) error {
+			switch strings.ToLower(v) {
+			case "hourly":
+				o.Activity = true
+			case "off":
+				o.Activity = false
+			default:
+				return errWant
+			}
+			return nil
+		},
+	}, {
+		key: "attack_rules", group: groupProfiles, shown: "built in",
+		want: "a readable rule file",
+		doc:  "ATT&CK rules in place of the built-in ones.",
+		set: func(o *Options, v string) error {
+			o.AttackRules = v
+			return checkReadable(v)
+		},
+	}, {
+		key: "tool_rules", group: groupProfiles, shown: "built in",
+		want: "a readable rule file",
+		doc:  "Tool signatures in place of the built-in ones.",
+		set: func(o *Options, v string) error {
+			o.ToolRules = v
+			return checkReadable(v)
+		},
+	}, {
+		key: "risk_rules", group: groupProfiles, shown: "built in",
+		want: "a readable rule file",
+		doc:  "Weights of the risk score in place of the built-in ones.",
+		set: func(o *Options, v string) error {
+			o.RiskRules = v
+			return checkReadable(v)
+		},
+	}, {
+		key: "ptr", group: groupProfiles, value: "off",
+		want: wantOnOff,
+		doc:  "Look up the attackers' reverse names. It tells the name servers of the attackers that somebody looks.",
+		set:  func(o *Options, v string) error { return parseOnOff(&o.PTR, v) },
+	},
+
+	{
+		key: "metrics_listen", group: groupOperation, shown: "off",
+		want: "an address and port such as 127.0.0.1:9600, or off",
+		doc:  "Serve `/metrics`, `/healthz` and `/readyz` there, without authentication.",
+		set: func(o *Options, v string) error {
+			if v == "off" {
+				return nil
+			}
+			host, port, err := net.SplitHostPort(v)
+			if err != nil {
+				return errWant
+			}
+			if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+				return errWant
+			}
+			if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
+				return errWant
+			}
+			o.MetricsListen = v
+			return nil
+		},
+	},
+}
+
+// markings are the values ECS allows in threat.indicator.marking.tlp.
+var markings = []string{"WHITE", "CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"}
+
+var sensorName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+func codeList(names []string) string {
+	var b strings.Builder
+	for i, n := range names {
+		switch {
+		case i == 0:
+		case i == len(names)-1:
+			b.WriteString(" and ")
+		default:
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "`%s`", n)
+	}
+	return b.String()
+}
