@@ -24,7 +24,7 @@ type Records interface {
 	// Next moves to the next record; false at the end and at a break.
 	Next() bool
 	// Record is the current record, valid until Next.
-	Record() *event.Record
+	Record() event.Record
 	// Err says why Next stopped: nil at the chunk's proper end.
 	Err() error
 	// Offset is where the last whole record ended, in bytes.
@@ -165,7 +165,8 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 	records := e.o.Decode(&w.arena, data)
 	seen := Stats{}
 	for records.Next() {
-		e.read(w, records.Record(), &seen)
+		r := records.Record()
+		e.read(w, &r, &seen)
 	}
 	seen.Malformed = int64(records.Malformed())
 	broken := records.Err()

@@ -1,0 +1,525 @@
+package golden
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dossier/correlate"
+	"dossier/correlate/commit"
+	"dossier/correlate/dialect"
+	"dossier/correlate/event"
+	"dossier/plugin/chunk"
+	"dossier/plugin/chunk/chunktest"
+	"dossier/profile"
+	"dossier/testbed/memory"
+)
+
+func readLines(t testing.TB, name string) []string {
+	t.Helper()
+	f, err := os.Open(filepath.Join("..", "data", "decnet", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var lines []string
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		lines = append(lines, s.Text())
+	}
+	if err := s.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// at is the time Fluent Bit gives the records: after every line's own.
+var at = time.Date(2026, 1, 8, 0, 0, 0, 0, time.UTC)
+
+// fixture is an engine over a store in memory.
+type fixture struct {
+	store  *memory.Store
+	engine *correlate.Engine
+	close  func()
+}
+
+func newFixture(t testing.TB, o correlate.Options) fixture {
+	t.Helper()
+	store := memory.New()
+	ix := correlate.Indices{Prefix: "dossier"}
+	renderer, err := profile.New(profile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	committer, err := commit.New(commit.Options{
+		MachineOptions: commit.MachineOptions{Ledger: ix.Ledger},
+		Store:          store, DeadLetters: store,
+		Model: correlate.NewModel(correlate.ModelOptions{
+			Renderer: renderer, Indices: ix, Activity: true, Transitions: true, Now: func() time.Time { return at },
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parser, err := dialect.New(dialect.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Committer, o.Indices, o.Parser, o.Annotator = committer, ix, parser, renderer
+	o.Decode = func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) }
+	o.BuryBroken = func(context.Context, correlate.Broken) error { return nil }
+	if o.Sensor == "" {
+		o.Sensor = "sensor-1"
+	}
+	o.CommitTimeout = time.Minute
+	engine, err := correlate.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fixture{store, engine, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := committer.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	}}
+}
+
+func (f fixture) flush(t testing.TB, tag string, lines []string) {
+	t.Helper()
+	r, err := f.engine.Flush(context.Background(), tag, chunktest.Lines(at, "log", lines...))
+	if err != nil || r != correlate.OK {
+		t.Fatalf("flush: %v, %v", r, err)
+	}
+}
+
+// The same lines must give the same documents, to the byte, wherever they are
+// cut into chunks and in whatever order the chunks come.
+func TestCutAndOrderDontShow(t *testing.T) {
+	for _, name := range []string{"raw_2k.log", "raw_20k.log"} {
+		t.Run(name, func(t *testing.T) {
+			lines := readLines(t, name)
+			whole := newFixture(t, correlate.Options{Activity: true})
+			whole.flush(t, "all", lines)
+			whole.close()
+			for seed := range uint64(6) {
+				r := rand.New(rand.NewPCG(seed, 3))
+				var chunks [][]string
+				for rest := lines; len(rest) > 0; {
+					n := min(len(rest), 1+r.IntN(1+len(lines)/(3<<seed)))
+					chunks = append(chunks, rest[:n])
+					rest = rest[n:]
+				}
+				r.Shuffle(len(chunks), func(i, j int) { chunks[i], chunks[j] = chunks[j], chunks[i] })
+				cut := newFixture(t, correlate.Options{Activity: true})
+				for i, c := range chunks {
+					cut.flush(t, fmt.Sprint(i), c)
+				}
+				cut.close()
+				for _, index := range []string{"dossier-attackers", "dossier-smtp-targets"} {
+					want, got := whole.store.Documents(index), cut.store.Documents(index)
+					if len(want) == 0 || len(want) != len(got) {
+						t.Fatalf("seed %d: %s: %d documents, %d in one chunk", seed, index, len(got), len(want))
+					}
+					for id, w := range want {
+						if a, b := withoutState(t, w), withoutState(t, got[id]); a != b {
+							t.Fatalf("seed %d: %s/%s differs:\n%s\n%s", seed, index, id, a, b)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// withoutState cuts the state out of a document, byte for byte otherwise.
+func withoutState(t *testing.T, doc []byte) string {
+	t.Helper()
+	before, rest, ok := strings.Cut(string(doc), `"state":"`)
+	if !ok {
+		t.Fatalf("a document without a state: %.200s", doc)
+	}
+	_, after, _ := strings.Cut(rest, `"`)
+	return before + after
+}
+
+// oracle is what DECNET made of the lines.
+type oracle struct {
+	Attackers map[string]struct {
+		FirstSeen     time.Time `json:"first_seen"`
+		LastSeen      time.Time `json:"last_seen"`
+		EventCount    int64     `json:"event_count"`
+		Services      []string  `json:"services"`
+		Deckies       []string  `json:"deckies"`
+		IsTraversal   bool      `json:"is_traversal"`
+		TraversalPath *string   `json:"traversal_path"`
+		Commands      []struct {
+			Service, Decky, Command string
+			Timestamp               time.Time
+		} `json:"commands"`
+		Behavior struct {
+			OSGuess         *string            `json:"os_guess"`
+			HopDistance     *int64             `json:"hop_distance"`
+			RetransmitCount int64              `json:"retransmit_count"`
+			KexOrder        []string           `json:"kex_order_raw"`
+			Banners         []string           `json:"ssh_client_banners"`
+			Timing          map[string]float64 `json:"timing_stats"`
+			Tools           []string           `json:"tool_guesses"`
+			TCP             map[string]any     `json:"tcp_fingerprint"`
+			Phase           struct {
+				ExfilStart *time.Time `json:"exfil_start_ts"`
+				Large      int64      `json:"large_payload_count"`
+			} `json:"phase_sequence"`
+		} `json:"behavior"`
+		ServiceActivity struct {
+			Interacted, Scanned []string
+		} `json:"service_activity"`
+		SMTPTargets map[string]int64 `json:"smtp_targets"`
+	} `json:"attackers"`
+	Credentials []struct {
+		Address   string  `json:"attacker_ip"`
+		Attempts  int64   `json:"attempt_count"`
+		Principal *string `json:"principal"`
+		Kind      string  `json:"secret_kind"`
+		SHA256    string  `json:"secret_sha256"`
+		Service   string  `json:"service"`
+	} `json:"credentials"`
+	Bounties struct {
+		Artifacts []struct {
+			Address string            `json:"attacker_ip"`
+			Payload map[string]string `json:"-"`
+			Raw     json.RawMessage   `json:"payload"`
+		} `json:"artifacts"`
+	} `json:"bounties"`
+}
+
+// The differences DECNET 1.0.0's results show on purpose. Each is a test on
+// one line: it names the addresses whose profiles it changes.
+const (
+	splitPort     = "ip:port is split"
+	nobody        = "text that is not an address is nobody"
+	neverGuessed  = "an address is never guessed from text"
+	grammar       = "structured data is read by RFC 5424's grammar"
+	ownProbes     = "our own probes are not the attacker's activity"
+	helpers       = "helper programs are not services"
+	wholeCommand  = "a redis command has its arguments"
+	smtpRelay     = "smtp_relay counts"
+	domainGrammar = "mail domains are validated label by label"
+)
+
+var helperOf = map[string]string{"auth-helper": "ssh", "bash": "ssh", "sshd": "ssh", "sessrec": "ssh"}
+
+// TestDECNETParity compares every attacker that no difference touches with
+// DECNET's own record, field by field, and says by name how many each
+// difference touches.
+func TestDECNETParity(t *testing.T) {
+	for _, name := range []string{"2k", "20k"} {
+		t.Run(name, func(t *testing.T) {
+			lines := readLines(t, "raw_"+name+".log")
+			raw, err := os.ReadFile(filepath.Join("..", "data", "decnet", "oracle_"+name+"_cold.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var o oracle
+			if err := json.Unmarshal(raw, &o); err != nil {
+				t.Fatal(err)
+			}
+			f := newFixture(t, correlate.Options{})
+			f.flush(t, "all", lines)
+			f.close()
+			docs := map[string]map[string]any{}
+			for id, d := range f.store.Documents("dossier-attackers") {
+				var m map[string]any
+				if err := json.Unmarshal(d, &m); err != nil {
+					t.Fatal(err)
+				}
+				docs[id] = m
+			}
+			touched, why := differences(t, lines)
+			compared := 0
+			for address, want := range o.Attackers {
+				if len(touched[address]) > 0 {
+					continue
+				}
+				doc := docs[address]
+				if doc == nil {
+					t.Errorf("%s: no document, and no difference explains it", address)
+					continue
+				}
+				compared++
+				compare(t, address, doc, want.EventCount, &o)
+			}
+			for address := range docs {
+				if _, known := o.Attackers[address]; !known && len(touched[address]) == 0 {
+					t.Errorf("%s: a document that DECNET doesn't have, and no difference explains it", address)
+				}
+			}
+			for _, d := range slices.Sorted(maps.Keys(why)) {
+				t.Logf("%-50s touches %d addresses", d, len(why[d]))
+			}
+			t.Logf("%d of %d attackers compared field by field", compared, len(o.Attackers))
+			if compared < len(o.Attackers)/4 {
+				t.Errorf("only %d of %d attackers compared: the comparison has become empty", compared, len(o.Attackers))
+			}
+		})
+	}
+}
+
+// differences reads each line as DECNET does and as Dossier does, and names
+// what sets the two apart.
+func differences(t *testing.T, lines []string) (touched, why map[string]map[string]bool) {
+	t.Helper()
+	touched, why = map[string]map[string]bool{}, map[string]map[string]bool{}
+	mark := func(address, difference string) {
+		for _, m := range []struct {
+			in         map[string]map[string]bool
+			key, value string
+		}{{touched, address, difference}, {why, difference, address}} {
+			if m.key == "" {
+				continue
+			}
+			if m.in[m.key] == nil {
+				m.in[m.key] = map[string]bool{}
+			}
+			m.in[m.key][m.value] = true
+		}
+	}
+	parser, err := dialect.New(dialect.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range lines {
+		var a event.Arena
+		var ev event.Event
+		v := parser.Parse(&a, &event.Record{Time: event.FromTime(at), Fields: []event.Field{{Key: "log", Value: line}}}, &ev)
+		ours := ""
+		if v.Class() == dialect.Parsed {
+			ours = ev.Addr.String()
+		}
+		theirs := parseDECNET(line)
+		if theirs.mutation || v.Class() == dialect.Dropped {
+			continue
+		}
+		address := theirs.address
+		if !theirs.ok {
+			address = ""
+		}
+		switch {
+		case address == ours:
+		case address != "" && ours != "" && strings.HasPrefix(address, ours+":"):
+			mark(address, splitPort)
+			mark(ours, splitPort)
+		case ours == "" && theirs.addressFrom == "text":
+			mark(address, neverGuessed)
+		case ours == "" && !plausible(address):
+			mark(address, nobody)
+		default:
+			mark(address, grammar)
+			mark(ours, grammar)
+		}
+		if ours == "" || ours != address {
+			continue
+		}
+		if ev.Role == event.Prober {
+			mark(ours, ownProbes)
+		}
+		if strings.Contains(line, `\]`) && strings.Contains(line, "relay@55555") {
+			mark(ours, grammar)
+		}
+		if strings.Count(line, "relay@55555") > 1 || strings.Contains(line, "relay@55555") && strings.Contains(line, " CMD ") {
+			mark(ours, grammar)
+		}
+		for i := range ev.Evidence {
+			if k := ev.Evidence[i].Kind; (k == event.Recipient || k == event.Message) && ev.Service == "smtp_relay" {
+				why[smtpRelay] = map[string]bool{}
+			}
+		}
+	}
+	return touched, why
+}
+
+func plausible(address string) bool {
+	_, ok := event.ParseAddress(address)
+	return ok
+}
+
+func compare(t *testing.T, address string, doc map[string]any, _ int64, o *oracle) {
+	t.Helper()
+	want := o.Attackers[address]
+	equal := func(field string, got, want any) {
+		t.Helper()
+		g, _ := json.Marshal(got)
+		w, _ := json.Marshal(want)
+		if string(g) != string(w) {
+			t.Errorf("%s: %s: got %s, DECNET has %s", address, field, g, w)
+		}
+	}
+	equal("event_count", doc["event_count"], want.EventCount)
+	equal("first_seen", instant(t, doc["first_seen"]), want.FirstSeen.UTC())
+	equal("last_seen", instant(t, doc["last_seen"]), want.LastSeen.UTC())
+	equal("deckies", doc["deckies"], external(want.Deckies))
+	equal("is_traversal", doc["is_traversal"], want.IsTraversal)
+	if want.TraversalPath != nil {
+		equal("traversal_path", doc["traversal_path"], *want.TraversalPath)
+	}
+	equal("services ("+helpers+")", list(doc["services"]), canonical(want.Services))
+	interacted := canonical(want.ServiceActivity.Interacted)
+	equal("services_interacted", list(doc["services_interacted"]), interacted)
+	scanned := slices.DeleteFunc(canonical(want.ServiceActivity.Scanned), func(s string) bool { return slices.Contains(interacted, s) })
+	equal("services_scanned", list(doc["services_scanned"]), scanned)
+
+	behavior, _ := doc["behavior"].(map[string]any)
+	b := want.Behavior
+	timing, _ := behavior["timing"].(map[string]any)
+	if want.EventCount <= 512 {
+		for k, v := range b.Timing {
+			if k == "event_count" {
+				continue
+			}
+			if got, ok := timing[k]; ok && v != 0 || v != 0 {
+				equal("behavior.timing."+k, got, v)
+			}
+		}
+	}
+	if b.OSGuess != nil {
+		equal("behavior.os_guess", behavior["os_guess"], *b.OSGuess)
+	}
+	if b.HopDistance != nil {
+		equal("behavior.hop_distance", behavior["hop_distance"], *b.HopDistance)
+	}
+	equal("behavior.retransmit_count", number(behavior["retransmit_count"]), float64(b.RetransmitCount))
+	phase, _ := behavior["phase"].(map[string]any)
+	equal("behavior.phase.large_payload_count", number(phase["large_payload_count"]), float64(b.Phase.Large))
+	if b.Phase.ExfilStart != nil {
+		equal("behavior.phase.exfil_start", instant(t, first(phase, "exfil_start_ts", "exfil_start")), b.Phase.ExfilStart.UTC())
+	}
+	for _, tool := range b.Tools {
+		if !slices.Contains(list(behavior["tools"]), tool) {
+			t.Errorf("%s: behavior.tools: %v lacks %s", address, behavior["tools"], tool)
+		}
+	}
+
+	var got []string
+	commands, _ := doc["commands"].([]any)
+	for _, c := range commands {
+		m := c.(map[string]any)
+		got = append(got, fmt.Sprint(instant(t, m["timestamp"]), m["decky"], firstWord(m["service"], m["command"])))
+	}
+	var expected []string
+	for _, c := range want.Commands {
+		expected = append(expected, fmt.Sprint(c.Timestamp.UTC(), c.Decky, firstWord(canonicalService(c.Service), c.Command)))
+	}
+	slices.Sort(got)
+	slices.Sort(expected)
+	if len(expected) <= 200 {
+		equal("commands", got, expected)
+	}
+	equal("command_count", number(doc["command_count"]), float64(len(want.Commands)))
+
+	type credential struct{ service, principal, kind, sha string }
+	attempts := map[credential]int64{}
+	for _, c := range o.Credentials {
+		if c.Address != address {
+			continue
+		}
+		k := credential{canonicalService(c.Service), "", c.Kind, c.SHA256}
+		if c.Principal != nil && *c.Principal != "None" {
+			k.principal = *c.Principal
+		}
+		attempts[k] += c.Attempts
+	}
+	var sum int64
+	for _, n := range attempts {
+		sum += n
+	}
+	if len(attempts) <= 200 {
+		credentials, _ := doc["credentials"].([]any)
+		if len(credentials) != len(attempts) {
+			t.Errorf("%s: %d distinct credentials, DECNET has %d", address, len(credentials), len(attempts))
+		}
+		var counted float64
+		for _, c := range credentials {
+			counted += number(c.(map[string]any)["count"])
+		}
+		equal("credentials' attempts", counted, float64(sum))
+	}
+	equal("credential_count", number(doc["credential_count"]), float64(len(attempts)))
+}
+
+// firstWord cuts a redis command to the verb, which is all DECNET keeps.
+func firstWord(service, command any) string {
+	c := fmt.Sprint(command)
+	if fmt.Sprint(service) == "redis" {
+		c, _, _ = strings.Cut(c, " ")
+	}
+	return fmt.Sprint(" ", service, " ", c)
+}
+
+func canonicalService(s string) string {
+	if h, ok := helperOf[s]; ok {
+		return h
+	}
+	return s
+}
+
+// canonical maps DECNET's programs to the services they belong to.
+func canonical(services []string) []string {
+	out := []string{}
+	for _, s := range services {
+		if s == "sniffer" || s == "prober" {
+			continue
+		}
+		s = canonicalService(s)
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func external(deckies []string) []string {
+	return slices.DeleteFunc(slices.Clone(deckies), func(d string) bool { return strings.HasPrefix(d, "decnet-") })
+}
+
+func instant(t *testing.T, v any) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339Nano, fmt.Sprint(v))
+	if err != nil {
+		t.Errorf("%v is no time: %v", v, err)
+	}
+	return at.UTC()
+}
+
+func list(v any) []string {
+	out := []string{}
+	items, _ := v.([]any)
+	for _, i := range items {
+		out = append(out, fmt.Sprint(i))
+	}
+	return out
+}
+
+func number(v any) float64 {
+	n, _ := v.(float64)
+	return n
+}
+
+func first(m map[string]any, keys ...string) any {
+	for _, k := range keys {
+		if v, ok := m[k]; ok {
+			return v
+		}
+	}
+	return nil
+}
