@@ -1,0 +1,143 @@
+package profile
+
+import (
+	"errors"
+
+	"dossier/correlate/event"
+	"dossier/correlate/law"
+	"dossier/correlate/state"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// summary is an attacker's key figures.
+type summary struct {
+	events, services, deckies, bounties, credentials int64
+	traversal                                        bool
+	class                                            string
+	score                                            float64
+	level                                            string
+}
+
+// summaryElements is the number of elements of an encoded summary. A newer
+// version may append some.
+const summaryElements = 9
+
+// AppendSummary appends the attacker's key figures, which its activity
+// documents show: a msgpack array.
+func (r *Renderer) AppendSummary(dst []byte, _ Head, s *state.Attacker) []byte {
+	f := r.judge(s)
+	dst = msgp.AppendArrayHeader(dst, summaryElements)
+	dst = msgp.AppendInt64(dst, s.Events)
+	dst = msgp.AppendInt64(dst, s.Services.Distinct())
+	dst = msgp.AppendInt64(dst, s.Deckies.Distinct())
+	dst = msgp.AppendInt64(dst, s.Bounties())
+	dst = msgp.AppendInt64(dst, s.Credentials.Distinct())
+	dst = msgp.AppendBool(dst, s.IsTraversal())
+	dst = msgp.AppendString(dst, f.class)
+	dst = msgp.AppendFloat64(dst, f.risk.Score)
+	return msgp.AppendString(dst, f.risk.Level)
+}
+
+var errSummary = errors.New("profile: corrupt summary")
+
+func (u *summary) decode(v string) error {
+	n, b, err := msgp.ReadArrayHeaderBytes(event.Bytes(v))
+	if err != nil || n < summaryElements {
+		return errSummary
+	}
+	for _, to := range [...]*int64{&u.events, &u.services, &u.deckies, &u.bounties, &u.credentials} {
+		if *to, b, err = msgp.ReadInt64Bytes(b); err != nil {
+			return errSummary
+		}
+	}
+	if u.traversal, b, err = msgp.ReadBoolBytes(b); err != nil {
+		return errSummary
+	}
+	var text []byte
+	if text, b, err = msgp.ReadStringZC(b); err != nil {
+		return errSummary
+	}
+	u.class = event.View(text)
+	if u.score, b, err = msgp.ReadFloat64Bytes(b); err != nil {
+		return errSummary
+	}
+	if text, _, err = msgp.ReadStringZC(b); err != nil {
+		return errSummary
+	}
+	u.level = event.View(text)
+	return nil
+}
+
+// AppendActivity appends an attacker's hour.
+func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.Activity) []byte {
+	where := r.where(h)
+	d := begin(dst)
+	d.time("@timestamp", hour)
+	d.object("event")
+	d.string("kind", "metric")
+	d.string("module", "dossier")
+	d.string("dataset", "dossier.activity")
+	d.end()
+	d.source(h, &where)
+	r.uuid(&d, h.ID)
+	d.object("observer")
+	r.keys(&d, "name", &s.Sensors)
+	d.end()
+	d.object("activity")
+	d.int("events", s.Events)
+	d.int("interactions", s.Kinds[event.Interaction])
+	d.int("scans", s.Kinds[event.Scan])
+	d.int("commands", s.CommandCount)
+	d.int("login_attempts", s.Attempts)
+	d.int("login_successes", s.Successes)
+	d.int("recipients", s.Recipients)
+	d.end()
+	r.keys(&d, "services", &s.Services)
+	r.keys(&d, "deckies", &s.Deckies)
+	if items := s.Commands.Items(); len(items) > 0 {
+		d.array("commands")
+		for i := range items {
+			d.command(&items[i])
+		}
+		d.endArray()
+	}
+	var u summary
+	if s.Summary.Time != event.Never && u.decode(s.Summary.Value) == nil {
+		d.int("event_count", u.events)
+		d.int("service_count", u.services)
+		d.int("decky_count", u.deckies)
+		d.int("bounty_count", u.bounties)
+		d.int("credential_count", u.credentials)
+		d.bool("is_traversal", u.traversal)
+		d.object("risk")
+		d.float("score", u.score)
+		d.string("level", u.level)
+		d.end()
+		d.object("behavior")
+		d.string("class", u.class)
+		d.end()
+	}
+	d.some("country_code", where.Country)
+	if where.ASN != 0 {
+		d.int("asn", int64(where.ASN))
+	}
+	d.now("updated_at", h.Now)
+	r.names = r.names[:0]
+	for _, list := range [...]struct {
+		name string
+		of   *law.Bottom
+	}{{"deckies", &s.Deckies}, {"observer.name", &s.Sensors}, {"services", &s.Services}} {
+		if list.of.Truncated() {
+			r.names = append(r.names, list.name)
+		}
+	}
+	if s.Commands.Truncated() {
+		r.names = append(r.names, "commands")
+	}
+	d.someStrings("truncated", distinct(r.names))
+	d.schema()
+	d.base64("state", h.State)
+	d.end()
+	return d.b
+}

@@ -1,0 +1,308 @@
+// Package enrich says where an address is and what its name is: from local
+// database files, and from reverse DNS where that is switched on.
+package enrich
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+)
+
+// Place is where an address is. What is not known is zero.
+type Place struct {
+	// Country is the ISO 3166-1 alpha-2 code, CountrySource the type of the
+	// database it comes from.
+	Country, CountrySource string
+	// ASN is the number of the autonomous system.
+	ASN uint32
+	// ASName is its name, Network the database's network around the address,
+	// ASNSource the database's type.
+	ASName, Network, ASNSource string
+	// Located says that Latitude and Longitude, in degrees, are known.
+	Located             bool
+	Latitude, Longitude float64
+}
+
+// The longest texts taken from a database.
+const (
+	maxName   = 255
+	maxSource = 64
+)
+
+// Options configures Files.
+type Options struct {
+	// GeoIP holds the path of a database of countries or cities. It may be
+	// empty.
+	GeoIP string
+	// ASN holds the path of a database of autonomous systems. It may be
+	// empty.
+	ASN string
+	// Check holds how often the files are looked at for a change.
+	//
+	// If Check is zero, the default of 30 s will be used.
+	Check time.Duration
+	// OnError is called when a changed file can't be opened: the one before
+	// stays in use. It may be nil.
+	OnError func(error)
+}
+
+// Files looks addresses up in databases of MaxMind's format, which it maps
+// into memory and opens again when they change. It is safe for concurrent
+// use.
+type Files struct {
+	o    Options
+	stop chan struct{}
+	done sync.WaitGroup
+
+	mu      sync.RWMutex // held for reading while a mapping is in use
+	country *file
+	asn     *file
+
+	cacheMu sync.Mutex
+	cache   map[netip.Addr]Place
+}
+
+// file is one open database.
+type file struct {
+	path   string
+	reader *maxminddb.Reader
+	source string
+	info   os.FileInfo
+}
+
+// maxPlaces bounds the cache.
+const maxPlaces = 8192
+
+// Open opens the databases. Without any path every address is unknown.
+func Open(o Options) (*Files, error) {
+	if o.Check == 0 {
+		o.Check = 30 * time.Second
+	}
+	if o.Check < 0 {
+		return nil, fmt.Errorf("enrich: the interval between checks is %v; it must be positive", o.Check)
+	}
+	f := &Files{o: o, stop: make(chan struct{}), cache: map[netip.Addr]Place{}}
+	var errs []error
+	var err error
+	if f.country, err = openFile(o.GeoIP); err != nil {
+		errs = append(errs, fmt.Errorf("geoip_db: %w", err))
+	}
+	if f.asn, err = openFile(o.ASN); err != nil {
+		errs = append(errs, fmt.Errorf("asn_db: %w", err))
+	}
+	if err := errors.Join(errs...); err != nil {
+		f.country.close()
+		f.asn.close()
+		return nil, err
+	}
+	if f.country != nil || f.asn != nil {
+		f.done.Add(1)
+		go f.watch()
+	}
+	return f, nil
+}
+
+func openFile(path string) (*file, error) {
+	if path == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("can't open the database: %w", err)
+	}
+	reader, err := maxminddb.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no readable MaxMind-format database: %w", path, err)
+	}
+	return &file{path, reader, cut(strings.Clone(reader.Metadata.DatabaseType), maxSource), info}, nil
+}
+
+func (f *file) close() {
+	if f != nil {
+		_ = f.reader.Close()
+	}
+}
+
+// changed says whether there is another file at the path now.
+func (f *file) changed() bool {
+	if f == nil {
+		return false
+	}
+	info, err := os.Stat(f.path)
+	return err == nil && (!os.SameFile(info, f.info) || !info.ModTime().Equal(f.info.ModTime()) || info.Size() != f.info.Size())
+}
+
+// Close stops looking for changes and closes the databases.
+func (f *Files) Close() {
+	close(f.stop)
+	f.done.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.country.close()
+	f.asn.close()
+	f.country, f.asn = nil, nil
+}
+
+func (f *Files) watch() {
+	defer f.done.Done()
+	tick := time.NewTicker(f.o.Check)
+	defer tick.Stop()
+	for {
+		select {
+		case <-f.stop:
+			return
+		case <-tick.C:
+			f.reload(&f.country)
+			f.reload(&f.asn)
+		}
+	}
+}
+
+// reload opens a changed database in place of the one before. Only watch
+// changes which is in use.
+func (f *Files) reload(which **file) {
+	old := *which
+	if !old.changed() {
+		return
+	}
+	next, err := openFile(old.path)
+	if err != nil {
+		if f.o.OnError != nil {
+			f.o.OnError(fmt.Errorf("enrich: the database before stays in use: %w", err))
+		}
+		return
+	}
+	f.mu.Lock()
+	*which = next
+	f.mu.Unlock()
+	old.close()
+	f.cacheMu.Lock()
+	clear(f.cache)
+	f.cacheMu.Unlock()
+}
+
+// Place looks addr up. Addresses that are not globally routed have no place.
+func (f *Files) Place(addr netip.Addr) Place {
+	if f == nil {
+		return Place{}
+	}
+	f.cacheMu.Lock()
+	place, ok := f.cache[addr]
+	f.cacheMu.Unlock()
+	if ok {
+		return place
+	}
+	if Routed(addr) {
+		place = f.lookup(addr)
+	}
+	f.cacheMu.Lock()
+	defer f.cacheMu.Unlock()
+	if len(f.cache) >= maxPlaces {
+		clear(f.cache)
+	}
+	f.cache[addr] = place
+	return place
+}
+
+// lookup reads the databases. Whoever cuts a mapped file short, instead of
+// putting another in its place, makes reading it fault: that must not end the
+// process.
+func (f *Files) lookup(addr netip.Addr) (place Place) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			place = Place{}
+		}
+	}()
+	if f.country != nil {
+		if r := f.country.reader.Lookup(addr); r.Found() {
+			place.country(r, f.country.source)
+		}
+	}
+	if f.asn != nil {
+		if r := f.asn.reader.Lookup(addr); r.Found() {
+			place.system(r, f.asn.source)
+		}
+	}
+	return place
+}
+
+// text returns the first of the paths that holds a text.
+func text(r maxminddb.Result, paths ...[]any) string {
+	for _, path := range paths {
+		var v string
+		if r.DecodePath(&v, path...) == nil && v != "" {
+			return cut(strings.Clone(v), maxName)
+		}
+	}
+	return ""
+}
+
+func cut(s string, limit int) string {
+	if len(s) > limit {
+		s = s[:limit]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// country reads what MaxMind's, DB-IP's, IPinfo's and ip-location-db's
+// databases of countries and cities hold.
+func (p *Place) country(r maxminddb.Result, source string) {
+	code := strings.ToUpper(text(r, []any{"country", "iso_code"}, []any{"country_code"}, []any{"country"}, []any{"registered_country", "iso_code"}))
+	if len(code) == 2 && code != "ZZ" {
+		p.Country, p.CountrySource = code, source
+	}
+	for _, at := range [][]any{{"location"}, nil} {
+		var latitude, longitude float64
+		if number(r, &latitude, append(at, "latitude")) && number(r, &longitude, append(at, "longitude")) &&
+			latitude >= -90 && latitude <= 90 && longitude >= -180 && longitude <= 180 {
+			p.Located, p.Latitude, p.Longitude = true, latitude, longitude
+			return
+		}
+	}
+}
+
+func number(r maxminddb.Result, to *float64, path []any) bool {
+	var v *float64
+	if r.DecodePath(&v, path...) != nil || v == nil {
+		return false
+	}
+	*to = *v
+	return true
+}
+
+// system reads what MaxMind's, IPinfo's and ip-location-db's databases of
+// autonomous systems hold.
+func (p *Place) system(r maxminddb.Result, source string) {
+	for _, name := range []string{"autonomous_system_number", "as_number", "asn"} {
+		var n uint32
+		if r.DecodePath(&n, name) == nil && n != 0 {
+			p.ASN = n
+			break
+		}
+		if v, found := strings.CutPrefix(text(r, []any{name}), "AS"); found {
+			if n, err := strconv.ParseUint(v, 10, 32); err == nil && n != 0 {
+				p.ASN = uint32(n)
+				break
+			}
+		}
+	}
+	if p.ASN == 0 {
+		return
+	}
+	p.ASName = text(r, []any{"autonomous_system_organization"}, []any{"as_name"}, []any{"as_organization"}, []any{"name"})
+	p.ASNSource = source
+	if network := r.Prefix(); network.IsValid() {
+		p.Network = network.Masked().String()
+	}
+}

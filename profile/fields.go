@@ -1,0 +1,394 @@
+package profile
+
+// Kind is a kind of index.
+type Kind uint8
+
+// The kinds of index, by what one document of them is about.
+const (
+	// Attackers has one document per address.
+	Attackers Kind = iota
+	// Targets has one document per address and mail domain.
+	Targets
+	// Activity has one document per address and hour.
+	Activity
+	// Transitions has one document per address and line crossed.
+	Transitions
+	// Sensors has one document per sensor.
+	Sensors
+	// Chunks is the ledger: one marker per chunk.
+	Chunks
+)
+
+// Kinds returns all kinds.
+func Kinds() []Kind { return []Kind{Attackers, Targets, Activity, Transitions, Sensors, Chunks} }
+
+// String returns the part of the index name behind the prefix.
+func (k Kind) String() string {
+	return [...]string{"attackers", "smtp-targets", "activity", "transitions", "sensors", "chunks"}[k]
+}
+
+// Monthly says whether the kind has one index a month (and one for times
+// outside reason) instead of a single index.
+func (k Kind) Monthly() bool { return k == Activity || k == Transitions || k == Chunks }
+
+// id says what the document's _id is.
+func (k Kind) id() string {
+	return [...]string{
+		"the address in canonical form, or the CIDR text of an IPv6 network",
+		"`address|domain`",
+		"`address|hour`",
+		"`address|action|value`",
+		"the sensor's id",
+		"the chunk's id in hex",
+	}[k]
+}
+
+// Type is an Elasticsearch field type.
+type Type string
+
+// The field types in use. Every one of them is in the free distribution of
+// Elasticsearch.
+const (
+	Keyword  Type = "keyword"
+	Long     Type = "long"
+	Integer  Type = "integer"
+	Float    Type = "float"
+	Boolean  Type = "boolean"
+	Date     Type = "date"
+	IP       Type = "ip"
+	GeoPoint Type = "geo_point"
+	Binary   Type = "binary"
+	// Object is kept in the source only: neither parsed nor indexed.
+	Object Type = "object"
+)
+
+// longestKeyword is the number of characters above which a keyword is kept in
+// the source but not indexed.
+const longestKeyword = 1024
+
+// Field is one field of a document.
+type Field struct {
+	// Name is the dotted name.
+	Name string
+	Type Type
+	// List says that the field holds an array.
+	List bool
+	// Law says how two pieces of evidence combine.
+	Law string
+	// Source says what the value comes from.
+	Source string
+	// Doc says what the field tells.
+	Doc string
+	// ECS says that name and type are those of the Elastic Common Schema.
+	ECS bool
+}
+
+// The laws and sources that many fields share.
+const (
+	lawConst   = "constant"
+	lawKey     = "key"
+	lawMin     = "min"
+	lawMax     = "max"
+	lawSum     = "sum, exact"
+	lawSet     = "set"
+	lawDerived = "derived from the state"
+	lawWrite   = "as of the write"
+	lawCopy    = "copy"
+
+	srcEvery = "every event but those of our own prober"
+	srcFiles = "local MaxMind-format files"
+	srcRules = "rule files"
+)
+
+// Fields returns the fields of a kind of document, in the order in which they
+// are documented.
+func Fields(k Kind) []Field {
+	switch k {
+	case Attackers:
+		return attackerFields
+	case Targets:
+		return targetFields
+	case Activity:
+		return activityFields
+	case Transitions:
+		return transitionFields
+	case Sensors:
+		return sensorFields
+	default:
+		return chunkFields
+	}
+}
+
+var attackerFields = []Field{
+	{Name: "@timestamp", Type: Date, Law: lawMax, Source: srcEvery, Doc: "Same as `last_seen`.", ECS: true},
+	{Name: "ip", Type: IP, Law: lawKey, Source: "the sensor's own connection fields", Doc: "The attacker's address; IPv4-mapped IPv6 is unmapped, a zone is dropped. Absent where IPv6 sources are aggregated: see `network`."},
+	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The network, as CIDR, where IPv6 sources are aggregated by a prefix shorter than 128."},
+	{Name: "uuid", Type: Keyword, Law: lawKey, Source: "`ip`", Doc: "Name-based UUID (version 5, RFC 9562) of the address text in the name space `" + namespace + "`: the same on every sensor, for ever."},
+	{Name: "first_seen", Type: Date, Law: lawMin, Source: srcEvery, Doc: "Time of the oldest event, UTC, microseconds."},
+	{Name: "last_seen", Type: Date, Law: lawMax, Source: srcEvery, Doc: "Time of the newest event, UTC, microseconds."},
+	{Name: "updated_at", Type: Date, Law: lawWrite, Source: "clock", Doc: "When the document was written."},
+	{Name: "event_count", Type: Long, Law: lawSum, Source: srcEvery, Doc: "Events attributed to the address, noise and sniffer included."},
+	{Name: "services", Type: Keyword, List: true, Law: lawSet + ", 128", Source: "events of decoy services", Doc: "Services touched, sorted. Helper programs count as the service they belong to; observers are no service."},
+	{Name: "service_count", Type: Integer, Law: "distinct, exact up to 128, then estimated", Source: "`services`", Doc: "Number of services touched."},
+	{Name: "services_scanned", Type: Keyword, List: true, Law: "strongest kind of event per service", Source: "`services`", Doc: "Services touched but not used. Services that saw only noise are in neither list."},
+	{Name: "services_interacted", Type: Keyword, List: true, Law: "strongest kind of event per service", Source: "`services`", Doc: "Services used: commands, transfers, mail."},
+	{Name: "deckies", Type: Keyword, List: true, Law: "first contact per decky, hash 256", Source: "every event that names a decky", Doc: "Decoys touched, in order of first contact, then name."},
+	{Name: "decky_count", Type: Integer, Law: "distinct, exact up to 256, then estimated", Source: "`deckies`", Doc: "Number of decoys touched."},
+	{Name: "is_traversal", Type: Boolean, Law: lawDerived, Source: "`deckies`", Doc: "Whether at least two decoys were touched."},
+	{Name: "traversal_path", Type: Keyword, Law: lawDerived, Source: "`deckies`", Doc: "The decoys in order of first contact, each once, joined with ` → `. Absent without traversal."},
+	{Name: "hops", Type: Object, List: true, Law: "first 128 (decky, service) by time", Source: "every event that names a decky", Doc: "First contact with each decoy and service in time order: {timestamp, decky, service, event_type}."},
+	{Name: "movement.edge", Type: Keyword, List: true, Law: lawDerived, Source: "`hops`", Doc: "Moves between decoys as `a → b`, sorted, each once."},
+	{Name: "movement.edges", Type: Object, List: true, Law: lawDerived, Source: "`hops`", Doc: "Moves between decoys: {from, to, first, count}, by time of the first."},
+	{Name: "movement.dwell", Type: Object, List: true, Law: lawDerived, Source: "`deckies`", Doc: "Stay per decoy: {decky, first, last, seconds, events}, in order of first contact."},
+	{Name: "commands", Type: Object, List: true, Law: "newest 200 by (time, content), a multiset", Source: "command events", Doc: "What was typed or sent: {timestamp, service, decky, command}, oldest first."},
+	{Name: "command_count", Type: Long, Law: lawSum, Source: "command events", Doc: "Number of commands."},
+	{Name: "command.line", Type: Keyword, List: true, Law: lawDerived, Source: "`commands`", Doc: "The distinct lines among `commands`, in order of their oldest one there."},
+	{Name: "credentials", Type: Object, List: true, Law: "hash 200", Source: "login events that show a secret", Doc: "Distinct (service, principal, kind of secret, SHA-256 of the secret): {service, principal, secret_kind, secret, secret_sha256, count, first_seen, last_seen, outcome}, by first_seen. Option `store_secrets` decides which of secret and secret_sha256 are shown, never what is distinct."},
+	{Name: "credential_count", Type: Long, Law: "distinct, exact up to 200, then estimated", Source: "`credentials`", Doc: "Number of distinct credentials."},
+	{Name: "credential.username", Type: Keyword, List: true, Law: lawDerived, Source: "`credentials`", Doc: "Principals, sorted, each once."},
+	{Name: "credential.password", Type: Keyword, List: true, Law: lawDerived, Source: "`credentials`", Doc: "Secrets as `store_secrets` shows them, sorted, each once."},
+	{Name: "credential.pair", Type: Keyword, List: true, Law: lawDerived, Source: "`credentials`", Doc: "principal:secret, sorted, each once."},
+	{Name: "login_attempts", Type: Long, Law: lawSum, Source: "login events", Doc: "Number of login attempts."},
+	{Name: "login_successes", Type: Long, Law: lawSum, Source: "login events", Doc: "Number of login attempts that a decoy let in."},
+	{Name: "fingerprints", Type: Object, List: true, Law: "hash 200", Source: "bounties of type fingerprint, our prober included", Doc: "Distinct (type, value): {type, value, payload, count, first_seen, last_seen}, by first_seen."},
+	{Name: "fingerprint.ja3", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "JA3 of TLS client hellos."},
+	{Name: "fingerprint.ja3s", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "JA3S of TLS server hellos."},
+	{Name: "fingerprint.ja4", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "JA4 of TLS client hellos."},
+	{Name: "fingerprint.ja4s", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "JA4S of TLS server hellos."},
+	{Name: "fingerprint.ja4h", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "JA4H of HTTP requests."},
+	{Name: "fingerprint.ja4_quic", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "JA4 of QUIC client hellos."},
+	{Name: "fingerprint.hassh", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "HASSH of SSH clients."},
+	{Name: "fingerprint.jarm", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "JARM of TLS servers on the attacker's address, by our prober."},
+	{Name: "fingerprint.user_agent", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "HTTP user agents."},
+	{Name: "fingerprint.ssh_client", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "SSH client banners."},
+	{Name: "fingerprint.tls_cert_sha256", Type: Keyword, List: true, Law: lawDerived, Source: "`fingerprints`", Doc: "SHA-256 of TLS certificates."},
+	{Name: "artifacts", Type: Object, List: true, Law: "hash 100", Source: "captures, uploads, downloads, mails", Doc: "Distinct files: {sha256, url, kind, payload, count, first_seen, last_seen}, by first_seen."},
+	{Name: "artifact.sha256", Type: Keyword, List: true, Law: lawDerived, Source: "`artifacts`", Doc: "SHA-256 of the files, sorted, each once."},
+	{Name: "artifact.url", Type: Keyword, List: true, Law: lawDerived, Source: "`artifacts`", Doc: "Where the files came from, sorted, each once."},
+	{Name: "ip_leaks", Type: Object, List: true, Law: "hash 50", Source: "proxy headers", Doc: "Addresses that the attacker's own headers claim: {claimed_ip, header, category, kind, count, first_seen, last_seen}; kind is leak for a public address, else spoofed_source. Never used as the attacker's address."},
+	{Name: "alerts", Type: Object, List: true, Law: "hash 64", Source: "intrusion detector", Doc: "Distinct signatures: {signature, category, severity, count, first_seen, last_seen}, by first_seen; severity is the worst seen, 1 is worst."},
+	{Name: "alert.signature", Type: Keyword, List: true, Law: lawDerived, Source: "`alerts`", Doc: "Signatures, sorted, each once."},
+	{Name: "bounty_count", Type: Long, Law: lawDerived, Source: "credentials, fingerprints, artifacts, leaks", Doc: "Distinct credentials, fingerprints, artifacts and leaks together."},
+	{Name: "session_count", Type: Long, Law: "distinct, exact up to 256, then estimated", Source: "session ids", Doc: "Number of sessions on the decoys; in `truncated` where it is an estimate."},
+	{Name: "behavior.class", Type: Keyword, Law: lawDerived, Source: "`event_count`, `service_count`, `behavior.timing`", Doc: "unknown, slow_scan, scanning, brute_force, beaconing, interactive or mixed: the first rule that fits (below)."},
+	{Name: "behavior.timing.event_count", Type: Float, Law: "newest 512 times, a multiset", Source: srcEvery, Doc: "Number of event times the statistics are over."},
+	{Name: "behavior.timing.duration_s", Type: Float, Law: "newest 512 times, a multiset", Source: srcEvery, Doc: "Seconds between the oldest and the newest of them."},
+	{Name: "behavior.timing.mean_iat_s", Type: Float, Law: "newest 512 times, a multiset", Source: srcEvery, Doc: "Mean interval between events, in seconds, three decimals."},
+	{Name: "behavior.timing.median_iat_s", Type: Float, Law: "newest 512 times, a multiset", Source: srcEvery, Doc: "Median interval."},
+	{Name: "behavior.timing.stdev_iat_s", Type: Float, Law: "newest 512 times, a multiset", Source: srcEvery, Doc: "Population standard deviation of the intervals."},
+	{Name: "behavior.timing.min_iat_s", Type: Float, Law: "newest 512 times, a multiset", Source: srcEvery, Doc: "Shortest interval."},
+	{Name: "behavior.timing.max_iat_s", Type: Float, Law: "newest 512 times, a multiset", Source: srcEvery, Doc: "Longest interval."},
+	{Name: "behavior.timing.cv", Type: Float, Law: "newest 512 times, a multiset", Source: srcEvery, Doc: "Coefficient of variation: standard deviation by mean, four decimals."},
+	{Name: "behavior.beacon.interval_s", Type: Float, Law: lawDerived, Source: "`behavior.timing`", Doc: "Interval of the beacon in seconds; only for class beaconing."},
+	{Name: "behavior.beacon.jitter_pct", Type: Float, Law: lawDerived, Source: "`behavior.timing`", Doc: "Jitter of the beacon in per cent; only for class beaconing."},
+	{Name: "behavior.beacon.score", Type: Float, Law: lawDerived, Source: "the newest 24 hours of event times", Doc: "How regular the contacts are, 0 to 1: the mean of the sub-scores (below)."},
+	{Name: "behavior.beacon.ts_score", Type: Float, Law: lawDerived, Source: "the newest 24 hours of event times", Doc: "Sub-score: symmetry and spread of the intervals."},
+	{Name: "behavior.beacon.hist_score", Type: Float, Law: lawDerived, Source: "the newest 24 hours of event times", Doc: "Sub-score: evenness over the day."},
+	{Name: "behavior.beacon.dur_score", Type: Float, Law: lawDerived, Source: "the newest 24 hours of event times", Doc: "Sub-score: how much of the day is covered."},
+	{Name: "behavior.tools", Type: Keyword, List: true, Law: lawSet + ", 64; cadences derived", Source: srcRules, Doc: "Tools recognised by user agent, mailer, client banner, HASSH, JA3 or cadence, sorted."},
+	{Name: "behavior.tool_evidence", Type: Object, List: true, Law: lawSet + ", 64", Source: srcRules, Doc: "What each tool was recognised by: {tool, by, count, first_seen, last_seen}."},
+	{Name: "behavior.phase.recon_end_ts", Type: Date, Law: lawMax, Source: "events of phase recon", Doc: "Newest event of looking around: connections, banners, login attempts, requests."},
+	{Name: "behavior.phase.exfil_start_ts", Type: Date, Law: lawMin, Source: "events of phase exfil", Doc: "Oldest event of hands on data: commands, transfers, queries."},
+	{Name: "behavior.phase.exfil_latency_s", Type: Float, Law: lawDerived, Source: "`behavior.phase`", Doc: "Seconds from recon_end_ts to exfil_start_ts, where the latter is not earlier."},
+	{Name: "behavior.phase.large_payload_count", Type: Long, Law: lawSum, Source: "events that tell a size", Doc: "Events that moved at least 1 MiB."},
+	{Name: "behavior.os_guess", Type: Keyword, Law: lawDerived, Source: "TCP/IP fingerprints", Doc: "The operating system: the sniffer's most frequent label (of equally frequent ones the first seen), else by the most frequent TTL."},
+	{Name: "behavior.hop_distance", Type: Integer, Law: lawDerived, Source: "TCP/IP fingerprints", Doc: "Median distance in router hops, cut to a whole number."},
+	{Name: "behavior.tcp_fingerprint", Type: Object, Law: "newest by (time, content)", Source: "TCP/IP fingerprints", Doc: "The newest TCP/IP snapshot: {window, wscale, mss, options_sig, has_sack, has_timestamps, tos, dscp, ecn, ipid_class, isn_class}; the two classes are the newest known ones."},
+	{Name: "behavior.retransmit_count", Type: Long, Law: lawSum, Source: "flow events", Doc: "Retransmitted TCP segments."},
+	{Name: "behavior.kex_order", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "SSH key exchange", Doc: "Key exchange algorithms in the order offered, distinct, by first sight."},
+	{Name: "campaign.keys", Type: Keyword, List: true, Law: lawDerived, Source: "artifacts, credentials, HASSH, commands", Doc: "Hashes that addresses of one campaign share (below), sorted."},
+	{Name: "campaign.payload", Type: Keyword, List: true, Law: lawDerived, Source: "`artifacts`", Doc: "Campaign keys of captured files."},
+	{Name: "campaign.credentials", Type: Keyword, Law: lawDerived, Source: "`credentials`", Doc: "Campaign key of the whole credential list."},
+	{Name: "campaign.toolchain", Type: Keyword, List: true, Law: lawDerived, Source: "HASSH and `commands`", Doc: "Campaign keys of an SSH client's HASSH with the shape of the command sequence."},
+	{Name: "smtp_domain_count", Type: Long, Law: "distinct, exact up to 256, then estimated", Source: "mail recipients", Doc: "Mail domains aimed at."},
+	{Name: "smtp_domains_dropped", Type: Long, Law: lawDerived, Source: "`smtp_domain_count`", Doc: "Mail domains beyond those for which documents are opened, about."},
+	{Name: "country_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Country, ISO 3166-1 alpha-2. Empty for addresses that are not globally routed."},
+	{Name: "country_source", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Type of the database the country comes from."},
+	{Name: "asn", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system."},
+	{Name: "as_name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Name of the autonomous system."},
+	{Name: "as_network", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The database's network around the address."},
+	{Name: "asn_source", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Type of the database the number comes from."},
+	{Name: "ptr_record", Type: Keyword, Law: lawWrite, Source: "DNS, where switched on", Doc: "Reverse name. Off by default: a look-up tells the attacker's DNS."},
+	{Name: "risk.score", Type: Float, Law: lawDerived, Source: srcRules, Doc: "0 to 100 (below)."},
+	{Name: "risk.level", Type: Keyword, Law: lawDerived, Source: "`risk.score`", Doc: "Unknown below 20, Low below 40, Moderate below 70, High below 90, else Critical."},
+	{Name: "risk.reasons", Type: Object, List: true, Law: lawDerived, Source: srcRules, Doc: "The ten strongest reasons: {id, reason, weight, points, evidence}; points is what the reason adds to the score."},
+	{Name: "sensors", Type: Keyword, List: true, Law: lawSet + ", 64", Source: srcEvery, Doc: "Sensors that saw the attacker, sorted."},
+	{Name: "spoofable", Type: Boolean, Law: "false once a handshake was seen", Source: "dialect and service", Doc: "True while no event proves a TCP handshake: anybody could have put this address there."},
+	{Name: "transitions", Type: Object, Law: lawDerived, Source: "`first_seen`, `hops`, logins, commands", Doc: "Lines crossed for the first time: {observed, traversal, login_success, hands_on}. hands_on is the later of the first success and the first command, where a command follows a success."},
+	{Name: "threat.technique.id", Type: Keyword, List: true, Law: lawSet + ", 64", Source: srcRules, Doc: "ATT&CK techniques, sorted.", ECS: true},
+	{Name: "threat.technique.name", Type: Keyword, List: true, Law: lawDerived, Source: "`threat.technique.id`", Doc: "Names of the techniques, in the order of their ids.", ECS: true},
+	{Name: "threat.tactic.id", Type: Keyword, List: true, Law: lawDerived, Source: "`threat.technique.id`", Doc: "ATT&CK tactics of the techniques, sorted.", ECS: true},
+	{Name: "threat.tactic.name", Type: Keyword, List: true, Law: lawDerived, Source: "`threat.tactic.id`", Doc: "Names of the tactics, in the order of their ids.", ECS: true},
+	{Name: "threat.framework", Type: Keyword, Law: lawConst, Source: "", Doc: "`MITRE ATT&CK`.", ECS: true},
+	{Name: "threat.feed.name", Type: Keyword, Law: lawConst, Source: "", Doc: "`Dossier`.", ECS: true},
+	{Name: "threat.indicator.type", Type: Keyword, Law: lawKey, Source: "`ip`", Doc: "`ipv4-addr` or `ipv6-addr`.", ECS: true},
+	{Name: "threat.indicator.name", Type: Keyword, Law: lawKey, Source: "`ip`", Doc: "The address, or the network.", ECS: true},
+	{Name: "threat.indicator.ip", Type: IP, List: true, Law: lawKey + "; newest 32 of a network", Source: "`ip`", Doc: "The address; the newest addresses of a network.", ECS: true},
+	{Name: "threat.indicator.first_seen", Type: Date, Law: lawCopy, Source: "`first_seen`", Doc: "Same as `first_seen`.", ECS: true},
+	{Name: "threat.indicator.last_seen", Type: Date, Law: lawCopy, Source: "`last_seen`", Doc: "Same as `last_seen`.", ECS: true},
+	{Name: "threat.indicator.modified_at", Type: Date, Law: lawWrite, Source: "clock", Doc: "Same as `updated_at`.", ECS: true},
+	{Name: "threat.indicator.sightings", Type: Long, Law: lawCopy, Source: "`event_count`", Doc: "Same as `event_count`.", ECS: true},
+	{Name: "threat.indicator.confidence", Type: Keyword, Law: lawDerived, Source: "`spoofable`, kinds of event", Doc: "Low (spoofable, or noise only), Medium (proven scan), High (login, command, artifact).", ECS: true},
+	{Name: "threat.indicator.provider", Type: Keyword, Law: lawConst, Source: "", Doc: "`Dossier`.", ECS: true},
+	{Name: "threat.indicator.description", Type: Keyword, Law: lawDerived, Source: "the profile", Doc: "The profile in one sentence.", ECS: true},
+	{Name: "threat.indicator.marking.tlp", Type: Keyword, Law: lawConst, Source: "option `tlp`", Doc: "Traffic light protocol marking.", ECS: true},
+	{Name: "threat.indicator.geo.country_iso_code", Type: Keyword, Law: lawCopy, Source: "`country_code`", Doc: "Same as `country_code`.", ECS: true},
+	{Name: "threat.indicator.geo.location", Type: GeoPoint, Law: lawWrite, Source: srcFiles, Doc: "Where the database puts the address.", ECS: true},
+	{Name: "threat.indicator.as.number", Type: Long, Law: lawCopy, Source: "`asn`", Doc: "Same as `asn`.", ECS: true},
+	{Name: "threat.indicator.as.organization.name", Type: Keyword, Law: lawCopy, Source: "`as_name`", Doc: "Same as `as_name`.", ECS: true},
+	{Name: "related.ip", Type: IP, List: true, Law: lawDerived, Source: "`ip`, `ip_leaks`", Doc: "The addresses of the document, public claims included.", ECS: true},
+	{Name: "related.user", Type: Keyword, List: true, Law: lawCopy, Source: "`credential.username`", Doc: "Same as `credential.username`.", ECS: true},
+	{Name: "related.hosts", Type: Keyword, List: true, Law: lawCopy, Source: "`deckies`, `ptr_record`", Doc: "Decoys touched, and the reverse name.", ECS: true},
+	{Name: "related.hash", Type: Keyword, List: true, Law: lawCopy, Source: "`artifact.sha256`, `fingerprint`", Doc: "Digests: files, certificates, JA3, JA3S, HASSH, JARM.", ECS: true},
+	{Name: "ecs.version", Type: Keyword, Law: lawConst, Source: "", Doc: "The version of the Elastic Common Schema.", ECS: true},
+	{Name: "event.kind", Type: Keyword, Law: lawConst, Source: "", Doc: "`enrichment`.", ECS: true},
+	{Name: "event.category", Type: Keyword, List: true, Law: lawConst, Source: "", Doc: "`threat`.", ECS: true},
+	{Name: "event.type", Type: Keyword, List: true, Law: lawConst, Source: "", Doc: "`indicator`.", ECS: true},
+	{Name: "event.module", Type: Keyword, Law: lawConst, Source: "", Doc: "`ti_dossier`.", ECS: true},
+	{Name: "event.dataset", Type: Keyword, Law: lawConst, Source: "", Doc: "`ti_dossier.attackers`.", ECS: true},
+	{Name: "schema_version", Type: Integer, Law: lawConst, Source: "", Doc: "Version of this schema."},
+	{Name: "truncated", Type: Keyword, List: true, Law: lawDerived, Source: "caps", Doc: "Names of the fields whose cap bit, sorted."},
+	{Name: "state", Type: Binary, Law: "the fold itself", Source: "", Doc: "The state the document is rendered from, and the chunks it holds: msgpack, base64. Never edit it, never leave it out of `_source`."},
+}
+
+var targetFields = []Field{
+	{Name: "@timestamp", Type: Date, Law: lawMax, Source: "mail events", Doc: "Same as `last_seen`.", ECS: true},
+	{Name: "ip", Type: IP, Law: lawKey, Source: "the sensor's own connection fields", Doc: "The attacker's address; absent for a network."},
+	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated."},
+	{Name: "uuid", Type: Keyword, Law: lawKey, Source: "`ip`", Doc: "The attacker's `uuid`."},
+	{Name: "domain", Type: Keyword, Law: lawKey, Source: "rcpt_to, rcpt_denied, message_accepted", Doc: "The mail domain, lower case, punycode. The local part is never stored."},
+	{Name: "registrable_domain", Type: Keyword, Law: lawDerived, Source: "public suffix list", Doc: "The public suffix and one label more; absent where the domain is a public suffix itself."},
+	{Name: "first_seen", Type: Date, Law: lawMin, Source: "mail events", Doc: "Time of the oldest event that names the domain."},
+	{Name: "last_seen", Type: Date, Law: lawMax, Source: "mail events", Doc: "Time of the newest event that names the domain."},
+	{Name: "updated_at", Type: Date, Law: lawWrite, Source: "clock", Doc: "When the document was written."},
+	{Name: "count", Type: Long, Law: lawSum, Source: "mail events", Doc: "Events that name the domain, each once."},
+	{Name: "rcpt_accepted_count", Type: Long, Law: lawSum, Source: "rcpt_to", Doc: "Recipients the decoy took."},
+	{Name: "rcpt_denied_count", Type: Long, Law: lawSum, Source: "rcpt_denied", Doc: "Recipients the decoy refused."},
+	{Name: "message_count", Type: Long, Law: lawSum, Source: "message_accepted", Doc: "Mails the decoy took for the domain."},
+	{Name: "services", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "mail events", Doc: "Services used, sorted."},
+	{Name: "deckies", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "mail events", Doc: "Decoys used, sorted."},
+	{Name: "sensors", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "mail events", Doc: "Sensors that saw it, sorted."},
+	{Name: "country_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country."},
+	{Name: "ecs.version", Type: Keyword, Law: lawConst, Source: "", Doc: "The version of the Elastic Common Schema.", ECS: true},
+	{Name: "schema_version", Type: Integer, Law: lawConst, Source: "", Doc: "Version of this schema."},
+	{Name: "truncated", Type: Keyword, List: true, Law: lawDerived, Source: "caps", Doc: "Names of the fields whose cap bit, sorted."},
+	{Name: "state", Type: Binary, Law: "the fold itself", Source: "", Doc: "The state the document is rendered from."},
+}
+
+var activityFields = []Field{
+	{Name: "@timestamp", Type: Date, Law: lawKey, Source: "event time", Doc: "The start of the hour.", ECS: true},
+	{Name: "event.kind", Type: Keyword, Law: lawConst, Source: "", Doc: "`metric`.", ECS: true},
+	{Name: "event.module", Type: Keyword, Law: lawConst, Source: "", Doc: "`dossier`.", ECS: true},
+	{Name: "event.dataset", Type: Keyword, Law: lawConst, Source: "", Doc: "`dossier.activity`.", ECS: true},
+	{Name: "source.ip", Type: IP, Law: lawKey, Source: "the sensor's own connection fields", Doc: "The attacker's address; absent for a network.", ECS: true},
+	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated."},
+	{Name: "source.geo.country_iso_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country.", ECS: true},
+	{Name: "source.geo.location", Type: GeoPoint, Law: lawWrite, Source: srcFiles, Doc: "Where the database puts the address.", ECS: true},
+	{Name: "source.as.number", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system.", ECS: true},
+	{Name: "source.as.organization.name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Name of the autonomous system.", ECS: true},
+	{Name: "uuid", Type: Keyword, Law: lawKey, Source: "address", Doc: "The attacker's `uuid`."},
+	{Name: "observer.name", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "events of the hour", Doc: "Sensors that saw the hour, sorted.", ECS: true},
+	{Name: "activity.events", Type: Long, Law: lawSum, Source: "events of the hour", Doc: "Events of the hour."},
+	{Name: "activity.interactions", Type: Long, Law: lawSum, Source: "events of the hour", Doc: "Events that used a service."},
+	{Name: "activity.scans", Type: Long, Law: lawSum, Source: "events of the hour", Doc: "Events that touched a service."},
+	{Name: "activity.commands", Type: Long, Law: lawSum, Source: "events of the hour", Doc: "Commands of the hour."},
+	{Name: "activity.login_attempts", Type: Long, Law: lawSum, Source: "events of the hour", Doc: "Login attempts of the hour."},
+	{Name: "activity.login_successes", Type: Long, Law: lawSum, Source: "events of the hour", Doc: "Successful logins of the hour."},
+	{Name: "activity.recipients", Type: Long, Law: lawSum, Source: "events of the hour", Doc: "Mail recipients of the hour."},
+	{Name: "services", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "events of the hour", Doc: "Services touched, sorted."},
+	{Name: "deckies", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "events of the hour", Doc: "Decoys touched, sorted."},
+	{Name: "commands", Type: Object, List: true, Law: "newest 20 by (time, content), a multiset", Source: "command events", Doc: "What was typed or sent: {timestamp, service, decky, command}, oldest first."},
+	{Name: "event_count", Type: Long, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `event_count` when the hour was last written."},
+	{Name: "service_count", Type: Integer, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `service_count` then."},
+	{Name: "decky_count", Type: Integer, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `decky_count` then."},
+	{Name: "bounty_count", Type: Long, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `bounty_count` then."},
+	{Name: "credential_count", Type: Long, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `credential_count` then."},
+	{Name: "is_traversal", Type: Boolean, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `is_traversal` then."},
+	{Name: "risk.score", Type: Float, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `risk.score` then."},
+	{Name: "risk.level", Type: Keyword, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `risk.level` then."},
+	{Name: "behavior.class", Type: Keyword, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `behavior.class` then."},
+	{Name: "country_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country."},
+	{Name: "asn", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system."},
+	{Name: "updated_at", Type: Date, Law: lawWrite, Source: "clock", Doc: "When the document was written."},
+	{Name: "ecs.version", Type: Keyword, Law: lawConst, Source: "", Doc: "The version of the Elastic Common Schema.", ECS: true},
+	{Name: "schema_version", Type: Integer, Law: lawConst, Source: "", Doc: "Version of this schema."},
+	{Name: "truncated", Type: Keyword, List: true, Law: lawDerived, Source: "caps", Doc: "Names of the fields whose cap bit, sorted."},
+	{Name: "state", Type: Binary, Law: "the fold itself", Source: "", Doc: "The state the document is rendered from."},
+}
+
+var transitionFields = []Field{
+	{Name: "@timestamp", Type: Date, Law: lawKey, Source: "event time", Doc: "When the line was crossed.", ECS: true},
+	{Name: "event.ingested", Type: Date, Law: lawWrite, Source: "clock", Doc: "When the document was written: rules use it as `timestamp_override`, so that what an outage delayed still fires.", ECS: true},
+	{Name: "event.kind", Type: Keyword, Law: lawConst, Source: "", Doc: "`event`.", ECS: true},
+	{Name: "event.category", Type: Keyword, List: true, Law: lawConst, Source: "", Doc: "`intrusion_detection`.", ECS: true},
+	{Name: "event.type", Type: Keyword, List: true, Law: lawConst, Source: "", Doc: "`info`.", ECS: true},
+	{Name: "event.action", Type: Keyword, Law: lawKey, Source: "the attacker", Doc: "observed, traversal, login_success, hands_on, class or risk.", ECS: true},
+	{Name: "event.module", Type: Keyword, Law: lawConst, Source: "", Doc: "`dossier`.", ECS: true},
+	{Name: "event.dataset", Type: Keyword, Law: lawConst, Source: "", Doc: "`dossier.transitions`.", ECS: true},
+	{Name: "event.risk_score", Type: Float, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `risk.score` at that moment.", ECS: true},
+	{Name: "message", Type: Keyword, Law: lawWrite, Source: "the attacker", Doc: "The transition in one sentence."},
+	{Name: "transition.value", Type: Keyword, Law: lawKey, Source: "the attacker", Doc: "The class or the risk level reached."},
+	{Name: "source.ip", Type: IP, Law: lawKey, Source: "the sensor's own connection fields", Doc: "The attacker's address; absent for a network.", ECS: true},
+	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated."},
+	{Name: "source.geo.country_iso_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country.", ECS: true},
+	{Name: "source.geo.location", Type: GeoPoint, Law: lawWrite, Source: srcFiles, Doc: "Where the database puts the address.", ECS: true},
+	{Name: "source.as.number", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system.", ECS: true},
+	{Name: "source.as.organization.name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Name of the autonomous system.", ECS: true},
+	{Name: "uuid", Type: Keyword, Law: lawKey, Source: "address", Doc: "The attacker's `uuid`."},
+	{Name: "observer.name", Type: Keyword, List: true, Law: lawWrite, Source: "the attacker", Doc: "Sensors that saw the attacker by then, sorted.", ECS: true},
+	{Name: "first_seen", Type: Date, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `first_seen` at that moment."},
+	{Name: "last_seen", Type: Date, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `last_seen` at that moment."},
+	{Name: "event_count", Type: Long, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `event_count` at that moment."},
+	{Name: "services", Type: Keyword, List: true, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `services` at that moment."},
+	{Name: "service_count", Type: Integer, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `service_count` at that moment."},
+	{Name: "decky_count", Type: Integer, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `decky_count` at that moment."},
+	{Name: "is_traversal", Type: Boolean, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `is_traversal` at that moment."},
+	{Name: "traversal_path", Type: Keyword, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `traversal_path` at that moment."},
+	{Name: "login_attempts", Type: Long, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `login_attempts` at that moment."},
+	{Name: "login_successes", Type: Long, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `login_successes` at that moment."},
+	{Name: "command_count", Type: Long, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `command_count` at that moment."},
+	{Name: "bounty_count", Type: Long, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `bounty_count` at that moment."},
+	{Name: "behavior.class", Type: Keyword, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `behavior.class` at that moment."},
+	{Name: "behavior.tools", Type: Keyword, List: true, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `behavior.tools` at that moment."},
+	{Name: "risk.score", Type: Float, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `risk.score` at that moment."},
+	{Name: "risk.level", Type: Keyword, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `risk.level` at that moment."},
+	{Name: "spoofable", Type: Boolean, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `spoofable` at that moment."},
+	{Name: "threat.technique.id", Type: Keyword, List: true, Law: lawWrite, Source: "the attacker", Doc: "The attacker's techniques at that moment.", ECS: true},
+	{Name: "related.ip", Type: IP, List: true, Law: lawKey, Source: "address", Doc: "The attacker's address; the newest ones of a network.", ECS: true},
+	{Name: "ecs.version", Type: Keyword, Law: lawConst, Source: "", Doc: "The version of the Elastic Common Schema.", ECS: true},
+	{Name: "schema_version", Type: Integer, Law: lawConst, Source: "", Doc: "Version of this schema."},
+}
+
+var sensorFields = []Field{
+	{Name: "@timestamp", Type: Date, Law: lawWrite, Source: "clock", Doc: "Time of the heartbeat. A sensor whose heartbeat is older than 90 s is silent.", ECS: true},
+	{Name: "sensor", Type: Keyword, Law: lawKey, Source: "option `sensor_id`", Doc: "The sensor."},
+	{Name: "version", Type: Keyword, Law: lawWrite, Source: "the plugin", Doc: "Version of Dossier."},
+	{Name: "started_at", Type: Date, Law: lawWrite, Source: "the plugin", Doc: "When the process started; counts start from zero there."},
+	{Name: "records_in", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Records received from Fluent Bit."},
+	{Name: "chunks_in", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Chunks received, redelivered ones included."},
+	{Name: "events", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Events attributed to an address."},
+	{Name: "chunks_committed", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Chunks acknowledged to Fluent Bit."},
+	{Name: "chunks_skipped", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Chunks that the ledger held already."},
+	{Name: "documents_written", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Documents acknowledged by Elasticsearch."},
+	{Name: "unattributed", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Records that name no usable address."},
+	{Name: "unparsed", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Records that no dialect knows."},
+	{Name: "dropped", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Records dropped on purpose."},
+	{Name: "reasons", Type: Object, List: true, Law: lawWrite, Source: "the plugin", Doc: "The three counts before by reason: {verdict, reason, count}."},
+	{Name: "dead_letters", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Dead letters written."},
+	{Name: "conflicts", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Writes that met another sensor's."},
+	{Name: "retries", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Chunks given back to Fluent Bit."},
+	{Name: "clock_skew", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Events whose own time was too far ahead."},
+	{Name: "exactness_at_risk", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Chunk ids that aged out without a marker in the ledger."},
+	{Name: "cache_documents", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Documents in the cache."},
+	{Name: "cache_bytes", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Size of the cache."},
+	{Name: "last_error", Type: Keyword, Law: lawWrite, Source: "the plugin", Doc: "The last error, in one line."},
+	{Name: "last_error_at", Type: Date, Law: lawWrite, Source: "the plugin", Doc: "When that was."},
+	{Name: "ecs.version", Type: Keyword, Law: lawConst, Source: "", Doc: "The version of the Elastic Common Schema.", ECS: true},
+	{Name: "schema_version", Type: Integer, Law: lawConst, Source: "", Doc: "Version of this schema."},
+}
+
+var chunkFields = []Field{
+	{Name: "@timestamp", Type: Date, Law: lawKey, Source: "the chunk's first record", Doc: "Time of the chunk's first record.", ECS: true},
+	{Name: "sensor", Type: Keyword, Law: lawWrite, Source: "option `sensor_id`", Doc: "The sensor that committed the chunk."},
+	{Name: "committed_at", Type: Date, Law: lawWrite, Source: "clock", Doc: "When the marker was written."},
+}

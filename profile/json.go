@@ -1,0 +1,194 @@
+package profile
+
+import (
+	"encoding/base64"
+	"math"
+	"net/netip"
+	"strconv"
+	"unicode/utf8"
+
+	"dossier/correlate/event"
+)
+
+// document appends one JSON document. A comma goes before whatever doesn't
+// open an object or array.
+type document struct{ b []byte }
+
+func (d *document) comma() {
+	switch d.b[len(d.b)-1] {
+	case '{', '[', ':':
+	default:
+		d.b = append(d.b, ',')
+	}
+}
+
+// key begins a member. The name is one of ours and needs no escape.
+func (d *document) key(name string) {
+	d.comma()
+	d.b = append(d.b, '"')
+	d.b = append(d.b, name...)
+	d.b = append(d.b, '"', ':')
+}
+
+func (d *document) object(name string) {
+	d.key(name)
+	d.b = append(d.b, '{')
+}
+
+// element begins an object in an array.
+func (d *document) element() {
+	d.comma()
+	d.b = append(d.b, '{')
+}
+
+func (d *document) end() { d.b = append(d.b, '}') }
+
+func (d *document) array(name string) {
+	d.key(name)
+	d.b = append(d.b, '[')
+}
+
+func (d *document) endArray() { d.b = append(d.b, ']') }
+
+func (d *document) string(name, v string) {
+	d.key(name)
+	d.b = appendString(d.b, v)
+}
+
+// some appends a string unless it is empty.
+func (d *document) some(name, v string) {
+	if v != "" {
+		d.string(name, v)
+	}
+}
+
+// item appends a string to an array.
+func (d *document) item(v string) {
+	d.comma()
+	d.b = appendString(d.b, v)
+}
+
+func (d *document) strings(name string, v []string) {
+	d.array(name)
+	for _, s := range v {
+		d.item(s)
+	}
+	d.endArray()
+}
+
+// someStrings appends an array unless it is empty.
+func (d *document) someStrings(name string, v []string) {
+	if len(v) > 0 {
+		d.strings(name, v)
+	}
+}
+
+func (d *document) int(name string, v int64) {
+	d.key(name)
+	d.b = strconv.AppendInt(d.b, v, 10)
+}
+
+func (d *document) bool(name string, v bool) {
+	d.key(name)
+	d.b = strconv.AppendBool(d.b, v)
+}
+
+// float appends a number. JSON knows neither infinity nor NaN: they are left
+// out.
+func (d *document) float(name string, v float64) {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return
+	}
+	d.key(name)
+	d.b = strconv.AppendFloat(d.b, v, 'f', -1, 64)
+}
+
+func (d *document) time(name string, t event.Time) {
+	d.key(name)
+	d.b = append(d.b, '"')
+	d.b = appendTime(d.b, t)
+	d.b = append(d.b, '"')
+}
+
+// someTime appends a time unless it is unknown.
+func (d *document) someTime(name string, t event.Time) {
+	if t != event.Never {
+		d.time(name, t)
+	}
+}
+
+func (d *document) address(name string, a netip.Addr) {
+	d.key(name)
+	d.b = append(d.b, '"')
+	d.b = a.AppendTo(d.b)
+	d.b = append(d.b, '"')
+}
+
+func (d *document) base64(name string, v []byte) {
+	d.key(name)
+	d.b = append(d.b, '"')
+	d.b = base64.StdEncoding.AppendEncode(d.b, v)
+	d.b = append(d.b, '"')
+}
+
+// The range that Elasticsearch's strict_date_optional_time can read.
+const (
+	minTime = event.Time(-62135596800_000000)
+	maxTime = event.Time(253402300799_999999)
+)
+
+// appendTime appends t in UTC with all six digits of its fraction, so that
+// the texts sort as the times do.
+func appendTime(b []byte, t event.Time) []byte {
+	return min(max(t, minTime), maxTime).Time().AppendFormat(b, "2006-01-02T15:04:05.000000Z")
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString appends s as a JSON string (RFC 8259). Invalid UTF-8 becomes
+// U+FFFD, and U+2028 and U+2029 are escaped: they end lines in JavaScript.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= 0x20 && c < utf8.RuneSelf && c != '"' && c != '\\' && c != 0x7f {
+			i++
+			continue
+		}
+		if c < utf8.RuneSelf {
+			b = append(b, s[start:i]...)
+			switch c {
+			case '"', '\\':
+				b = append(b, '\\', c)
+			case '\n':
+				b = append(b, '\\', 'n')
+			case '\r':
+				b = append(b, '\\', 'r')
+			case '\t':
+				b = append(b, '\\', 't')
+			default:
+				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			}
+			i++
+			start = i
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b = append(b, s[start:i]...)
+			b = append(b, "\ufffd"...)
+		case r == '\u2028' || r == '\u2029':
+			b = append(b, s[start:i]...)
+			b = append(b, '\\', 'u', '2', '0', '2', hexDigits[r&15])
+		default:
+			i += n
+			continue
+		}
+		i += n
+		start = i
+	}
+	b = append(b, s[start:]...)
+	return append(b, '"')
+}

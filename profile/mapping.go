@@ -1,0 +1,217 @@
+package profile
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// SchemaVersion is the version of the documents' fields. It is in every
+// document, in the mappings and in the templates.
+const SchemaVersion = 1
+
+// Product marks the indices that are ours, in the mappings' _meta.
+const Product = "dossier"
+
+// Alias is the alias of every attackers index: under it the default index
+// pattern of Elastic Security's indicator match rules, logs-ti_*, finds them.
+const Alias = "logs-ti_dossier.attackers"
+
+// priority puts our templates before those that Elasticsearch brings along.
+const priority = 500
+
+// Meta is what the mappings of an index say about it.
+type Meta struct {
+	Product       string `json:"product"`
+	Kind          string `json:"kind"`
+	SchemaVersion int    `json:"schema_version"`
+	// IPv6Prefix is the length by which IPv6 sources are aggregated. An
+	// index holds documents of one length only.
+	IPv6Prefix int `json:"ipv6_prefix,omitempty"`
+}
+
+// TemplateOptions says how the indices are made.
+type TemplateOptions struct {
+	// Prefix holds the index prefix.
+	//
+	// If Prefix is empty, "dossier" is used.
+	Prefix string
+	// Shards holds the number of primary shards of each index.
+	//
+	// If Shards is zero, 1 is used.
+	Shards int
+	// Replicas holds the number of replicas.
+	//
+	// If Replicas is empty, each index expands to one replica where there is
+	// a second node.
+	Replicas string
+	// RefreshInterval holds how long a write may take to be searchable, as
+	// Elasticsearch spells it.
+	//
+	// If RefreshInterval is empty, "5s" is used.
+	RefreshInterval string
+	// IPv6Prefix holds the length by which IPv6 sources are aggregated.
+	//
+	// If IPv6Prefix is zero, 128 is used: no aggregation.
+	IPv6Prefix int
+}
+
+var (
+	prefixForm   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
+	intervalForm = regexp.MustCompile(`^(-1|[0-9]{1,9}(ms|s|m|h|d))$`)
+)
+
+// ValidatePrefix says why prefix can't be the index prefix, nil where it can.
+func ValidatePrefix(prefix string) error {
+	if !prefixForm.MatchString(prefix) {
+		return fmt.Errorf("index prefix %q: allowed are at most 100 of a-z, 0-9, '.', '_' and '-', a letter or digit first", prefix)
+	}
+	for _, reserved := range []string{"logs", "metrics", "traces", "synthetics"} {
+		if prefix == reserved || strings.HasPrefix(prefix, reserved+"-") {
+			return fmt.Errorf("index prefix %q: its indices would fall under Elasticsearch's own pattern %s-*-*; choose a prefix that doesn't begin with %q", prefix, reserved, reserved)
+		}
+	}
+	return nil
+}
+
+func (o *TemplateOptions) validate() error {
+	if o.Prefix == "" {
+		o.Prefix = "dossier"
+	}
+	if o.Shards == 0 {
+		o.Shards = 1
+	}
+	if o.RefreshInterval == "" {
+		o.RefreshInterval = "5s"
+	}
+	if o.IPv6Prefix == 0 {
+		o.IPv6Prefix = 128
+	}
+	var errs []error
+	errs = append(errs, ValidatePrefix(o.Prefix))
+	if o.Shards < 1 || o.Shards > 64 {
+		errs = append(errs, fmt.Errorf("number of shards %d: allowed are 1 to 64", o.Shards))
+	}
+	if o.Replicas != "" {
+		if n, err := strconv.Atoi(o.Replicas); err != nil || n < 0 || n > 16 {
+			errs = append(errs, fmt.Errorf("number of replicas %q: allowed are 0 to 16, or nothing for 0-1", o.Replicas))
+		}
+	}
+	if !intervalForm.MatchString(o.RefreshInterval) {
+		errs = append(errs, fmt.Errorf("refresh interval %q: allowed is a number with ms, s, m, h or d, or -1", o.RefreshInterval))
+	}
+	if o.IPv6Prefix < 16 || o.IPv6Prefix > 128 {
+		errs = append(errs, fmt.Errorf("IPv6 prefix length %d: allowed are 16 to 128", o.IPv6Prefix))
+	}
+	return errors.Join(errs...)
+}
+
+// Template is a composable index template.
+type Template struct {
+	// Name is the template's name.
+	Name string
+	Kind Kind
+	// Body is the template as PUT /_index_template/<name> takes it.
+	Body []byte
+}
+
+// Index returns the name of the kind's index, or of a monthly kind the part
+// before the month.
+func (k Kind) Index(prefix string) string { return prefix + "-" + k.String() }
+
+// Templates returns the templates of all kinds.
+func Templates(o TemplateOptions) ([]Template, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	var templates []Template
+	for _, k := range Kinds() {
+		pattern := k.Index(o.Prefix)
+		if k.Monthly() {
+			pattern += "-*"
+		}
+		index := map[string]any{
+			"number_of_shards":    o.Shards,
+			"refresh_interval":    o.RefreshInterval,
+			"translog.durability": "request",
+		}
+		if o.Replicas == "" {
+			index["auto_expand_replicas"] = "0-1"
+		} else {
+			index["number_of_replicas"] = o.Replicas
+		}
+		meta := meta(k, o.IPv6Prefix)
+		template := map[string]any{
+			"settings": map[string]any{"index": index},
+			"mappings": mappings(k, meta),
+		}
+		if k == Attackers {
+			template["aliases"] = map[string]any{Alias: map[string]any{}}
+		}
+		body, err := json.Marshal(map[string]any{
+			"index_patterns": []string{pattern},
+			"priority":       priority,
+			"_meta":          meta,
+			"template":       template,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("profile: template of %s: %w", k, err)
+		}
+		templates = append(templates, Template{Name: k.Index(o.Prefix), Kind: k, Body: body})
+	}
+	return templates, nil
+}
+
+func meta(k Kind, ipv6Prefix int) Meta {
+	m := Meta{Product: Product, Kind: k.String(), SchemaVersion: SchemaVersion}
+	switch k {
+	case Attackers, Targets, Activity, Transitions:
+		m.IPv6Prefix = ipv6Prefix
+	}
+	return m
+}
+
+// Mappings returns the kind's mappings as JSON.
+func Mappings(k Kind) []byte {
+	b, err := json.MarshalIndent(mappings(k, meta(k, 128)), "", "  ")
+	if err != nil {
+		panic(err) // maps of strings and numbers only
+	}
+	return b
+}
+
+func mappings(k Kind, meta Meta) map[string]any {
+	root := map[string]any{}
+	for _, f := range Fields(k) {
+		at := root
+		parts := strings.Split(f.Name, ".")
+		for _, p := range parts[:len(parts)-1] {
+			child, ok := at[p].(map[string]any)
+			if !ok {
+				child = map[string]any{"properties": map[string]any{}}
+				at[p] = child
+			}
+			at = child["properties"].(map[string]any)
+		}
+		at[parts[len(parts)-1]] = f.mapping()
+	}
+	return map[string]any{
+		"_meta":      meta,
+		"dynamic":    false,
+		"properties": root,
+	}
+}
+
+func (f Field) mapping() map[string]any {
+	m := map[string]any{"type": string(f.Type)}
+	switch f.Type {
+	case Keyword:
+		m["ignore_above"] = longestKeyword
+	case Object:
+		m["enabled"] = false
+	}
+	return m
+}

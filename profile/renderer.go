@@ -1,0 +1,300 @@
+package profile
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"dossier/correlate/event"
+	"dossier/correlate/law"
+	"dossier/correlate/state"
+	"dossier/profile/behavior"
+	"dossier/profile/enrich"
+
+	"github.com/google/uuid"
+)
+
+// namespace is the name space of the attackers' UUIDs. It is the version 5
+// UUID of "urn:dossier:attacker" in RFC 9562's name space for URLs, and never
+// changes.
+const namespace = "7bd113fc-8472-511b-8ac6-824e102bd8b9"
+
+// ecsVersion is the version of the Elastic Common Schema whose fields the
+// documents copy.
+const ecsVersion = "9.4.0"
+
+// Secrets says how much of the attackers' passwords the documents show. It
+// never decides which of them are distinct.
+type Secrets uint8
+
+const (
+	// Plain shows the secret and its SHA-256.
+	Plain Secrets = iota
+	// Digest shows the SHA-256 only.
+	Digest
+	// Hidden shows neither.
+	Hidden
+)
+
+// Options configures a Renderer.
+type Options struct {
+	// TLP holds the traffic light protocol marking of the indicators.
+	//
+	// If TLP is empty, "AMBER" is used.
+	TLP string
+	// Secrets holds how much of the attackers' passwords is shown.
+	Secrets Secrets
+	// Files holds where addresses are looked up; nil knows no place.
+	Files *enrich.Files
+	// Names holds where names of addresses are looked up; nil, the default,
+	// asks nobody.
+	Names *enrich.Names
+}
+
+// Markings returns the traffic light protocol markings that ECS knows.
+func Markings() []string {
+	return []string{"WHITE", "CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"}
+}
+
+func (o *Options) validate() error {
+	if o.TLP == "" {
+		o.TLP = "AMBER"
+	}
+	o.TLP = strings.ToUpper(o.TLP)
+	var errs []error
+	if !slices.Contains(Markings(), o.TLP) {
+		errs = append(errs, fmt.Errorf("tlp %q: allowed are %s", o.TLP, strings.Join(Markings(), ", ")))
+	}
+	if o.Secrets > Hidden {
+		errs = append(errs, fmt.Errorf("secrets %d: allowed are Plain, Digest and Hidden", o.Secrets))
+	}
+	return errors.Join(errs...)
+}
+
+// Renderer turns states into documents. What it renders depends on the state,
+// the head, the rules and the enrichment files only: not on the order in
+// which the state came about. It is not safe for concurrent use.
+type Renderer struct {
+	o         Options
+	namespace uuid.UUID
+
+	// What follows is memory that one call leaves to the next.
+	entries []law.Entry
+	floats  []float64
+	names   []string
+	flats   [flatFingerprints][]string
+	moves   []move
+	figures figures
+}
+
+// New returns a Renderer.
+func New(o Options) (*Renderer, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	return &Renderer{o: o, namespace: uuid.MustParse(namespace)}, nil
+}
+
+// begin opens the document.
+func begin(dst []byte) document { return document{append(dst, '{')} }
+
+// now appends the time of the write.
+func (d *document) now(name string, t time.Time) { d.time(name, event.FromTime(t)) }
+
+func (r *Renderer) uuid(d *document, id string) {
+	d.string("uuid", uuid.NewSHA1(r.namespace, event.Bytes(id)).String())
+}
+
+// schema appends what closes every document.
+func (d *document) schema() {
+	d.object("ecs")
+	d.string("version", ecsVersion)
+	d.end()
+	d.int("schema_version", SchemaVersion)
+}
+
+// keys appends the keys of b in byte order.
+func (r *Renderer) keys(d *document, name string, b *law.Bottom) {
+	r.names = r.names[:0]
+	for i := range b.Entries() {
+		r.names = append(r.names, b.Entries()[i].Key)
+	}
+	slices.Sort(r.names)
+	d.strings(name, r.names)
+}
+
+// byFirst returns the first n entries in hash order, sorted by their first
+// sight, then key.
+func (r *Renderer) byFirst(b *law.Bottom, n int) []law.Entry {
+	r.entries = append(r.entries[:0], b.Entries()[:min(n, b.Len())]...)
+	slices.SortFunc(r.entries, func(a, b law.Entry) int {
+		switch {
+		case a.First < b.First:
+			return -1
+		case a.First > b.First:
+			return 1
+		}
+		return strings.Compare(a.Key, b.Key)
+	})
+	return r.entries
+}
+
+// counted appends how often and when an entry was seen.
+func (d *document) counted(e *law.Entry) {
+	d.int("count", e.Count)
+	d.someTime("first_seen", e.First)
+	d.someTime("last_seen", e.Last)
+}
+
+// distinct sorts v and leaves out what stands there twice.
+func distinct(v []string) []string {
+	slices.Sort(v)
+	return slices.Compact(v)
+}
+
+// figures is what is judged of an attacker.
+type figures struct {
+	timing  behavior.Timing
+	class   string
+	beacon  behavior.Beacon
+	beacons bool
+	system  string
+	tools   []string
+	risk    risk
+}
+
+// risk is how dangerous an attacker is.
+type risk struct {
+	Score float64
+	Level string
+}
+
+// judge works out the figures of s. They are valid until the next call.
+func (r *Renderer) judge(s *state.Attacker) *figures {
+	f := &r.figures
+	*f = figures{tools: f.tools[:0]}
+	f.timing, r.floats = behavior.Time(s.Times.List(), r.floats)
+	f.class = behavior.Class(f.timing, s.Events, s.Services.Distinct())
+	f.beacon, f.beacons, r.floats = behavior.Score(s.Times.List(), !s.Times.Truncated(), r.floats)
+	f.system = behavior.System(&s.SystemGuesses, &s.TTLs)
+	for i := range s.Tools.Entries() {
+		f.tools = append(f.tools, s.Tools.Entries()[i].Key)
+	}
+	if f.system == "nmap" {
+		f.tools = append(f.tools, "nmap")
+	}
+	f.tools = distinct(f.tools)
+	return f
+}
+
+// traversed returns when the second decky was touched, Never without
+// traversal.
+func traversed(s *state.Attacker) event.Time {
+	if !s.IsTraversal() {
+		return event.Never
+	}
+	hops := s.Hops.Items()
+	for i := range hops {
+		if hops[i].A != hops[0].A {
+			return hops[i].Time
+		}
+	}
+	// The first decky alone filled the hops: the second contact among the
+	// deckies kept.
+	first, second := event.Never, event.Never
+	for i := range s.Deckies.Entries() {
+		switch at := s.Deckies.Entries()[i].First; {
+		case first == event.Never || at < first:
+			first, second = at, first
+		case second == event.Never || at < second:
+			second = at
+		}
+	}
+	return second
+}
+
+// handsOn returns since when somebody who got in gives commands, Never where
+// nobody does. The first command after the first success can't be told from
+// a bounded state; the later of both firsts can, and is not later.
+func handsOn(s *state.Attacker) event.Time {
+	commands := s.Commands.Items()
+	if s.FirstSuccess == event.Never || len(commands) == 0 || commands[len(commands)-1].Time < s.FirstSuccess {
+		return event.Never
+	}
+	return max(s.FirstSuccess, s.FirstCommand)
+}
+
+// The actions of transitions.
+const (
+	Observed     = "observed"
+	Traversal    = "traversal"
+	LoginSuccess = "login_success"
+	HandsOn      = "hands_on"
+	ClassSeen    = "class"
+	RiskReached  = "risk"
+)
+
+// crossings appends the lines whose crossing is dated by the state alone.
+func crossings(dst []state.Transition, s *state.Attacker) []state.Transition {
+	for _, t := range [...]state.Transition{
+		{Action: Observed, Time: s.First},
+		{Action: Traversal, Time: traversed(s)},
+		{Action: LoginSuccess, Time: s.FirstSuccess},
+		{Action: HandsOn, Time: handsOn(s)},
+	} {
+		if t.Time != event.Never {
+			dst = append(dst, t)
+		}
+	}
+	return dst
+}
+
+// Transitions appends the lines that the attacker is beyond now, without a
+// chunk. The class and the risk level are dated by the newest event: the one
+// that made them so.
+func (r *Renderer) Transitions(dst []state.Transition, _ Head, s *state.Attacker) []state.Transition {
+	if s.Events == 0 {
+		return dst
+	}
+	dst = crossings(dst, s)
+	f := r.judge(s)
+	if f.class != behavior.Unknown {
+		dst = append(dst, state.Transition{Action: ClassSeen, Value: f.class, Time: s.Last})
+	}
+	return dst
+}
+
+// address appends who the attacker is.
+func (d *document) who(h Head) {
+	if h.Network.IsValid() {
+		d.string("network", h.ID)
+	} else {
+		d.address("ip", h.Addr)
+	}
+}
+
+// addresses appends the attacker's address, or the newest distinct ones of a
+// network.
+func (r *Renderer) addresses(h Head, network *law.Newest) []string {
+	r.names = r.names[:0]
+	if !h.Network.IsValid() {
+		return append(r.names, h.ID)
+	}
+	items := network.Items()
+	for i := len(items) - 1; i >= 0; i-- {
+		if !slices.Contains(r.names, items[i].A) {
+			r.names = append(r.names, items[i].A)
+		}
+	}
+	return r.names
+}
+
+func indicatorType(a netip.Addr) string {
+	if a.Is4() {
+		return "ipv4-addr"
+	}
+	return "ipv6-addr"
+}

@@ -1,0 +1,45 @@
+package profile
+
+import (
+	"dossier/correlate/state"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// AppendTarget appends a mail domain that an attacker aimed at.
+func (r *Renderer) AppendTarget(dst []byte, h Head, domain string, s *state.Target) []byte {
+	d := begin(dst)
+	d.someTime("@timestamp", s.Last)
+	d.who(h)
+	r.uuid(&d, h.ID)
+	d.string("domain", domain)
+	if registrable, err := publicsuffix.EffectiveTLDPlusOne(domain); err == nil {
+		d.string("registrable_domain", registrable)
+	}
+	d.someTime("first_seen", s.First)
+	d.someTime("last_seen", s.Last)
+	d.now("updated_at", h.Now)
+	d.int("count", s.Count)
+	d.int("rcpt_accepted_count", s.Accepted)
+	d.int("rcpt_denied_count", s.Denied)
+	d.int("message_count", s.Messages)
+	r.keys(&d, "services", &s.Services)
+	r.keys(&d, "deckies", &s.Deckies)
+	r.keys(&d, "sensors", &s.Sensors)
+	d.some("country_code", r.where(h).Country)
+	r.names = r.names[:0]
+	if s.Deckies.Truncated() {
+		r.names = append(r.names, "deckies")
+	}
+	if s.Sensors.Truncated() {
+		r.names = append(r.names, "sensors")
+	}
+	if s.Services.Truncated() {
+		r.names = append(r.names, "services")
+	}
+	d.someStrings("truncated", r.names)
+	d.schema()
+	d.base64("state", h.State)
+	d.end()
+	return d.b
+}

@@ -1,0 +1,102 @@
+package profile
+
+import (
+	"dossier/correlate/state"
+)
+
+// AppendTransition appends the crossing t of the attacker s.
+func (r *Renderer) AppendTransition(dst []byte, h Head, t state.Transition, s *state.Attacker) []byte {
+	f := r.judge(s)
+	where := r.where(h)
+	p := everything
+	d := begin(dst)
+	d.time("@timestamp", t.Time)
+	d.object("event")
+	d.now("ingested", h.Now)
+	d.string("kind", "event")
+	d.strings("category", []string{"intrusion_detection"})
+	d.strings("type", []string{"info"})
+	d.string("action", t.Action)
+	d.string("module", "dossier")
+	d.string("dataset", "dossier.transitions")
+	d.float("risk_score", f.risk.Score)
+	d.end()
+	d.string("message", h.ID+": "+sentence(t))
+	if t.Value != "" {
+		d.object("transition")
+		d.string("value", t.Value)
+		d.end()
+	}
+	d.source(h, &where)
+	r.uuid(&d, h.ID)
+	d.object("observer")
+	r.keys(&d, "name", &s.Sensors)
+	d.end()
+	d.someTime("first_seen", s.First)
+	d.someTime("last_seen", s.Last)
+	d.int("event_count", s.Events)
+	r.keys(&d, "services", &s.Services)
+	d.int("service_count", s.Services.Distinct())
+	d.int("decky_count", s.Deckies.Distinct())
+	d.bool("is_traversal", s.IsTraversal())
+	if s.IsTraversal() {
+		d.path(r.byFirst(&s.Deckies, p.keep[listDeckies]))
+	}
+	d.int("login_attempts", s.Attempts)
+	d.int("login_successes", s.Successes)
+	d.int("command_count", s.CommandCount)
+	d.int("bounty_count", s.Bounties())
+	d.object("behavior")
+	d.string("class", f.class)
+	d.someStrings("tools", f.tools)
+	d.end()
+	d.object("risk")
+	d.float("score", f.risk.Score)
+	d.string("level", f.risk.Level)
+	d.end()
+	d.bool("spoofable", !s.Handshake)
+	if s.Techniques.Len() > 0 {
+		d.object("threat")
+		d.object("technique")
+		r.keys(&d, "id", &s.Techniques)
+		d.end()
+		d.end()
+	}
+	d.object("related")
+	d.strings("ip", r.addresses(h, &s.Network))
+	d.end()
+	d.schema()
+	d.end()
+	return d.b
+}
+
+// sentence says what crossing t means.
+func sentence(t state.Transition) string {
+	switch t.Action {
+	case Observed:
+		return "seen for the first time"
+	case Traversal:
+		return "moved to a second decoy"
+	case LoginSuccess:
+		return "logged in for the first time"
+	case HandsOn:
+		return "gives commands after a login"
+	case ClassSeen:
+		return "behaves as " + t.Value
+	default:
+		return "risk reached " + t.Value
+	}
+}
+
+// source appends where an activity came from.
+func (d *document) source(h Head, where *Place) {
+	if h.Network.IsValid() {
+		d.string("network", h.ID)
+	}
+	d.object("source")
+	if !h.Network.IsValid() {
+		d.address("ip", h.Addr)
+	}
+	d.place(where)
+	d.end()
+}
