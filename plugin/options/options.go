@@ -44,10 +44,10 @@ type Options struct {
 	//
 	// If es_tls_verify is not set, they are.
 	TLSVerify bool
-	// Compress says whether request bodies are sent with gzip.
+	// Compress says when bodies are sent with gzip.
 	//
-	// If es_compress is not set, they are not.
-	Compress bool
+	// If es_compress is not set, CompressAuto will be used.
+	Compress Compress
 
 	// IndexPrefix starts the name of every index.
 	//
@@ -167,4 +167,15 @@ const (
 	SecretsPlain  Secrets = "plain"
 	SecretsSHA256 Secrets = "sha256"
 	SecretsNone   Secrets = "none"
+)
+
+// Compress says when bodies are sent with gzip.
+type Compress string
+
+// The ways of compressing.
+const (
+	// CompressAuto compresses unless all nodes are on this machine.
+	CompressAuto Compress = "auto"
+	CompressOn   Compress = "on"
+	CompressOff  Compress = "off"
 )

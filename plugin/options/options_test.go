@@ -53,6 +53,7 @@ func TestDefaults(t *testing.T) {
 	want := Options{
 		Hosts:               []string{"http://127.0.0.1:9200"},
 		TLSVerify:           true,
+		Compress:            CompressAuto,
 		IndexPrefix:         "dossier",
 		ManageTemplates:     true,
 		Shards:              1,
@@ -110,7 +111,9 @@ func TestValues(t *testing.T) {
 		{"es_cloud_id", "site:ZXUuZXhhbXBsZSRhYmMkZGVm", func(o Options) any { return o.CloudID }, "site:ZXUuZXhhbXBsZSRhYmMkZGVm"},
 		{"es_cloud_id", "site:ZXUuZXhhbXBsZSRhYmMkZGVm", func(o Options) any { return len(o.Hosts) }, 0},
 		{"es_tls_verify", "Off", func(o Options) any { return o.TLSVerify }, false},
-		{"es_compress", "true", func(o Options) any { return o.Compress }, true},
+		{"es_compress", "true", func(o Options) any { return o.Compress }, CompressOn},
+		{"es_compress", "Auto", func(o Options) any { return o.Compress }, CompressAuto},
+		{"es_compress", "no", func(o Options) any { return o.Compress }, CompressOff},
 		{"index_prefix", "logsx-a.b_c", func(o Options) any { return o.IndexPrefix }, "logsx-a.b_c"},
 		{"replicas", "2", func(o Options) any { return o.Replicas }, 2},
 		{"refresh_interval", "1m", func(o Options) any { return o.RefreshInterval }, time.Minute},

@@ -139,15 +139,29 @@ var table = []option{
 		doc:  "Check the nodes' certificates. `off` lets anybody in between read and change everything, the credentials included; it is warned about at each start.",
 		set:  func(o *Options, v string) error { return parseOnOff(&o.TLSVerify, v) },
 	}, {
-		key: "es_compress", group: groupConnection, value: "off",
-		want: wantOnOff,
-		doc:  "Send request bodies with gzip: less network for more CPU. Worth it where the link to Elasticsearch is slow.",
-		set:  func(o *Options, v string) error { return parseOnOff(&o.Compress, v) },
+		key: "es_compress", group: groupConnection, value: string(CompressAuto),
+		want: "auto, on or off",
+		doc:  "Send bodies with gzip: less network for more CPU. `auto` does so unless all nodes are on this machine.",
+		set: func(o *Options, v string) error {
+			if strings.EqualFold(v, string(CompressAuto)) {
+				o.Compress = CompressAuto
+				return nil
+			}
+			var on bool
+			if err := parseOnOff(&on, v); err != nil {
+				return err
+			}
+			o.Compress = CompressOff
+			if on {
+				o.Compress = CompressOn
+			}
+			return nil
+		},
 	},
 
 	{
 		key: "index_prefix", group: groupIndices, value: "dossier",
-		want: "1 to 100 characters of a-z, 0-9, '.', '_' and '-', the first a letter or digit, and not logs, metrics, traces or synthetics nor one of them followed by '-'",
+		want: "1 to 100 characters of a-z, 0-9, '.', '_' and '-', the first a letter or digit, and not logs, metrics, traces, synthetics or profiling nor one of them followed by '-'",
 		doc:  "Start of every index name: `dossier` gives `dossier-attackers`, `dossier-smtp-targets` and so on. One prefix is one address space: sites with overlapping private ranges need different ones.",
 		set:  func(o *Options, v string) error { return parseIndexPrefix(&o.IndexPrefix, v) },
 	}, {

@@ -207,7 +207,7 @@ func parseIndexPrefix(dst *string, v string) error {
 	if !indexPrefix.MatchString(v) {
 		return errWant
 	}
-	for _, taken := range []string{"logs", "metrics", "traces", "synthetics"} {
+	for _, taken := range []string{"logs", "metrics", "traces", "synthetics", "profiling"} {
 		if v == taken || strings.HasPrefix(v, taken+"-") {
 			return &badValue{value: v, reason: "Elasticsearch's own templates match " + taken + "-*-*"}
 		}
