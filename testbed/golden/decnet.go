@@ -43,6 +43,9 @@ func parseDECNET(raw string) (l decnetLine) {
 	if m == nil {
 		return l
 	}
+	if m[1] == "-" {
+		return l
+	}
 	decky, service, kind, rest := m[2], m[3], m[4], m[5]
 	if kind == "-" && strings.HasPrefix(rest, "-") {
 		if in := innerRE.FindStringSubmatch(strings.TrimLeft(rest[1:], " \t")); in != nil {
