@@ -1,0 +1,99 @@
+package gen
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"dossier/correlate/dialect"
+	"dossier/correlate/event"
+)
+
+func newSource(t testing.TB, o Options) *Source {
+	t.Helper()
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// The dialects must read every line as an event of the attacker it was made
+// up for.
+func TestEveryLineIsAnEvent(t *testing.T) {
+	p, err := dialect.New(dialect.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]Options{
+		"DECNET":      {Sensor: DECNET, Attackers: 300},
+		"DECNET zipf": {Sensor: DECNET, Attackers: 300, Zipf: 1.1},
+		"Cowrie":      {Sensor: Cowrie, Attackers: 300},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var a event.Arena
+			attackers := map[string]int{}
+			kinds := map[event.EvidenceKind]int{}
+			for _, line := range newSource(t, o).Lines(20_000) {
+				if o.Sensor == Cowrie && !json.Valid([]byte(line)) {
+					t.Fatalf("no JSON: %s", line)
+				}
+				r := event.Record{Time: 1_800_000_000e6, Fields: []event.Field{{Key: "log", Value: line}}}
+				var ev event.Event
+				v := p.Parse(&a, &r, &ev)
+				if o.Sensor == Cowrie && v.Reason == dialect.UnknownShape {
+					t.Skip("the dialect of Cowrie is not there")
+				}
+				if v.Class() != dialect.Parsed {
+					t.Fatalf("%v: %s", v.Reason, line)
+				}
+				attackers[ev.Addr.String()]++
+				for _, e := range ev.Evidence {
+					kinds[e.Kind]++
+				}
+				a.Reset()
+			}
+			if len(attackers) > 300 || len(attackers) < 250 {
+				t.Errorf("%d attackers; want about 300", len(attackers))
+			}
+			if kinds[event.Login] == 0 || kinds[event.Command] == 0 || kinds[event.Fingerprint] == 0 {
+				t.Errorf("evidence lacks a kind: %v", kinds)
+			}
+			most := 0
+			for _, n := range attackers {
+				most = max(most, n)
+			}
+			// Of 20,000 lines 67 are everybody's share.
+			if skewed := most > 1000; skewed != (o.Zipf != 0) {
+				t.Errorf("the busiest attacker has %d lines of 20000", most)
+			}
+		})
+	}
+}
+
+func TestTheSeedDecides(t *testing.T) {
+	one := newSource(t, Options{Seed: 1}).Lines(1000)
+	if !slices.Equal(one, newSource(t, Options{Seed: 1}).Lines(1000)) {
+		t.Error("the same options give different lines")
+	}
+	if slices.Equal(one, newSource(t, Options{Seed: 2}).Lines(1000)) {
+		t.Error("another seed gives the same lines")
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for _, o := range []Options{{Sensor: 9}, {Attackers: -1}, {Zipf: 0.5}, {Deckies: -1}, {Step: -1}} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%+v is taken", o)
+		}
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	s := newSource(b, Options{})
+	var line []byte
+	for b.Loop() {
+		line = s.Append(line[:0])
+	}
+	b.SetBytes(int64(len(line)))
+}
