@@ -113,11 +113,10 @@ func id(p netip.Prefix) string {
 	return p.String()
 }
 
-// parts groups the events by the documents they change.
-func (w *work) parts(o *Options) []commit.Part {
+// attackers makes each group an attacker's delta.
+func (w *work) attackers(o *Options) {
 	w.deltas = grow(w.deltas, len(w.groups))
-	w.pointers = grow(w.pointers, len(w.events))[:0]
-	parts := make([]commit.Part, 0, 2*len(w.groups))
+	w.pointers = grow(w.pointers, len(w.events))
 	for _, g := range w.groups {
 		start := len(w.pointers)
 		for i := g.first; i >= 0; i = w.next[i] {
@@ -128,6 +127,12 @@ func (w *work) parts(o *Options) []commit.Part {
 			events: w.pointers[start:len(w.pointers):len(w.pointers)],
 		})
 	}
+}
+
+// parts groups the events by the documents they change.
+func (w *work) parts(o *Options) []commit.Part {
+	w.attackers(o)
+	parts := make([]commit.Part, 0, 2*len(w.groups))
 	for i := range w.deltas {
 		d := &w.deltas[i]
 		parts = append(parts, commit.Part{

@@ -1,0 +1,239 @@
+package correlate_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"dossier/correlate"
+	"dossier/correlate/dialect"
+	"dossier/correlate/event"
+	"dossier/correlate/state"
+	"dossier/plugin/chunk"
+	"dossier/plugin/chunk/chunktest"
+	"dossier/profile"
+	"dossier/testbed/gen"
+
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// chunkBytes is about the size at which Fluent Bit closes a chunk.
+const chunkBytes = 2_000_000
+
+// at is the time Fluent Bit gives the records: after every line's own.
+var at = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+
+// load is a chunk to measure with.
+type load struct {
+	data    []byte
+	lines   []string
+	records int
+}
+
+func newLoad(b testing.TB, o gen.Options) load {
+	b.Helper()
+	s, err := gen.New(o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var l load
+	for size := 0; size < chunkBytes; {
+		line := s.Lines(1)[0]
+		l.lines = append(l.lines, line)
+		size += len(line) + 24
+	}
+	l.data = chunktest.Lines(at, "log", l.lines...)
+	l.records = len(l.lines)
+	return l
+}
+
+func newCore(b testing.TB) (*correlate.Core, *profile.Renderer) {
+	b.Helper()
+	parser, err := dialect.New(dialect.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	renderer, err := profile.New(profile.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var d chunk.Decoder
+	return correlate.NewCore(correlate.Options{
+		Parser: parser,
+		Sensor: "sensor-1",
+		Decode: func(a *event.Arena, data []byte) correlate.Records { d.Reset(data, a); return &d },
+	}), renderer
+}
+
+// meter measures what each record costs, in time of the processor: on a
+// machine that others use too, the time on the wall says little.
+type meter struct {
+	b       *testing.B
+	start   time.Duration
+	mallocs uint64
+	bytes   uint64
+}
+
+func newMeter(b *testing.B) *meter {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return &meter{b, processorTime(b), m.Mallocs, m.TotalAlloc}
+}
+
+func (m *meter) report(each int, of string) {
+	n := float64(m.b.N) * float64(each)
+	spent := processorTime(m.b) - m.start
+	var now runtime.MemStats
+	runtime.ReadMemStats(&now)
+	m.b.ReportMetric(float64(spent.Nanoseconds())/n, "cpu-ns/"+of)
+	m.b.ReportMetric(n/spent.Seconds(), of+"s/cpu-s")
+	m.b.ReportMetric(float64(now.Mallocs-m.mallocs)/n, "allocs/"+of)
+	m.b.ReportMetric(float64(now.TotalAlloc-m.bytes)/n, "B/"+of)
+	m.b.ReportMetric(0, "ns/op")
+}
+
+func processorTime(b testing.TB) time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// BenchmarkCore takes chunks from their bytes to the states of their
+// attackers, as far as no store is needed, beside programs that do less.
+func BenchmarkCore(b *testing.B) {
+	for _, load := range []struct {
+		name string
+		o    gen.Options
+	}{
+		{"DECNET/attackers=100", gen.Options{Sensor: gen.DECNET, Attackers: 100}},
+		{"DECNET/attackers=5000", gen.Options{Sensor: gen.DECNET, Attackers: 5000}},
+		{"DECNET/attackers=50000,zipf=1.1", gen.Options{Sensor: gen.DECNET, Attackers: 50000, Zipf: 1.1}},
+		{"Cowrie/attackers=100", gen.Options{Sensor: gen.Cowrie, Attackers: 100}},
+		{"Cowrie/attackers=5000", gen.Options{Sensor: gen.Cowrie, Attackers: 5000}},
+	} {
+		l := newLoad(b, load.o)
+		b.Run(load.name, func(b *testing.B) {
+			b.Run("what=msgpack", func(b *testing.B) {
+				m := newMeter(b)
+				for b.Loop() {
+					if n := skimMsgpack(b, l.data); n != l.records {
+						b.Fatalf("%d records of %d", n, l.records)
+					}
+				}
+				m.report(l.records, "record")
+			})
+			if load.o.Sensor == gen.Cowrie {
+				b.Run("what=json", func(b *testing.B) {
+					m := newMeter(b)
+					for b.Loop() {
+						for _, line := range l.lines {
+							var m map[string]any
+							if err := json.Unmarshal([]byte(line), &m); err != nil {
+								b.Fatal(err)
+							}
+						}
+					}
+					m.report(l.records, "record")
+				})
+			}
+			core, renderer := newCore(b)
+			b.Run("what=decode", func(b *testing.B) {
+				var a event.Arena
+				var d chunk.Decoder
+				m := newMeter(b)
+				for b.Loop() {
+					a.Reset()
+					d.Reset(l.data, &a)
+					for d.Next() {
+					}
+				}
+				m.report(l.records, "record")
+			})
+			b.Run("what=parse", func(b *testing.B) {
+				m := newMeter(b)
+				for b.Loop() {
+					if _, err := core.Read(l.data); err != nil {
+						b.Fatal(err)
+					}
+				}
+				m.report(l.records, "record")
+			})
+			b.Run("what=fold", func(b *testing.B) {
+				m := newMeter(b)
+				for b.Loop() {
+					if _, err := core.Fold(l.data, nil, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+				m.report(l.records, "record")
+			})
+			b.Run("what=commit", func(b *testing.B) {
+				stored := map[string][]byte{}
+				n, err := core.Fold(l.data, nil, func(h correlate.Head, s *state.Attacker) { stored[h.ID] = s.Append(nil) })
+				if err != nil {
+					b.Fatal(err)
+				}
+				var st, doc []byte
+				m := newMeter(b)
+				for b.Loop() {
+					if _, err := core.Fold(l.data, stored, func(h correlate.Head, s *state.Attacker) {
+						st = s.Append(st[:0])
+						h.State = st
+						doc = renderer.AppendAttacker(doc[:0], h, s)
+					}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				m.report(n.Attackers, "document")
+			})
+		})
+	}
+}
+
+// skimMsgpack reads a chunk with the msgpack package alone, and keeps
+// nothing.
+func skimMsgpack(b *testing.B, data []byte) (records int) {
+	d := msgpack.NewDecoder(bytes.NewReader(data))
+	text := make([]byte, 1<<16)
+	read := func() {
+		n, err := d.DecodeBytesLen()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := d.ReadFull(text[:n]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for {
+		if _, err := d.DecodeArrayLen(); err != nil {
+			return records
+		}
+		if _, err := d.DecodeArrayLen(); err != nil {
+			b.Fatal(err)
+		}
+		_, n, err := d.DecodeExtHeader()
+		if err == nil {
+			err = d.ReadFull(text[:n])
+		}
+		if err == nil {
+			err = d.Skip()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		n, err = d.DecodeMapLen()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range n {
+			read()
+			read()
+		}
+		records++
+	}
+}
