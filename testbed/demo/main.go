@@ -1,0 +1,248 @@
+// Command demo shows what Dossier does: it starts a real Elasticsearch,
+// replays a sensor's log through the plugin as Fluent Bit would, and prints
+// the attackers and mail domains that are found there afterwards.
+//
+//	demo -plugin build/out_dossier.so [-log FILE] [-rows N] [-down]
+//
+// ELASTICSEARCH_URL names a node of your own. A second run delivers the same
+// chunks again, and nothing is counted twice.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"dossier/plugin/chunk/chunktest"
+	"dossier/testbed/esnode"
+	"dossier/testbed/host"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	plugin := flag.String("plugin", "build/out_dossier.so", "the plugin")
+	log := flag.String("log", "testbed/data/decnet/raw_20k.log", "the sensor's log, a line each")
+	rows := flag.Int("rows", 15, "attackers to print")
+	down := flag.Bool("down", false, "stop the demo's node, remove its data and do no more")
+	flag.Parse()
+	if err := run(ctx, *plugin, *log, *rows, *down); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+const nodeName = "demo"
+
+func run(ctx context.Context, plugin, log string, rows int, down bool) error {
+	if down {
+		node, err := esnode.Find(nodeName)
+		if err != nil {
+			return err
+		}
+		return errors.Join(node.Stop(ctx), node.Purge())
+	}
+	chunks, lines, err := readChunks(log)
+	if err != nil {
+		return err
+	}
+	step("Elasticsearch (fetched once, then about 15 s to start) ...")
+	node, err := esnode.Open(ctx, esnode.Options{Name: nodeName, Heap: "1g"})
+	if err != nil {
+		return err
+	}
+	step("the plugin, loaded as Fluent Bit loads it ...")
+	letters, err := filepath.Abs(filepath.Join(filepath.Dir(plugin), "demo-dead-letters"))
+	if err != nil {
+		return err
+	}
+	h, err := host.Start(ctx, host.Options{
+		Plugin: plugin, Workers: 2, Log: indent{os.Stdout},
+		Properties: map[string]string{"es_hosts": node.URL, "sensor_id": "demo-sensor", "dead_letter_path": letters},
+	})
+	if err != nil {
+		return err
+	}
+	defer h.Kill()
+	step(fmt.Sprintf("%d lines of %s in %d chunks ...", lines, log, len(chunks)))
+	start := time.Now()
+	if err := deliver(ctx, h, chunks); err != nil {
+		return err
+	}
+	took := time.Since(start)
+	if err := h.Exit(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("    durable after %.1f s, %.0f records/s (a cold node)\n", took.Seconds(), float64(lines)/took.Seconds())
+	return show(ctx, node, rows)
+}
+
+func step(what string) { fmt.Println("==>", what) }
+
+// indent sets the plugin's own log lines apart.
+type indent struct{ f *os.File }
+
+func (i indent) Write(p []byte) (int, error) {
+	if _, err := i.f.WriteString("    "); err != nil {
+		return 0, err
+	}
+	return i.f.Write(p)
+}
+
+// chunkLines is about what fits a chunk of 2 MB.
+const chunkLines = 5000
+
+// readChunks cuts a log into chunks as Fluent Bit would deliver them. The
+// records' time is the file's own, so that each run delivers the same bytes.
+func readChunks(path string) (chunks [][]byte, n int, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	var lines []string
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	at := time.Date(2026, 1, 8, 0, 0, 0, 0, time.UTC)
+	cut := func() {
+		if len(lines) > 0 {
+			chunks = append(chunks, chunktest.Lines(at, "log", lines...))
+			lines = nil
+		}
+	}
+	for s.Scan() {
+		n++
+		if lines = append(lines, s.Text()); len(lines) == chunkLines {
+			cut()
+		}
+	}
+	cut()
+	return chunks, n, s.Err()
+}
+
+// deliver hands all chunks over at once, as Fluent Bit does with a backlog,
+// and brings back what isn't durable.
+func deliver(ctx context.Context, h *host.Host, chunks [][]byte) error {
+	errs := make(chan error, len(chunks))
+	for _, c := range chunks {
+		go func() {
+			_, err := h.Deliver(ctx, "decnet", c, time.Second)
+			errs <- err
+		}()
+	}
+	var all error
+	for range chunks {
+		all = errors.Join(all, <-errs)
+	}
+	return all
+}
+
+// hits is what Elasticsearch answers to a search.
+type hit = map[string]any
+
+func search(ctx context.Context, node *esnode.Node, index string, body any) (hits []hit, total float64, aggs hit, err error) {
+	status, answer, err := node.Do(ctx, "POST", "/"+index+"/_search", body)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	if status != 200 {
+		return nil, 0, nil, fmt.Errorf("search in %s: HTTP %d: %v", index, status, answer)
+	}
+	for _, h := range at(answer, "hits.hits").([]any) {
+		hits = append(hits, h.(hit)["_source"].(hit))
+	}
+	total, _ = at(answer, "hits.total.value").(float64)
+	aggs, _ = answer["aggregations"].(hit)
+	return hits, total, aggs, nil
+}
+
+// at returns the value under a dotted path, nil where there is none.
+func at(m hit, path string) any {
+	var v any = m
+	for _, name := range strings.Split(path, ".") {
+		m, ok := v.(hit)
+		if !ok {
+			return nil
+		}
+		v = m[name]
+	}
+	return v
+}
+
+func text(m hit, path string) string {
+	switch v := at(m, path).(type) {
+	case nil:
+		return "-"
+	case []any:
+		var s []string
+		for _, i := range v {
+			s = append(s, fmt.Sprint(i))
+		}
+		return short(strings.Join(s, " "), 28)
+	case float64:
+		return fmt.Sprintf("%.0f", v)
+	default:
+		return short(fmt.Sprint(v), 40)
+	}
+}
+
+func short(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+func show(ctx context.Context, node *esnode.Node, rows int) error {
+	if status, answer, err := node.Do(ctx, "POST", "/dossier-*/_refresh", nil); err != nil || status != 200 {
+		return fmt.Errorf("refresh: HTTP %d: %v: %w", status, answer, err)
+	}
+	attackers, total, aggs, err := search(ctx, node, "dossier-attackers", hit{
+		"size": rows, "track_total_hits": true, "_source": hit{"excludes": []string{"state"}},
+		"sort": []any{hit{"risk.score": "desc"}, hit{"event_count": "desc"}},
+		"aggs": hit{"events": hit{"sum": hit{"field": "event_count"}}, "traversals": hit{"filter": hit{"term": hit{"is_traversal": true}}}},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%.0f attackers, %.0f events, %.0f of them moved between decoys. The %d of highest risk:\n\n",
+		total, at(aggs, "events.value"), at(aggs, "traversals.doc_count"), len(attackers))
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ADDRESS\tRISK\tCLASS\tEVENTS\tDECOYS\tINTERACTED\tCOMMANDS\tLOGINS\tTECHNIQUES\tPATH")
+	for _, a := range attackers {
+		fmt.Fprintf(w, "%s\t%s %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", text(a, "ip"), text(a, "risk.score"), text(a, "risk.level"),
+			text(a, "behavior.class"), text(a, "event_count"), text(a, "decky_count"), text(a, "services_interacted"),
+			text(a, "command_count"), text(a, "login_attempts"), text(a, "threat.technique.id"), text(a, "traversal_path"))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, _, aggs, err = search(ctx, node, "dossier-smtp-targets", hit{"size": 0, "aggs": hit{"domains": hit{
+		"terms": hit{"field": "domain", "size": 10, "order": hit{"events": "desc"}},
+		"aggs":  hit{"events": hit{"sum": hit{"field": "count"}}, "accepted": hit{"sum": hit{"field": "rcpt_accepted_count"}}, "messages": hit{"sum": hit{"field": "message_count"}}},
+	}}})
+	if err != nil {
+		return err
+	}
+	fmt.Print("\nMail domains they aimed at:\n\n")
+	fmt.Fprintln(w, "DOMAIN\tATTACKERS\tEVENTS\tRECIPIENTS ACCEPTED\tMESSAGES")
+	buckets, _ := at(aggs, "domains.buckets").([]any)
+	for _, b := range buckets {
+		d := b.(hit)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", text(d, "key"), text(d, "doc_count"), text(d, "events.value"), text(d, "accepted.value"), text(d, "messages.value"))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Printf("\nLook around: %s/dossier-attackers/_search?pretty   (it runs on; `go run ./testbed/demo -down` removes it)\n", node.URL)
+	return nil
+}
