@@ -73,7 +73,7 @@ func Build(ctx context.Context, pkg, path string) error {
 		return err
 	}
 	fresh := path + ".new"
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-tags", "netgo,osusergo", "-o", fresh, ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-trimpath", "-tags", "netgo,osusergo", "-o", fresh, ".")
 	cmd.Dir = pkg
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"dossier/testbed/process"
 )
 
 // Code is what a flush returned.
@@ -130,9 +132,6 @@ type Event struct {
 	Context   bool // an exit was given a context, not NULL
 }
 
-// ErrGone is returned where the process has ended.
-var ErrGone = errors.New("host: the process has ended")
-
 // ErrRefused is returned where the plugin, or a broken configuration, halted
 // a reload. The old instances go on.
 var ErrRefused = errors.New("host: the reload was refused")
@@ -146,12 +145,12 @@ type Host struct {
 	stdin   io.WriteCloser
 	seq     uint64
 
+	log     process.Log
 	mu      sync.Mutex
 	waiting map[uint64]chan Code
 	reloads chan int
 	events  []Event
-	log     []string
-	changed chan struct{} // closed and replaced at every event and line
+	changed chan struct{} // closed and replaced at every event
 	exit    error
 }
 
@@ -164,8 +163,8 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	}
 	if err := h.wait(ctx, func() bool { return h.has("running") }); err != nil {
 		h.Kill()
-		if errors.Is(err, ErrGone) {
-			return h, fmt.Errorf("host: did not start (%v):\n%s", h.exit, strings.Join(h.Log(), "\n"))
+		if errors.Is(err, process.ErrGone) {
+			return h, fmt.Errorf("host: did not start (%v):\n%s", h.exit, h.log.String())
 		}
 		return nil, err
 	}
@@ -209,18 +208,13 @@ func launch(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	stderr, err := h.cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
+	h.log.Copy = o.Log
+	h.cmd.Stderr = &h.log
 	if err := h.cmd.Start(); err != nil {
 		return nil, err
 	}
-	var readers sync.WaitGroup
-	readers.Go(func() { h.readEvents(stdout) })
-	readers.Go(func() { h.readLog(stderr, o.Log) })
 	go func() {
-		readers.Wait()
+		h.readEvents(stdout)
 		err := h.cmd.Wait()
 		h.mu.Lock()
 		h.exit = err
@@ -266,25 +260,6 @@ func (h *Host) readEvents(r io.Reader) {
 	}
 }
 
-func (h *Host) readLog(r io.Reader, copyTo io.Writer) {
-	b := bufio.NewReader(r)
-	for {
-		line, err := b.ReadString('\n')
-		if line != "" {
-			if copyTo != nil {
-				io.WriteString(copyTo, line)
-			}
-			h.mu.Lock()
-			h.log = append(h.log, strings.TrimRight(line, "\n"))
-			h.notify()
-			h.mu.Unlock()
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
 // wait waits until the condition, looked at with h.mu held, is true.
 func (h *Host) wait(ctx context.Context, condition func() bool) error {
 	for {
@@ -303,7 +278,7 @@ func (h *Host) wait(ctx context.Context, condition func() bool) error {
 			if ok {
 				return nil
 			}
-			return ErrGone
+			return process.ErrGone
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -323,7 +298,7 @@ func (h *Host) send(op byte, instance int, tag string, data []byte) error {
 	binary.BigEndian.PutUint32(frame[9:], uint32(len(data)))
 	frame = append(append(frame, tag...), data...)
 	if _, err := h.stdin.Write(frame); err != nil {
-		return ErrGone
+		return process.ErrGone
 	}
 	return nil
 }
@@ -334,7 +309,7 @@ func (h *Host) Flush(ctx context.Context, tag string, data []byte) (Code, error)
 }
 
 // FlushTo delivers a chunk to an instance and waits for its return code. It
-// returns ErrGone where the process ended before.
+// returns process.ErrGone where the process ended before.
 func (h *Host) FlushTo(ctx context.Context, instance int, tag string, data []byte) (Code, error) {
 	ch := make(chan Code, 1)
 	h.writeMu.Lock()
@@ -351,7 +326,7 @@ func (h *Host) FlushTo(ctx context.Context, instance int, tag string, data []byt
 	select {
 	case code, ok := <-ch:
 		if !ok {
-			return Error, ErrGone
+			return Error, process.ErrGone
 		}
 		return code, nil
 	case <-h.done:
@@ -363,7 +338,7 @@ func (h *Host) FlushTo(ctx context.Context, instance int, tag string, data []byt
 			}
 		default:
 		}
-		return Error, ErrGone
+		return Error, process.ErrGone
 	case <-ctx.Done():
 		return Error, ctx.Err()
 	}
@@ -420,7 +395,7 @@ func (h *Host) reload(ctx context.Context, op byte, lines string) error {
 		}
 		return nil
 	case <-h.done:
-		return ErrGone
+		return process.ErrGone
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -465,8 +440,8 @@ func (h *Host) ExitErr() error {
 	return h.exit
 }
 
-// PID returns the process's id.
-func (h *Host) PID() int { return h.cmd.Process.Pid }
+// PID returns the process.
+func (h *Host) PID() process.PID { return process.PID(h.cmd.Process.Pid) }
 
 // Events returns what happened so far, flushes left out.
 func (h *Host) Events() []Event {
@@ -476,27 +451,10 @@ func (h *Host) Events() []Event {
 }
 
 // Log returns the lines logged so far.
-func (h *Host) Log() []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Clone(h.log)
-}
+func (h *Host) Log() []string { return h.log.Lines() }
 
 // WaitLog waits until a line that contains the text was logged and returns
 // it.
 func (h *Host) WaitLog(ctx context.Context, text string) (string, error) {
-	var found string
-	err := h.wait(ctx, func() bool {
-		for _, line := range h.log {
-			if strings.Contains(line, text) {
-				found = line
-				return true
-			}
-		}
-		return false
-	})
-	if err != nil {
-		return "", fmt.Errorf("host: no log line with %q: %w", text, err)
-	}
-	return found, nil
+	return h.log.Wait(ctx, h.done, text)
 }

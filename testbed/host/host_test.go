@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"dossier/testbed/process"
 )
 
 var sample = sync.OnceValues(func() (string, error) {
@@ -81,7 +83,7 @@ func TestFlushOnTheEngineThread(t *testing.T) {
 		if err := h.Exit(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if _, err := h.Flush(t.Context(), "ok", nil); !errors.Is(err, ErrGone) {
+		if _, err := h.Flush(t.Context(), "ok", nil); !errors.Is(err, process.ErrGone) {
 			t.Errorf("after exit: %v", err)
 		}
 		var ops []string
@@ -113,7 +115,7 @@ func TestWorkersInTurn(t *testing.T) {
 		flush(t, h, fmt.Sprintf("tag%d", i), "x")
 		wantLog(t, h, fmt.Sprintf(`flush tag%d "x" on flb-out-sample.`, i))
 	}
-	threads, err := h.Threads()
+	threads, err := h.PID().Threads()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +133,7 @@ func TestWorkersInTurn(t *testing.T) {
 		t.Error(code, err)
 	}
 	wantLog(t, h, `flush other "x" on flb-pipeline`)
-	if rss, err := h.RSS(); err != nil || rss < 1<<20 {
+	if rss, err := h.PID().RSS(); err != nil || rss < 1<<20 {
 		t.Error(rss, err)
 	}
 	if err := h.Exit(t.Context()); err != nil {
@@ -161,7 +163,7 @@ func TestKill(t *testing.T) {
 	}()
 	time.Sleep(50 * time.Millisecond)
 	h.Kill()
-	if err := <-failed; !errors.Is(err, ErrGone) {
+	if err := <-failed; !errors.Is(err, process.ErrGone) {
 		t.Errorf("the flush under way ended with %v", err)
 	}
 	if h.ExitErr() == nil {
