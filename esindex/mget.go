@@ -1,0 +1,120 @@
+package esindex
+
+import (
+	"encoding/base64"
+	"errors"
+
+	"dossier/correlate/commit"
+)
+
+// maxState bounds the base64 of one state, in bytes.
+const maxState = 16 << 20
+
+// readAnswer reads an _mget answer into out at the positions of sc.at. It
+// reports whether an index was missing.
+func (sc *scratch) readAnswer(out []commit.Stored) (missing bool, err error) {
+	l := &sc.lexer
+	r := reader{item: &sc.item}
+	count := -1
+	err = l.object(func(key []byte) error {
+		if string(key) != "docs" || count >= 0 {
+			return unexpected(l, key)
+		}
+		count = 0
+		return l.array(func(n int) error {
+			if n >= len(sc.at) {
+				return l.errorf("%w", errCount)
+			}
+			count++
+			out[sc.at[n]] = commit.Stored{}
+			return r.read(l, &out[sc.at[n]])
+		})
+	})
+	if err != nil {
+		return false, err
+	}
+	if count != len(sc.at) {
+		return false, l.errorf("%w", errCount)
+	}
+	return r.missing, l.finish()
+}
+
+// reader reads the documents of one _mget answer.
+type reader struct {
+	*item
+	missing  bool
+	lastErr  error // what was made of the last error, as many repeat
+	lastType string
+}
+
+var errState = errors.New("esindex: the stored state is no base64")
+
+func (r *reader) read(l *lexer, doc *commit.Stored) error {
+	found, answered, failed := false, false, false
+	version := commit.Version{SeqNo: -1}
+	var broken error
+	err := l.object(func(key []byte) (err error) {
+		switch string(key) {
+		case "found":
+			answered = true
+			found, err = l.boolean()
+		case "_seq_no":
+			version.SeqNo, err = l.integer()
+		case "_primary_term":
+			version.PrimaryTerm, err = l.integer()
+		case "_source":
+			err = l.object(func(key []byte) error {
+				if string(key) != "state" {
+					return l.skip()
+				}
+				if c, err := l.next(); err != nil {
+					return err
+				} else if c != '"' {
+					broken = errState
+					return l.skip()
+				}
+				coded, err := l.str()
+				if err != nil {
+					return err
+				}
+				doc.State = make([]byte, base64.StdEncoding.DecodedLen(len(coded)))
+				n, bad := base64.StdEncoding.Decode(doc.State, coded)
+				doc.State = doc.State[:n]
+				if bad != nil {
+					broken = errState
+				}
+				return nil
+			})
+		case "error":
+			failed = true
+			r.typ, r.reason, err = readCause(l, r.typ[:0], r.reason[:0])
+		default:
+			err = l.skip()
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case failed && string(r.typ) == "index_not_found_exception":
+		r.missing = true
+		*doc = commit.Stored{}
+	case failed:
+		if r.lastErr == nil || string(r.typ) != r.lastType {
+			r.lastType = errorType(string(r.typ))
+			r.lastErr = describe("read", 0, r.lastType, string(r.reason))
+		}
+		*doc = commit.Stored{Err: r.lastErr}
+	case !answered:
+		return l.errorf("an answer without found")
+	case !found:
+		*doc = commit.Stored{}
+	case broken != nil:
+		*doc = commit.Stored{Err: broken}
+	case version.SeqNo < 0 || version.PrimaryTerm < 1:
+		return l.errorf("a document without its version")
+	default:
+		doc.Exists, doc.Version = true, version
+	}
+	return nil
+}

@@ -1,0 +1,293 @@
+package esindex
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"dossier/correlate/commit"
+)
+
+// maxID is the longest _id that Elasticsearch takes, in bytes. A longer one
+// would fail the whole request.
+const maxID = 512
+
+// Store reads and writes documents. It implements commit.Store and is safe
+// for concurrent use.
+type Store struct {
+	c     *Client
+	guard *guard
+	// room is how many bytes a _bulk request may have. It shrinks when
+	// Elasticsearch or a proxy says that one was too large.
+	room atomic.Int64
+}
+
+// NewStore returns the store for the indices that the templates are for. A
+// write to any other is refused.
+func NewStore(c *Client, templates []Template) (*Store, error) {
+	g, err := newGuard(c, templates)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{c: c, guard: g}
+	s.room.Store(int64(c.o.MaxBulkBytes))
+	return s, nil
+}
+
+// scratch is what one call needs and the next can use again.
+type scratch struct {
+	body  []byte
+	at    []int32
+	lexer lexer
+	item  item
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// keptBody is the largest body whose memory is kept for the next request.
+const keptBody = 2 * DefaultMaxBulkBytes
+
+func (s *scratch) release() {
+	if cap(s.body) > keptBody {
+		s.body = nil
+	}
+	s.lexer.r = nil
+	scratches.Put(s)
+}
+
+// Read returns the states of the documents. A document whose index doesn't
+// exist does not exist. An error says that nothing could be read.
+func (s *Store) Read(ctx context.Context, keys []commit.Key) ([]commit.Stored, error) {
+	out := make([]commit.Stored, len(keys))
+	sc := scratches.Get().(*scratch)
+	defer sc.release()
+	for from := 0; from < len(keys); {
+		to := min(from+s.c.o.MaxBulkDocs, len(keys))
+		if err := s.read(ctx, sc, keys[from:to], out[from:to]); err != nil {
+			return nil, err
+		}
+		from = to
+	}
+	return out, nil
+}
+
+func (s *Store) read(ctx context.Context, sc *scratch, keys []commit.Key, out []commit.Stored) error {
+	sc.at = sc.at[:0]
+	sc.body = append(sc.body[:0], `{"docs":[`...)
+	for i, k := range keys {
+		if !isID(k.ID) {
+			continue // can't exist
+		}
+		if len(sc.at) > 0 {
+			sc.body = append(sc.body, ',')
+		}
+		sc.at = append(sc.at, int32(i))
+		sc.body = append(sc.body, `{"_index":`...)
+		sc.body = appendString(sc.body, k.Index)
+		sc.body = append(sc.body, `,"_id":`...)
+		sc.body = appendString(sc.body, k.ID)
+		sc.body = append(sc.body, '}')
+	}
+	if len(sc.at) == 0 {
+		return nil
+	}
+	sc.body = append(sc.body, "]}"...)
+	const op = "read"
+	res, err := s.c.send(ctx, op, http.MethodPost, readPath, "application/json", sc.body)
+	if err != nil {
+		return err
+	}
+	defer finish(res.Body)
+	if res.StatusCode > 299 {
+		return readStatusError(op, res)
+	}
+	sc.lexer.reset(res.Body, maxState)
+	missing, err := sc.readAnswer(out)
+	if err != nil {
+		return s.unreadable(ctx, op, res, err)
+	}
+	if missing {
+		for i := range out {
+			if !out[i].Exists && out[i].Err == nil {
+				s.guard.forget(keys[i].Index)
+			}
+		}
+	}
+	return nil
+}
+
+// Write carries out the operations. It cuts them into requests of bounded
+// size, in order. When one fails as a whole after others were answered, its
+// operations and those after it are Unknown.
+func (s *Store) Write(ctx context.Context, ops []commit.Op) ([]commit.Written, error) {
+	out := make([]commit.Written, len(ops))
+	sc := scratches.Get().(*scratch)
+	defer sc.release()
+	if err := s.admit(ctx, sc, ops, out); err != nil {
+		return nil, err
+	}
+	answered := len(sc.at) < len(ops)
+	for pending := sc.at; len(pending) > 0; {
+		batch := s.cut(ops, pending)
+		pending = pending[len(batch):]
+		err := s.bulk(ctx, sc, ops, batch, out)
+		if err == nil {
+			answered = true
+			continue
+		}
+		if !answered {
+			return nil, err
+		}
+		reason := err.Error()
+		for _, i := range slices.Concat(batch, pending) {
+			if out[i].Status == commit.Unknown && out[i].Reason == "" {
+				out[i].Reason = reason
+			}
+		}
+		break
+	}
+	s.guard.watch(ops, out)
+	return out, nil
+}
+
+// admit leaves in sc.at what may be sent, and answers the rest. An error says
+// that an index could not be looked at, and nothing else was refused.
+func (s *Store) admit(ctx context.Context, sc *scratch, ops []commit.Op, out []commit.Written) error {
+	sc.at = sc.at[:0]
+	var failed error
+	verdicts := make(map[string]string, 8)
+	last, reason := "", ""
+	for i := range ops {
+		op := &ops[i]
+		if reason := malformed(op); reason != "" {
+			out[i] = commit.Written{Status: commit.Rejected, Reason: reason}
+			continue
+		}
+		if op.Kind == commit.Replace && (op.Version.SeqNo < 0 || op.Version.PrimaryTerm < 1) {
+			out[i] = commit.Written{Status: commit.Conflict, Reason: "no version to compare with"}
+			continue
+		}
+		if i == 0 || op.Key.Index != last {
+			last = op.Key.Index
+			var known bool
+			if reason, known = verdicts[last]; !known {
+				if err := s.guard.admit(ctx, last); err != nil {
+					failed, reason = err, err.Error()
+				}
+				verdicts[last] = reason
+			}
+		}
+		if reason != "" {
+			out[i].Reason = reason
+			continue
+		}
+		sc.at = append(sc.at, int32(i))
+	}
+	if failed != nil && len(sc.at) == 0 && !slices.ContainsFunc(out, func(w commit.Written) bool { return w.Status != commit.Unknown }) {
+		return failed
+	}
+	return nil
+}
+
+// malformed says why an operation can't stand in a request. Elasticsearch
+// would answer such a one by failing the whole request.
+func malformed(op *commit.Op) string {
+	switch {
+	case !isID(op.Key.ID):
+		return "the document's id is empty, longer than 512 bytes or no UTF-8"
+	case len(op.Body) == 0:
+		return "the document is empty"
+	case containsBreak(op.Body):
+		return "the document is not one line"
+	}
+	return ""
+}
+
+func isID(id string) bool { return id != "" && len(id) <= maxID && utf8.ValidString(id) }
+
+// cut returns the first of the pending operations that fit into one request.
+func (s *Store) cut(ops []commit.Op, pending []int32) []int32 {
+	room := int(s.room.Load())
+	size := 0
+	for n, i := range pending {
+		size += len(ops[i].Body) + len(ops[i].Key.Index) + len(ops[i].Key.ID) + actionSize
+		if n > 0 && (size > room || n == s.c.o.MaxBulkDocs) {
+			return pending[:n]
+		}
+	}
+	return pending
+}
+
+// bulk sends the operations at the positions in one request, or in halves of
+// it where that is too large.
+func (s *Store) bulk(ctx context.Context, sc *scratch, ops []commit.Op, at []int32, out []commit.Written) error {
+	sc.body = sc.body[:0]
+	for _, i := range at {
+		sc.body = appendOp(sc.body, &ops[i])
+	}
+	const op = "bulk"
+	res, err := s.c.send(ctx, op, http.MethodPost, bulkPath, "application/x-ndjson", sc.body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode == http.StatusRequestEntityTooLarge {
+		finish(res.Body)
+		return s.halve(ctx, sc, ops, at, out)
+	}
+	defer finish(res.Body)
+	if res.StatusCode > 299 {
+		return readStatusError(op, res)
+	}
+	sc.lexer.reset(res.Body, maxReasonText)
+	if err := sc.bulkAnswer(ops, at, out); err != nil {
+		for _, i := range at {
+			out[i] = commit.Written{}
+		}
+		return s.unreadable(ctx, op, res, err)
+	}
+	return nil
+}
+
+// leastRoom is the smallest size of requests that is learnt from a refusal:
+// below it the next bulk tries again what one document is refused for.
+const leastRoom = 64 << 10
+
+func (s *Store) halve(ctx context.Context, sc *scratch, ops []commit.Op, at []int32, out []commit.Written) error {
+	if len(at) == 1 {
+		out[at[0]] = commit.Written{Status: commit.Rejected,
+			Reason: "HTTP 413: the document alone is larger than Elasticsearch or a proxy takes; raise http.max_content_length"}
+		return nil
+	}
+	if half := int64(len(sc.body) / 2); half >= leastRoom {
+		for old := s.room.Load(); half < old && !s.room.CompareAndSwap(old, half); old = s.room.Load() {
+		}
+	}
+	middle := len(at) / 2
+	err := s.bulk(ctx, sc, ops, at[:middle], out)
+	if err2 := s.bulk(ctx, sc, ops, at[middle:], out); err == nil && err2 != nil {
+		// The first half was answered; say of the second what is known.
+		for _, i := range at[middle:] {
+			out[i].Reason = err2.Error()
+		}
+	} else if err != nil && err2 == nil {
+		for _, i := range at[:middle] {
+			out[i].Reason = err.Error()
+		}
+		err = nil
+	}
+	return err
+}
+
+// unreadable describes an answer that broke off or is garbage.
+func (s *Store) unreadable(ctx context.Context, op string, res *http.Response, err error) error {
+	if ctx.Err() != nil {
+		return newTransportError(op, ctx.Err())
+	}
+	return newUnreadable(op, res.StatusCode, err)
+}
+
+var errCount = errors.New("as many answers as operations were expected")

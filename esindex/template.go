@@ -1,0 +1,429 @@
+package esindex
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Priority is the priority of our index templates. Elastic's own for
+// logs-*-* and the like have 100 and 200.
+const Priority = 500
+
+// metaKey is where a mapping's and a template's _meta says that it is ours.
+const metaKey = "dossier"
+
+// Template describes one kind of index.
+type Template struct {
+	// Name names the index template: lower-case letters, digits, ".", "_"
+	// and "-".
+	Name string
+	// Pattern says which indices are of the kind: either one name, or the
+	// beginning of names with a "*" at its end. An index of one name is
+	// created by Install.
+	Pattern string
+	// Version is the mapping's version, from 1. It only grows, and a newer
+	// mapping only adds to an older one.
+	Version int
+	// Body is a JSON object with "settings", "mappings" and "aliases", as
+	// they stand under "template" in an index template.
+	Body json.RawMessage
+	// Fixed holds settings that must be the same for all documents of an
+	// index, for ever. They are recorded in the mapping; an index with
+	// others is not written to.
+	Fixed map[string]string
+}
+
+// CheckPrefix reports why indices can't be named after the prefix.
+func CheckPrefix(prefix string) error {
+	switch {
+	case prefix == "":
+		return errors.New("index_prefix is empty; use a name such as dossier")
+	case len(prefix) > 100:
+		return errors.New("index_prefix is longer than 100 characters; use a shorter one")
+	case !isIndexName(prefix):
+		return fmt.Errorf("index_prefix is %q; use lower-case letters, digits, ., _ and -, with a letter or digit first", oneLine(prefix))
+	}
+	first, _, _ := strings.Cut(prefix, "-")
+	switch first {
+	case "logs", "metrics", "traces", "synthetics", "profiling":
+		return fmt.Errorf("index_prefix is %q, but Elasticsearch makes data streams of %s-*; use a name such as dossier", prefix, first)
+	}
+	return nil
+}
+
+// isIndexName says whether s is made of what all our names are made of, which
+// is less than Elasticsearch allows.
+func isIndexName(s string) bool {
+	if s == "" || len(s) > 255 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		alnum := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+		if !alnum && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return false
+		}
+	}
+	return true
+}
+
+// kind is a template made ready for use.
+type kind struct {
+	Template
+	settings, aliases json.RawMessage
+	mappings          json.RawMessage // with _meta
+	meta              map[string]any  // what stands in _meta under metaKey
+}
+
+func newKind(t Template) (*kind, error) {
+	bad := func(format string, args ...any) (*kind, error) {
+		return nil, fmt.Errorf("esindex: template %q: "+format, append([]any{t.Name}, args...)...)
+	}
+	stem := strings.TrimSuffix(t.Pattern, "*")
+	switch {
+	case !isIndexName(t.Name):
+		return bad("a wrong name")
+	case !isIndexName(stem):
+		return bad("pattern %q must be a name, or its beginning and a *", t.Pattern)
+	case t.Version < 1:
+		return bad("version %d; versions begin at 1", t.Version)
+	}
+	if err := CheckPrefix(stem); err != nil {
+		return nil, err
+	}
+	var body struct {
+		Settings json.RawMessage            `json:"settings"`
+		Mappings map[string]json.RawMessage `json:"mappings"`
+		Aliases  json.RawMessage            `json:"aliases"`
+	}
+	d := json.NewDecoder(bytes.NewReader(t.Body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&body); err != nil {
+		return bad("%w", err)
+	}
+	if body.Mappings == nil {
+		return bad("no mappings")
+	}
+	k := &kind{Template: t, settings: body.Settings, aliases: body.Aliases, meta: map[string]any{"schema": t.Version}}
+	for name, value := range t.Fixed {
+		if name == "schema" {
+			return bad("a fixed setting can't be called schema")
+		}
+		k.meta[name] = value
+	}
+	meta := map[string]any{}
+	if raw := body.Mappings["_meta"]; raw != nil {
+		if err := json.Unmarshal(raw, &meta); err != nil {
+			return bad("_meta: %w", err)
+		}
+	}
+	meta[metaKey] = k.meta
+	var err error
+	if body.Mappings["_meta"], err = json.Marshal(meta); err != nil {
+		return bad("%w", err)
+	}
+	k.mappings, err = json.Marshal(body.Mappings)
+	return k, err
+}
+
+// single says whether the kind has one index only.
+func (k *kind) single() bool { return !strings.HasSuffix(k.Pattern, "*") }
+
+func (k *kind) owns(index string) bool {
+	if k.single() {
+		return index == k.Pattern
+	}
+	return strings.HasPrefix(index, strings.TrimSuffix(k.Pattern, "*")) && isIndexName(index)
+}
+
+func newKinds(templates []Template) ([]*kind, error) {
+	var kinds []*kind
+	for _, t := range templates {
+		k, err := newKind(t)
+		if err != nil {
+			return nil, err
+		}
+		kinds = append(kinds, k)
+	}
+	return kinds, nil
+}
+
+// Step is one thing that Install looked after.
+type Step struct {
+	// Object is "index template", "index", "alias" or "mapping".
+	Object string
+	Name   string
+	// Done says what was done: "created", "upgraded from 2", or "kept" and
+	// why.
+	Done string
+}
+
+func (s Step) String() string { return s.Object + " " + s.Name + ": " + s.Done }
+
+// Install brings the templates into the cluster, and the indices that have
+// one name, with their aliases. It may run at any time, and on several
+// machines at once: what is there in the same or a newer version stays as it
+// is. Indices of an older version get the new mapping; where Elasticsearch
+// refuses that the index goes on with the old one, and a Step says so.
+//
+// Each kind becomes a component template <name>@package and an index template
+// <name>, which also takes <name>@custom if an operator made one: settings in
+// there win.
+//
+// It needs the cluster privilege manage_index_templates and the index
+// privilege manage on the indices and aliases.
+func (c *Client) Install(ctx context.Context, templates []Template) ([]Step, error) {
+	kinds, err := newKinds(templates)
+	if err != nil {
+		return nil, err
+	}
+	var steps []Step
+	for _, k := range kinds {
+		done, err := c.installTemplate(ctx, k)
+		if err != nil {
+			return steps, err
+		}
+		steps = append(steps, Step{"index template", k.Name, done})
+		more, err := c.installIndices(ctx, k)
+		steps = append(steps, more...)
+		if err != nil {
+			return steps, err
+		}
+	}
+	return steps, nil
+}
+
+// installTemplate returns what it did.
+func (c *Client) installTemplate(ctx context.Context, k *kind) (string, error) {
+	var found struct {
+		List []struct {
+			Template struct {
+				Meta map[string]json.RawMessage `json:"_meta"`
+			} `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	err := c.call(ctx, "read template "+k.Name, http.MethodGet, "/_index_template/"+k.Name, nil, &found)
+	done := "created"
+	switch {
+	case hasStatus(err, http.StatusNotFound):
+	case err != nil:
+		return "", err
+	case len(found.List) != 1:
+		return "", &Error{Op: "read template " + k.Name, Reason: fmt.Sprintf("%d templates of that name", len(found.List))}
+	default:
+		var meta struct {
+			Schema int `json:"schema"`
+		}
+		if json.Unmarshal(found.List[0].Template.Meta[metaKey], &meta) != nil || meta.Schema < 1 {
+			return "", &Error{Op: "install template " + k.Name, Reason: "there is an index template of that name which dossier did not make",
+				Fix: "delete or rename it, or use another index_prefix", cause: ErrForeign}
+		}
+		if meta.Schema == k.Version {
+			return "kept", nil
+		}
+		if meta.Schema > k.Version {
+			return fmt.Sprintf("kept, it is newer (version %d)", meta.Schema), nil
+		}
+		done = fmt.Sprintf("upgraded from version %d", meta.Schema)
+	}
+	part := map[string]any{"mappings": k.mappings}
+	if k.settings != nil {
+		part["settings"] = k.settings
+	}
+	if k.aliases != nil {
+		part["aliases"] = k.aliases
+	}
+	meta := map[string]any{metaKey: map[string]any{"schema": k.Version}}
+	custom := k.Name + "@custom"
+	for _, put := range []struct {
+		path string
+		body map[string]any
+	}{
+		{"/_component_template/" + k.Name + "@package", map[string]any{
+			"template": part, "version": k.Version, "_meta": meta,
+		}},
+		{"/_index_template/" + k.Name, map[string]any{
+			"index_patterns": []string{k.Pattern}, "priority": Priority, "version": k.Version, "_meta": meta,
+			"composed_of":                        []string{k.Name + "@package", custom},
+			"ignore_missing_component_templates": []string{custom},
+		}},
+	} {
+		body, err := json.Marshal(put.body)
+		if err != nil {
+			return "", err
+		}
+		if err := c.call(ctx, "install template "+k.Name, http.MethodPut, put.path, body, nil); err != nil {
+			return "", err
+		}
+	}
+	return done, nil
+}
+
+// installIndices upgrades the indices there are, and creates the one that has
+// a fixed name.
+func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
+	var steps []Step
+	found, err := c.mappings(ctx, k.Pattern)
+	if err != nil && !errors.Is(err, ErrMissing) {
+		return nil, err
+	}
+	for _, index := range slices.Sorted(maps.Keys(found)) {
+		ours, err := k.check(index, found[index])
+		if err != nil {
+			if k.single() {
+				return steps, err
+			}
+			// One wrong month must not hold up the others.
+			steps = append(steps, Step{"index", index, "left alone: " + err.Error()})
+			continue
+		}
+		if ours >= k.Version {
+			continue
+		}
+		step := Step{"mapping", index, fmt.Sprintf("upgraded from version %d", ours)}
+		if err := c.call(ctx, "upgrade mapping of "+index, http.MethodPut, "/"+index+"/_mapping", k.mappings, nil); err != nil {
+			if e, _ := errors.AsType[*Error](err); e == nil || e.Status != http.StatusBadRequest {
+				return steps, err
+			}
+			step.Done = fmt.Sprintf("kept at version %d: %v", ours, err)
+		}
+		steps = append(steps, step)
+	}
+	if !k.single() {
+		return steps, nil
+	}
+	done := "kept"
+	if len(found) == 0 {
+		if err := c.createIndex(ctx, k, k.Pattern); err != nil {
+			return steps, err
+		}
+		done = "created"
+	}
+	steps = append(steps, Step{"index", k.Pattern, done})
+	more, err := c.installAliases(ctx, k)
+	return append(steps, more...), err
+}
+
+func (c *Client) installAliases(ctx context.Context, k *kind) ([]Step, error) {
+	var wanted map[string]json.RawMessage
+	if k.aliases == nil || json.Unmarshal(k.aliases, &wanted) != nil {
+		return nil, nil
+	}
+	var steps []Step
+	for _, alias := range slices.Sorted(maps.Keys(wanted)) {
+		op, path := "alias "+alias, "/"+k.Pattern+"/_alias/"+alias
+		done := "kept"
+		err := c.call(ctx, op, http.MethodGet, path, nil, nil)
+		if hasStatus(err, http.StatusNotFound) {
+			done = "created"
+			err = c.call(ctx, op, http.MethodPut, path, wanted[alias], nil)
+		}
+		if err != nil {
+			return steps, err
+		}
+		steps = append(steps, Step{"alias", alias, done})
+	}
+	return steps, nil
+}
+
+// createIndex creates the index with the kind's mapping, which holds whether
+// or not the template is there. All else comes from the template: an operator
+// may have other settings there.
+func (c *Client) createIndex(ctx context.Context, k *kind, index string) error {
+	body, err := json.Marshal(map[string]any{"mappings": k.mappings})
+	if err != nil {
+		return err
+	}
+	err = c.call(ctx, "create index "+index, http.MethodPut, "/"+index, body, nil)
+	if e, ok := errors.AsType[*Error](err); ok {
+		switch e.Type {
+		case "resource_already_exists_exception": // another sensor was faster
+			return c.checkIndex(ctx, k, index)
+		case "security_exception":
+			e.Fix = "create it with dossier setup, or give the role the index privilege create_index"
+		}
+	}
+	return err
+}
+
+// meta is what a mapping's _meta says under metaKey; nil where it says
+// nothing.
+type meta map[string]any
+
+// mappings returns the meta of each index behind a name or pattern. A name
+// without an index is ErrMissing.
+func (c *Client) mappings(ctx context.Context, name string) (map[string]meta, error) {
+	op := "look at index " + name
+	var found map[string]struct {
+		Mappings struct {
+			Meta map[string]json.RawMessage `json:"_meta"`
+		} `json:"mappings"`
+	}
+	err := c.call(ctx, op, http.MethodGet, "/"+name+"/_mapping", nil, &found)
+	if e, ok := errors.AsType[*Error](err); ok {
+		switch {
+		case e.Type == "index_not_found_exception":
+			e.cause = ErrMissing
+		case e.Type == "security_exception":
+			e.Fix = "give the role the index privilege view_index_metadata on these indices"
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]meta, len(found))
+	for index, f := range found {
+		var m meta
+		json.Unmarshal(f.Mappings.Meta[metaKey], &m) // what is no object is not ours
+		out[index] = m
+	}
+	return out, nil
+}
+
+// checkIndex reports whether the index may be written to.
+func (c *Client) checkIndex(ctx context.Context, k *kind, index string) error {
+	found, err := c.mappings(ctx, index)
+	if err != nil {
+		return err
+	}
+	if len(found) != 1 {
+		return &Error{Op: "look at index " + index, Reason: fmt.Sprintf("the name stands for %d indices", len(found)),
+			Fix: "leave one index behind the alias: a document's id is unique within one index only"}
+	}
+	for real, m := range found {
+		if real != index && !isIndexName(real) {
+			real = index
+		}
+		if _, err := k.check(real, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check judges an index by its meta and returns its version.
+func (k *kind) check(index string, m meta) (int, error) {
+	schema, _ := m["schema"].(float64)
+	if schema < 1 {
+		return 0, &Error{Op: "look at index " + index, Reason: "the index exists, but dossier did not make it: its mapping has no _meta." + metaKey + ".schema",
+			Fix: "delete it or reindex it elsewhere, then run dossier setup; or use another index_prefix", cause: ErrForeign}
+	}
+	for _, name := range slices.Sorted(maps.Keys(k.Fixed)) {
+		was := "none"
+		if v, ok := m[name]; ok {
+			was = oneLine(fmt.Sprint(v))
+		}
+		if was != k.Fixed[name] {
+			return 0, &Error{Op: "look at index " + index, Reason: fmt.Sprintf("it was made with %s %s, this sensor has %s", name, was, k.Fixed[name]),
+				Fix: fmt.Sprintf("set %s to %s, or use another index_prefix", name, was), cause: ErrFixed}
+		}
+	}
+	return int(schema), nil
+}
