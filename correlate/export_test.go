@@ -50,7 +50,7 @@ func (c *Core) Fold(data []byte, stored map[string][]byte, visit func(h Head, s 
 	}
 	for i := range c.work.deltas {
 		d := &c.work.deltas[i]
-		c.state = state.Attacker{}
+		c.state.Reset()
 		address := ""
 		if stored != nil || visit != nil {
 			address = id(d.prefix)

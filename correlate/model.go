@@ -90,7 +90,8 @@ type attackerFold struct {
 
 func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.attacker
-	*f = attackerFold{m: m, reached: f.reached[:0], effects: f.effects[:0]}
+	f.m, f.head, f.reached, f.effects = m, Head{}, f.reached[:0], f.effects[:0]
+	f.s.Reset()
 	if payload != nil {
 		if err := f.s.Decode(payload); err != nil {
 			return nil, err
@@ -182,7 +183,8 @@ type targetFold struct {
 
 func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.target
-	*f = targetFold{m: m}
+	f.m, f.head, f.domain = m, Head{}, ""
+	f.s.Reset()
 	if payload != nil {
 		if err := f.s.Decode(payload); err != nil {
 			return nil, err
@@ -230,7 +232,8 @@ type hourFold struct {
 
 func (m *model) foldHour(_ commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.hour
-	*f = hourFold{m: m}
+	f.m, f.head, f.hour = m, Head{}, event.Never
+	f.s.Reset()
 	if payload != nil {
 		if err := f.s.Decode(payload); err != nil {
 			return nil, err

@@ -54,6 +54,12 @@ type Bottom struct {
 // Limit.Bytes.
 const overhead = 24
 
+// Emptied returns an empty Bottom that takes over the memory of b.
+func (b *Bottom) Emptied() Bottom {
+	clear(b.entries)
+	return Bottom{entries: b.entries[:0]}
+}
+
 // Len returns the number of keys kept.
 func (b *Bottom) Len() int { return len(b.entries) }
 
@@ -197,7 +203,7 @@ func (b *Bottom) Decode(src []byte) ([]byte, error) {
 	if err != nil || n < 1 {
 		return src, ErrCorrupt
 	}
-	*b = Bottom{entries: b.entries[:0]}
+	*b = b.Emptied()
 	if b.mark, src, err = msgp.ReadUint64Bytes(src); err != nil {
 		return src, err
 	}

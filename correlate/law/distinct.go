@@ -19,6 +19,9 @@ type Distinct struct {
 	cut    bool
 }
 
+// Emptied returns an empty Distinct that takes over the memory of d.
+func (d *Distinct) Emptied() Distinct { return Distinct{hashes: d.hashes[:0]} }
+
 // Add counts key and keeps the n smallest hashes.
 func (d *Distinct) Add(key string, n int) {
 	h := keyHash(key)
@@ -68,7 +71,7 @@ func (d *Distinct) Append(dst []byte) []byte {
 
 // Decode reads what Append wrote and returns the bytes behind it.
 func (d *Distinct) Decode(src []byte) ([]byte, error) {
-	*d = Distinct{hashes: d.hashes[:0]}
+	*d = d.Emptied()
 	n, src, err := readArray(src)
 	if err != nil || n < 2 {
 		return src, ErrCorrupt

@@ -36,7 +36,7 @@ func (i *Item) bytes() int { return len(i.A) + len(i.B) + len(i.C) }
 
 // items is a list in ascending order with what First and Newest share.
 type items struct {
-	list []Item
+	list queue[Item]
 	size int
 	cut  bool
 }
@@ -70,42 +70,42 @@ func (i *Item) decode(src []byte) ([]byte, error) {
 }
 
 func (l *items) encode(dst []byte) []byte {
-	for i := range l.list {
-		dst = l.list[i].encode(dst)
+	list := l.list.items()
+	for i := range list {
+		dst = list[i].encode(dst)
 	}
 	return dst
 }
 
 func (l *items) decode(src []byte, n int) ([]byte, error) {
-	if cap(l.list) < n {
-		l.list = make([]Item, 0, n+1)
-	}
+	l.list.reserve(n + 1)
 	for range n {
 		var it Item
 		var err error
 		if src, err = it.decode(src); err != nil {
 			return src, err
 		}
-		if k := len(l.list); k > 0 && l.list[k-1].Compare(it) > 0 {
+		if list := l.list.items(); len(list) > 0 && list[len(list)-1].Compare(it) > 0 {
 			return src, ErrCorrupt
 		}
-		l.list = append(l.list, it)
+		l.list.push(it)
 		l.size += it.bytes()
 	}
 	return src, nil
 }
 
-// insert puts it in its place and returns where.
+// insert puts it in its place.
 func (l *items) insert(it Item) {
-	i := len(l.list)
+	list := l.list.items()
+	i := len(list)
 	// Events come nearly in order: the place is mostly at the end.
-	for i > 0 && i > len(l.list)-4 && l.list[i-1].Compare(it) > 0 {
+	for i > 0 && i > len(list)-4 && list[i-1].Compare(it) > 0 {
 		i--
 	}
-	if i > 0 && l.list[i-1].Compare(it) > 0 {
-		i, _ = slices.BinarySearchFunc(l.list[:i], it, Item.Compare)
+	if i > 0 && list[i-1].Compare(it) > 0 {
+		i, _ = slices.BinarySearchFunc(list[:i], it, Item.Compare)
 	}
-	l.list = slices.Insert(l.list, i, it)
+	l.list.insert(i, it)
 	l.size += it.bytes()
 }
 
@@ -117,8 +117,11 @@ type Newest struct {
 	mark Item
 }
 
+// Emptied returns an empty Newest that takes over the memory of n.
+func (n *Newest) Emptied() Newest { return Newest{items: items{list: n.list.emptied()}} }
+
 // Items returns the kept items, oldest first. The slice is the Newest's own.
-func (n *Newest) Items() []Item { return n.list }
+func (n *Newest) Items() []Item { return n.list.items() }
 
 // Truncated says whether more items were seen than are kept.
 func (n *Newest) Truncated() bool { return n.cut }
@@ -130,14 +133,14 @@ func (n *Newest) Add(it Item, limit Limit) {
 		return
 	}
 	n.insert(it)
-	drop := 0
-	for len(n.list)-drop > limit.Keys || limit.Bytes > 0 && n.size > limit.Bytes {
-		n.size -= n.list[drop].bytes()
+	list, drop := n.list.items(), 0
+	for len(list)-drop > limit.Keys || limit.Bytes > 0 && n.size > limit.Bytes {
+		n.size -= list[drop].bytes()
 		drop++
 	}
 	if drop > 0 {
-		n.mark = n.list[drop-1]
-		n.list = slices.Delete(n.list, 0, drop)
+		n.mark = list[drop-1]
+		n.list.drop(drop)
 		n.cut = true
 	}
 }
@@ -145,7 +148,7 @@ func (n *Newest) Add(it Item, limit Limit) {
 // Append appends the msgpack encoding: [mark, item ...], the mark nil while
 // nothing was cut.
 func (n *Newest) Append(dst []byte) []byte {
-	dst = msgp.AppendArrayHeader(dst, uint32(1+len(n.list)))
+	dst = msgp.AppendArrayHeader(dst, uint32(1+n.list.len()))
 	if n.cut {
 		dst = n.mark.encode(dst)
 	} else {
@@ -156,7 +159,7 @@ func (n *Newest) Append(dst []byte) []byte {
 
 // Decode reads what Append wrote and returns the bytes behind it.
 func (n *Newest) Decode(src []byte) ([]byte, error) {
-	*n = Newest{items: items{list: n.list[:0]}}
+	*n = n.Emptied()
 	count, src, err := readArray(src)
 	if err != nil || count < 1 {
 		return src, ErrCorrupt
@@ -174,50 +177,71 @@ func (n *Newest) Decode(src []byte) ([]byte, error) {
 
 // First keeps the keys that were seen first, in order of their first sight. A
 // key is A and B; C tells more about its first item.
-type First struct{ items }
+type First struct {
+	items
+	// hint is where the last key was found: events come in runs.
+	hint int
+}
+
+// Emptied returns an empty First that takes over the memory of f.
+func (f *First) Emptied() First { return First{items: items{list: f.list.emptied()}} }
 
 // Items returns the kept items, first seen first. The slice is the First's
 // own.
-func (f *First) Items() []Item { return f.list }
+func (f *First) Items() []Item { return f.list.items() }
 
 // Truncated says whether more keys were seen than are kept.
 func (f *First) Truncated() bool { return f.cut }
 
+// find returns the place of it's key, -1 where it isn't kept.
+func (f *First) find(it *Item) int {
+	list := f.list.items()
+	if f.hint < len(list) && list[f.hint].A == it.A && list[f.hint].B == it.B {
+		return f.hint
+	}
+	for i := range list {
+		if list[i].A == it.A && list[i].B == it.B {
+			f.hint = i
+			return i
+		}
+	}
+	return -1
+}
+
 // Add combines it into the list. Of two items with one key the smaller is
 // kept.
 func (f *First) Add(it Item, keys int) {
-	for i := range f.list {
-		if f.list[i].A == it.A && f.list[i].B == it.B {
-			if it.Compare(f.list[i]) < 0 {
-				f.size -= f.list[i].bytes()
-				f.list = slices.Delete(f.list, i, i+1)
-				f.insert(it)
-			}
-			return
+	list := f.list.items()
+	if i := f.find(&it); i >= 0 {
+		if it.Compare(list[i]) < 0 {
+			f.size -= list[i].bytes()
+			f.list.remove(i)
+			f.insert(it)
 		}
+		return
 	}
-	if n := len(f.list); n >= keys {
+	if n := len(list); n >= keys {
 		f.cut = true
-		if it.Compare(f.list[n-1]) > 0 {
+		if it.Compare(list[n-1]) > 0 {
 			return
 		}
 	}
 	f.insert(it)
-	if n := len(f.list); n > keys {
-		f.size -= f.list[n-1].bytes()
-		f.list = f.list[:n-1]
+	if list = f.list.items(); len(list) > keys {
+		f.size -= list[len(list)-1].bytes()
+		f.list.remove(len(list) - 1)
 	}
 }
 
 // Append appends the msgpack encoding: [cut, item ...].
 func (f *First) Append(dst []byte) []byte {
-	dst = msgp.AppendArrayHeader(dst, uint32(1+len(f.list)))
+	dst = msgp.AppendArrayHeader(dst, uint32(1+f.list.len()))
 	return f.encode(msgp.AppendBool(dst, f.cut))
 }
 
 // Decode reads what Append wrote and returns the bytes behind it.
 func (f *First) Decode(src []byte) ([]byte, error) {
-	*f = First{items{list: f.list[:0]}}
+	*f = f.Emptied()
 	count, src, err := readArray(src)
 	if err != nil || count < 1 {
 		return src, ErrCorrupt

@@ -10,39 +10,43 @@ import (
 
 // Times keeps the newest instants, a multiset.
 type Times struct {
-	list []event.Time // ascending
+	list queue[event.Time] // ascending
 	cut  bool
 }
 
+// Emptied returns an empty Times that takes over the memory of t.
+func (t *Times) Emptied() Times { return Times{list: t.list.emptied()} }
+
 // List returns the kept times, oldest first. The slice is the Times' own.
-func (t *Times) List() []event.Time { return t.list }
+func (t *Times) List() []event.Time { return t.list.items() }
 
 // Truncated says whether more times were seen than are kept.
 func (t *Times) Truncated() bool { return t.cut }
 
 // Add combines at into the list and keeps the newest n.
 func (t *Times) Add(at event.Time, n int) {
-	if len(t.list) >= n {
+	list := t.list.items()
+	if len(list) >= n {
 		t.cut = true
-		if at <= t.list[0] {
+		if at <= list[0] {
 			return
 		}
-		copy(t.list, t.list[1:])
-		t.list = t.list[:len(t.list)-1]
+		t.list.drop(1)
+		list = list[1:]
 	}
-	i := len(t.list)
-	if i > 0 && t.list[i-1] > at {
-		i, _ = slices.BinarySearch(t.list, at)
+	i := len(list)
+	if i > 0 && list[i-1] > at {
+		i, _ = slices.BinarySearch(list, at)
 	}
-	t.list = slices.Insert(t.list, i, at)
+	t.list.insert(i, at)
 }
 
 // Append appends the msgpack encoding: [cut, first, difference ...].
 func (t *Times) Append(dst []byte) []byte {
-	dst = msgp.AppendArrayHeader(dst, uint32(1+len(t.list)))
+	dst = msgp.AppendArrayHeader(dst, uint32(1+t.list.len()))
 	dst = msgp.AppendBool(dst, t.cut)
 	last := event.Never
-	for _, at := range t.list {
+	for _, at := range t.list.items() {
 		dst = appendTime(dst, at-last)
 		last = at
 	}
@@ -55,13 +59,11 @@ func (t *Times) Decode(src []byte) ([]byte, error) {
 	if err != nil || n < 1 {
 		return src, ErrCorrupt
 	}
-	*t = Times{list: t.list[:0]}
+	*t = t.Emptied()
 	if t.cut, src, err = msgp.ReadBoolBytes(src); err != nil {
 		return src, err
 	}
-	if cap(t.list) < n-1 {
-		t.list = make([]event.Time, 0, n+1)
-	}
+	t.list.reserve(n)
 	last := event.Never
 	for i := range n - 1 {
 		var d event.Time
@@ -72,7 +74,7 @@ func (t *Times) Decode(src []byte) ([]byte, error) {
 			return src, ErrCorrupt
 		}
 		last += d
-		t.list = append(t.list, last)
+		t.list.push(last)
 	}
 	return src, nil
 }

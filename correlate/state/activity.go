@@ -25,6 +25,14 @@ type Activity struct {
 	unknownElements uint32
 }
 
+// Reset empties s and keeps the memory of its lists.
+func (s *Activity) Reset() {
+	*s = Activity{
+		Services: s.Services.Emptied(), Deckies: s.Deckies.Emptied(), Sensors: s.Sensors.Emptied(),
+		Commands: s.Commands.Emptied(),
+	}
+}
+
 // Fold adds the events of the hour.
 func (s *Activity) Fold(sensor string, events []*event.Event) {
 	for _, ev := range events {

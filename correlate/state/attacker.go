@@ -133,6 +133,32 @@ func CredentialKey(a *event.Arena, service string, ev *event.Evidence) string {
 	return a.Join(service, "\x00", ev.A, "\x00", ev.B, "\x00", event.View(ev.Digest[:]))
 }
 
+// Reset empties s and keeps the memory of its lists.
+func (s *Attacker) Reset() {
+	*s = Attacker{
+		Services:      s.Services.Emptied(),
+		Deckies:       s.Deckies.Emptied(),
+		Hops:          s.Hops.Emptied(),
+		Times:         s.Times.Emptied(),
+		Commands:      s.Commands.Emptied(),
+		Credentials:   s.Credentials.Emptied(),
+		Fingerprints:  s.Fingerprints.Emptied(),
+		Artifacts:     s.Artifacts.Emptied(),
+		Leaks:         s.Leaks.Emptied(),
+		Sessions:      s.Sessions.Emptied(),
+		Sensors:       s.Sensors.Emptied(),
+		Network:       s.Network.Emptied(),
+		SystemGuesses: s.SystemGuesses.Emptied(),
+		TTLs:          s.TTLs.Emptied(),
+		Distances:     s.Distances.Emptied(),
+		KexOrders:     s.KexOrders.Emptied(),
+		Tools:         s.Tools.Emptied(),
+		Techniques:    s.Techniques.Emptied(),
+		Alerts:        s.Alerts.Emptied(),
+		Domains:       s.Domains.Emptied(),
+	}
+}
+
 // IsTraversal says whether at least two deckies were touched.
 func (s *Attacker) IsTraversal() bool { return s.Deckies.Len() >= 2 }
 

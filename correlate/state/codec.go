@@ -188,9 +188,10 @@ func (s *Attacker) Append(dst []byte) []byte {
 	return e.finish(s.unknown, s.unknownElements)
 }
 
-// Decode reads an encoded state. The result is a view of src.
+// Decode reads an encoded state in place of what s holds. The result is a view
+// of src.
 func (s *Attacker) Decode(src []byte) error {
-	*s = Attacker{}
+	s.Reset()
 	var err error
 	s.unknown, s.unknownElements, err = decodeMap(src, func(name string) (target, bool) {
 		var t target
@@ -372,7 +373,7 @@ func (s *Target) Append(dst []byte) []byte {
 
 // Decode reads an encoded state. The result is a view of src.
 func (s *Target) Decode(src []byte) error {
-	*s = Target{}
+	s.Reset()
 	var err error
 	s.unknown, s.unknownElements, err = decodeMap(src, func(name string) (target, bool) {
 		var t target
@@ -424,7 +425,7 @@ func (s *Activity) Append(dst []byte) []byte {
 
 // Decode reads an encoded state. The result is a view of src.
 func (s *Activity) Decode(src []byte) error {
-	*s = Activity{}
+	s.Reset()
 	var err error
 	s.unknown, s.unknownElements, err = decodeMap(src, func(name string) (target, bool) {
 		var t target

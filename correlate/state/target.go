@@ -18,6 +18,11 @@ type Target struct {
 	unknownElements            uint32
 }
 
+// Reset empties s and keeps the memory of its lists.
+func (s *Target) Reset() {
+	*s = Target{Services: s.Services.Emptied(), Deckies: s.Deckies.Emptied(), Sensors: s.Sensors.Emptied()}
+}
+
 // Fold adds the events that name domain.
 func (s *Target) Fold(sensor, domain string, events []*event.Event) {
 	for _, ev := range events {
