@@ -46,9 +46,15 @@ type Chunk struct {
 	// Minute is the time of the chunk's first record in minutes since 1970:
 	// it tells in which index the marker is.
 	Minute uint32
-	// Deadline is when the chunk is given back undone at the latest.
+	// Deadline is when the chunk is given back undone at the latest, unless
+	// its dead letters are just being written.
 	Deadline time.Time
 	Parts    []Part
+	// Replay says that Parts holds one dead letter of the chunk. It is
+	// applied once, however often it is replayed, and not at all where the
+	// document holds the chunk in spite of the letter. If it is rejected
+	// again the result is Retry.
+	Replay bool
 }
 
 // Result is how a chunk ended.
@@ -90,9 +96,10 @@ type Folded interface {
 	// AppendDocument appends the document as one line of JSON; state goes
 	// into it as base64 under the name "state".
 	AppendDocument(dst []byte, state []byte) []byte
-	// Effects returns what must be created once the contributions are
+	// Effects returns what must be created when the contributions are
 	// applied, and again wherever it isn't known that it was. A document of
-	// that id that exists already is left alone.
+	// that id that exists already is left alone; so an effect whose creation
+	// a failover takes back may be missing, but is never there twice.
 	Effects() []Effect
 }
 
@@ -181,6 +188,7 @@ type Letter struct {
 
 // DeadLetters keeps letters durably.
 type DeadLetters interface {
-	// Bury returns after the letters are on disk.
+	// Bury returns after the letters are on disk: all there are of one chunk.
+	// It may be called while another call is under way.
 	Bury(ctx context.Context, letters []Letter) error
 }

@@ -74,6 +74,9 @@ func (c *Committer) Commit(ctx context.Context, chunk Chunk) (Result, error) {
 	if chunk.Deadline.IsZero() {
 		return Retry, errors.New("commit: a chunk without a deadline")
 	}
+	if chunk.Replay && len(chunk.Parts) != 1 {
+		return Retry, fmt.Errorf("commit: a replay of %d letters; one at a time", len(chunk.Parts))
+	}
 	if err := ctx.Err(); err != nil {
 		return Retry, err
 	}
@@ -116,8 +119,16 @@ func (c *Committer) Close(ctx context.Context) error {
 	c.group.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.m.Tick(time.Unix(1<<40, 0))
-	return ctx.Err()
+	// Nothing is in flight any more; what is left to be asked for fails.
+	far := time.Unix(1<<40, 0)
+	for {
+		c.m.Tick(far)
+		r := c.m.Next(far)
+		if r == nil {
+			return ctx.Err()
+		}
+		c.m.Answer(r, Answer{Err: ErrClosed}, far)
+	}
 }
 
 func (c *Committer) idle() bool {

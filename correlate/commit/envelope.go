@@ -128,6 +128,11 @@ func decodeEnvelope(src []byte) (e envelope, err error) {
 	return e, nil
 }
 
+// size is about what append needs.
+func (e *envelope) size() int {
+	return len(e.payload) + len(e.applied)*appliedSize + len(e.extra) + 32
+}
+
 // append appends the encoded envelope.
 func (e *envelope) append(dst []byte) []byte {
 	dst = msgp.AppendArrayHeader(dst, 5+e.extraN)
@@ -141,7 +146,7 @@ func (e *envelope) append(dst []byte) []byte {
 		dst = binary.BigEndian.AppendUint32(dst, a.since)
 	}
 	packing, payload := uint8(packNone), e.payload
-	if len(payload) >= packFrom {
+	if len(payload) >= packFrom && len(payload) <= maxPayload {
 		if packed := deflate(payload); len(packed) < len(payload) {
 			packing, payload = packDeflate, packed
 		}

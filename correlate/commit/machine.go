@@ -23,10 +23,10 @@ type Request struct {
 	Ops      []Op     // Write
 	Letters  []Letter // Bury
 	Deadline time.Time
+	// Chunks is the number of chunks it is made for, for tracing.
+	Chunks int
 
 	task *task
-	// Chunks and Conflicts describe the commit for tracing.
-	Chunks, Round int
 }
 
 // Answer is what became of a Request. With Err nothing is known about any of
@@ -50,14 +50,43 @@ const (
 // hotFor is how many writes without a conflict make a document calm again.
 const hotFor = 4
 
-// part is one contribution under way.
+// The parts of MaxApplied from which a document's room is cared for.
+const (
+	// lookFrom: the markers of ids that other processes left there are looked
+	// for.
+	lookFrom = 20
+	// markFrom: a chunk is OK only after its marker is acknowledged.
+	markFrom = 4
+	// reserve: this much is kept for chunks that some document holds already.
+	reserve = 8
+)
+
+// stage is how far a part is.
+type stage uint8
+
+const (
+	open stage = iota
+	// condemned: rejected alone. It goes to the dead letters when all else of
+	// its chunk is durable, so that a chunk that comes again for another
+	// reason leaves no letter each time.
+	condemned
+	// settled: durable, dead-lettered or given up.
+	settled
+)
+
+// part is one contribution under way. While it is open it waits in its
+// document.
 type part struct {
 	chunk *chunk
-	class Class
-	key   Key
+	doc   *document
 	delta any
-	// settled: durable, dead-lettered or given up.
-	settled bool
+	stage stage
+	// held says that the state the task at work found holds it.
+	held bool
+	// suspect: one of several whose write was rejected, or a letter. It is
+	// written apart, to find the one, and so that a letter sees its chunk.
+	suspect bool
+	reason  string // why it is condemned
 }
 
 // chunk is a chunk under way.
@@ -65,22 +94,33 @@ type chunk struct {
 	id       ChunkID
 	minute   uint32
 	deadline time.Time
-	left     int
-	parts    []*part
+	parts    []part
+	open     int // parts that are
+	letters  int // parts condemned
 	done     []func(Result)
 	over     bool
+	burying  bool // its letters are being written; it can't end before that
+	marking  bool // all is durable, the marker not yet
+	// started: some document holds it.
+	started bool
+	// markFirst: a document of it is filling up.
+	markFirst bool
+	// replay: it is a letter of the chunk origin. entry is the id it has in
+	// a document, origin's if that one isn't done.
+	replay        bool
+	origin, entry ChunkID
+	// round is the last round of each lane that asked for its marker, blind
+	// the last that got no answer.
+	round, blind [lanes]uint64
 }
 
 // document is a document with contributions waiting.
 type document struct {
-	key     Key
-	class   Class
-	waiting []*part
-	owner   *task
-	queued  bool
-	// alone: its contributions are written one chunk at a time, to find the
-	// one that is rejected.
-	alone    bool
+	key      Key
+	class    Class
+	waiting  []*part
+	owner    *task
+	queued   bool
 	failures int
 	until    time.Time
 
@@ -89,7 +129,9 @@ type document struct {
 	exists    bool
 	version   Version
 	confirmed bool    // env is what this process had acknowledged
+	aged      int     // ids that were left out because of their age
 	writing   []*part // what the write holds
+	fresh     bool    // some of it for the first time
 	state     []byte  // what is written, nil where only effects are
 	answer    Written // to the write
 }
@@ -105,27 +147,28 @@ const (
 )
 
 // task takes some documents through one round: read, look up the markers,
-// fold, write.
+// fold, write. A task without documents writes markers, or the letters of one
+// chunk.
 type task struct {
-	lane    lane
-	phase   phase
-	docs    []*document
-	read    []*document
-	chunks  []*chunk
-	looked  map[*chunk]bool
-	foreign []applied
-	buried  []*document
-	letters []*part
-	ops     []taskOp
+	lane     lane
+	phase    phase
+	round    uint64
+	deadline time.Time // the latest of the chunks'
+	docs     []*document
+	read     []*document
+	chunks   []*chunk
+	foreign  []applied
+	keys     int // of markers asked for
+	ops      []taskOp
 }
 
-// taskOp is an Op and what it is for: a document, an effect of one, or, with
+// taskOp is what an Op is for: a document, an effect of one, or, with
 // neither, a marker.
 type taskOp struct {
-	op     Op
+	key    Key
 	doc    *document
 	effect bool
-	marker applied
+	marker marker
 }
 
 // Machine is the commit protocol: it is told of chunks, answers and the time,
@@ -144,11 +187,15 @@ type Machine struct {
 	outbox  []*Request
 	cache   *cache
 	heat    map[Key]int
-	marked  *idSet
-	pending []applied // markers to write
+	ledger  *ledger
+	pending []marker // to be written
 	queued  map[ChunkID]bool
 	since   time.Time // when the first of pending came
+	rest    time.Time // no marker is sent before, as the last one failed
 	marking bool      // a write of markers alone is under way
+	rounds  uint64
+	scratch []byte
+	in      []Contribution
 	now     time.Time // the latest time the machine was told
 	stats   Stats
 }
@@ -166,7 +213,7 @@ func NewMachine(o MachineOptions, model Model) (*Machine, error) {
 		docs:   map[Key]*document{},
 		cache:  newCache(o.CacheBytes),
 		heat:   map[Key]int{},
-		marked: newIDSet(1 << 16),
+		ledger: newLedger(1 << 16),
 		queued: map[ChunkID]bool{},
 	}, nil
 }
@@ -188,6 +235,10 @@ func (m *Machine) Idle() bool {
 // chunk that is under way already is not taken twice: it is waited for.
 func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 	m.now = now
+	origin := c.ID
+	if c.Replay {
+		c.ID = letterID(c.ID, c.Parts[0].Key)
+	}
 	if under := m.chunks[c.ID]; under != nil {
 		under.done = append(under.done, done)
 		return
@@ -198,19 +249,20 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 		done(OK)
 		return
 	}
-	ch := &chunk{id: c.ID, minute: c.Minute, deadline: c.Deadline, left: len(c.Parts), done: []func(Result){done}}
+	ch := &chunk{
+		id: c.ID, minute: c.Minute, deadline: c.Deadline, replay: c.Replay, origin: origin, entry: c.ID,
+		parts: make([]part, len(c.Parts)), open: len(c.Parts), done: []func(Result){done},
+	}
 	m.chunks[c.ID] = ch
-	all := make([]part, len(c.Parts))
-	ch.parts = make([]*part, len(c.Parts))
-	for i, p := range c.Parts {
-		all[i] = part{chunk: ch, class: p.Class, key: p.Key, delta: p.Delta}
-		ch.parts[i] = &all[i]
+	for i := range c.Parts {
+		p := &c.Parts[i]
 		d := m.docs[p.Key]
 		if d == nil {
 			d = &document{key: p.Key, class: p.Class}
 			m.docs[p.Key] = d
 		}
-		d.waiting = append(d.waiting, &all[i])
+		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, suspect: c.Replay}
+		d.waiting = append(d.waiting, &ch.parts[i])
 		m.queue(d)
 	}
 }
@@ -238,11 +290,10 @@ func (m *Machine) Next(now time.Time) *Request {
 			m.start(l)
 		}
 	}
-	if len(m.outbox) == 0 && len(m.pending) > 0 && !m.marking && now.Sub(m.since) >= m.o.MarkerDelay {
+	if len(m.outbox) == 0 && len(m.pending) > 0 && !m.marking && !now.Before(m.markersDue()) {
 		// Nothing to travel with.
-		t := &task{phase: writing}
 		m.marking = true
-		m.write(t)
+		m.write(&task{phase: writing}, nil)
 	}
 	if len(m.outbox) == 0 {
 		return nil
@@ -253,7 +304,16 @@ func (m *Machine) Next(now time.Time) *Request {
 }
 
 // Flush makes pending markers due at once.
-func (m *Machine) Flush() { m.since = time.Time{} }
+func (m *Machine) Flush() { m.since, m.rest = time.Time{}, time.Time{} }
+
+// markersDue returns when the pending markers are written if no other write
+// takes them along.
+func (m *Machine) markersDue() time.Time {
+	if due := m.since.Add(m.o.MarkerDelay); due.After(m.rest) {
+		return due
+	}
+	return m.rest
+}
 
 // Wake returns when Next or Tick has something to do by the clock alone, the
 // zero time where it has nothing.
@@ -265,13 +325,15 @@ func (m *Machine) Wake() time.Time {
 		}
 	}
 	for _, c := range m.chunks {
-		sooner(c.deadline)
+		if !c.burying {
+			sooner(c.deadline)
+		}
 	}
 	for _, d := range m.delayed {
 		sooner(d.until)
 	}
 	if len(m.pending) > 0 && !m.marking {
-		sooner(m.since.Add(m.o.MarkerDelay))
+		sooner(m.markersDue())
 	}
 	return at
 }
@@ -306,23 +368,72 @@ func (m *Machine) wake() {
 	m.delayed = still
 }
 
-// settle takes p as done; with the last part its chunk is.
+// settle takes p as durable; with the last part its chunk is.
 func (m *Machine) settle(p *part) {
-	if p.settled {
+	if p.stage != open {
 		return
 	}
-	p.settled = true
-	p.chunk.left--
-	if p.chunk.left == 0 && !p.chunk.over {
-		m.mark(applied{id: p.chunk.id, minute: p.chunk.minute})
-		m.finish(p.chunk, OK)
+	p.stage = settled
+	p.chunk.open--
+	m.close(p.chunk)
+}
+
+// condemn takes p as rejected for good.
+func (m *Machine) condemn(p *part, reason string) {
+	if p.stage != open {
+		return
+	}
+	if p.chunk.replay {
+		// It is a letter already.
+		m.giveBack(p.chunk)
+		return
+	}
+	p.stage, p.reason = condemned, reason
+	p.chunk.open--
+	p.chunk.letters++
+	m.close(p.chunk)
+}
+
+// close ends a chunk of which nothing is open.
+func (m *Machine) close(c *chunk) {
+	switch {
+	case c.open > 0 || c.over:
+	case c.letters > 0:
+		m.bury(c)
+	default:
+		m.complete(c, "")
+	}
+}
+
+// complete ends a chunk that is durable, but for the documents in except,
+// which are dead-lettered.
+func (m *Machine) complete(c *chunk, except string) {
+	if c.entry != c.id {
+		// A letter that stands for a chunk under way elsewhere.
+		m.finish(c, OK)
+		return
+	}
+	if except != "" {
+		// Once a chunk with letters is acknowledged the ledger knows of them.
+		c.markFirst = true
+	}
+	taken := m.mark(marker{applied: applied{id: c.id, minute: c.minute}, except: except})
+	switch {
+	case !c.markFirst || m.ledger.has(c.id):
+		m.finish(c, OK)
+	case taken:
+		c.marking = true
+		m.stats.MarkedFirst++
+		m.since = m.now.Add(-m.o.MarkerDelay)
+	default:
+		m.giveBack(c)
 	}
 }
 
 // giveBack ends a chunk undone. What of it is written already is found by its
 // id when it comes again.
 func (m *Machine) giveBack(c *chunk) {
-	if !c.over {
+	if !c.over && !c.burying {
 		m.finish(c, Retry)
 	}
 }
@@ -330,13 +441,8 @@ func (m *Machine) giveBack(c *chunk) {
 func (m *Machine) finish(c *chunk, r Result) {
 	c.over = true
 	delete(m.chunks, c.id)
-	for _, p := range c.parts {
-		p.settled = true
-		p.delta = nil
-		// What nobody owns and nobody waits for is forgotten with its chunk.
-		if d := m.docs[p.key]; d != nil && d.owner == nil && !d.queued {
-			m.release(d)
-		}
+	for i := range c.parts {
+		c.parts[i].stage, c.parts[i].delta = settled, nil
 	}
 	if r == OK {
 		m.stats.OK++
@@ -353,29 +459,42 @@ func (m *Machine) finish(c *chunk, r Result) {
 // in the documents: exactness doesn't suffer.
 const maxPending = 1 << 14
 
-// mark queues the marker of a chunk that is durable.
-func (m *Machine) mark(a applied) {
-	if m.queued[a.id] || m.marked.has(a.id) || len(m.pending) >= maxPending {
-		return
+// mark queues the marker of a chunk that is durable. It returns false where
+// there is no room.
+func (m *Machine) mark(a marker) bool {
+	if m.queued[a.id] || m.ledger.has(a.id) {
+		return true
+	}
+	if len(m.pending) >= maxPending {
+		return false
 	}
 	if len(m.pending) == 0 {
 		m.since = m.now
 	}
 	m.queued[a.id] = true
 	m.pending = append(m.pending, a)
+	return true
 }
 
-func (m *Machine) answerMarker(a applied, w Written) {
+func (m *Machine) answerMarker(a marker, w Written) {
 	delete(m.queued, a.id)
+	c := m.chunks[a.id]
 	switch w.Status {
 	case Done:
 		m.stats.Markers++
-		m.marked.add(a.id)
+		m.ledger.add(a.id, a.except)
+	case Conflict:
+		// Another marker is there, which may be taken back: the ids stay in
+		// the documents until they are looked for.
 	case Rejected:
 		// The ids stay in the documents; the operator learns why.
-		m.o.Report(Incident{Kind: Unreachable, Key: m.markerKey(a.id, a.minute), Reason: w.Reason})
+		m.o.Report(Incident{Kind: Unreachable, Key: m.markerKey(a.applied), Reason: w.Reason})
 	default:
 		m.mark(a)
-		m.since = m.now.Add(m.o.BackoffMax)
+		m.rest = m.now.Add(m.o.BackoffMax)
+		return
+	}
+	if c != nil && c.marking {
+		m.finish(c, OK)
 	}
 }

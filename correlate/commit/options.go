@@ -15,7 +15,8 @@ type MachineOptions struct {
 	// If CacheBytes is zero, the default of 256 MiB will be used.
 	CacheBytes int64
 	// MaxApplied bounds the chunk ids in one document. A chunk that would go
-	// beyond is given back.
+	// beyond is given back; an eighth is kept for chunks that are partly
+	// durable already.
 	//
 	// If MaxApplied is zero, the default of 512 will be used.
 	MaxApplied int
@@ -44,7 +45,8 @@ type MachineOptions struct {
 	BackoffMin, BackoffMax time.Duration
 	// Seed seeds the jitter of pauses.
 	Seed uint64
-	// Report is told what operators must know; it must not block.
+	// Report is told what operators must know. It must not block, nor call
+	// the Machine or its Committer.
 	Report func(Incident)
 }
 
@@ -80,7 +82,8 @@ type IncidentKind string
 const (
 	// Unreachable: a request failed or a document was refused for now.
 	Unreachable IncidentKind = "unreachable"
-	// Unreadable: a stored state can't be read; its document is left alone.
+	// Unreadable: a stored state can't be read, or the fold broke down on
+	// it; its document is left alone.
 	Unreadable IncidentKind = "unreadable"
 	// Buried: a contribution went to the dead letters.
 	Buried IncidentKind = "buried"
@@ -110,7 +113,9 @@ type Stats struct {
 	Created, Conflicts, Unknown      int64
 	Confirmed, Markers, Effects      int64
 	Buried, Refused, AtRisk, Evicted int64
-	CacheBytes, CacheEntries         int64
-	MaxApplied                       int64
-	WrittenByClass                   [8]int64
+	// MarkedFirst counts chunks whose OK waited for the marker.
+	MarkedFirst              int64
+	CacheBytes, CacheEntries int64
+	MaxApplied               int64
+	WrittenByClass           [8]int64
 }

@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,7 +18,7 @@ func (m *Machine) start(l lane) {
 		}
 		n++
 		d.queued = false
-		d.waiting = slices.DeleteFunc(d.waiting, func(p *part) bool { return p.settled })
+		d.waiting = slices.DeleteFunc(d.waiting, closed)
 		if len(d.waiting) == 0 {
 			delete(m.docs, d.key)
 			continue
@@ -34,6 +35,7 @@ func (m *Machine) start(l lane) {
 	slices.SortStableFunc(t.docs, func(a, b *document) int { return int(a.class) - int(b.class) })
 	var keys []Key
 	for _, d := range t.docs {
+		// What is contended is read in any case: the cache is too old for it.
 		if l == calm {
 			if c, ok := m.cache.get(d.key); ok {
 				if env, err := decodeEnvelope(c.state); err == nil {
@@ -52,22 +54,38 @@ func (m *Machine) start(l lane) {
 	t.phase = reading
 	m.stats.Reads++
 	m.stats.DocumentsRead += int64(len(keys))
-	m.send(t, &Request{Kind: Read, Keys: keys})
+	m.survey(t)
+	m.send(t, &Request{Kind: Read, Keys: keys, Chunks: len(t.chunks)})
+}
+
+func closed(p *part) bool { return p.stage != open }
+
+// survey begins a round: it collects the chunks that wait for the task's
+// documents.
+func (m *Machine) survey(t *task) {
+	m.rounds++
+	t.round, t.chunks, t.deadline = m.rounds, t.chunks[:0], time.Time{}
+	for _, d := range t.docs {
+		for _, p := range d.waiting {
+			c := p.chunk
+			if p.stage != open || c.round[t.lane] == t.round {
+				continue
+			}
+			c.round[t.lane] = t.round
+			t.chunks = append(t.chunks, c)
+			if c.deadline.After(t.deadline) {
+				t.deadline = c.deadline
+			}
+		}
+	}
 }
 
 func (m *Machine) send(t *task, r *Request) {
 	r.task = t
 	r.Deadline = m.now.Add(m.o.RequestTimeout)
-	chunks := map[*chunk]bool{}
-	for _, d := range t.docs {
-		for _, p := range d.waiting {
-			chunks[p.chunk] = true
-			if p.chunk.deadline.After(r.Deadline) {
-				r.Deadline = p.chunk.deadline
-			}
-		}
+	if t.deadline.After(r.Deadline) {
+		r.Deadline = t.deadline
 	}
-	r.Chunks = len(chunks)
 	m.outbox = append(m.outbox, r)
 }
 
@@ -75,7 +93,7 @@ func (m *Machine) send(t *task, r *Request) {
 func (m *Machine) Answer(r *Request, a Answer, now time.Time) {
 	m.now = now
 	t := r.task
-	if a.Err != nil {
+	if a.Err != nil && t.phase != burying {
 		m.o.Report(Incident{Kind: Unreachable, Err: a.Err, Reason: a.Err.Error()})
 	}
 	switch t.phase {
@@ -118,22 +136,20 @@ func (m *Machine) answerRead(t *task, a Answer) {
 	m.look(t)
 }
 
-// unreadable leaves d alone: what it waits for goes back to Fluent Bit, whose
+// unreadable leaves d alone: what waits for it goes back to Fluent Bit, whose
 // disk keeps it until the document can be read again.
 func (m *Machine) unreadable(d *document, err error) {
 	m.o.Report(Incident{Kind: Unreadable, Key: d.key, Err: err, Reason: err.Error()})
-	parts := d.waiting
-	m.release(d)
-	for _, p := range parts {
+	for _, p := range d.waiting {
 		m.giveBack(p.chunk)
 	}
+	m.release(d)
 }
 
 // release ends a task's hold on d and queues what still waits for it.
 func (m *Machine) release(d *document) {
-	d.owner = nil
-	d.env, d.state, d.writing = envelope{}, nil, nil
-	d.waiting = slices.DeleteFunc(d.waiting, func(p *part) bool { return p.settled })
+	m.let(d)
+	d.waiting = slices.DeleteFunc(d.waiting, closed)
 	if len(d.waiting) == 0 {
 		delete(m.docs, d.key)
 		return
@@ -141,12 +157,17 @@ func (m *Machine) release(d *document) {
 	m.queue(d)
 }
 
+// let ends a task's hold on d.
+func (m *Machine) let(d *document) {
+	clear(d.writing)
+	d.owner, d.env, d.state, d.writing = nil, envelope{}, nil, d.writing[:0]
+}
+
 // delay releases d after a failure: it is tried again after a pause, and read
 // first.
 func (m *Machine) delay(d *document) {
 	m.cache.drop(d.key)
-	d.owner = nil
-	d.env, d.state, d.writing = envelope{}, nil, nil
+	m.let(d)
 	pause := m.o.BackoffMin << min(d.failures, 10)
 	pause = min(pause, m.o.BackoffMax)
 	pause = pause/2 + time.Duration(m.rand.Int64N(int64(pause)))
@@ -155,10 +176,6 @@ func (m *Machine) delay(d *document) {
 	d.queued = true
 	m.delayed = append(m.delayed, d)
 }
-
-// pruneFrom is the number of ids in a document from which the markers of ids
-// that other processes left there are looked for.
-const pruneFrom = 24
 
 // look asks for the markers of the task's chunks: after every state the task
 // will use was read, so that a chunk whose id has left a document by then
@@ -169,48 +186,59 @@ func (m *Machine) look(t *task) {
 		m.end(t)
 		return
 	}
-	t.chunks, t.foreign, t.looked = nil, nil, map[*chunk]bool{}
-	seen := map[ChunkID]bool{}
-	var keys []Key
-	for _, d := range t.docs {
-		for _, p := range d.waiting {
-			if !p.settled && !seen[p.chunk.id] {
-				seen[p.chunk.id] = true
-				t.looked[p.chunk] = true
-				t.chunks = append(t.chunks, p.chunk)
-				keys = append(keys, m.markerKey(p.chunk.id, p.chunk.minute))
-			}
+	m.survey(t)
+	if len(t.chunks) == 0 {
+		// All of it was given back in the meantime.
+		m.fold(t)
+		return
+	}
+	m.strangers(t)
+	keys := make([]Key, 0, len(t.chunks)+len(t.foreign))
+	for _, c := range t.chunks {
+		keys = append(keys, m.markerKey(applied{id: c.id, minute: c.minute}))
+		if c.replay {
+			keys = append(keys, m.markerKey(applied{id: c.origin, minute: c.minute}))
 		}
 	}
+	for _, a := range t.foreign {
+		keys = append(keys, m.markerKey(a))
+	}
+	t.phase, t.keys = looking, len(keys)
+	m.stats.Reads++
+	m.send(t, &Request{Kind: Read, Keys: keys, Chunks: len(t.chunks)})
+}
+
+// maxForeign bounds the ids of other processes looked for at a time.
+const maxForeign = 1024
+
+// strangers collects the ids in the task's documents that others left there,
+// perhaps because they crashed or because their documents are calm now.
+func (m *Machine) strangers(t *task) {
+	var seen map[ChunkID]bool
 	for _, d := range t.docs {
-		if len(d.env.applied) < pruneFrom {
+		if len(d.env.applied) < m.o.MaxApplied/lookFrom {
 			continue
 		}
 		for _, a := range d.env.applied {
-			if len(t.foreign) < 1024 && !seen[a.id] && !m.marked.has(a.id) && !m.queued[a.id] && m.chunks[a.id] == nil {
-				seen[a.id] = true
-				t.foreign = append(t.foreign, a)
-				keys = append(keys, m.markerKey(a.id, a.minute))
+			if len(t.foreign) >= maxForeign || seen[a.id] || m.ledger.has(a.id) || m.queued[a.id] || m.chunks[a.id] != nil {
+				continue
 			}
+			if seen == nil {
+				seen = map[ChunkID]bool{}
+			}
+			seen[a.id] = true
+			t.foreign = append(t.foreign, a)
 		}
 	}
-	if len(t.chunks) == 0 {
-		// All of it was given back in the meantime.
-		m.fold(t, nil)
-		return
-	}
-	t.phase = looking
-	m.stats.Reads++
-	m.send(t, &Request{Kind: Read, Keys: keys})
 }
 
-func (m *Machine) markerKey(id ChunkID, minute uint32) Key {
-	return Key{Index: m.o.Ledger(minute), ID: id.String()}
+func (m *Machine) markerKey(a applied) Key {
+	return Key{Index: m.o.Ledger(a.minute), ID: a.id.String()}
 }
 
 func (m *Machine) answerLook(t *task, a Answer) {
-	if a.Err == nil && len(a.Stored) != len(t.chunks)+len(t.foreign) {
-		a.Err = fmt.Errorf("commit: %d markers asked for, %d answered", len(t.chunks)+len(t.foreign), len(a.Stored))
+	if a.Err == nil && len(a.Stored) != t.keys {
+		a.Err = fmt.Errorf("commit: %d markers asked for, %d answered", t.keys, len(a.Stored))
 	}
 	if a.Err != nil {
 		for _, d := range t.docs {
@@ -219,203 +247,275 @@ func (m *Machine) answerLook(t *task, a Answer) {
 		m.end(t)
 		return
 	}
-	blind := map[*chunk]bool{}
-	for i, c := range t.chunks {
-		switch s := a.Stored[i]; {
-		case s.Err != nil:
+	stored := a.Stored
+	next := func() (s Stored) {
+		s, stored = stored[0], stored[1:]
+		return s
+	}
+	for _, c := range t.chunks {
+		own := next()
+		done := own.Exists
+		if c.replay {
+			origin := next()
+			own.Err = cmp.Or(own.Err, origin.Err)
+			done = done || origin.Exists && !c.over && !excepts(string(origin.State), c.parts[0].doc.key)
+			if c.entry = c.id; !origin.Exists {
+				// The chunk may come again: it must find its own id.
+				c.entry = c.origin
+			}
+		}
+		switch {
+		case own.Err != nil:
 			// Whether this chunk was done is not known: none of it may be
 			// folded now.
-			m.o.Report(Incident{Kind: Unreachable, Err: s.Err, Reason: s.Err.Error()})
-			blind[c] = true
-		case s.Exists && !c.over:
+			m.o.Report(Incident{Kind: Unreachable, Err: own.Err, Reason: own.Err.Error()})
+			c.blind[t.lane] = t.round
+		case done && !c.over:
 			m.stats.Skipped++
 			m.finish(c, OK)
 		}
 	}
-	for i, f := range t.foreign {
-		if s := a.Stored[len(t.chunks)+i]; s.Err == nil && s.Exists {
+	for _, f := range t.foreign {
+		if s := next(); s.Err == nil && s.Exists {
 			// Seen is not durable: the id may leave only after a marker of
 			// our own is acknowledged.
-			m.mark(f)
+			m.mark(marker{applied: f, except: string(s.State), seen: true, version: s.Version})
 		}
 	}
-	m.fold(t, blind)
+	m.fold(t)
 }
 
 // fold folds what waits for the task's documents and writes them.
-func (m *Machine) fold(t *task, blind map[*chunk]bool) {
+func (m *Machine) fold(t *task) {
 	for _, d := range t.docs {
 		m.prune(d)
-	}
-	m.refuse(t, blind)
-	var idle, delayed []*document
-	for _, d := range t.docs {
-		if d.owner != t {
-			continue
-		}
-		d.writing = d.writing[:0]
-		fresh, unconfirmed, skipped := false, false, false
-		var in []Contribution
 		for _, p := range d.waiting {
-			// What came after the markers were asked for waits for the next
-			// round.
-			if p.settled || !t.looked[p.chunk] {
-				continue
+			if m.takes(t, p) {
+				c := p.chunk
+				p.held = d.env.has(c.id) || c.replay && d.env.has(c.origin)
+				c.started = c.started || p.held
 			}
-			if blind[p.chunk] {
-				skipped = true
-				continue
-			}
-			if d.alone && len(in) > 0 {
-				break
-			}
-			has := d.env.has(p.chunk.id)
-			fresh = fresh || !has
-			unconfirmed = unconfirmed || has && !d.confirmed
-			in = append(in, Contribution{Chunk: p.chunk.id, Delta: p.delta, Applied: has})
-			d.writing = append(d.writing, p)
-		}
-		if len(in) == 0 {
-			if skipped {
-				delayed = append(delayed, d)
-			} else {
-				idle = append(idle, d)
-			}
-			continue
-		}
-		var payload []byte
-		if d.exists {
-			payload = d.env.payload
-		}
-		folded, err := m.foldOne(d, payload, in)
-		if errors.Is(err, ErrNotOpened) {
-			for _, p := range d.writing {
-				m.settle(p)
-			}
-			idle = append(idle, d)
-			continue
-		}
-		if err != nil {
-			m.unreadable(d, err)
-			continue
-		}
-		if fresh || unconfirmed {
-			for i, p := range d.writing {
-				if !in[i].Applied {
-					d.env.applied = append(d.env.applied, applied{p.chunk.id, p.chunk.minute, minute(m.now)})
-				}
-			}
-			m.stats.MaxApplied = max(m.stats.MaxApplied, int64(len(d.env.applied)))
-			d.env.payload = folded.AppendState(nil)
-			d.state = d.env.append(make([]byte, 0, len(d.env.payload)+len(d.env.applied)*appliedSize+32))
-			op := Op{Kind: Create, Key: d.key, Body: folded.AppendDocument(nil, d.state)}
-			if d.exists {
-				op.Kind, op.Version = Replace, d.version
-			}
-			t.ops = append(t.ops, taskOp{op: op, doc: d})
-		}
-		effects := folded.Effects()
-		for _, e := range effects {
-			t.ops = append(t.ops, taskOp{op: Op{Kind: Create, Key: e.Key, Body: e.Body}, doc: d, effect: true})
-		}
-		if d.state == nil && len(effects) == 0 {
-			// Everything is there and acknowledged.
-			for _, p := range d.writing {
-				m.settle(p)
-			}
-			idle = append(idle, d)
 		}
 	}
-	for _, d := range delayed {
-		m.delay(d)
+	m.refuse(t)
+	var ops []Op
+	for _, d := range t.docs {
+		ops = m.foldDocument(t, d, ops)
 	}
-	for _, d := range idle {
-		m.release(d)
-	}
-	m.write(t)
+	m.write(t, ops)
 }
 
-// foldOne calls the model. A panic there leaves the document alone, as an
-// unreadable state does.
-func (m *Machine) foldOne(d *document, payload []byte, in []Contribution) (f Folded, err error) {
+// takes says whether p can go on in this round: not if it came after the
+// markers were asked for, nor if its marker's answer is missing.
+func (m *Machine) takes(t *task, p *part) bool {
+	return p.stage == open && p.chunk.round[t.lane] == t.round && p.chunk.blind[t.lane] != t.round
+}
+
+// foldDocument folds what waits for d and appends the operations it takes.
+func (m *Machine) foldDocument(t *task, d *document, ops []Op) []Op {
+	blind := m.choose(t, d)
+	if len(d.writing) == 0 {
+		if blind {
+			m.delay(d)
+		} else {
+			m.release(d)
+		}
+		return ops
+	}
+	d.fresh = false
+	write := false
+	m.in = m.in[:0]
+	for i, p := range d.writing {
+		d.fresh = d.fresh || !p.held
+		if c := p.chunk; !p.held && (i == 0 || d.writing[i-1].chunk != c) {
+			d.env.applied = append(d.env.applied, applied{c.entry, c.minute, minute(m.now)})
+		}
+		// What a read shows may be rolled back: it is written again unless
+		// this process had it acknowledged.
+		write = write || !p.held || !d.confirmed
+		m.in = append(m.in, Contribution{Chunk: p.chunk.id, Delta: p.delta, Applied: p.held})
+	}
+	body, effects, err := m.render(d, write)
+	clear(m.in)
+	switch {
+	case errors.Is(err, ErrNotOpened):
+		m.settleAll(d)
+		m.release(d)
+		return ops
+	case errors.Is(err, errPanic):
+		m.o.Report(Incident{Kind: Unreadable, Key: d.key, Err: err, Reason: err.Error()})
+		if !m.suspect(d) {
+			m.giveBack(d.writing[0].chunk)
+		}
+		m.release(d)
+		return ops
+	case err != nil:
+		m.unreadable(d, err)
+		return ops
+	}
+	m.stats.MaxApplied = max(m.stats.MaxApplied, int64(len(d.env.applied)))
+	if len(d.env.applied) >= m.o.MaxApplied/markFrom {
+		// The document is filling up. A process that crashes between a
+		// chunk's OK and its marker leaves the id there for as long as the
+		// ledger is kept; from here on the marker comes first.
+		for _, p := range d.writing {
+			p.chunk.markFirst = true
+		}
+	}
+	if write {
+		op := Op{Kind: Create, Key: d.key, Body: body}
+		if d.exists {
+			op.Kind, op.Version = Replace, d.version
+		}
+		ops = append(ops, op)
+		t.ops = append(t.ops, taskOp{key: d.key, doc: d})
+	}
+	for _, e := range effects {
+		ops = append(ops, Op{Kind: Create, Key: e.Key, Body: e.Body})
+		t.ops = append(t.ops, taskOp{key: e.Key, doc: d, effect: true})
+	}
+	if !write && len(effects) == 0 {
+		// Everything is there and acknowledged.
+		m.settleAll(d)
+		m.release(d)
+	}
+	return ops
+}
+
+// choose puts into d.writing what of d is folded in this round, and says
+// whether something had to wait for its marker's answer. What is suspect is
+// folded chunk by chunk.
+func (m *Machine) choose(t *task, d *document) (blind bool) {
+	d.writing = d.writing[:0]
+	var first *part
+	for _, p := range d.waiting {
+		if !m.takes(t, p) {
+			blind = blind || p.stage == open && p.chunk.blind[t.lane] == t.round
+			continue
+		}
+		if first == nil {
+			first = p
+		}
+		if p.chunk == first.chunk || !first.suspect && !p.suspect {
+			d.writing = append(d.writing, p)
+		}
+	}
+	return blind
+}
+
+// suspect makes the chunks in d.writing be written one at a time from now on.
+// It returns false where there is but one.
+func (m *Machine) suspect(d *document) bool {
+	if d.writing[0].chunk == d.writing[len(d.writing)-1].chunk {
+		return false
+	}
+	for _, p := range d.writing {
+		p.suspect = true
+	}
+	return true
+}
+
+func (m *Machine) settleAll(d *document) {
+	for _, p := range d.writing {
+		m.settle(p)
+	}
+}
+
+var errPanic = errors.New("commit: panic in a fold")
+
+// render folds m.in onto d and, if it shall be written, encodes its state and
+// document. A panic there is an error like any other.
+func (m *Machine) render(d *document, write bool) (body []byte, effects []Effect, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			f, err = nil, fmt.Errorf("commit: panic in a fold: %v", p)
+			d.state, body, effects, err = nil, nil, nil, fmt.Errorf("%w: %v", errPanic, p)
 		}
 	}()
-	return m.model.Fold(d.key, d.class, payload, in)
+	var payload []byte
+	if d.exists {
+		payload = d.env.payload
+	}
+	folded, err := m.model.Fold(d.key, d.class, payload, m.in)
+	if err != nil {
+		return nil, nil, err
+	}
+	if write {
+		m.scratch = folded.AppendState(m.scratch[:0])
+		d.env.payload = m.scratch
+		d.state = d.env.append(make([]byte, 0, d.env.size()))
+		body = folded.AppendDocument(nil, d.state)
+	}
+	return body, folded.Effects(), nil
 }
 
 func minute(t time.Time) uint32 { return uint32(t.Unix() / 60) }
 
-// prune takes out of d the ids that are in the ledger for certain, and those
-// that have outlived the ledger.
+// prune takes out of d the ids for which the ledger vouches for certain, and
+// those that have outlived the ledger.
 func (m *Machine) prune(d *document) {
 	oldest := int64(minute(m.now)) - int64(m.o.Retention/time.Minute)
+	d.aged = 0
 	d.env.applied = slices.DeleteFunc(d.env.applied, func(a applied) bool {
-		if m.chunks[a.id] != nil {
+		switch {
+		case m.chunks[a.id] != nil:
 			return false
-		}
-		if m.marked.has(a.id) {
+		case m.ledger.vouches(a.id, d.key):
 			return true
-		}
-		if int64(a.since) >= oldest {
+		case int64(a.since) >= oldest:
 			return false
 		}
-		m.stats.AtRisk++
-		m.o.Report(Incident{Kind: AtRisk, Key: d.key, Reason: "a chunk id without a marker is older than the ledger: " + a.id.String()})
+		d.aged++
 		return true
 	})
 }
 
 // refuse gives back the chunks for which one of the task's documents has no
 // room, before anything of them is written.
-func (m *Machine) refuse(t *task, blind map[*chunk]bool) {
+//
+// An eighth of the room is kept for chunks that some document holds already:
+// when the ids of two documents are those of chunks that wait for room in the
+// other one, they can be finished.
+func (m *Machine) refuse(t *task) {
 	for _, d := range t.docs {
-		room := m.o.MaxApplied - len(d.env.applied)
+		taken := len(d.env.applied)
 		for _, p := range d.waiting {
-			if p.settled || !t.looked[p.chunk] || blind[p.chunk] || d.env.has(p.chunk.id) {
+			if !m.takes(t, p) || p.held {
 				continue
 			}
-			if room > 0 {
-				room--
+			limit := m.o.MaxApplied
+			if !p.chunk.started {
+				limit -= m.o.MaxApplied / reserve
+			}
+			if taken < limit {
+				taken++
 				continue
 			}
 			m.stats.Refused++
-			m.o.Report(Incident{Kind: Full, Key: d.key, Reason: fmt.Sprintf("the document holds %d chunk ids without a marker", len(d.env.applied))})
+			m.o.Report(Incident{Kind: Full, Key: d.key, Reason: fmt.Sprintf("the document holds %d chunk ids without a marker", taken)})
 			m.giveBack(p.chunk)
 		}
 	}
 }
 
 // write sends the task's operations, and the markers that wait for a ride.
-func (m *Machine) write(t *task) {
+func (m *Machine) write(t *task, ops []Op) {
 	t.docs = slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t })
-	t.ops = slices.DeleteFunc(t.ops, func(o taskOp) bool { return o.doc != nil && o.doc.owner != t })
 	t.phase = writing
-	if len(t.ops) == 0 && !m.alone(t) {
+	if len(ops) == 0 && m.busy[t.lane] == t {
 		m.end(t)
 		return
 	}
-	for _, a := range m.pending {
-		t.ops = append(t.ops, taskOp{marker: a, op: Op{Kind: Put, Key: m.markerKey(a.id, a.minute), Body: markerBody(a, m.now)}})
-	}
-	m.pending = m.pending[:0]
-	ops := make([]Op, len(t.ops))
-	for i := range t.ops {
-		ops[i] = t.ops[i].op
-		t.ops[i].op.Body = nil
+	if !m.now.Before(m.rest) {
+		n := min(len(m.pending), m.o.MaxDocuments)
+		for _, a := range m.pending[:n] {
+			k := m.markerKey(a.applied)
+			ops = append(ops, a.op(k, m.now))
+			t.ops = append(t.ops, taskOp{key: k, marker: a})
+		}
+		m.pending = slices.Delete(m.pending, 0, n)
 	}
 	m.stats.Writes++
-	m.send(t, &Request{Kind: Write, Ops: ops})
-}
-
-// alone says whether t writes markers only.
-func (m *Machine) alone(t *task) bool { return m.busy[calm] != t && m.busy[hot] != t }
-
-func markerBody(a applied, now time.Time) []byte {
-	return fmt.Appendf(nil, `{"@timestamp":%q,"first_record":%q}`,
-		now.UTC().Format(time.RFC3339), time.Unix(int64(a.minute)*60, 0).UTC().Format(time.RFC3339))
+	m.send(t, &Request{Kind: Write, Ops: ops, Chunks: len(t.chunks)})
 }
 
 func (m *Machine) answerWrite(t *task, a Answer) {
@@ -433,7 +533,7 @@ func (m *Machine) answerWrite(t *task, a Answer) {
 		if w.Status == Unknown {
 			m.stats.Unknown++
 			if a.Err == nil {
-				m.o.Report(Incident{Kind: Unreachable, Key: o.op.Key, Reason: w.Reason})
+				m.o.Report(Incident{Kind: Unreachable, Key: o.key, Reason: w.Reason})
 			}
 		}
 		switch {
@@ -445,22 +545,21 @@ func (m *Machine) answerWrite(t *task, a Answer) {
 			// The document is written; what it stands for comes again.
 			o.doc.answer = w
 		case w.Status == Rejected:
-			m.o.Report(Incident{Kind: EffectLost, Key: o.op.Key, Reason: w.Reason})
+			m.o.Report(Incident{Kind: EffectLost, Key: o.key, Reason: w.Reason})
 		case w.Status == Done:
 			m.stats.Effects++
 		}
 	}
 	for _, d := range t.docs {
-		m.answerDocument(t, d)
-	}
-	if len(t.buried) > 0 {
-		m.bury(t)
-		return
+		m.answerDocument(d)
 	}
 	m.end(t)
 }
 
-func (m *Machine) answerDocument(t *task, d *document) {
+// maxHeat bounds the documents remembered as contended.
+const maxHeat = 1 << 14
+
+func (m *Machine) answerDocument(d *document) {
 	switch d.answer.Status {
 	case Done:
 		if d.state != nil {
@@ -473,32 +572,28 @@ func (m *Machine) answerDocument(t *task, d *document) {
 			delete(m.heat, d.key)
 		}
 		d.failures = 0
-		for _, p := range d.writing {
-			m.settle(p)
-		}
+		m.settleAll(d)
 		m.release(d)
 	case Conflict:
 		// Somebody else wrote it: read, fold and write again at once.
 		m.stats.Conflicts++
 		m.cache.drop(d.key)
-		if len(m.heat) < maxHeat {
-			m.heat[d.key] = hotFor
+		if len(m.heat) >= maxHeat {
+			clear(m.heat)
 		}
+		m.heat[d.key] = hotFor
 		m.release(d)
 	case Rejected:
-		if len(d.writing) > 1 {
-			d.alone = true
-			m.release(d)
-			return
+		if !m.suspect(d) {
+			for _, p := range d.writing {
+				m.condemn(p, d.answer.Reason)
+			}
 		}
-		t.buried = append(t.buried, d)
+		m.release(d)
 	default:
 		m.delay(d)
 	}
 }
-
-// maxHeat bounds the documents remembered as contended.
-const maxHeat = 1 << 14
 
 func (m *Machine) count(d *document) {
 	m.stats.DocumentsWritten++
@@ -506,50 +601,59 @@ func (m *Machine) count(d *document) {
 	if !d.exists {
 		m.stats.Created++
 	}
-	fresh := false
-	for _, p := range d.writing {
-		fresh = fresh || !p.settled
-	}
-	if !fresh {
+	if !d.fresh {
 		m.stats.Confirmed++
+	}
+	if d.aged > 0 {
+		m.stats.AtRisk += int64(d.aged)
+		m.o.Report(Incident{Kind: AtRisk, Key: d.key, Reason: fmt.Sprintf("%d chunk ids without a marker were older than the ledger", d.aged)})
 	}
 }
 
-// bury sends to the dead letters what alone made its document be rejected.
-func (m *Machine) bury(t *task) {
-	t.docs, t.buried = t.buried, nil
-	t.phase = burying
-	t.letters = t.letters[:0]
+// bury sends to the dead letters what of c was rejected, all else of it being
+// durable.
+func (m *Machine) bury(c *chunk) {
+	c.burying = true
 	var letters []Letter
-	for _, d := range t.docs {
-		for _, p := range d.writing {
-			if !p.settled {
-				t.letters = append(t.letters, p)
-				letters = append(letters, Letter{
-					Chunk: p.chunk.id, Minute: p.chunk.minute, Reason: d.answer.Reason,
-					Part: Part{Key: p.key, Class: p.class, Delta: p.delta},
-				})
-			}
+	for i := range c.parts {
+		if p := &c.parts[i]; p.stage == condemned {
+			letters = append(letters, Letter{
+				Chunk: c.id, Minute: c.minute, Reason: p.reason,
+				Part: Part{Key: p.doc.key, Class: p.doc.class, Delta: p.delta},
+			})
 		}
 	}
-	m.send(t, &Request{Kind: Bury, Letters: letters})
+	m.send(&task{phase: burying, chunks: []*chunk{c}, deadline: c.deadline}, &Request{Kind: Bury, Letters: letters, Chunks: 1})
 }
 
 func (m *Machine) answerBury(t *task, a Answer) {
-	for _, p := range t.letters {
-		if a.Err != nil {
-			m.o.Report(Incident{Kind: NotBuried, Key: p.key, Err: a.Err, Reason: a.Err.Error()})
-			m.giveBack(p.chunk)
+	c := t.chunks[0]
+	c.burying = false
+	kind, except := Buried, ""
+	if a.Err != nil {
+		kind = NotBuried
+	}
+	for i := range c.parts {
+		p := &c.parts[i]
+		if p.stage != condemned {
 			continue
 		}
-		m.stats.Buried++
-		m.o.Report(Incident{Kind: Buried, Key: p.key, Reason: m.docs[p.key].answer.Reason})
-		m.settle(p)
+		in := Incident{Kind: kind, Key: p.doc.key, Reason: p.reason, Err: a.Err}
+		if a.Err != nil {
+			in.Reason = a.Err.Error()
+		}
+		m.o.Report(in)
+		except += exception(p.doc.key)
 	}
-	for _, d := range t.docs {
-		m.release(d)
+	if a.Err != nil {
+		m.giveBack(c)
+		return
 	}
-	m.end(t)
+	m.stats.Buried += int64(c.letters)
+	if c.letters > maxExcept {
+		except = exceptAll
+	}
+	m.complete(c, except)
 }
 
 func (m *Machine) end(t *task) {
