@@ -16,7 +16,8 @@ type work struct {
 
 	events []event.Event
 	groups []group
-	byAddr map[netip.Prefix]int32
+	// byAddr has the group of each address or, masked, network.
+	byAddr map[[16]byte]int32
 	// next holds, for each event, the next event of its group, -1 for none.
 	next []int32
 
@@ -56,7 +57,7 @@ type hourDelta struct {
 	events []*event.Event
 }
 
-func newWork() *work { return &work{byAddr: map[netip.Prefix]int32{}} }
+func newWork() *work { return &work{byAddr: map[[16]byte]int32{}} }
 
 func (w *work) reset() {
 	w.arena.Reset()
@@ -91,10 +92,13 @@ func (w *work) keep(ev *event.Event, ipv6Prefix int) {
 	prefix, _ := ev.Addr.Prefix(bits)
 	i := int32(len(w.events))
 	w.events = w.events[:i+1]
-	g, known := w.byAddr[prefix]
+	// No address is IPv4-mapped, so this tells all of them apart, and is hashed
+	// in half the time.
+	key := prefix.Addr().As16()
+	g, known := w.byAddr[key]
 	if !known {
 		g = int32(len(w.groups))
-		w.byAddr[prefix] = g
+		w.byAddr[key] = g
 		w.groups = append(w.groups, group{prefix: prefix, first: i, last: i})
 	} else {
 		w.next[w.groups[g].last] = i
