@@ -147,7 +147,7 @@ func TestFloodFromOneAddress(t *testing.T) {
 			start := time.Now()
 			e2e.Deliver(t, h, chunks, 2)
 			took := time.Since(start)
-			peak, err := h.PeakRSS()
+			peak, err := h.PID().PeakRSS()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,7 +193,7 @@ func TestFloodOfAddresses(t *testing.T) {
 		properties map[string]string
 		address    func(i int) string
 	}{
-		"IPv4":                {nil, func(i int) string { return fmt.Sprintf("11.%d.%d.%d", i>>16&255, i>>8&255, i&255) }},
+		"IPv4":                 {nil, func(i int) string { return fmt.Sprintf("11.%d.%d.%d", i>>16&255, i>>8&255, i&255) }},
 		"IPv6, ipv6_prefix 64": {map[string]string{"ipv6_prefix": "64"}, func(i int) string { return fmt.Sprintf("2600:%x:%x:%x::%x", i>>16, i>>8&255, i&255, i) }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestFloodOfAddresses(t *testing.T) {
 				}
 			}
 			e2e.Deliver(t, h, next, 2)
-			peak, err := h.PeakRSS()
+			peak, err := h.PID().PeakRSS()
 			if err != nil {
 				t.Fatal(err)
 			}
