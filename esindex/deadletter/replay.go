@@ -1,0 +1,106 @@
+package deadletter
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// Result is what was found in a folder or file.
+type Result struct {
+	// Files and Letters were read to their ends.
+	Files, Letters int
+	// Torn counts last lines that a crash cut off. What they would have held
+	// was not acknowledged, and so came again.
+	Torn int
+	// Damaged counts lines that are no letter. They are passed over.
+	Damaged int
+	// Busy counts files that another process appends to or replays; they
+	// are left out.
+	Busy int
+}
+
+// Read calls f with each letter that waits in a folder, or that stands in a
+// file, in the order they were buried. It stops at the first error of f.
+func Read(path string, f func(Letter) error) (Result, error) { return walk(path, f, false) }
+
+// Replay is Read for letters that are then done with: a file is renamed to
+// *.jsonl.replayed after f has returned nil for all of its letters. After an
+// error all letters of that file come again.
+func Replay(path string, f func(Letter) error) (Result, error) { return walk(path, f, true) }
+
+func walk(path string, f func(Letter) error, mark bool) (Result, error) {
+	var r Result
+	info, err := os.Stat(path)
+	if err != nil {
+		return r, err
+	}
+	files := []string{path}
+	if info.IsDir() {
+		if files, err = filepath.Glob(filepath.Join(globQuote(path), "*"+suffix)); err != nil {
+			return r, err
+		}
+		slices.Sort(files)
+	}
+	for _, name := range files {
+		if err := r.file(name, f, mark); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// globQuote makes a path stand for itself in a pattern.
+func globQuote(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+func (r *Result) file(name string, f func(Letter) error, mark bool) error {
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := flock(file); err != nil || !isAt(file, name) {
+		r.Busy++
+		return nil
+	}
+	in := bufio.NewReaderSize(file, 64<<10)
+	for n := 1; ; n++ {
+		line, err := in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			if len(line) > 0 {
+				r.Torn++
+			}
+			break
+		}
+		if err != nil {
+			return err
+		}
+		var l Letter
+		if json.Unmarshal(bytes.TrimSpace(line), &l) != nil || l.Chunk == "" {
+			r.Damaged++
+			continue
+		}
+		if err := f(l); err != nil {
+			return fmt.Errorf("%s, line %d: %w", name, n, err)
+		}
+		r.Letters++
+	}
+	r.Files++
+	if !mark || !strings.HasSuffix(name, suffix) {
+		return nil
+	}
+	if err := os.Rename(name, strings.TrimSuffix(name, suffix)+replayedSuffix); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(name))
+}
