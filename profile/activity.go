@@ -25,8 +25,8 @@ const summaryElements = 9
 
 // AppendSummary appends the attacker's key figures, which its activity
 // documents show: a msgpack array.
-func (r *Renderer) AppendSummary(dst []byte, _ Head, s *state.Attacker) []byte {
-	f := r.judge(s)
+func (r *Renderer) AppendSummary(dst []byte, h Head, s *state.Attacker) []byte {
+	f := r.judge(h, s)
 	dst = msgp.AppendArrayHeader(dst, summaryElements)
 	dst = msgp.AppendInt64(dst, s.Events)
 	dst = msgp.AppendInt64(dst, s.Services.Distinct())

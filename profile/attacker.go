@@ -10,11 +10,12 @@ import (
 	"dossier/correlate/law"
 	"dossier/correlate/state"
 	"dossier/profile/behavior"
+	"dossier/profile/rules"
 )
 
 // AppendAttacker appends the profile of an attacker as one line of JSON.
 func (r *Renderer) AppendAttacker(dst []byte, h Head, s *state.Attacker) []byte {
-	f := r.judge(s)
+	f := r.judge(h, s)
 	place, name := r.where(h), r.o.Names.Name(h.Addr)
 	start := len(dst)
 	all := everything
@@ -52,6 +53,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	d.int("bounty_count", s.Bounties())
 	d.int("session_count", s.Sessions.Count())
 	r.behavior(d, s, f, p)
+	r.campaigns(d, s)
 	if n := s.Domains.Count(); n > 0 {
 		d.int("smtp_domain_count", n)
 		if n > state.MaxTargets {
@@ -59,6 +61,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 		}
 	}
 	d.enriched(place, name)
+	d.riskOf(&f.risk)
 	r.keys(d, "sensors", &s.Sensors)
 	d.bool("spoofable", !s.Handshake)
 	d.object("transitions")
@@ -567,7 +570,7 @@ func (d *document) alert(e *law.Entry) {
 	d.element()
 	d.string("signature", signature)
 	d.some("category", category)
-	d.int("severity", int64(255-e.Rank))
+	d.int("severity", severityOf(e))
 	d.counted(e)
 	d.end()
 }
@@ -690,6 +693,9 @@ func confidence(s *state.Attacker) string {
 
 func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, place *Place) {
 	d.object("threat")
+	if len(f.techniques) > 0 {
+		r.attack(d, f)
+	}
 	d.string("framework", "MITRE ATT&CK")
 	d.object("feed")
 	d.string("name", "Dossier")
@@ -835,4 +841,58 @@ func (r *Renderer) truncated(d *document, s *state.Attacker, p *plan) {
 	cut(s.Network.Truncated(), "threat.indicator.ip")
 	cut(s.Domains.Truncated(), "smtp_domain_count")
 	d.someStrings("truncated", distinct(r.names))
+}
+
+// riskOf appends how dangerous the attacker is, and why.
+func (d *document) riskOf(risk *rules.Risk) {
+	d.object("risk")
+	d.float("score", risk.Score)
+	d.string("level", risk.Level)
+	if len(risk.Reasons) > 0 {
+		d.array("reasons")
+		for i := range risk.Reasons {
+			reason := &risk.Reasons[i]
+			d.element()
+			d.string("id", reason.ID())
+			d.key("reason")
+			var text [256]byte
+			d.b = appendString(d.b, event.View(reason.AppendText(text[:0])))
+			d.float("weight", reason.Weight())
+			d.float("points", reason.Points)
+			d.someStrings("evidence", reason.Evidence)
+			d.end()
+		}
+		d.endArray()
+	}
+	d.end()
+}
+
+// attack appends the techniques and tactics of ATT&CK: ids, and names in the
+// order of the ids. An id that isn't known stands for itself.
+func (r *Renderer) attack(d *document, f *figures) {
+	d.object("technique")
+	d.strings("id", f.techniques)
+	d.array("name")
+	for _, id := range f.techniques {
+		if t, ok := r.o.Rules.Technique(id); ok {
+			id = t.Name
+		}
+		d.item(id)
+	}
+	d.endArray()
+	d.end()
+	if len(f.tactics) == 0 {
+		return
+	}
+	d.object("tactic")
+	d.strings("id", f.tactics)
+	d.array("name")
+	for _, id := range f.tactics {
+		if t, ok := r.o.Rules.Tactic(id); ok {
+			id = t.Name
+		}
+		d.item(id)
+	}
+	d.endArray()
+	d.end()
 }

@@ -13,6 +13,7 @@ import (
 	"dossier/correlate/state"
 	"dossier/profile/behavior"
 	"dossier/profile/enrich"
+	"dossier/profile/rules"
 
 	"github.com/google/uuid"
 )
@@ -47,6 +48,10 @@ type Options struct {
 	TLP string
 	// Secrets holds how much of the attackers' passwords is shown.
 	Secrets Secrets
+	// Rules holds what is known of tools, techniques and risk.
+	//
+	// If Rules is nil, the built-in rules are used.
+	Rules *rules.Set
 	// Files holds where addresses are looked up; nil knows no place.
 	Files *enrich.Files
 	// Names holds where names of addresses are looked up; nil, the default,
@@ -71,6 +76,11 @@ func (o *Options) validate() error {
 	if o.Secrets > Hidden {
 		errs = append(errs, fmt.Errorf("secrets %d: allowed are Plain, Digest and Hidden", o.Secrets))
 	}
+	if o.Rules == nil {
+		var err error
+		o.Rules, err = rules.New(rules.Options{})
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
 }
 
@@ -82,21 +92,34 @@ type Renderer struct {
 	namespace uuid.UUID
 
 	// What follows is memory that one call leaves to the next.
-	entries []law.Entry
-	floats  []float64
-	names   []string
-	flats   [flatFingerprints][]string
-	moves   []move
-	figures figures
+	entries  []law.Entry
+	floats   []float64
+	names    []string
+	keysOf   []string
+	text     []byte
+	programs []string
+	flats    [flatFingerprints][]string
+	moves    []move
+	figures  figures
+	facts    rules.Facts
+	reasons  []rules.Reason
 }
+
+// maxShape is the number of programs that the shape of a command sequence
+// has at the most.
+const maxShape = 64
 
 // New returns a Renderer.
 func New(o Options) (*Renderer, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
 	}
-	return &Renderer{o: o, namespace: uuid.MustParse(namespace)}, nil
+	return &Renderer{o: o, namespace: uuid.MustParse(namespace), programs: make([]string, 0, maxShape)}, nil
 }
+
+// Annotate adds to ev the tools and techniques that the rules see in it. Other
+// than rendering it is safe for concurrent use.
+func (r *Renderer) Annotate(a *event.Arena, ev *event.Event) { r.o.Rules.Annotate(a, ev) }
 
 // begin opens the document.
 func begin(dst []byte) document { return document{append(dst, '{')} }
@@ -163,19 +186,15 @@ type figures struct {
 	beacons bool
 	system  string
 	tools   []string
-	risk    risk
-}
-
-// risk is how dangerous an attacker is.
-type risk struct {
-	Score float64
-	Level string
+	// techniques and tactics are ids of ATT&CK.
+	techniques, tactics []string
+	risk                rules.Risk
 }
 
 // judge works out the figures of s. They are valid until the next call.
-func (r *Renderer) judge(s *state.Attacker) *figures {
+func (r *Renderer) judge(h Head, s *state.Attacker) *figures {
 	f := &r.figures
-	*f = figures{tools: f.tools[:0]}
+	*f = figures{tools: f.tools[:0], techniques: f.techniques[:0], tactics: f.tactics[:0]}
 	f.timing, r.floats = behavior.Time(s.Times.List(), r.floats)
 	f.class = behavior.Class(f.timing, s.Events, s.Services.Distinct())
 	f.beacon, f.beacons, r.floats = behavior.Score(s.Times.List(), !s.Times.Truncated(), r.floats)
@@ -183,12 +202,69 @@ func (r *Renderer) judge(s *state.Attacker) *figures {
 	for i := range s.Tools.Entries() {
 		f.tools = append(f.tools, s.Tools.Entries()[i].Key)
 	}
+	recognised := len(f.tools)
+	f.tools = r.o.Rules.AppendCadences(f.tools, f.timing)
 	if f.system == "nmap" {
 		f.tools = append(f.tools, "nmap")
 	}
+	for i := range s.Techniques.Entries() {
+		f.techniques = append(f.techniques, s.Techniques.Entries()[i].Key)
+	}
+	f.techniques = distinct(r.o.Rules.AppendProfile(f.techniques, f.class, enrich.Routed(h.Addr)))
+	for _, id := range f.techniques {
+		if t, ok := r.o.Rules.Technique(id); ok {
+			f.tactics = append(f.tactics, t.Tactics...)
+		}
+	}
+	f.tactics = distinct(f.tactics)
+	// A beat proves little unless the attacker really comes back like a
+	// beacon.
+	r.names = append(r.names[:0], f.tools[:recognised]...)
+	if f.class == behavior.Beaconing {
+		r.names = append(r.names[:0], f.tools...)
+	}
 	f.tools = distinct(f.tools)
+	r.weigh(s, f, distinct(r.names))
 	return f
 }
+
+// weigh judges the risk.
+func (r *Renderer) weigh(s *state.Attacker, f *figures, tools []string) {
+	r.facts = rules.Facts{Class: f.class, Tools: tools, Techniques: f.techniques, Spoofable: !s.Handshake}
+	n := &r.facts.Numbers
+	if handsOn(s) != event.Never {
+		n[rules.HandsOn] = 1
+	}
+	n[rules.LoginSuccesses] = s.Successes
+	n[rules.LoginAttempts] = s.Attempts
+	n[rules.Commands] = s.CommandCount
+	for i := range s.Artifacts.Entries() {
+		if artifactOf(s.Artifacts.Entries()[i].Key).kind == "mail" {
+			n[rules.Mails]++
+		} else {
+			n[rules.Files]++
+		}
+	}
+	n[rules.Domains] = s.Domains.Count()
+	n[rules.Credentials] = s.Credentials.Distinct()
+	n[rules.Deckies] = s.Deckies.Distinct()
+	n[rules.Services] = s.Services.Distinct()
+	n[rules.Interactions] = s.Kinds[event.Interaction]
+	n[rules.Events] = s.Events
+	n[rules.LargePayloads] = s.Large
+	n[rules.Alerts] = s.Alerts.Distinct()
+	for i := range s.Alerts.Entries() {
+		if severityOf(&s.Alerts.Entries()[i]) == 1 {
+			n[rules.WorstAlerts]++
+		}
+	}
+	n[rules.Claims] = s.Leaks.Distinct()
+	f.risk = r.o.Rules.Risk(&r.facts, r.reasons)
+	r.reasons = f.risk.Reasons
+}
+
+// severityOf returns the worst severity of an alert; 1 is worst.
+func severityOf(e *law.Entry) int64 { return int64(255 - e.Rank) }
 
 // traversed returns when the second decky was touched, Never without
 // traversal.
@@ -255,14 +331,18 @@ func crossings(dst []state.Transition, s *state.Attacker) []state.Transition {
 // Transitions appends the lines that the attacker is beyond now, without a
 // chunk. The class and the risk level are dated by the newest event: the one
 // that made them so.
-func (r *Renderer) Transitions(dst []state.Transition, _ Head, s *state.Attacker) []state.Transition {
+func (r *Renderer) Transitions(dst []state.Transition, h Head, s *state.Attacker) []state.Transition {
 	if s.Events == 0 {
 		return dst
 	}
 	dst = crossings(dst, s)
-	f := r.judge(s)
+	f := r.judge(h, s)
 	if f.class != behavior.Unknown {
 		dst = append(dst, state.Transition{Action: ClassSeen, Value: f.class, Time: s.Last})
+	}
+	r.names = rules.AppendLevels(r.names[:0], f.risk.Score)
+	for _, level := range r.names {
+		dst = append(dst, state.Transition{Action: RiskReached, Value: level, Time: s.Last})
 	}
 	return dst
 }

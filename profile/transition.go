@@ -6,7 +6,7 @@ import (
 
 // AppendTransition appends the crossing t of the attacker s.
 func (r *Renderer) AppendTransition(dst []byte, h Head, t state.Transition, s *state.Attacker) []byte {
-	f := r.judge(s)
+	f := r.judge(h, s)
 	where := r.where(h)
 	p := everything
 	d := begin(dst)
@@ -55,10 +55,10 @@ func (r *Renderer) AppendTransition(dst []byte, h Head, t state.Transition, s *s
 	d.string("level", f.risk.Level)
 	d.end()
 	d.bool("spoofable", !s.Handshake)
-	if s.Techniques.Len() > 0 {
+	if len(f.techniques) > 0 {
 		d.object("threat")
 		d.object("technique")
-		r.keys(&d, "id", &s.Techniques)
+		d.strings("id", f.techniques)
 		d.end()
 		d.end()
 	}

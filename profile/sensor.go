@@ -1,0 +1,96 @@
+package profile
+
+import (
+	"strings"
+	"time"
+
+	"dossier/correlate/event"
+)
+
+// Heartbeat is what a sensor says of itself. Its counts are those since the
+// start of the process.
+type Heartbeat struct {
+	Sensor, Version string
+	Started         time.Time
+
+	RecordsIn, RecordsOut              int64
+	ChunksIn, ChunksOut, ChunksSkipped int64
+	BytesIn, DocumentsWritten          int64
+	Unattributed, Unparsed, Dropped    int64
+	Malformed, DeadLetters             int64
+	Conflicts, Retries                 int64
+	ClockSkew, ExactnessAtRisk         int64
+	CacheDocuments, CacheBytes         int64
+
+	// Reasons has the records that gave no event, by reason.
+	Reasons []RefusalCount
+
+	// LastError is the last error, "" without one, and LastErrorAt its time.
+	LastError   string
+	LastErrorAt time.Time
+}
+
+// RefusalCount is how many records gave no event for one reason.
+type RefusalCount struct {
+	Verdict, Reason string
+	Count           int64
+}
+
+// longestError bounds the error that a heartbeat shows.
+const longestError = 1024
+
+// AppendSensor appends the sensor's document: its heartbeat at now.
+func AppendSensor(dst []byte, now time.Time, h *Heartbeat) []byte {
+	d := begin(dst)
+	d.now("@timestamp", now)
+	d.string("sensor", h.Sensor)
+	d.some("version", h.Version)
+	d.now("started_at", h.Started)
+	for _, count := range [...]struct {
+		name string
+		n    int64
+	}{
+		{"records_in", h.RecordsIn},
+		{"records_out", h.RecordsOut},
+		{"chunks_in", h.ChunksIn},
+		{"chunks_out", h.ChunksOut},
+		{"chunks_skipped", h.ChunksSkipped},
+		{"bytes_in", h.BytesIn},
+		{"documents_written", h.DocumentsWritten},
+		{"unattributed", h.Unattributed},
+		{"unparsed", h.Unparsed},
+		{"dropped", h.Dropped},
+		{"malformed", h.Malformed},
+		{"dead_letters", h.DeadLetters},
+		{"conflicts", h.Conflicts},
+		{"retries", h.Retries},
+		{"clock_skew", h.ClockSkew},
+		{"exactness_at_risk", h.ExactnessAtRisk},
+		{"cache_documents", h.CacheDocuments},
+		{"cache_bytes", h.CacheBytes},
+	} {
+		d.int(count.name, count.n)
+	}
+	if len(h.Reasons) > 0 {
+		d.array("reasons")
+		for _, r := range h.Reasons {
+			d.element()
+			d.string("verdict", r.Verdict)
+			d.string("reason", r.Reason)
+			d.int("count", r.Count)
+			d.end()
+		}
+		d.endArray()
+	}
+	if h.LastError != "" {
+		text := h.LastError
+		if len(text) > longestError {
+			text = strings.ToValidUTF8(text[:longestError], "")
+		}
+		d.string("last_error", text)
+		d.time("last_error_at", event.FromTime(h.LastErrorAt))
+	}
+	d.schema()
+	d.end()
+	return d.b
+}
