@@ -156,6 +156,49 @@ type Options struct {
 	MetricsListen string
 }
 
+// shared are the options that outputs to the same indices have in common:
+// what they set is one for both.
+var shared = []struct {
+	key string
+	of  func(*Options) any
+}{
+	{"es_user", func(o *Options) any { return o.User }},
+	{"es_password", func(o *Options) any { return o.Password }},
+	{"es_api_key", func(o *Options) any { return o.APIKey }},
+	{"es_ca_file", func(o *Options) any { return o.CAFile }},
+	{"es_client_cert", func(o *Options) any { return o.ClientCert }},
+	{"es_client_key", func(o *Options) any { return o.ClientKey }},
+	{"es_tls_verify", func(o *Options) any { return o.TLSVerify }},
+	{"es_compress", func(o *Options) any { return o.Compress }},
+	{"manage_templates", func(o *Options) any { return o.ManageTemplates }},
+	{"shards", func(o *Options) any { return o.Shards }},
+	{"replicas", func(o *Options) any { return o.Replicas }},
+	{"refresh_interval", func(o *Options) any { return o.RefreshInterval }},
+	{"cache_size", func(o *Options) any { return o.CacheSize }},
+	{"dead_letter_path", func(o *Options) any { return o.DeadLetterPath }},
+	{"ipv6_prefix", func(o *Options) any { return o.IPv6Prefix }},
+	{"store_secrets", func(o *Options) any { return o.StoreSecrets }},
+	{"geoip_db", func(o *Options) any { return o.GeoIPDB }},
+	{"asn_db", func(o *Options) any { return o.ASNDB }},
+	{"tlp", func(o *Options) any { return o.TLP }},
+	{"activity", func(o *Options) any { return o.Activity }},
+	{"attack_rules", func(o *Options) any { return o.AttackRules }},
+	{"tool_rules", func(o *Options) any { return o.ToolRules }},
+	{"risk_rules", func(o *Options) any { return o.RiskRules }},
+	{"ptr", func(o *Options) any { return o.PTR }},
+}
+
+// Disagrees returns the first option that must be the same on two outputs to
+// the same indices and isn't, "" where they agree.
+func (o *Options) Disagrees(other *Options) string {
+	for _, s := range shared {
+		if s.of(o) != s.of(other) {
+			return s.key
+		}
+	}
+	return ""
+}
+
 // ReplicasAuto is the Replicas of "auto": auto_expand_replicas 0-1.
 const ReplicasAuto = -1
 

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net/netip"
 	"os"
@@ -385,6 +386,39 @@ func TestWarnings(t *testing.T) {
 	} {
 		if _, warnings, err := parse(t, p); err != nil || len(warnings) != 0 {
 			t.Errorf("%v: got %q, %v", p, warnings, err)
+		}
+	}
+}
+
+func TestDisagrees(t *testing.T) {
+	base := properties{"sensor_id": "s1", "es_user": "u", "es_password": "p"}
+	a := mustParse(t, base)
+	for key, value := range map[string]string{
+		"": "", "sensor_id": "", "drop_apps": "", "commit_timeout": "",
+		"es_password": "q", "ipv6_prefix": "64", "tlp": "RED", "activity": "off", "cache_size": "64M", "ptr": "on",
+	} {
+		p := maps.Clone(base)
+		want := ""
+		switch {
+		case value != "":
+			p[key], want = value, key
+		case key == "commit_timeout":
+			p[key] = "1s"
+		case key != "":
+			p[key] = "other"
+		}
+		b := mustParse(t, p)
+		if got := a.Disagrees(&b); got != want {
+			t.Errorf("%s: got %q, want %q", key, got, want)
+		}
+	}
+	known := make(map[string]bool)
+	for i := range table {
+		known[table[i].key] = true
+	}
+	for _, s := range shared {
+		if !known[s.key] {
+			t.Errorf("there is no option %s", s.key)
 		}
 	}
 }

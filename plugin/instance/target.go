@@ -1,0 +1,395 @@
+package instance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"dossier/correlate"
+	"dossier/correlate/commit"
+	"dossier/esindex"
+	"dossier/esindex/deadletter"
+	"dossier/plugin/logging"
+	"dossier/plugin/options"
+	"dossier/profile"
+)
+
+const (
+	// firstTry is how long the start of an instance waits to say whether the
+	// cluster is there. Fluent Bit doesn't start meanwhile.
+	firstTry = 2 * time.Second
+	// setupTimeout bounds one try to install the templates.
+	setupTimeout = 30 * time.Second
+	// minPause and maxPause bound the pause between tries.
+	minPause, maxPause = time.Second, 30 * time.Second
+)
+
+// Targets holds what the instances of a process share, by cluster and index
+// prefix. The zero value is ready.
+type Targets struct {
+	mu sync.Mutex
+	by map[string]*target
+}
+
+// target is one index prefix on one cluster: all writes to it go through one
+// committer.
+type target struct {
+	key, name string
+	o         options.Options
+	users     int
+
+	log       *slog.Logger
+	indices   correlate.Indices
+	client    *esindex.Client
+	store     *esindex.Store
+	templates []esindex.Template
+	letters   *deadletter.Box
+	annotator correlate.Annotator
+	committer *commit.Committer
+
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+	// tried is closed when the first try to set up has ended, ready when one
+	// has succeeded.
+	tried, ready chan struct{}
+	mu           sync.Mutex
+	err          error     // of the last try
+	reporter     *Instance // which reports what the target counts
+}
+
+// acquire returns the target of o, which release gives back.
+func (ts *Targets) acquire(o options.Options, h Host) (*target, error) {
+	hosts := slices.Sorted(slices.Values(o.Hosts))
+	key := strings.Join(append(hosts, o.CloudID, o.IndexPrefix), " ")
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if t := ts.by[key]; t != nil {
+		if option := t.o.Disagrees(&o); option != "" {
+			return nil, fmt.Errorf("dossier: option %s: differs from that of another output with the same es_hosts and index_prefix, want the same value on both", option)
+		}
+		t.users++
+		return t, nil
+	}
+	t, err := newTarget(o, h)
+	if err != nil {
+		return nil, err
+	}
+	t.key, t.users = key, 1
+	if ts.by == nil {
+		ts.by = make(map[string]*target)
+	}
+	ts.by[key] = t
+	if err := t.firstTry(); err != nil {
+		delete(ts.by, key)
+		t.close(context.Background())
+		return nil, err
+	}
+	return t, nil
+}
+
+// release gives t back; the last one ends it, by ctx at the latest.
+func (ts *Targets) release(ctx context.Context, t *target) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if t.users--; t.users == 0 {
+		delete(ts.by, t.key)
+		t.close(ctx)
+	}
+}
+
+func newTarget(o options.Options, h Host) (_ *target, err error) {
+	t := &target{
+		o: o, log: h.Logger, indices: correlate.Indices{Prefix: o.IndexPrefix},
+		name:  targetName(o),
+		tried: make(chan struct{}), ready: make(chan struct{}),
+	}
+	if t.templates, err = Templates(o); err != nil {
+		return nil, err
+	}
+	renderer, err := newRenderer(o)
+	if err != nil {
+		return nil, err
+	}
+	t.annotator, _ = any(renderer).(correlate.Annotator)
+	if t.letters, err = deadletter.Open(deadletter.Options{Path: o.DeadLetterPath, Encode: correlate.EncodeDelta}); err != nil {
+		return nil, fmt.Errorf("dossier: option dead_letter_path: got %q, want a folder that can be written to (%w)", o.DeadLetterPath, err)
+	}
+	if t.client, err = esindex.New(clientOptions(o, h.Version)); err != nil {
+		return nil, fmt.Errorf("dossier: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			t.client.Close()
+		}
+	}()
+	if t.store, err = esindex.NewStore(t.client, t.templates); err != nil {
+		return nil, err
+	}
+	t.committer, err = commit.New(commit.Options{
+		MachineOptions: commit.MachineOptions{Ledger: t.indices.Ledger, CacheBytes: o.CacheSize, Report: t.report},
+		Store:          t.store,
+		DeadLetters:    t.letters,
+		Model: correlate.NewModel(correlate.ModelOptions{
+			Renderer: renderer, Indices: t.indices, Activity: o.Activity, Transitions: true,
+		}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.cancel = cancel
+	t.group.Go(func() { t.setUp(ctx) })
+	return t, nil
+}
+
+func targetName(o options.Options) string {
+	where := strings.Join(o.Hosts, ",")
+	if where == "" {
+		name, _, _ := strings.Cut(o.CloudID, ":")
+		where = "cloud:" + name
+	}
+	return where + "/" + o.IndexPrefix + "-*"
+}
+
+func newRenderer(o options.Options) (*profile.Renderer, error) {
+	secrets := map[options.Secrets]profile.Secrets{
+		options.SecretsPlain: profile.Plain, options.SecretsSHA256: profile.Digest, options.SecretsNone: profile.Hidden,
+	}
+	return profile.New(profile.Options{TLP: o.TLP, Secrets: secrets[o.StoreSecrets]})
+}
+
+func clientOptions(o options.Options, version string) esindex.Options {
+	e := esindex.Options{
+		Hosts: o.Hosts, CloudID: o.CloudID,
+		User: o.User, PasswordFile: o.PasswordFile, APIKeyFile: o.APIKeyFile,
+		CAFile: o.CAFile, ClientCert: o.ClientCert, ClientKey: o.ClientKey, TLSSkipVerify: !o.TLSVerify,
+		Compress: map[options.Compress]esindex.Compress{
+			options.CompressAuto: esindex.CompressAuto, options.CompressOn: esindex.CompressOn, options.CompressOff: esindex.CompressOff,
+		}[o.Compress],
+		UserAgent: "dossier/" + version,
+	}
+	// Where there is a file the client reads it itself, and again when it
+	// changes.
+	if e.PasswordFile == "" {
+		e.Password = o.Password.Reveal()
+	}
+	if e.APIKeyFile == "" {
+		e.APIKey = o.APIKey.Reveal()
+	}
+	return e
+}
+
+// Templates returns the templates of all indices as esindex takes them.
+func Templates(o options.Options) ([]esindex.Template, error) {
+	p := profile.TemplateOptions{
+		Prefix: o.IndexPrefix, Shards: o.Shards, IPv6Prefix: o.IPv6Prefix,
+		RefreshInterval: strconv.FormatInt(o.RefreshInterval.Milliseconds(), 10) + "ms",
+	}
+	if o.Replicas != options.ReplicasAuto {
+		p.Replicas = strconv.Itoa(o.Replicas)
+	}
+	made, err := profile.Templates(p)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]esindex.Template, len(made))
+	for i, m := range made {
+		var body struct {
+			Patterns []string        `json:"index_patterns"`
+			Template json.RawMessage `json:"template"`
+		}
+		if err := json.Unmarshal(m.Body, &body); err != nil || len(body.Patterns) != 1 {
+			return nil, fmt.Errorf("dossier: template %s is not as expected: %v", m.Name, err)
+		}
+		out[i] = esindex.Template{
+			Name: m.Name, Pattern: body.Patterns[0], Version: profile.SchemaVersion, Body: body.Template,
+		}
+		switch m.Kind {
+		case profile.Attackers, profile.Targets, profile.Activity, profile.Transitions:
+			out[i].Fixed = map[string]string{"ipv6_prefix": strconv.Itoa(o.IPv6Prefix)}
+		}
+	}
+	return out, nil
+}
+
+// setUp tries until the cluster is as it must be.
+func (t *target) setUp(ctx context.Context) {
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		err := t.trySetUp(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		t.mu.Lock()
+		first := t.err == nil
+		t.err = err
+		t.mu.Unlock()
+		if err == nil {
+			close(t.ready)
+			if first {
+				close(t.tried)
+			} else {
+				t.log.Info("Elasticsearch is ready", "target", t.name)
+			}
+			return
+		}
+		if first {
+			close(t.tried)
+		}
+		t.log.Error("Elasticsearch is not ready, trying again", logging.ReasonKey, reason(err), "target", t.name, "err", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (t *target) trySetUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
+	defer cancel()
+	info, err := t.client.Info(ctx)
+	if err != nil {
+		return err
+	}
+	t.log.Info("connected", "target", t.name, "cluster", info.Cluster, "version", info.Version)
+	if !t.o.ManageTemplates {
+		return nil
+	}
+	steps, err := t.client.Install(ctx, t.templates)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		t.log.Debug(s.String())
+	}
+	return nil
+}
+
+// firstTry waits a moment for the first try to set up, so that what it found
+// is said while the output starts. Only an index that must never be written
+// to is an error.
+func (t *target) firstTry() error {
+	select {
+	case <-t.tried:
+	case <-time.After(firstTry):
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if errors.Is(t.err, esindex.ErrForeign) || errors.Is(t.err, esindex.ErrFixed) {
+		return fmt.Errorf("dossier: %w", t.err)
+	}
+	return nil
+}
+
+func (t *target) isReady() bool {
+	select {
+	case <-t.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// statsFor returns what the target did for the one instance that reports it,
+// zeros for the others.
+func (t *target) statsFor(i *Instance) commit.Stats {
+	t.mu.Lock()
+	if t.reporter == nil {
+		t.reporter = i
+	}
+	mine := t.reporter == i
+	t.mu.Unlock()
+	if !mine {
+		return commit.Stats{}
+	}
+	return t.committer.Stats()
+}
+
+// wait returns nil as soon as the cluster is set up. Where a try has failed
+// it doesn't wait: the caller may be the thread everything else runs on.
+func (t *target) wait(ctx context.Context) error {
+	select {
+	case <-t.ready:
+		return nil
+	default:
+	}
+	select {
+	case <-t.ready:
+		return nil
+	case <-t.tried:
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err == nil {
+		return ctx.Err()
+	}
+	return t.err
+}
+
+func (t *target) buryBroken(ctx context.Context, b correlate.Broken) error {
+	return t.letters.BuryBroken(ctx, deadletter.Broken{Chunk: b.Chunk, Tag: b.Tag, Offset: b.Offset, Data: b.Data, Reason: b.Reason})
+}
+
+// report says what the committer met. It must not wait.
+func (t *target) report(in commit.Incident) {
+	level := slog.LevelWarn
+	var text string
+	switch in.Kind {
+	case commit.Unreachable:
+		text = "Elasticsearch did not take it for now"
+	case commit.Unreadable:
+		level, text = slog.LevelError, "a stored state can't be read; its document is left alone and its chunks wait in Fluent Bit"
+	case commit.Buried:
+		text = "Elasticsearch will never take this; it went to the dead letters"
+	case commit.NotBuried:
+		level, text = slog.LevelError, "the dead letters can't be written; the chunk waits in Fluent Bit"
+	case commit.Full:
+		text = "a document holds as many unsettled chunks as it may; further ones wait in Fluent Bit"
+	case commit.AtRisk:
+		level, text = slog.LevelError, "a chunk's id aged out before its marker was written; a redelivery now would count twice"
+	case commit.EffectLost:
+		text = "Elasticsearch will never take this transition; it is missing"
+	default:
+		text = string(in.Kind)
+	}
+	attrs := []slog.Attr{slog.String(logging.ReasonKey, incidentClass(in))}
+	if in.Key.Index != "" {
+		attrs = append(attrs, slog.String("index", in.Key.Index), slog.String("id", in.Key.ID))
+	}
+	if in.Err != nil {
+		attrs = append(attrs, slog.Any("err", in.Err))
+	} else if in.Reason != "" {
+		attrs = append(attrs, slog.String("detail", in.Reason))
+	}
+	t.log.LogAttrs(context.Background(), level, text, attrs...)
+}
+
+// incidentClass is a word for an incident from a bounded set.
+func incidentClass(in commit.Incident) string {
+	if in.Err != nil {
+		return reason(in.Err)
+	}
+	word, _, _ := strings.Cut(in.Reason, ":")
+	if word == "" || strings.ContainsAny(word, " /0123456789") {
+		return string(in.Kind)
+	}
+	return word
+}
+
+func (t *target) close(ctx context.Context) {
+	t.cancel()
+	t.group.Wait()
+	if err := t.committer.Close(ctx); err != nil {
+		t.log.Info("markers of the ledger are still to be written; the next delivery sees to it")
+	}
+	t.client.Close()
+}

@@ -1,0 +1,134 @@
+// Command plugin is the shared object out_dossier.so, which Fluent Bit loads
+// as its output "dossier". Build it with
+//
+//	go build -buildmode=c-shared -trimpath -tags netgo,osusergo -o build/out_dossier.so ./plugin
+//
+// It is glue: host.c holds the functions that Fluent Bit calls and what it is
+// asked for in turn, this package translates, and dossier/plugin/instance
+// holds the life of an output. Nothing happens when the library is loaded: a
+// dry run loads it too.
+package main
+
+/*
+#cgo CFLAGS: -Wall -Wextra -fvisibility=default
+#cgo LDFLAGS: -ldl
+#include "host.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"unsafe"
+
+	"github.com/fluent/fluent-bit-go/output"
+
+	"dossier/plugin/instance"
+	"dossier/plugin/options"
+)
+
+// version is set when linking.
+var version = "dev"
+
+func main() {}
+
+// guard ends a panic where Fluent Bit called: C code can't be unwound, the
+// process would end with it.
+func guard(during string, recovered func()) {
+	if p := recover(); p != nil {
+		host.start(nil)
+		host.log.Error("panic", slog.String("reason", during), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+		host.emit()
+		recovered()
+	}
+}
+
+//export dossierPreRegister
+func dossierPreRegister(hotReloading C.int) (result C.int) {
+	defer guard("pre_register", func() { result = 0 })
+	if hotReloading == 0 || (!host.onWorkers.Load() && C.host_has_workers() == 0) {
+		return 0
+	}
+	host.start(nil)
+	host.log.Error("hot reload refused: with workers 1 or more Fluent Bit (up to 5.1.1 at least) crashes at the second or third; restart it instead, or set workers 0")
+	host.emit()
+	return -1
+}
+
+//export dossierRegister
+func dossierRegister(def unsafe.Pointer) (result C.int) {
+	defer guard("register", func() { result = -1 })
+	return C.int(output.FLBPluginRegister(def, "dossier", "Profiles of attackers, kept in Elasticsearch"))
+}
+
+//export dossierUnregister
+func dossierUnregister(def unsafe.Pointer) {
+	defer guard("unregister", func() {})
+	output.FLBPluginUnregister(def)
+}
+
+//export dossierInit
+func dossierInit(plugin unsafe.Pointer) (result C.int) {
+	defer guard("init", func() { result = C.HOST_ERROR })
+	host.start(plugin)
+	h := newHosted(plugin)
+	defer host.emit()
+	o, err := options.Parse(
+		func(key string) string { return output.FLBPluginConfigKey(plugin, key) },
+		func(s string) { h.log.Warn(s) })
+	if err == nil {
+		h.Instance, err = instance.New(o, instance.Host{Version: version, Logger: h.log, Targets: &host.targets})
+	}
+	if err != nil {
+		h.log.Error(err.Error())
+		return C.HOST_ERROR
+	}
+	h.createMetrics(plugin)
+	output.FLBPluginSetContext(plugin, host.add(h))
+	return C.HOST_OK
+}
+
+//export dossierFlush
+func dossierFlush(context, data unsafe.Pointer, size C.size_t, tag *C.char, onWorker C.int) (result C.int) {
+	defer guard("flush", func() { result = C.HOST_RETRY })
+	if onWorker != 0 {
+		host.onWorkers.Store(true)
+	}
+	h := host.find(output.FLBPluginGetContext(context))
+	if h == nil {
+		host.log.Error("flush of an output that doesn't run")
+		host.emit()
+		return C.HOST_RETRY
+	}
+	// The chunk stays where Fluent Bit has it; nothing refers to it after.
+	return h.flush(C.GoString(tag), unsafe.Slice((*byte)(data), int(size)), onWorker != 0)
+}
+
+//export dossierExit
+func dossierExit(context unsafe.Pointer) (result C.int) {
+	defer guard("exit", func() { result = C.HOST_OK })
+	if h := host.remove(output.FLBPluginGetContext(context)); h != nil {
+		h.Close()
+	}
+	host.emit()
+	return C.HOST_OK
+}
+
+//export dossierPreRun
+func dossierPreRun(hotReload C.int) (result C.int) {
+	defer guard("pre_run", func() { result = 0 })
+	workers := C.host_has_workers() != 0
+	host.onWorkers.Store(workers)
+	if hotReload != 0 && workers && host.warned.CompareAndSwap(false, true) {
+		host.log.Warn("hot reload is on, but will be refused: with workers 1 or more Fluent Bit (up to 5.1.1 at least) crashes at the second or third; set hot_reload off or workers 0")
+	}
+	host.emit()
+	return 0
+}
+
+//export dossierPreExit
+func dossierPreExit(C.int) {
+	defer guard("pre_exit", func() {})
+	host.emit()
+}
