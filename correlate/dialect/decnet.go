@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"dossier/correlate/event"
@@ -10,6 +11,52 @@ import (
 // mebibyte is the size from which on a payload is large.
 const mebibyte = 1 << 20
 
+// app is what is known of the program that wrote a line.
+type app struct {
+	drop, shell, helper bool
+	// prose says that the program's sentences are read.
+	prose bool
+	// report says that the program reports on the sensor's own work.
+	report bool
+	// tcp says that whoever talks to the service finished a TCP handshake.
+	tcp  bool
+	role event.Role
+}
+
+// decnetApps returns the programs of DECNET, with those marked that are to be
+// dropped.
+func decnetApps(drop []string) map[string]app {
+	sshd := app{helper: true, tcp: true, prose: true}
+	apps := map[string]app{
+		"mutator": {report: true}, "correlator": {report: true}, "orchestrator": {report: true},
+		"prober": {role: event.Prober}, "sniffer": {role: event.Sniffer},
+		// Programs that work for the SSH and Telnet decoys.
+		"auth-helper": {helper: true, tcp: true}, "sessrec": {helper: true, tcp: true},
+		"sshd": sshd, "sshd-session": sshd, "sshd-auth": sshd, "pam_unix": sshd,
+		// Shells have the address from a variable that the attacker can set.
+		"bash": {helper: true, shell: true}, "sh": {helper: true, shell: true}, "ash": {helper: true, shell: true},
+	}
+	// TCP services see nobody who didn't finish a handshake; HTTP/3 runs over
+	// QUIC, whose handshake proves as much. DNS, SNMP, SIP, TFTP and LLMNR may
+	// come over UDP, and conpot takes addresses out of its log text.
+	for _, service := range []string{
+		"ssh", "telnet", "ftp", "http", "https", "docker_api", "k8s", "elasticsearch", "smtp", "smtp_relay", "imap",
+		"pop3", "mysql", "mssql", "postgres", "mongodb", "redis", "ldap", "mqtt", "smb", "rdp", "vnc",
+	} {
+		apps[service] = app{tcp: true}
+	}
+	if slices.Contains(drop, "sshd") {
+		// OpenSSH 9.8 took sshd's work apart.
+		drop = append(slices.Clone(drop), "sshd-session", "sshd-auth")
+	}
+	for _, name := range drop {
+		a := apps[name]
+		a.drop = true
+		apps[name] = a
+	}
+	return apps
+}
+
 // decnet reads a line of DECNET, or the document its collector made of one:
 // f has the header, x.params the structured data.
 func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event) Verdict {
@@ -17,45 +64,44 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	if !f.relay {
 		v.Dialect = Native
 	}
-	app := program(f.app)
-	if p.drop[app] {
+	table := DECNET
+	name := program(f.app)
+	app := p.apps[name]
+	switch {
+	case app.drop:
 		v.Reason = DropApp
 		return v
-	}
-	switch app {
-	case "mutator", "correlator", "orchestrator":
+	case app.report:
 		v.Reason = SensorReport
 		return v
-	case "prober":
-		out.Role = event.Prober
-	case "sniffer":
-		out.Role = event.Sniffer
-	default:
-		out.Role = event.Decoy
 	}
+	out.Role = app.role
 
-	var text string // the address as the sensor wrote it
-	var found bool
+	s := x.survey(app.role)
 	kind := f.msgID
-	switch {
-	case f.relay:
-		text, found = x.connection(out.Role)
-	case shells[app]:
+	if app.shell && !f.relay {
 		var line shellLine
-		if line, found = parseShellLine(f.msg); found {
+		if line, s.named = parseShellLine(f.msg); s.named {
 			if line.sources > 1 {
 				v.Reason = Ambiguous
 				return v
 			}
-			kind, text, found = "command", line.source, line.sources == 1
-			x.params = append(x.params, event.Field{Key: "command", Value: line.command})
-			if line.user == "" && !found {
-				app = "telnet"
-			}
+			kind, s.addr, s.named = "command", line.source, line.sources == 1
+			x.keep("command", line.command)
 		}
 	}
-	class := classify(DECNET, kind)
-	addr, reason := attacker(text, found)
+	var said prose
+	if !f.relay && app.prose {
+		if said = parseProse(f.msg); said.sources > 1 {
+			v.Reason = Ambiguous
+			return v
+		}
+		if said.kind != "" {
+			table, kind, s.addr, s.named = Native, said.kind, said.addr, true
+		}
+	}
+	class := classify(table, kind)
+	addr, reason := attacker(s.addr, s.named)
 	if reason != OK {
 		if reason == NoAddress && class.Kind == event.Noise {
 			reason = SensorEvent
@@ -67,16 +113,27 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	out.Addr = addr
 	own, known := parseTime(f.time)
 	out.Time, v.ClockSkew = settle(own, known, r.Time)
-	if !f.timed {
-		v.ClockSkew = false
-	}
+	v.ClockSkew = v.ClockSkew && f.timed
 	out.Type = x.arena.Name(kind, event.MaxService)
 	out.Kind, out.Phase = class.Kind, class.Phase
-	out.Service = p.decnetService(x, app, out.Role)
 	out.Decky = p.decky(x, f.host)
-	out.Large = x.large()
-	out.Handshake = decnetHandshake(app, out.Service, kind, x)
-	p.decnetEvidence(x, out, class)
+	switch {
+	case app.role != event.Decoy:
+	case app.helper:
+		out.Service = "ssh"
+		if service := x.get("service"); service != "" {
+			out.Service = x.arena.Name(service, event.MaxService)
+		}
+	default:
+		out.Service = x.arena.Name(name, event.MaxService)
+	}
+	out.Large = s.large()
+	out.Handshake = app.tcp || sawEstablished(app.role, kind) || name == "dns" && x.get("transport") == "tcp"
+	if table == Native {
+		x.proseLogin(&said, class)
+	} else {
+		x.decnetEvidence(out, class, &s)
+	}
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
 }
@@ -97,57 +154,84 @@ func (p *Parser) decky(x *scratch, host string) string {
 	return x.arena.Name(host, event.MaxName)
 }
 
-// decnetService returns the service an APP-NAME stands for: helper programs
-// count as the service they belong to, observers as none.
-func (p *Parser) decnetService(x *scratch, app string, role event.Role) string {
-	if role != event.Decoy {
-		return ""
+// decoyName returns the name of the decoy with that address, or the address
+// where it has none.
+func (p *Parser) decoyName(x *scratch, a netip.Addr) string {
+	if name, ok := p.names[a]; ok {
+		return p.decky(x, name)
 	}
-	if helpers[app] {
-		if s := x.get("service"); s != "" && s != "-" {
-			return x.arena.Name(s, event.MaxService)
-		}
-		return "ssh"
-	}
-	return x.arena.Name(app, event.MaxService)
+	return x.address(a)
 }
 
-// shells are the programs whose hook writes commands.
-var shells = map[string]bool{"bash": true, "sh": true, "ash": true}
-
-// helpers are the programs that work for SSH or Telnet decoys.
-var helpers = map[string]bool{
-	"auth-helper": true, "sessrec": true, "sshd": true, "pam_unix": true,
-	"bash": true, "sh": true, "ash": true,
+// survey is what one look at each parameter of a line finds.
+type survey struct {
+	// addr is the address as the sensor wrote it, named whether it did.
+	addr  string
+	named bool
+	// sizes are bytes, size and content_length, in DECNET's order.
+	sizes [3]string
+	// secret is secret_b64.
+	secret string
+	// request says that there is something of a request's headers.
+	request bool
 }
 
-// connection returns the address field of a line's structured data. The first
-// one present decides, in DECNET's order: what it holds is the sensor's word,
-// and if that is no address, none of the others is taken for it. Only the
-// prober's target is an attacker.
-func (x *scratch) connection(role event.Role) (text string, found bool) {
-	if role == event.Prober {
-		return x.lookup("target_ip")
-	}
-	best := len(addressFields)
+// survey looks at the parameters. Of the address fields the first one in
+// DECNET's order decides: what it holds is the sensor's word, and if that is
+// no address, none of the others is taken for it. Only the prober's target is
+// an attacker.
+func (x *scratch) survey(role event.Role) survey {
+	s := survey{}
+	best := 99
 	for i := range x.params {
-		key := x.params[i].Key
-		if len(key) > len("remote_addr") {
-			continue
+		f := &x.params[i]
+		rank := best + 1
+		switch f.Key {
+		case "src_ip":
+			rank = 0
+		case "src":
+			rank = 1
+		case "client_ip":
+			rank = 2
+		case "remote_ip":
+			rank = 3
+		case "remote_addr":
+			rank = 4
+		case "target_ip":
+			if role == event.Prober {
+				s.addr, s.named = f.Value, true
+			}
+		case "ip":
+			rank = 6
+		case "bytes":
+			s.sizes[0] = f.Value
+		case "size":
+			s.sizes[1] = f.Value
+		case "content_length":
+			s.sizes[2] = f.Value
+		case "secret_b64":
+			s.secret = f.Value
+		case "headers", "user_agent":
+			s.request = true
+		default:
+			s.request = s.request || strings.HasPrefix(f.Key, headerPrefix)
 		}
-		for rank, name := range addressFields {
-			if rank > best {
-				break
-			}
-			if key == name {
-				best, text, found = rank, x.params[i].Value, true
-			}
+		if rank <= best && role != event.Prober {
+			best, s.addr, s.named = rank, f.Value, true
 		}
 	}
-	return text, found
+	return s
 }
 
-var addressFields = [...]string{"src_ip", "src", "client_ip", "remote_ip", "remote_addr", "ip"}
+// large says whether the first readable size is at least a mebibyte.
+func (s *survey) large() bool {
+	for _, text := range s.sizes {
+		if n, ok := parseInt(text); ok {
+			return n >= mebibyte
+		}
+	}
+	return false
+}
 
 // attacker reads the address in text.
 func attacker(text string, found bool) (netip.Addr, Reason) {
@@ -166,45 +250,18 @@ func attacker(text string, found bool) (netip.Addr, Reason) {
 	}
 }
 
-// large says whether the first readable size is at least a mebibyte.
-func (x *scratch) large() bool {
-	for _, key := range [...]string{"bytes", "size", "content_length"} {
-		if n, ok := x.int(key); ok {
-			return n >= mebibyte
-		}
-	}
-	return false
-}
-
-// decnetHandshake says whether an event proves that the address is real. TCP
-// services see nobody who didn't finish a handshake; HTTP/3 runs over QUIC,
-// whose handshake proves as much. Not so what may come over UDP, what a
-// sniffer saw of a single packet, what our own probes learned (they prove that
-// somebody answers there, not that he attacked), conpot's addresses, which it
-// takes out of its log text, and the shell's, which stands in a variable that
-// the attacker can set.
-func decnetHandshake(app, service, kind string, x *scratch) bool {
-	switch {
-	case app == "sniffer":
-		switch kind {
-		case "tls_client_hello", "tls_session", "tls_certificate", "ssh_client_banner":
-			return true
-		}
+// sawEstablished says whether the sniffer saw what comes after a TCP
+// handshake, not a single packet that anybody could have sent.
+func sawEstablished(role event.Role, kind string) bool {
+	if role != event.Sniffer {
 		return false
-	case shells[app]:
-		return false
-	case service == "dns":
-		return x.get("transport") == "tcp"
 	}
-	return tcpServices[service]
-}
-
-var tcpServices = map[string]bool{
-	"ssh": true, "telnet": true, "ftp": true, "http": true, "https": true,
-	"docker_api": true, "k8s": true, "elasticsearch": true, "smtp": true,
-	"smtp_relay": true, "imap": true, "pop3": true, "mysql": true,
-	"mssql": true, "postgres": true, "mongodb": true, "redis": true,
-	"ldap": true, "mqtt": true, "smb": true, "rdp": true, "vnc": true,
+	switch kind {
+	case "tls_client_hello", "tls_session", "tls_certificate", "ssh_client_banner":
+		return true
+	default:
+		return false
+	}
 }
 
 // shellLine is what the shell hook wrote:
@@ -246,4 +303,57 @@ func parseShellLine(msg string) (l shellLine, ok bool) {
 		}
 	}
 	return l, true
+}
+
+// decnetDocument reads what DECNET's collector made of a line. The line itself
+// says more and is read where it is there: the collector cuts the time to
+// seconds and loses fields behind a "]".
+func (p *Parser) decnetDocument(x *scratch, r *event.Record, fields []event.Field, s *shape, out *event.Event) Verdict {
+	var f frame
+	if s.rank == 0 {
+		line := strings.TrimSpace(s.line)
+		if len(line) <= MaxText && x.parse5424(&f, line) == OK {
+			return p.decnet(x, &f, r, out)
+		}
+		x.own, x.params = x.own[:0], nil
+		f = frame{}
+	}
+	f.timed = x.text
+	var claimed string
+	for i := range fields {
+		key, value := fields[i].Key, fields[i].Value
+		switch key {
+		case "timestamp":
+			f.time, f.timed = value, true
+		case "decky":
+			f.host = value
+		case "service":
+			f.app = value
+		case "event_type":
+			f.msgID = value
+		case "attacker_ip":
+			claimed = value
+		case "msg":
+			f.msg = strings.TrimSpace(value)
+		default:
+			if name, ok := strings.CutPrefix(key, "fields."); ok {
+				x.keep(name, value)
+			}
+		}
+	}
+	for _, field := range [...]*string{&f.time, &f.host, &f.app, &f.msgID} {
+		if *field == "-" {
+			*field = ""
+		}
+	}
+	if f.msgID == "" && f.app == "" {
+		return Verdict{Dialect: DECNET, Reason: NoType}
+	}
+	// The collector falls back to addresses in the message, so its own word
+	// counts only where there is no message.
+	if len(x.own) == 0 && f.msg == "" && claimed != "" {
+		x.keep("src_ip", claimed)
+	}
+	f.relay = len(x.own) > 0
+	return p.decnet(x, &f, r, out)
 }

@@ -11,6 +11,7 @@ package dialect
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -44,6 +45,11 @@ type Options struct {
 	// DecoyNets are the decoys' own networks: where a sensor reports both
 	// ends of a flow, the attacker is the one outside.
 	DecoyNets []netip.Prefix
+	// DecoyNames names the decoys that a network sensor knows by address
+	// alone, so that a decoy is one decky whoever reports it.
+	DecoyNames map[netip.Addr]string
+	// FieldMaps describe JSON that no built-in dialect knows (ReadFieldMaps).
+	FieldMaps []FieldMap
 	// Secrets says how much of a secret is shown.
 	Secrets Secrets
 }
@@ -51,10 +57,12 @@ type Options struct {
 // Parser reads records. It doesn't change and may be used concurrently.
 type Parser struct {
 	force    Dialect
-	drop     map[string]bool
+	apps     map[string]app
 	internal string
 	decoys   []netip.Prefix
 	secrets  Secrets
+	names    map[netip.Addr]string
+	maps     fieldMaps
 	pool     *sync.Pool
 }
 
@@ -67,26 +75,25 @@ func New(o Options) (*Parser, error) {
 		o.DropApps = DefaultDropApps
 	}
 	p := &Parser{
-		drop:     make(map[string]bool, len(o.DropApps)),
+		apps:     decnetApps(o.DropApps),
 		internal: o.InternalDeckyPrefix,
 		decoys:   slices.Clone(o.DecoyNets),
+		names:    maps.Clone(o.DecoyNames),
 		secrets:  o.Secrets,
 		pool:     &sync.Pool{New: func() any { return new(scratch) }},
 	}
 	if p.internal == "" {
 		p.internal = DefaultInternalPrefix
 	}
-	for _, app := range o.DropApps {
-		p.drop[app] = true
-	}
 	p.force, _ = dialectNamed(o.Force)
+	p.maps = newFieldMaps(o.FieldMaps)
 	return p, nil
 }
 
 func (o *Options) validate() error {
 	var errs []error
 	if _, ok := dialectNamed(o.Force); !ok {
-		errs = append(errs, fmt.Errorf("dialect is %q: it must be one of %s", o.Force, strings.Join(forcible(), ", ")))
+		errs = append(errs, fmt.Errorf("dialect is %q: it must be one of %s", o.Force, strings.Join(dialectNames(), ", ")))
 	}
 	for _, app := range o.DropApps {
 		if app == "" || strings.ContainsAny(app, " []") {
@@ -96,6 +103,11 @@ func (o *Options) validate() error {
 	for _, net := range o.DecoyNets {
 		if !net.IsValid() {
 			errs = append(errs, errors.New("decoy_nets has an invalid network"))
+		}
+	}
+	for i := range o.FieldMaps {
+		if err := o.FieldMaps[i].validate(); err != nil {
+			errs = append(errs, fmt.Errorf("field_map %q: %w", o.FieldMaps[i].Name, err))
 		}
 	}
 	if o.Secrets > Hidden {
@@ -110,17 +122,23 @@ func dialectNamed(name string) (Dialect, bool) {
 		return None, true
 	}
 	for d := None + 1; d < dialectCount; d++ {
-		if d.String() == name {
+		if d.forcible() && d.String() == name {
 			return d, true
 		}
 	}
 	return None, false
 }
 
-func forcible() []string {
+// forcible says whether a dialect can be forced: the others are known by what
+// stands in the record alone.
+func (d Dialect) forcible() bool { return d != Native && d != Mapped }
+
+func dialectNames() []string {
 	names := []string{"auto"}
 	for d := None + 1; d < dialectCount; d++ {
-		names = append(names, d.String())
+		if d.forcible() {
+			names = append(names, d.String())
+		}
 	}
 	return names
 }
@@ -140,58 +158,154 @@ func (p *Parser) Parse(a *event.Arena, r *event.Record, out *event.Event) Verdic
 // The names under which a record may have its line, best first.
 var lineKeys = [...]string{"raw_line", "log", "message", "MESSAGE", "msg"}
 
+// maxNesting is how many documents may be wrapped in each other: Docker's
+// around a sensor's.
+const maxNesting = 2
+
 // shape is what the names of a record's fields say about it.
 type shape struct {
+	// line is the best of the line keys, rank its place in lineKeys.
 	line string
-	// rank is the line's place in lineKeys.
-	rank   int
-	decnet bool // a document of DECNET's collector
-	split  bool // a line that Fluent Bit's syslog parser took apart
+	rank int
+	// docker says that the line was written by Docker's json-file driver.
+	docker  bool
+	dialect Dialect
+	// custom is the field map that knows the record.
+	custom *fieldMap
 }
 
+// The names of fields that tell dialects apart, as a set.
+const (
+	hasDecky = 1 << iota
+	hasIdent
+	hasExtraData
+	hasMessage
+	hasCowrieID
+	hasLogType
+	hasNodeID
+	hasEventType
+	hasFlow
+	hasSource
+	hasECS
+	hasStream
+	hasLog
+)
+
 // shapeOf looks at each field once.
-func shapeOf(fields []event.Field) shape {
+func (p *Parser) shapeOf(fields []event.Field) shape {
 	s := shape{rank: len(lineKeys)}
-	var decky, ident, extra bool
+	has := 0
 	for i := range fields {
 		f := &fields[i]
+		rank := len(lineKeys)
 		switch f.Key {
-		case "raw_line", "log", "message", "MESSAGE", "msg":
-			for rank, key := range lineKeys[:s.rank] {
-				if key == f.Key {
-					s.rank, s.line = rank, f.Value
-					break
-				}
-			}
+		case "raw_line":
+			rank = 0
+		case "log":
+			rank = 1
+			has |= hasLog
+		case "message":
+			rank = 2
+			has |= hasMessage
+		case "MESSAGE":
+			rank = 3
+		case "msg":
+			rank = 4
+		case "stream":
+			has |= hasStream
 		case "decky":
-			decky = true
+			has |= hasDecky
 		case "ident":
-			ident = true
+			has |= hasIdent
 		case "extradata":
-			extra = true
+			has |= hasExtraData
+		case "eventid":
+			if strings.HasPrefix(f.Value, cowriePrefix) {
+				has |= hasCowrieID
+			}
+		case "logtype":
+			has |= hasLogType
+		case "node_id":
+			has |= hasNodeID
+		case "event_type":
+			has |= hasEventType
+		case "flow_id", "dest_ip", "stats.uptime":
+			has |= hasFlow
+		case "source.ip", "source.address":
+			has |= hasSource
+		case "ecs.version", "event.action", "event.category", "event.category.0", "event.dataset", "event.kind",
+			"event.module", "event.type", "event.type.0", "observer.name":
+			has |= hasECS
+		}
+		if rank < s.rank {
+			s.rank, s.line = rank, f.Value
+		}
+		if p.maps.any && s.custom == nil {
+			s.custom = p.maps.find(fields, f.Key)
 		}
 	}
-	s.decnet = decky
-	s.split = ident && extra
+	s.docker = has&hasLog != 0 && has&hasStream != 0
+	all := func(bits int) bool { return has&bits == bits }
+	switch {
+	case s.custom != nil:
+		s.dialect = Mapped
+	case all(hasDecky):
+		s.dialect = DECNET
+	case all(hasCowrieID):
+		s.dialect = Cowrie
+	case all(hasLogType | hasNodeID):
+		s.dialect = OpenCanary
+	case all(hasEventType | hasFlow):
+		s.dialect = Suricata
+	case all(hasIdent) && has&(hasExtraData|hasMessage) != 0:
+		s.dialect = Native
+	case all(hasSource | hasECS):
+		s.dialect = ECS
+	}
 	return s
 }
 
 func (p *Parser) parse(x *scratch, r *event.Record, out *event.Event) Verdict {
-	s := shapeOf(r.Fields)
-	switch {
-	case s.decnet:
-		return p.decnetDocument(x, r, r.Fields, s, out)
-	case s.split:
-		return p.splitLine(x, r, out)
-	case s.rank == len(lineKeys):
-		return Verdict{Reason: UnknownShape}
-	default:
-		return p.line(x, r, s.line, out)
+	return p.document(x, r, r.Fields, 0, out)
+}
+
+// document reads a record's fields, or those of a JSON document in it.
+func (p *Parser) document(x *scratch, r *event.Record, fields []event.Field, depth int, out *event.Event) Verdict {
+	s := p.shapeOf(fields)
+	x.text = depth > 0
+	dialect := s.dialect
+	if p.force != None && dialect != p.force {
+		dialect = p.force
+		if s.rank < len(lineKeys) {
+			dialect = None // what is forced is inside the line
+		}
 	}
+	switch dialect {
+	case DECNET:
+		return p.decnetDocument(x, r, fields, &s, out)
+	case Native:
+		return p.splitLine(x, r, fields, out)
+	case Cowrie:
+		return p.cowrie(x, r, fields, out)
+	case OpenCanary:
+		return p.openCanary(x, r, fields, out)
+	case Suricata:
+		return p.suricata(x, r, fields, out)
+	case ECS:
+		return p.ecs(x, r, fields, out)
+	case Mapped:
+		return p.mapped(x, r, fields, s.custom, out)
+	}
+	// Inside a document, only Docker's wrapping has a line: any other text in
+	// it may be the attacker's.
+	if s.rank == len(lineKeys) || depth > 0 && !s.docker {
+		return Verdict{Reason: UnknownShape}
+	}
+	return p.line(x, r, s.line, depth, out)
 }
 
 // line reads a record's line of text.
-func (p *Parser) line(x *scratch, r *event.Record, line string, out *event.Event) Verdict {
+func (p *Parser) line(x *scratch, r *event.Record, line string, depth int, out *event.Event) Verdict {
 	line = strings.TrimSpace(line)
 	switch {
 	case line == "":
@@ -199,44 +313,51 @@ func (p *Parser) line(x *scratch, r *event.Record, line string, out *event.Event
 	case len(line) > MaxText:
 		return Verdict{Reason: TooLarge}
 	case line[0] == '{':
-		return p.document(x, r, line, out)
-	case line[0] == '<' || strings.HasPrefix(line, bom):
-		var f frame
-		if reason := x.parse5424(&f, line); reason != OK {
-			return Verdict{Dialect: DECNET, Reason: reason}
+		if depth == maxNesting {
+			return Verdict{Reason: UnknownShape}
 		}
-		return p.decnet(x, &f, r, out)
+		start := len(x.documents)
+		fields, ok := flatten(x.arena, x.documents, line, maxFields)
+		x.documents = fields
+		if !ok {
+			return Verdict{Dialect: p.force, Reason: BadJSON}
+		}
+		return p.document(x, r, fields[start:], depth+1, out)
+	case p.force > Native:
+		return Verdict{Dialect: p.force, Reason: UnknownShape}
 	default:
+		return p.syslogLine(x, r, line, out)
+	}
+}
+
+// syslogLine reads a line of syslog: RFC 5424, or what older programs write.
+func (p *Parser) syslogLine(x *scratch, r *event.Record, line string, out *event.Event) Verdict {
+	var f frame
+	reason := x.parse5424(&f, line)
+	if reason == OK {
+		return p.decnet(x, &f, r, out)
+	}
+	if reason == BadHeader && parse3164(&f, line) {
+		return p.decnet(x, &f, r, out)
+	}
+	if reason == BadHeader && line[0] != '<' {
 		return Verdict{Reason: UnknownShape}
 	}
+	return Verdict{Dialect: DECNET, Reason: reason}
 }
 
-// document reads a JSON document that came as text.
-func (p *Parser) document(x *scratch, r *event.Record, text string, out *event.Event) Verdict {
-	fields, ok := flatten(x.arena, x.document[:0], text, maxFields)
-	x.document = fields
-	if !ok {
-		return Verdict{Reason: BadJSON}
-	}
-	s := shapeOf(fields)
-	if s.decnet {
-		return p.decnetDocument(x, r, fields, s, out)
-	}
-	return Verdict{Reason: UnknownShape}
-}
-
-// splitLine reads a line that Fluent Bit's syslog-rfc5424 parser took apart.
-// Its pattern looks for the end of the structured data by "]" alone, so both
-// parts are put together again and read by the grammar.
-func (p *Parser) splitLine(x *scratch, r *event.Record, out *event.Event) Verdict {
+// splitLine reads a line that Fluent Bit's syslog-rfc5424 or syslog-rfc3164
+// parser took apart. The former looks for the end of the structured data by
+// "]" alone, so both parts are put together again and read by the grammar.
+func (p *Parser) splitLine(x *scratch, r *event.Record, fields []event.Field, out *event.Event) Verdict {
 	var f frame
 	var data, msg string
-	for i := range r.Fields {
-		value := r.Fields[i].Value
-		if value == "-" && r.Fields[i].Key != "extradata" {
+	for i := range fields {
+		value := fields[i].Value
+		if value == "-" && fields[i].Key != "extradata" {
 			continue
 		}
-		switch r.Fields[i].Key {
+		switch fields[i].Key {
 		case "time":
 			f.time, f.timed = value, true
 		case "host":
@@ -254,71 +375,21 @@ func (p *Parser) splitLine(x *scratch, r *event.Record, out *event.Event) Verdic
 		}
 	}
 	if len(data)+len(msg) > MaxText {
-		return Verdict{Dialect: DECNET, Reason: TooLarge}
+		return Verdict{Dialect: Native, Reason: TooLarge}
+	}
+	if data == "" {
+		f.msg = strings.TrimSpace(msg)
+		return p.decnet(x, &f, r, out)
 	}
 	if msg != "" {
 		data = x.arena.Join(data, " ", msg)
 	}
-	if reason := x.parseBody(&f, data); reason != OK {
+	reason := x.parseBody(&f, data)
+	if reason == OK && f.wrapping() {
+		reason = x.parseWrapped(&f)
+	}
+	if reason != OK {
 		return Verdict{Dialect: DECNET, Reason: reason}
 	}
-	if f.app == wrappedApp && f.proc == "" && f.msgID == "" && !f.relay {
-		if reason := x.parseWrapped(&f); reason != OK {
-			return Verdict{Dialect: DECNET, Reason: reason}
-		}
-	}
-	return p.decnet(x, &f, r, out)
-}
-
-// decnetDocument reads what DECNET's collector made of a line. The line itself
-// says more and is read where it is there: the collector cuts the time to
-// seconds and loses fields behind a "]".
-func (p *Parser) decnetDocument(x *scratch, r *event.Record, fields []event.Field, s shape, out *event.Event) Verdict {
-	var f frame
-	if s.rank == 0 {
-		line := strings.TrimSpace(s.line)
-		if len(line) <= MaxText && x.parse5424(&f, line) == OK {
-			return p.decnet(x, &f, r, out)
-		}
-		x.params = x.params[:0]
-		f = frame{}
-	}
-	f.timed = true
-	var claimed string
-	for i := range fields {
-		key, value := fields[i].Key, fields[i].Value
-		switch key {
-		case "timestamp":
-			f.time = value
-		case "decky":
-			f.host = value
-		case "service":
-			f.app = value
-		case "event_type":
-			f.msgID = value
-		case "attacker_ip":
-			claimed = value
-		case "msg":
-			f.msg = strings.TrimSpace(value)
-		default:
-			if name, ok := strings.CutPrefix(key, "fields."); ok && len(x.params) < maxParams {
-				x.params = append(x.params, event.Field{Key: name, Value: value})
-			}
-		}
-	}
-	for _, field := range [...]*string{&f.time, &f.host, &f.app, &f.msgID} {
-		if *field == "-" {
-			*field = ""
-		}
-	}
-	if f.msgID == "" && f.app == "" {
-		return Verdict{Dialect: DECNET, Reason: NoType}
-	}
-	// The collector falls back to addresses in the message, so its own word
-	// counts only where there is no message.
-	if len(x.params) == 0 && f.msg == "" && claimed != "" {
-		x.params = append(x.params, event.Field{Key: addressFields[0], Value: claimed})
-	}
-	f.relay = len(x.params) > 0
 	return p.decnet(x, &f, r, out)
 }

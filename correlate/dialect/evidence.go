@@ -7,7 +7,7 @@ import (
 )
 
 // decnetEvidence adds what an event of DECNET shows beyond having happened.
-func (p *Parser) decnetEvidence(x *scratch, out *event.Event, class class) {
+func (x *scratch) decnetEvidence(out *event.Event, class class, s *survey) {
 	switch out.Role {
 	case event.Sniffer:
 		x.snifferEvidence(out.Type)
@@ -16,15 +16,18 @@ func (p *Parser) decnetEvidence(x *scratch, out *event.Event, class class) {
 		x.proberEvidence(out.Type)
 		return
 	}
-	x.decnetLogin(class)
+	if s.secret != "" || class.Login {
+		x.decnetLogin(s.secret, class)
+	}
 	if class.Command {
 		x.command(x.commandText(out.Service))
 	}
+	if s.request {
+		x.requestEvidence(out)
+	}
 	switch out.Type {
 	case "session_recorded":
-		if sid := x.get("sid"); sid != "" {
-			x.add(event.Evidence{Kind: event.Session, A: x.value(sid)})
-		}
+		x.session(x.get("sid"))
 	case "rcpt_to", "rcpt_denied", "message_accepted":
 		x.recipients(out)
 	case "file_captured", "message_stored":
@@ -40,29 +43,21 @@ func (p *Parser) decnetEvidence(x *scratch, out *event.Event, class class) {
 	case "http2_settings", "http3_settings":
 		x.settings(out.Type)
 	}
-	x.requestEvidence(out)
 }
 
 // decnetLogin adds the attempt to log in that an event shows.
-func (x *scratch) decnetLogin(class class) {
-	encoded, ok := x.lookup("secret_b64")
-	if ok && strings.IndexByte(encoded, '\n') < 0 {
+func (x *scratch) decnetLogin(encoded string, class class) {
+	c := credential{principal: x.first("principal", "username"), outcome: outcomeOf(x.get("outcome"))}
+	if encoded != "" && strings.IndexByte(encoded, '\n') < 0 {
 		if secret, ok := x.decodeBase64(encoded); ok {
-			kind := x.get("secret_kind")
-			if kind == "" {
-				kind = plaintext
+			c.secret = secret
+			if c.kind = x.get("secret_kind"); c.kind == "" {
+				c.kind = plaintext
 			}
-			x.login(credential{
-				principal: x.first("principal", "username"),
-				kind:      kind,
-				secret:    secret,
-				outcome:   outcomeOf(x.get("outcome")),
-			})
-			return
 		}
 	}
-	if class.Login {
-		x.login(credential{principal: x.first("principal", "username", "dn"), outcome: outcomeOf(x.get("outcome"))})
+	if c.kind != "" || class.Login {
+		x.login(c)
 	}
 }
 
@@ -196,15 +191,17 @@ func (x *scratch) requestEvidence(out *event.Event) {
 	x.readHeaders()
 	if len(x.headers) == 0 {
 		if agent := x.get("user_agent"); agent != "" {
-			x.userAgent(agent)
+			x.agent(agent, x.get("method"), x.get("path"))
 		}
 		return
 	}
 	if agent, ok := x.header("User-Agent"); ok {
-		x.userAgent(agent)
+		x.agent(agent, x.get("method"), x.get("path"))
 	}
 	if mailer, ok := x.header("X-Mailer"); ok {
-		x.fingerprint("http_mailer", mailer)
+		if containsFold(mailer, "gophish") {
+			x.add(event.Evidence{Kind: event.Tool, A: "gophish", B: "x-mailer"})
+		}
 	}
 	if out.Service == "http" || out.Service == "https" {
 		x.claims(out.Addr)

@@ -18,7 +18,7 @@ var dataDir = filepath.Join("..", "..", "testbed", "data")
 
 // recordTime is what Fluent Bit would give the records of the sample logs:
 // later than all of their lines.
-var recordTime = event.FromTime(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
+var recordTime = event.FromTime(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC))
 
 func readLines(t testing.TB, path string) []string {
 	t.Helper()

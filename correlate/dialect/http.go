@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"dossier/correlate/event"
@@ -53,18 +52,18 @@ func (x *scratch) header(name string) (string, bool) {
 	return "", false
 }
 
-// userAgent adds the user agent's fingerprint. How software names itself is
-// the sender's choice; the category and the tool say what the name claims.
-func (x *scratch) userAgent(value string) {
+// agent adds the user agent's fingerprint. How software names itself is the
+// sender's choice; the category and the tool say what the name claims.
+func (x *scratch) agent(value, method, path string) {
+	if value == "" {
+		return
+	}
 	category, tool := agents.match(value)
 	x.put("category", category)
 	x.put("tool", tool)
 	x.put("signals", x.agentSignals(value))
-	x.putAll("method", "path")
-	if value == "" {
-		x.payload = x.payload[:0]
-		return
-	}
+	x.put("method", method)
+	x.put("path", path)
 	x.fingerprint("http_useragent", value)
 }
 
@@ -121,12 +120,17 @@ func lowerByte(c byte) byte {
 	return c
 }
 
-// volatile are the headers that proxies and caches add or change; they say
-// nothing about the client.
-var volatile = []string{
-	"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
-	"x-real-ip", "true-client-ip", "cf-connecting-ip", "via", "x-request-id", "content-length",
-	"cookie", "authorization", "date", "if-modified-since", "if-none-match",
+// volatile says whether proxies and caches add or change a header, so that it
+// says nothing about the client.
+func volatile(lower string) bool {
+	switch lower {
+	case "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
+		"x-real-ip", "true-client-ip", "cf-connecting-ip", "via", "x-request-id", "content-length",
+		"cookie", "authorization", "date", "if-modified-since", "if-none-match":
+		return true
+	default:
+		return false
+	}
 }
 
 // headerOrder adds the fingerprint of which headers come in which order.
@@ -136,19 +140,18 @@ func (x *scratch) headerOrder() {
 		size += len(x.headers[i].Key) + 1
 	}
 	names := x.arena.Grab(size)
-	stable, casing := 0, ""
+	casing := ""
 	for i := range x.headers {
 		name := x.headers[i].Key
-		if slices.ContainsFunc(volatile, func(v string) bool { return strings.EqualFold(v, name) }) {
-			continue
-		}
-		if stable > 0 {
-			names = append(names, '\n')
-		}
+		start := len(names)
 		for j := 0; j < len(name); j++ {
 			names = append(names, lowerByte(name[j]))
 		}
-		stable++
+		if volatile(event.View(names[start:])) {
+			names = names[:start]
+			continue
+		}
+		names = append(names, ',')
 		switch c := casingOf(name); {
 		case casing == "":
 			casing = c
@@ -156,19 +159,20 @@ func (x *scratch) headerOrder() {
 			casing = "mixed"
 		}
 	}
-	if stable == 0 {
+	if len(names) == 0 {
 		return
 	}
-	order := x.arena.Keep(names)
-	sum := sha256.Sum256(event.Bytes(order))
-	hash := x.arena.Keep(hex.AppendEncode(x.arena.Grab(16), sum[:8]))
-	commas := append(x.arena.Grab(len(order)), order...)
-	for i, c := range commas {
-		if c == '\n' {
-			commas[i] = ','
+	order := x.arena.Keep(names[:len(names)-1])
+	// The hash is over the names with a newline between them.
+	lines := append(x.arena.Grab(len(order)), order...)
+	for i, c := range lines {
+		if c == ',' {
+			lines[i] = '\n'
 		}
 	}
-	x.put("order", x.arena.Keep(commas))
+	sum := sha256.Sum256(lines)
+	hash := x.arena.Keep(hex.AppendEncode(x.arena.Grab(16), sum[:8]))
+	x.put("order", order)
 	x.put("casing_category", casing)
 	x.put("tool_guess", orderTool(order))
 	x.fingerprint("http_quirks", hash)
@@ -201,12 +205,12 @@ func casingOf(name string) string {
 // orderTool names the client whose first headers come in this order.
 func orderTool(order string) string {
 	for _, known := range [...]struct{ order, tool string }{
-		{"host\nuser-agent\naccept-encoding\naccept\nconnection", "python-requests"},
-		{"host\nuser-agent\naccept-encoding", "go-http-client"},
-		{"host\nuser-agent\naccept", "curl"},
-		{"host\nconnection\nuser-agent", "nmap-nse"},
+		{"host,user-agent,accept-encoding,accept,connection", "python-requests"},
+		{"host,user-agent,accept-encoding", "go-http-client"},
+		{"host,user-agent,accept", "curl"},
+		{"host,connection,user-agent", "nmap-nse"},
 	} {
-		if rest, ok := strings.CutPrefix(order, known.order); ok && (rest == "" || rest[0] == '\n') {
+		if rest, ok := strings.CutPrefix(order, known.order); ok && (rest == "" || rest[0] == ',') {
 			return known.tool
 		}
 	}
@@ -221,15 +225,19 @@ func (x *scratch) claims(own netip.Addr) {
 		if !ok {
 			continue
 		}
-		addr, ok := claimed(value, name == "Forwarded")
-		if !ok {
-			continue
+		if x.claim(name, value, own) {
+			return
 		}
-		if addr != own {
-			x.add(event.Evidence{Kind: event.Leak, A: x.address(addr), B: name, C: addressCategory(addr)})
-		}
-		return
 	}
+}
+
+// claim adds the address in a proxy header and returns whether there was one.
+func (x *scratch) claim(name, value string, own netip.Addr) bool {
+	addr, ok := claimed(value, name == "Forwarded")
+	if ok && addr != own {
+		x.add(event.Evidence{Kind: event.Leak, A: x.address(addr), B: name, C: addressCategory(addr)})
+	}
+	return ok
 }
 
 // address returns an address in canonical form.

@@ -12,31 +12,46 @@ import (
 type scratch struct {
 	arena   *event.Arena
 	secrets Secrets
-	// params has the named values of the line or document at hand.
+	// params has the named values of the line or document at hand: what was
+	// read into own, or the fields of somebody else's document.
 	params []event.Field
+	own    []event.Field
+	// text says that the document came as text, not as a record's own
+	// fields, from which Fluent Bit takes the time.
+	text bool
+	// documents has the fields of JSON documents that came as text.
+	documents []event.Field
 	// headers has the HTTP headers of the request at hand.
 	headers []event.Field
 	// payload is the payload of the evidence at hand.
 	payload []event.Field
-	// document has the fields of a JSON document that came as text.
-	document []event.Field
 	// evidence is what was found so far.
 	evidence []event.Evidence
 }
 
-// reset forgets the last record, so that a pooled scratch holds nothing of
-// its chunk.
+// reset forgets the last record: a pooled scratch must hold no view of a
+// chunk that is gone.
 func (x *scratch) reset() {
-	x.arena = nil
-	clear(x.params)
+	x.arena, x.params, x.text = nil, nil, false
+	clear(x.own)
+	clear(x.documents)
 	clear(x.headers)
 	clear(x.payload)
-	clear(x.document)
 	clear(x.evidence)
-	x.params, x.headers = x.params[:0], x.headers[:0]
+	x.own, x.documents, x.headers = x.own[:0], x.documents[:0], x.headers[:0]
 	x.payload, x.evidence = x.payload[:0], x.evidence[:0]
-	x.document = x.document[:0]
 }
+
+// keep adds a parameter of a line.
+func (x *scratch) keep(key, value string) {
+	if len(x.own) < maxParams {
+		x.own = append(x.own, event.Field{Key: key, Value: value})
+		x.params = x.own
+	}
+}
+
+// document makes the fields of a document the parameters at hand.
+func (x *scratch) document(fields []event.Field) { x.params = fields }
 
 // lookup returns the last parameter named key: where a name comes twice, the
 // last one counts, as it does for DECNET.
@@ -71,11 +86,16 @@ func (x *scratch) first(keys ...string) string {
 
 // int returns the parameter named key as a number.
 func (x *scratch) int(key string) (int64, bool) {
-	v, ok := x.lookup(key)
-	if !ok {
+	v, _ := x.lookup(key)
+	return parseInt(v)
+}
+
+// parseInt reads a decimal number.
+func parseInt(s string) (int64, bool) {
+	if s == "" || len(s) > 20 {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
+	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
 	return n, err == nil
 }
 

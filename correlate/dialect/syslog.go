@@ -2,8 +2,6 @@ package dialect
 
 import (
 	"strings"
-
-	"dossier/correlate/event"
 )
 
 const (
@@ -53,10 +51,15 @@ func (x *scratch) parse5424(f *frame, line string) Reason {
 	if reason := x.parseBody(f, rest); reason != OK {
 		return reason
 	}
-	if f.app == wrappedApp && f.proc == "" && f.msgID == "" && !f.relay {
+	if f.wrapping() {
 		return x.parseWrapped(f)
 	}
 	return OK
+}
+
+// wrapping says whether a relay may have wrapped a line in f.
+func (f *frame) wrapping() bool {
+	return f.app == wrappedApp && f.proc == "" && f.msgID == "" && !f.relay
 }
 
 // cutPriority cuts "<PRI>" off a line.
@@ -137,8 +140,14 @@ func (x *scratch) parseBody(f *frame, s string) Reason {
 // parseElement reads an SD-ELEMENT behind its "[" and returns what follows
 // its "]". Parameters are kept of the relay element alone.
 func (x *scratch) parseElement(f *frame, s string) (rest string, ok bool) {
-	end := strings.IndexAny(s, " ]")
-	if end <= 0 || strings.ContainsAny(s[:end], "=\"[") {
+	end := 0
+	for end < len(s) && s[end] != ' ' && s[end] != ']' {
+		if c := s[end]; c == '=' || c == '"' || c == '[' {
+			return "", false
+		}
+		end++
+	}
+	if end == 0 {
 		return "", false
 	}
 	relay := s[:end] == relayID
@@ -154,12 +163,20 @@ func (x *scratch) parseElement(f *frame, s string) (rest string, ok bool) {
 		if s[0] == ']' {
 			return s[1:], true
 		}
-		s = strings.TrimLeft(s, " ")
+		for s != "" && s[0] == ' ' {
+			s = s[1:]
+		}
 		if s != "" && s[0] == ']' {
 			return s[1:], true
 		}
-		eq := strings.IndexByte(s, '=')
-		if eq <= 0 || eq > maxParamName || len(s) < eq+3 || s[eq+1] != '"' || !paramName(s[:eq]) {
+		eq := 0
+		for eq < len(s) && s[eq] != '=' {
+			if c := s[eq]; c <= ' ' || c >= 0x7f || c == '"' || c == ']' {
+				return "", false
+			}
+			eq++
+		}
+		if eq == 0 || eq > maxParamName || len(s) < eq+3 || s[eq+1] != '"' {
 			return "", false
 		}
 		name := s[:eq]
@@ -168,22 +185,13 @@ func (x *scratch) parseElement(f *frame, s string) (rest string, ok bool) {
 			return "", false
 		}
 		s = after
-		if relay && len(x.params) < maxParams {
-			x.params = append(x.params, event.Field{Key: name, Value: value})
+		if relay {
+			x.keep(name, value)
 		}
 		if s == "" || s[0] != ' ' && s[0] != ']' {
 			return "", false
 		}
 	}
-}
-
-func paramName(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ']' {
-			return false
-		}
-	}
-	return true
 }
 
 // parseValue reads a PARAM-VALUE behind its opening quote, and its closing

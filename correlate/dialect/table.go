@@ -9,6 +9,9 @@ type class struct {
 	// Command says that the type carries a command line, Login that it is an
 	// attempt to authenticate.
 	Command, Login bool
+	// Established says that events of the type come after a TCP handshake
+	// where the protocol below is TCP.
+	Established bool
 }
 
 // The classes that the table is made of.
@@ -22,6 +25,8 @@ var (
 	command     = class{Kind: event.Interaction, Phase: event.Exfil, Command: true}
 	commandOnly = class{Kind: event.Interaction, Command: true}
 	exfil       = class{Kind: event.Interaction, Phase: event.Exfil}
+	talk        = class{Kind: event.Scan, Phase: event.Recon, Established: true}
+	use         = class{Kind: event.Interaction, Established: true}
 	exfilScan   = class{Kind: event.Scan, Phase: event.Exfil}
 )
 
@@ -75,6 +80,69 @@ var table = [dialectCount]map[string]class{
 		"jarm_fingerprint": scan, "hassh_fingerprint": scan, "tcpfp_fingerprint": scan,
 		"icmp_error_leak": scan, "icmp6_error_leak": scan, "fingerprint_rotated": scan,
 		"prober_error": scan, "prober_startup": scan,
+	},
+	Native: {
+		"auth_failure": login, "auth_success": login, "invalid_user": recon, "too_many_attempts": scan,
+		"connect": recon, "disconnect": scan, "bad_banner": recon, "no_banner": recon,
+		"negotiation_failure": recon, "pam_failure": scan,
+	},
+	Cowrie: {
+		"cowrie.session.connect": recon, "cowrie.session.closed": scan,
+		"cowrie.client.version": recon, "cowrie.client.kex": recon, "cowrie.client.fingerprint": recon,
+		"cowrie.client.size": scan, "cowrie.client.var": scan, "cowrie.client.malformed_packet": scan,
+		"cowrie.login.failed": login, "cowrie.login.success": login,
+		"cowrie.command.input": command, "cowrie.session.input": command,
+		"cowrie.command.failed": interaction, "cowrie.command.success": interaction,
+		"cowrie.command.chpasswd":             interaction,
+		"cowrie.session.file_download":        exfil,
+		"cowrie.session.file_download.failed": exfil,
+		"cowrie.session.file_upload":          exfil,
+		"cowrie.direct-tcpip.request":         interaction, "cowrie.direct-tcpip.data": interaction,
+		"cowrie.direct-tcpip.ja4": interaction, "cowrie.direct-tcpip.ja4h": interaction,
+		"cowrie.direct-tcpip.redirect": interaction, "cowrie.direct-tcpip.tunnel": interaction,
+		"cowrie.tunnelproxy-tcpip.data": interaction,
+		"cowrie.telnet.option":          scan, "cowrie.telnet.error": scan,
+		"cowrie.telnet.exploit_attempt": recon, "cowrie.telnet.exploit_success": {Kind: event.Interaction, Login: true},
+		"cowrie.log.closed": interaction,
+		// What Cowrie says about its own work.
+		"cowrie.log.open": noise, "cowrie.session.params": noise, "cowrie.pool_client": noise,
+		"cowrie.proxy.backend_connected": noise, "cowrie.proxy.backend_disconnected": noise,
+		"cowrie.proxy.backend_connect_error": noise, "cowrie.proxy.client_disconnect": noise,
+		"cowrie.proxy.ssh": noise,
+	},
+	// By logtype; MongoDB's by action.
+	OpenCanary: {
+		"1000": noise, "1001": noise, "1002": noise, "1003": noise, "1004": noise, "1005": noise, "1006": noise,
+		"2000": login, "2001": recon,
+		"3000": recon, "3001": login, "3002": recon, "3003": recon,
+		"4000": recon, "4001": recon, "4002": login,
+		"5000": exfil, "5001": recon, "5002": recon, "5003": recon, "5004": recon, "5005": recon,
+		"6001": login, "6002": recon, "7001": login, "8001": login,
+		"9001": login, "9002": login, "9003": recon,
+		"10001": {Kind: event.Interaction, Phase: event.Exfil, Command: true},
+		"11001": recon, "12001": login, "13001": command, "14001": recon, "15001": recon,
+		"16001": command, "17001": command, "18001": recon, "18002": recon,
+		"18003": command, "18004": command, "18005": command, "19001": interaction,
+		"connection": recon, "auth_attempt": login, "command": command, "error": noise, "disconnect": scan,
+		"99000": scan, "99001": scan, "99002": scan, "99003": scan, "99004": scan,
+		"99005": scan, "99006": scan, "99007": scan, "99008": scan, "99009": scan,
+	},
+	// What depends on more than the type is strengthened by suricataClass.
+	Suricata: {
+		"alert": scan, "http": talk, "tls": talk, "quic": recon, "ssh": talk, "dns": recon, "smtp": use, "ftp": talk,
+		"ftp_data": {Kind: event.Interaction, Phase: event.Exfil, Established: true},
+		"tftp":     {Kind: event.Interaction, Phase: event.Exfil, Command: true},
+		"fileinfo": {Kind: event.Scan, Established: true}, "rfb": talk, "rdp": talk, "smb": talk,
+		"snmp": command, "sip": recon, "flow": recon,
+		"krb5": talk, "ike": recon, "nfs": use, "dcerpc": talk, "dhcp": scan, "mqtt": use, "pgsql": use, "modbus": use,
+		"dnp3": talk, "enip": talk, "bittorrent_dht": scan, "telnet": talk, "ldap": talk, "pop3": talk, "imap": talk,
+		"drop": scan, "frame": scan, "anomaly": noise,
+		// The same again, one direction at a time, or about Suricata itself.
+		"netflow": noise, "stats": noise, "metadata": noise, "template": noise, "engine": noise,
+	},
+	// By what the fields say was done.
+	ECS: {
+		"login": login, "command": command, "file": exfil, "request": talk, "query": recon, "connection": recon, "event": scan,
 	},
 }
 

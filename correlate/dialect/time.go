@@ -29,6 +29,9 @@ func parseTime(s string) (event.Time, bool) {
 	if len(s) < len("20060102") || len(s) > 64 {
 		return event.Never, false
 	}
+	if t, ok := parseUTC(s); ok {
+		return t, t > event.Never
+	}
 	days, rest, ok := parseDate(s)
 	if !ok {
 		return event.Never, false
@@ -41,6 +44,35 @@ func parseTime(s string) (event.Time, bool) {
 	}
 	t := event.Time(days*86400*1e6 + micros)
 	return t, t > event.Never
+}
+
+// parseUTC reads the two forms that most lines have, fast:
+// YYYY-MM-DDTHH:MM:SS.ffffff+00:00 and the same with Z.
+func parseUTC(s string) (event.Time, bool) {
+	const layout = "0000-00-00T00:00:00.000000"
+	if len(s) <= len(layout) || s[26:] != "+00:00" && s[26:] != "Z" ||
+		s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' || s[19] != '.' {
+		return event.Never, false
+	}
+	var bad byte
+	num := func(i, n int) int64 {
+		v := int64(0)
+		for _, c := range []byte(s[i : i+n]) {
+			c -= '0'
+			if c > 9 {
+				bad = 1
+			}
+			v = v*10 + int64(c)
+		}
+		return v
+	}
+	year, month, day := num(0, 4), num(5, 2), num(8, 2)
+	hour, minute, second, micros := num(11, 2), num(14, 2), num(17, 2), num(20, 6)
+	if bad != 0 || year == 0 || month-1 > 11 || month == 0 || day == 0 || day > daysIn(year, month) ||
+		hour > 23 || minute > 59 || second > 59 {
+		return event.Never, false
+	}
+	return event.Time((civil(year, month, day)*86400+hour*3600+minute*60+second)*1e6 + micros), true
 }
 
 // parseDate reads the date at the start of s and returns it in days since

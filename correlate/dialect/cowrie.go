@@ -1,0 +1,174 @@
+package dialect
+
+import (
+	"strings"
+
+	"dossier/correlate/event"
+)
+
+const cowriePrefix = "cowrie."
+
+// cowrie reads a document of Cowrie's jsonlog output, versions 2 and 3.
+func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *event.Event) Verdict {
+	x.document(fields)
+	v := Verdict{Dialect: Cowrie}
+	kind, _ := x.lookup("eventid")
+	class := classify(Cowrie, kind)
+	text, named := x.lookup("src_ip")
+	addr, reason := attacker(text, named)
+	if reason != OK {
+		if reason == NoAddress && class.Kind == event.Noise {
+			reason = SensorEvent
+		}
+		v.Reason = reason
+		return v
+	}
+	if class.Kind == event.Noise {
+		v.Reason = SensorReport
+		return v
+	}
+	out.Addr = addr
+	v.ClockSkew = x.when(out, r, "timestamp")
+	out.Type = x.arena.Name(kind, event.MaxService)
+	out.Kind, out.Phase = class.Kind, class.Phase
+	out.Decky = p.decky(x, x.get("sensor"))
+	out.Service = x.cowrieService(kind)
+	out.Handshake = true // every event comes after accept
+	x.cowrieEvidence(kind, class)
+	out.Evidence = x.arena.Evidence(x.evidence)
+	return v
+}
+
+// when sets an event's time from the parameter named key and returns whether
+// the clock is wrong. A record's own fields may lack it: Fluent Bit's parser
+// takes the time out.
+func (x *scratch) when(out *event.Event, r *event.Record, key string) (skewed bool) {
+	text, named := x.lookup(key)
+	own, known := parseTime(text)
+	out.Time, skewed = settle(own, known, r.Time)
+	return skewed && (named || x.text)
+}
+
+// cowrieService returns the protocol. Version 2 names it only where a session
+// starts; what doesn't tell is SSH, which most sessions are.
+func (x *scratch) cowrieService(kind string) string {
+	if protocol := x.get("protocol"); protocol != "" {
+		return x.arena.Name(protocol, event.MaxService)
+	}
+	if strings.HasPrefix(kind, "cowrie.telnet.") {
+		return "telnet"
+	}
+	return "ssh"
+}
+
+func (x *scratch) cowrieEvidence(kind string, class class) {
+	switch kind {
+	case "cowrie.session.connect", "cowrie.session.closed", "cowrie.log.closed":
+		x.session(x.get("session"))
+	case "cowrie.client.version":
+		x.fingerprint("ssh_client_banner", x.get("version"))
+	case "cowrie.client.kex":
+		algorithms := x.get("hasshAlgorithms")
+		x.put("algorithms", algorithms)
+		x.fingerprint("hassh", x.get("hassh"))
+		if kex, _, _ := strings.Cut(algorithms, ";"); kex != "" {
+			x.add(event.Evidence{Kind: event.KexOrder, A: x.value(kex)})
+		}
+	case "cowrie.client.fingerprint":
+		x.putAll("type", "username")
+		x.fingerprint("ssh_public_key", x.get("fingerprint"))
+	case "cowrie.login.failed":
+		x.cowrieLogin(event.Failure)
+	case "cowrie.login.success":
+		x.cowrieLogin(event.Success)
+	case "cowrie.command.input", "cowrie.session.input":
+		if input, _ := x.lookup("input"); !secretRealm(x.get("realm")) {
+			x.command(input)
+		}
+	case "cowrie.command.chpasswd":
+		x.technique("T1098", kind)
+	case "cowrie.session.file_download":
+		x.file(x.digest("shasum"), x.get("url"), "file", "destfile")
+	case "cowrie.session.file_download.failed":
+		x.file("", x.get("url"), "url", "error")
+	case "cowrie.session.file_upload":
+		x.file(x.digest("shasum"), "", "file", "filename")
+	case "cowrie.direct-tcpip.request":
+		x.technique("T1090", kind)
+	case "cowrie.direct-tcpip.ja4":
+		x.fingerprint("ja4", x.get("ja4"))
+	case "cowrie.direct-tcpip.ja4h":
+		x.fingerprint("ja4h", x.get("ja4h"))
+	case "cowrie.telnet.exploit_attempt":
+		x.technique("T1190", x.get("cve"))
+	case "cowrie.telnet.exploit_success":
+		x.technique("T1190", x.get("cve"))
+		x.login(credential{principal: x.get("username"), outcome: event.Success})
+	}
+}
+
+// secretRealm says whether what is typed into a program is a secret.
+func secretRealm(realm string) bool {
+	switch realm {
+	case "passwd", "sudo", "su", "chpasswd", "login":
+		return true
+	default:
+		return false
+	}
+}
+
+func (x *scratch) cowrieLogin(outcome event.Outcome) {
+	c := credential{outcome: outcome}
+	c.principal, _ = x.lookup("username")
+	if password, ok := x.lookup("password"); ok {
+		c.kind, c.secret = plaintext, password
+	} else if key := x.get("fingerprint"); key != "" {
+		c.kind, c.secret = "publickey", key
+	}
+	x.login(c)
+}
+
+// session adds a session's id.
+func (x *scratch) session(id string) {
+	if id != "" {
+		x.add(event.Evidence{Kind: event.Session, A: x.value(id)})
+	}
+}
+
+// technique adds an ATT&CK technique, recognised by what.
+func (x *scratch) technique(id, what string) {
+	x.add(event.Evidence{Kind: event.Technique, A: id, B: x.value(what)})
+}
+
+// tool adds a tool, recognised by what.
+func (x *scratch) tool(name, what string) {
+	x.add(event.Evidence{Kind: event.Tool, A: name, B: what})
+}
+
+// file adds a file with the parameters named by keys. Without a digest and a
+// URL there is nothing to know it by.
+func (x *scratch) file(digest, url, kind string, keys ...string) {
+	if digest == "" && url == "" {
+		x.payload = x.payload[:0]
+		return
+	}
+	x.putAll(keys...)
+	x.add(event.Evidence{Kind: event.Artifact, A: digest, B: x.url(url), C: kind})
+}
+
+// url repairs and caps a URL. The password in it is a secret like any other.
+func (x *scratch) url(s string) string {
+	if x.secrets != Plain {
+		if scheme := strings.Index(s, "://"); scheme >= 0 {
+			authority := s[scheme+3:]
+			if end := strings.IndexAny(authority, "/?#"); end >= 0 {
+				authority = authority[:end]
+			}
+			at := strings.LastIndexByte(authority, '@')
+			if colon := strings.IndexByte(authority, ':'); at >= 0 && colon >= 0 && colon < at {
+				s = x.arena.Join(s[:scheme+3+colon], ":***", s[scheme+3+at:])
+			}
+		}
+	}
+	return x.value(s)
+}

@@ -1,0 +1,489 @@
+package dialect
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dossier/correlate/event"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxFieldMaps bounds the field maps of one file.
+const maxFieldMaps = 64
+
+// FieldMap teaches a Parser a sensor that writes flat JSON: by which fields a
+// record is known, and which field means what. Nested objects are flattened
+// with dots, array elements numbered from 0.
+type FieldMap struct {
+	// Name is the sensor's name, in lower case.
+	Name string `yaml:"name"`
+	// Match has the fields a record must have, with their values; "*" stands
+	// for any. All must hold.
+	Match map[string]string `yaml:"match"`
+	// Fields says where what stands.
+	Fields FieldNames `yaml:"fields"`
+	// Fingerprints has the fields of fingerprints by their types ("ja3",
+	// "hassh").
+	Fingerprints map[string]Names `yaml:"fingerprints"`
+	// Set has values for what no field says: decky, service, type,
+	// secret_kind.
+	Set map[string]string `yaml:"set"`
+	// Services renames services.
+	Services map[string]string `yaml:"services"`
+	// Types says what the values of the type field mean: noise, scan, recon,
+	// login, command, transfer, interaction, or drop. A type that isn't named
+	// is judged by what the record has.
+	Types map[string]string `yaml:"types"`
+	// Success and Failure are the words of the outcome field, beside the
+	// usual ones.
+	Success Names `yaml:"success"`
+	Failure Names `yaml:"failure"`
+	// Handshake names the services whose events come after a TCP handshake;
+	// "*" stands for all.
+	Handshake Names `yaml:"handshake"`
+}
+
+// FieldNames has the fields for each meaning; of several the first one that
+// says something counts.
+type FieldNames struct {
+	Time       Names `yaml:"time"`
+	Address    Names `yaml:"address"`
+	Decoy      Names `yaml:"decoy"` // the decoy's address
+	Decky      Names `yaml:"decky"` // the decoy's name
+	Service    Names `yaml:"service"`
+	Port       Names `yaml:"port"` // the decoy's port, where no service is named
+	Type       Names `yaml:"type"`
+	Session    Names `yaml:"session"`
+	Principal  Names `yaml:"principal"`
+	Secret     Names `yaml:"secret"`
+	SecretKind Names `yaml:"secret_kind"`
+	Outcome    Names `yaml:"outcome"`
+	Command    Names `yaml:"command"`
+	SHA256     Names `yaml:"sha256"`
+	URL        Names `yaml:"url"`
+	UserAgent  Names `yaml:"user_agent"`
+	Method     Names `yaml:"method"`
+	Path       Names `yaml:"path"`
+	Size       Names `yaml:"size"`
+}
+
+// Names is a list of names; in YAML one name may stand alone.
+type Names []string
+
+// UnmarshalYAML reads a name or a list of names.
+func (n *Names) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		*n = Names{node.Value}
+		return nil
+	}
+	var list []string
+	if err := node.Decode(&list); err != nil {
+		return err
+	}
+	*n = list
+	return nil
+}
+
+// ReadFieldMaps reads field maps from YAML, one a document. Names it doesn't
+// know are errors.
+func ReadFieldMaps(r io.Reader) ([]FieldMap, error) {
+	dec := yaml.NewDecoder(r)
+	dec.KnownFields(true)
+	var all []FieldMap
+	for len(all) <= maxFieldMaps {
+		var m FieldMap
+		err := dec.Decode(&m)
+		if errors.Is(err, io.EOF) {
+			if len(all) == 0 {
+				return nil, errors.New("no field map in it")
+			}
+			return all, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("field map %d: %w", len(all)+1, err)
+		}
+		if err := m.validate(); err != nil {
+			return nil, fmt.Errorf("field map %d (%q): %w", len(all)+1, m.Name, err)
+		}
+		all = append(all, m)
+	}
+	return nil, fmt.Errorf("more than %d field maps", maxFieldMaps)
+}
+
+// meanings are the words of FieldMap.Types.
+var meanings = map[string]class{
+	"noise": noise, "scan": scan, "recon": recon, "login": login, "command": command, "transfer": exfil,
+	"interaction": interaction,
+}
+
+const dropWord = "drop"
+
+// settable are the names of FieldMap.Set.
+var settable = []string{"decky", "service", "type", "secret_kind"}
+
+func (m *FieldMap) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if m.Name == "" || strings.Trim(m.Name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+		bad("name is %q: it must be lower-case letters, digits, - and _", m.Name)
+	}
+	if len(m.Match) == 0 {
+		bad(`match is empty: name the fields that tell this sensor's records from others, as "field: value" or "field: '*'"`)
+	}
+	if len(m.Fields.Address) == 0 {
+		bad("fields.address is missing: name the field with the attacker's address")
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.Types)) {
+		if _, ok := meanings[m.Types[key]]; !ok && m.Types[key] != dropWord {
+			bad("types.%s is %q: it must be one of %s, %s", key, m.Types[key],
+				strings.Join(slices.Sorted(maps.Keys(meanings)), ", "), dropWord)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.Set)) {
+		if !slices.Contains(settable, key) {
+			bad("set.%s: only %s can be set", key, strings.Join(settable, ", "))
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(m.Fingerprints)) {
+		if kind == "" || len(kind) > 32 || strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+			bad("fingerprints.%s: a type is lower-case letters, digits and _", kind)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// fieldMap is a FieldMap made ready.
+type fieldMap struct {
+	FieldMap
+	types        map[string]class
+	drop         map[string]bool
+	fingerprints []fingerprintField
+	handshake    map[string]bool
+	anyHandshake bool
+}
+
+type fingerprintField struct {
+	kind   string
+	fields Names
+}
+
+// fieldMaps finds the field map of a record by the names of its fields.
+type fieldMaps struct {
+	any   bool
+	byKey map[string][]*fieldMap
+}
+
+func newFieldMaps(list []FieldMap) fieldMaps {
+	f := fieldMaps{any: len(list) > 0, byKey: make(map[string][]*fieldMap)}
+	for i := range list {
+		m := prepare(list[i])
+		// Any of the fields could be the key; one is enough, since all must
+		// be there.
+		key := slices.Sorted(maps.Keys(m.Match))[0]
+		f.byKey[key] = append(f.byKey[key], m)
+	}
+	return f
+}
+
+func prepare(source FieldMap) *fieldMap {
+	m := &fieldMap{FieldMap: source, types: map[string]class{}, drop: map[string]bool{}, handshake: map[string]bool{}}
+	for kind, word := range source.Types {
+		if word == dropWord {
+			m.drop[kind] = true
+		} else {
+			m.types[kind] = meanings[word]
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(source.Fingerprints)) {
+		m.fingerprints = append(m.fingerprints, fingerprintField{kind, source.Fingerprints[kind]})
+	}
+	for _, service := range source.Handshake {
+		m.handshake[service] = true
+	}
+	m.anyHandshake = m.handshake["*"]
+	return m
+}
+
+// find returns the field map that knows a record, by one of its names.
+func (f *fieldMaps) find(fields []event.Field, key string) *fieldMap {
+	for _, m := range f.byKey[key] {
+		if m.matches(fields) {
+			return m
+		}
+	}
+	return nil
+}
+
+func (m *fieldMap) matches(fields []event.Field) bool {
+	for key, want := range m.Match {
+		found := false
+		for i := range fields {
+			if fields[i].Key == key && (want == "*" || fields[i].Value == want) {
+				found = true
+				break
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// mapped reads a document by a field map.
+func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fieldMap, out *event.Event) Verdict {
+	x.document(fields)
+	v := Verdict{Dialect: Mapped}
+	if m == &ecsMap {
+		v.Dialect = ECS
+	}
+	n := &m.Fields
+	kind := m.or("type", x.first(n.Type...))
+	if m.drop[kind] {
+		v.Reason = SensorReport
+		return v
+	}
+	command := x.first(n.Command...)
+	class, typed := m.types[kind]
+	if !typed {
+		class = classify(ECS, x.meaning(m, command))
+	}
+	addr, decoy, reason := p.mappedSides(x, n)
+	if reason != OK {
+		if reason == NoAddress && class.Kind == event.Noise {
+			reason = SensorEvent
+		}
+		v.Reason = reason
+		return v
+	}
+	out.Addr = addr
+	v.ClockSkew = x.mappedTime(out, r, n.Time)
+	if kind == "" {
+		kind = x.meaning(m, command)
+	}
+	out.Type = x.arena.Name(kind, event.MaxService)
+	out.Kind, out.Phase = class.Kind, class.Phase
+	service := m.or("service", x.first(n.Service...))
+	if renamed, ok := m.Services[service]; ok {
+		service = renamed
+	}
+	if service == "" {
+		service = portService(x.first(n.Port...))
+	}
+	out.Service = x.arena.Name(service, event.MaxService)
+	decky := m.or("decky", x.first(n.Decky...))
+	if decky == "" && decoy.IsValid() {
+		decky = p.decoyName(x, decoy)
+	}
+	out.Decky = p.decky(x, decky)
+	out.Handshake = m.anyHandshake || m.handshake[service] || m == &ecsMap && class.Established && x.get("network.transport") == "tcp"
+	for _, key := range n.Size {
+		if size, ok := x.int(key); ok && size >= mebibyte {
+			out.Large = true
+		}
+	}
+	x.mappedEvidence(m, class, command, out)
+	out.Evidence = x.arena.Evidence(x.evidence)
+	return v
+}
+
+// or returns value, or what the map sets for name where there is none.
+func (m *fieldMap) or(name, value string) string {
+	if value == "" {
+		return m.Set[name]
+	}
+	return value
+}
+
+// meaning judges a record by what it has.
+func (x *scratch) meaning(m *fieldMap, command string) string {
+	n := &m.Fields
+	switch {
+	case m == &ecsMap && x.hasCategory("authentication"):
+		return "login"
+	case command != "":
+		return "command"
+	case x.has(n.Secret):
+		return "login"
+	case x.has(n.SHA256):
+		return "file"
+	case x.has(n.UserAgent), x.has(n.Method):
+		return "request"
+	case m == &ecsMap && x.has(Names{"dns.question.name"}):
+		return "query"
+	default:
+		return "connection"
+	}
+}
+
+// has says whether one of the parameters is there and not empty.
+func (x *scratch) has(names Names) bool { return x.first(names...) != "" }
+
+// mappedSides returns the attacker's address and, where the record names it,
+// the decoy's.
+func (p *Parser) mappedSides(x *scratch, n *FieldNames) (addr, decoy netip.Addr, reason Reason) {
+	text, named := "", false
+	for _, key := range n.Address {
+		if text, named = x.lookup(key); named {
+			break
+		}
+	}
+	addr, reason = attacker(text, named)
+	if reason != OK {
+		return addr, decoy, reason
+	}
+	decoy, known := event.ParseAddress(x.first(n.Decoy...))
+	if known && len(p.decoys) > 0 {
+		f, reason := p.sides(addr, decoy, true)
+		return f.attacker, f.decoy, reason
+	}
+	if len(p.decoys) > 0 && within(addr, p.decoys) {
+		return addr, decoy, DecoysOnly
+	}
+	return addr, decoy, OK
+}
+
+// mappedTime sets the event's time from an ISO 8601 time stamp or a number of
+// seconds, milliseconds or microseconds since 1970, told apart by its size.
+func (x *scratch) mappedTime(out *event.Event, r *event.Record, names Names) (skewed bool) {
+	text := x.first(names...)
+	own, known := parseTime(text)
+	if !known {
+		own, known = parseEpoch(text)
+	}
+	out.Time, skewed = settle(own, known, r.Time)
+	return skewed && (text != "" || x.text)
+}
+
+// parseEpoch reads a number of seconds, milliseconds or microseconds.
+func parseEpoch(s string) (event.Time, bool) {
+	whole, frac, _ := strings.Cut(s, ".")
+	if len(whole) < 9 || len(whole) > 16 {
+		return event.Never, false
+	}
+	n, ok := digits(whole, 0, len(whole))
+	if !ok {
+		return event.Never, false
+	}
+	unit := int64(1)
+	switch {
+	case len(whole) <= 11:
+		unit = 1e6
+	case len(whole) <= 14:
+		unit = 1e3
+	}
+	t := n * unit
+	for i := 0; i < len(frac) && unit > 1; i++ {
+		d, ok := digits(frac, i, 1)
+		if !ok {
+			return event.Never, false
+		}
+		unit /= 10
+		t += d * unit
+	}
+	return event.Time(t), true
+}
+
+func (x *scratch) mappedEvidence(m *fieldMap, class class, command string, out *event.Event) {
+	n := &m.Fields
+	if class.Login {
+		c := credential{principal: x.first(n.Principal...), outcome: m.outcome(x.first(n.Outcome...))}
+		for _, key := range n.Secret {
+			if secret, ok := x.lookup(key); ok {
+				c.secret = secret
+				if c.kind = m.or("secret_kind", x.first(n.SecretKind...)); c.kind == "" {
+					c.kind = plaintext
+				}
+				break
+			}
+		}
+		x.login(c)
+	}
+	if class.Command {
+		x.command(command)
+	}
+	x.session(x.first(n.Session...))
+	x.agent(x.first(n.UserAgent...), x.first(n.Method...), x.first(n.Path...))
+	for i := range m.fingerprints {
+		f := &m.fingerprints[i]
+		x.fingerprint(f.kind, x.first(f.fields...))
+	}
+	digest, url := "", x.first(n.URL...)
+	for _, key := range n.SHA256 {
+		if digest = x.digest(key); digest != "" {
+			break
+		}
+	}
+	if digest != "" || class == exfil {
+		x.file(digest, url, "file")
+	}
+}
+
+func (m *fieldMap) outcome(word string) event.Outcome {
+	switch {
+	case slices.Contains(m.Success, word):
+		return event.Success
+	case slices.Contains(m.Failure, word):
+		return event.Failure
+	default:
+		return outcomeOf(word)
+	}
+}
+
+// portService names the service that a port stands for.
+func portService(port string) string {
+	switch port {
+	case "21":
+		return "ftp"
+	case "22", "2222":
+		return "ssh"
+	case "23", "2323":
+		return "telnet"
+	case "25", "587":
+		return "smtp"
+	case "53":
+		return "dns"
+	case "69":
+		return "tftp"
+	case "80", "8080":
+		return "http"
+	case "110":
+		return "pop3"
+	case "143":
+		return "imap"
+	case "161":
+		return "snmp"
+	case "389":
+		return "ldap"
+	case "443", "8443":
+		return "https"
+	case "445":
+		return "smb"
+	case "1433":
+		return "mssql"
+	case "1883":
+		return "mqtt"
+	case "3306":
+		return "mysql"
+	case "3389":
+		return "rdp"
+	case "5060":
+		return "sip"
+	case "5432":
+		return "postgres"
+	case "5900":
+		return "vnc"
+	case "6379":
+		return "redis"
+	case "27017":
+		return "mongodb"
+	default:
+		return ""
+	}
+}

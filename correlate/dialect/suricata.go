@@ -1,0 +1,437 @@
+package dialect
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"dossier/correlate/event"
+)
+
+// flow is who talks to whom in a document of Suricata or ECS.
+type flow struct {
+	attacker, decoy netip.Addr
+	// opened says that the decoy opened the connection: then the attacker is
+	// the server.
+	opened bool
+	// sent says that the attacker is the document's source.
+	sent bool
+}
+
+// sides tells the attacker from the decoy among two addresses. The decoys' own
+// networks decide where they are known; else a public address is the
+// attacker's before a private one; else whoever opened the connection, where
+// the document's source is known to be that.
+func (p *Parser) sides(src, dst netip.Addr, srcOpened bool) (f flow, reason Reason) {
+	out := flow{attacker: src, decoy: dst, sent: true}
+	in := flow{attacker: dst, decoy: src, opened: srcOpened}
+	if len(p.decoys) > 0 {
+		switch s, d := within(src, p.decoys), within(dst, p.decoys); {
+		case d && !s:
+			return out, OK
+		case s && !d:
+			return in, OK
+		default:
+			return flow{}, DecoysOnly
+		}
+	}
+	switch s, d := addressCategory(src) == "public", addressCategory(dst) == "public"; {
+	case s && !d:
+		return out, OK
+	case d && !s:
+		return in, OK
+	case srcOpened:
+		return out, OK
+	default:
+		return flow{}, Ambiguous
+	}
+}
+
+// suricata reads a document of Suricata's EVE output.
+func (p *Parser) suricata(x *scratch, r *event.Record, fields []event.Field, out *event.Event) Verdict {
+	x.document(fields)
+	v := Verdict{Dialect: Suricata}
+	kind, _ := x.lookup("event_type")
+	class := classify(Suricata, kind)
+	if class == noise && kind != "anomaly" || x.answers(kind) {
+		v.Reason = SensorReport
+		return v
+	}
+	f, reason := p.suricataFlow(x, kind)
+	if reason != OK {
+		v.Reason = reason
+		return v
+	}
+	out.Addr = f.attacker
+	out.Role = event.Sniffer
+	started := "timestamp"
+	if kind == "flow" {
+		started = "flow.start"
+	}
+	v.ClockSkew = x.when(out, r, started)
+	out.Type = x.arena.Name(kind, event.MaxService)
+	out.Decky = p.decoyName(x, f.decoy)
+	if !f.opened {
+		out.Service = x.suricataService(kind)
+	}
+	tcp := x.get("proto") == "TCP"
+	out.Handshake = tcp && (class.Established || kind == "flow" && x.flowEstablished() || kind == "alert" && x.applicationSeen())
+	class = x.suricataClass(kind, class, &f)
+	out.Kind, out.Phase = class.Kind, class.Phase
+	out.Large = x.suricataLarge(kind)
+	x.suricataEvidence(kind, &f, out)
+	out.Evidence = x.arena.Evidence(x.evidence)
+	return v
+}
+
+// answers says whether a document is the decoy's own answer to what another
+// document has told already.
+func (x *scratch) answers(kind string) bool {
+	switch kind {
+	case "dns":
+		direction := x.get("dns.type")
+		return direction == "answer" || direction == "response"
+	case "quic":
+		return x.get("quic.ja3s.hash") != "" && x.get("quic.ja3.hash") == "" && x.get("quic.ja4") == ""
+	default:
+		return false
+	}
+}
+
+// suricataFlow tells the attacker from the decoy. An alert says who opened its
+// flow; fileinfo has the file's sender as the source, rdp and what concerns a
+// packet either side.
+func (p *Parser) suricataFlow(x *scratch, kind string) (flow, Reason) {
+	from, to := x.get("src_ip"), x.get("dest_ip")
+	if from == "" || to == "" {
+		return flow{}, NoAddress
+	}
+	src, ok1 := event.ParseAddress(from)
+	dst, ok2 := event.ParseAddress(to)
+	if !ok1 || !ok2 {
+		return flow{}, BadAddress
+	}
+	srcOpened := true
+	switch kind {
+	case "fileinfo", "rdp", "anomaly", "drop":
+		srcOpened = false
+	case "alert":
+		opener, ok := event.ParseAddress(x.get("flow.src_ip"))
+		if !ok {
+			srcOpened = false
+			break
+		}
+		if opener == dst {
+			f, reason := p.sides(dst, src, true)
+			f.sent = !f.sent
+			return f, reason
+		}
+	}
+	f, reason := p.sides(src, dst, srcOpened)
+	if kind == "fileinfo" && reason == OK {
+		// An HTTP server's file goes to whoever asked for it.
+		f.opened = f.sent && x.get("http.http_method") == "GET"
+	}
+	return f, reason
+}
+
+// suricataService names the decoy's service by the protocol recognised.
+func (x *scratch) suricataService(kind string) string {
+	service := x.get("app_proto")
+	switch {
+	case service == "failed":
+		service = ""
+	case service != "":
+	case suricataProtocols[kind]:
+		service = kind
+	}
+	switch service {
+	case "ftp_data", "ftp-data":
+		service = "ftp"
+	case "rfb":
+		service = "vnc"
+	case "pgsql":
+		service = "postgres"
+	case "tls":
+		if x.get("dest_port") == "443" || x.get("src_port") == "443" {
+			service = "https"
+		}
+	}
+	return x.arena.Name(service, event.MaxService)
+}
+
+// suricataProtocols are the event types that name the protocol.
+var suricataProtocols = map[string]bool{
+	"http": true, "tls": true, "quic": true, "ssh": true, "dns": true, "smtp": true, "ftp": true, "ftp_data": true,
+	"tftp": true, "rfb": true, "rdp": true, "smb": true, "snmp": true, "sip": true, "krb5": true, "ike": true, "nfs": true,
+	"dcerpc": true, "dhcp": true, "mqtt": true, "pgsql": true, "modbus": true, "dnp3": true, "enip": true, "telnet": true,
+	"bittorrent_dht": true, "ldap": true, "pop3": true, "imap": true,
+}
+
+// flowEstablished says whether both sides of a TCP flow sent data after the
+// handshake: Suricata's stream engine takes no data without one.
+func (x *scratch) flowEstablished() bool {
+	const pushAck = 0x18
+	state := x.get("flow.state")
+	return (state == "established" || state == "closed") &&
+		x.flags("tcp.tcp_flags_ts")&pushAck == pushAck && x.flags("tcp.tcp_flags_tc")&pushAck == pushAck
+}
+
+func (x *scratch) flags(key string) uint64 {
+	n, _ := strconv.ParseUint(x.get(key), 16, 16)
+	return n
+}
+
+// applicationSeen says whether an alert carries what an application protocol's
+// parser read from a stream.
+func (x *scratch) applicationSeen() bool {
+	for i := range x.params {
+		key := x.params[i].Key
+		if dot := strings.IndexByte(key, '.'); dot > 0 {
+			switch key[:dot] {
+			case "http", "tls", "ssh", "smtp", "smb", "ftp":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// suricataClass strengthens the class of an event by what was done.
+func (x *scratch) suricataClass(kind string, class class, f *flow) class {
+	switch kind {
+	case "alert":
+		if x.get("alert.severity") == "1" || f.opened || x.get("direction") == "to_client" {
+			class.Kind = event.Interaction
+		}
+	case "http":
+		switch x.get("http.http_method") {
+		case "PUT", "POST", "DELETE", "PATCH":
+			class.Kind = event.Interaction
+		}
+		if f.opened {
+			class.Kind = event.Interaction
+		}
+	case "ftp":
+		if ftpWork(x.get("ftp.command")) {
+			class.Kind, class.Phase = event.Interaction, event.Exfil
+		}
+	case "fileinfo":
+		if f.sent {
+			class.Kind, class.Phase = event.Interaction, event.Exfil
+		}
+	case "smb":
+		if x.get("smb.filename") != "" {
+			class.Kind, class.Phase = event.Interaction, event.Exfil
+		}
+	}
+	return class
+}
+
+func (x *scratch) suricataLarge(kind string) bool {
+	for _, key := range [...]string{"fileinfo.size", "flow.bytes_toserver", "flow.bytes_toclient"} {
+		if kind != "fileinfo" && kind != "flow" {
+			return false
+		}
+		if n, ok := x.int(key); ok && n >= mebibyte {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *scratch) suricataEvidence(kind string, f *flow, out *event.Event) {
+	switch kind {
+	case "alert":
+		x.alert()
+		x.webRequest(f, out.Addr)
+		x.handshakes(f)
+	case "http":
+		x.webRequest(f, out.Addr)
+	case "tls", "quic", "ssh":
+		x.handshakes(f)
+	case "smtp":
+		x.mailRecipients()
+	case "ftp":
+		x.ftp()
+	case "tftp":
+		x.command(x.join(x.get("tftp.packet"), x.get("tftp.file")))
+	case "fileinfo":
+		x.fileInfo(f)
+	case "rfb":
+		if response := x.get("rfb.authentication.vnc.response"); response != "" {
+			c := credential{kind: "vnc_des_response", secret: response}
+			if x.get("rfb.server_security_failure_reason") != "" {
+				c.outcome = event.Failure
+			}
+			x.login(c)
+		}
+	case "rdp":
+		if cookie := x.get("rdp.cookie"); cookie != "" {
+			x.login(credential{principal: cookie})
+		}
+	case "smb":
+		x.smbLogin()
+	case "snmp":
+		community, ok := x.lookup("snmp.community")
+		if ok {
+			x.login(credential{kind: "snmp_community", secret: community})
+		}
+		x.command(x.list("snmp.vars"))
+	}
+}
+
+// alert adds a matched signature, and the techniques its rule names.
+func (x *scratch) alert() {
+	signature := x.get("alert.signature")
+	e := event.Evidence{Kind: event.Alert, A: x.value(signature), B: x.value(x.get("alert.category"))}
+	e.N, _ = x.int("alert.severity")
+	x.put("signature_id", x.get("alert.signature_id"))
+	x.put("action", x.get("alert.action"))
+	x.add(e)
+	for i := range x.params {
+		if strings.HasPrefix(x.params[i].Key, "alert.metadata.mitre_technique_id") {
+			if id, ok := x.techniqueID(x.params[i].Value); ok {
+				x.technique(id, signature)
+			}
+		}
+	}
+}
+
+// techniqueID returns an ATT&CK technique as it is cited: rules write T1595.002
+// or T1595_002.
+func (x *scratch) techniqueID(s string) (string, bool) {
+	if len(s) != len("T1595") && len(s) != len("T1595.002") || s[0] != 'T' {
+		return "", false
+	}
+	if _, ok := digits(s, 1, 4); !ok {
+		return "", false
+	}
+	if len(s) == len("T1595") {
+		return s, true
+	}
+	if _, ok := digits(s, 6, 3); !ok || s[5] != '.' && s[5] != '_' {
+		return "", false
+	}
+	return x.arena.Join(s[:5], ".", s[6:]), true
+}
+
+// webRequest adds what a request of the attacker's shows.
+func (x *scratch) webRequest(f *flow, own netip.Addr) {
+	if f.opened {
+		return
+	}
+	x.agent(x.get("http.http_user_agent"), x.get("http.http_method"), x.get("http.url"))
+	if xff := x.get("http.xff"); xff != "" {
+		x.claim("X-Forwarded-For", xff, own)
+	}
+}
+
+// handshakes adds the TLS, QUIC and SSH fingerprints of the attacker's side.
+func (x *scratch) handshakes(f *flow) {
+	if f.opened {
+		x.fingerprint("ja3s", x.first("tls.ja3s.hash", "quic.ja3s.hash"))
+		if subject := x.get("tls.subject"); subject != "" {
+			x.put("issuer", x.get("tls.issuerdn"))
+			x.put("sha1", x.get("tls.fingerprint"))
+			x.put("not_before", x.get("tls.notbefore"))
+			x.put("not_after", x.get("tls.notafter"))
+			x.fingerprint("tls_certificate", subject)
+		}
+		x.fingerprint("hassh_server", x.get("ssh.server.hassh.hash"))
+		return
+	}
+	x.put("sni", x.first("tls.sni", "quic.sni"))
+	x.put("tls_version", x.get("tls.version"))
+	x.fingerprint("ja3", x.first("tls.ja3.hash", "quic.ja3.hash"))
+	x.fingerprint("ja4", x.get("tls.ja4"))
+	x.put("sni", x.get("quic.sni"))
+	x.fingerprint("ja4_quic", x.get("quic.ja4"))
+	if algorithms := x.get("ssh.client.hassh.string"); algorithms != "" {
+		x.put("algorithms", algorithms)
+		x.fingerprint("hassh", x.get("ssh.client.hassh.hash"))
+		kex, _, _ := strings.Cut(algorithms, ";")
+		x.add(event.Evidence{Kind: event.KexOrder, A: x.value(kex)})
+	}
+	if software := x.get("ssh.client.software_version"); software != "" {
+		version := x.get("ssh.client.proto_version")
+		x.fingerprint("ssh_client_banner", x.arena.Join("SSH-", version, "-", software))
+	}
+}
+
+// mailRecipients adds the domains of a mail's recipients.
+func (x *scratch) mailRecipients() {
+	for i := range x.params {
+		if strings.HasPrefix(x.params[i].Key, "smtp.rcpt_to.") && len(x.evidence) < maxRecipients {
+			x.addDomains(event.Recipient, x.params[i].Value, event.Unknown)
+		}
+	}
+}
+
+// ftp adds a command, or the password of a login. The name came in a command
+// of its own.
+func (x *scratch) ftp() {
+	verb, argument := x.get("ftp.command"), x.get("ftp.command_data")
+	switch verb {
+	case "PASS":
+		c := credential{kind: plaintext, secret: argument}
+		switch x.get("ftp.completion_code.0") {
+		case "230":
+			c.outcome = event.Success
+		case "530":
+			c.outcome = event.Failure
+		}
+		x.login(c)
+	default:
+		if ftpWork(verb) {
+			x.command(x.join(verb, argument))
+		}
+	}
+}
+
+// ftpWork says whether an FTP command does something to files; the others
+// are how clients and servers get along.
+func ftpWork(verb string) bool {
+	switch verb {
+	case "RETR", "STOR", "STOU", "APPE", "DELE", "MKD", "RMD", "RNFR", "RNTO", "CWD", "LIST", "NLST", "MLSD", "SITE", "SIZE":
+		return true
+	default:
+		return false
+	}
+}
+
+// fileInfo adds a file that the attacker sent, asked for it or not.
+func (x *scratch) fileInfo(f *flow) {
+	if !f.sent {
+		return
+	}
+	digest, url := "", ""
+	if x.get("fileinfo.state") == "CLOSED" {
+		digest = x.digest("fileinfo.sha256")
+	}
+	if host := x.get("http.hostname"); f.opened && host != "" {
+		url = x.arena.Join("http://", host, x.get("http.url"))
+	}
+	x.put("filename", x.get("fileinfo.filename"))
+	x.put("size", x.get("fileinfo.size"))
+	x.file(digest, url, "file")
+}
+
+// smbLogin adds a login by NTLM.
+func (x *scratch) smbLogin() {
+	user := x.get("smb.ntlmssp.user")
+	if user == "" {
+		return
+	}
+	c := credential{principal: user}
+	if domain := x.get("smb.ntlmssp.domain"); domain != "" {
+		c.principal = x.arena.Join(domain, `\`, user)
+	}
+	switch x.get("smb.status") {
+	case "STATUS_SUCCESS":
+		c.outcome = event.Success
+	case "STATUS_LOGON_FAILURE", "STATUS_ACCESS_DENIED":
+		c.outcome = event.Failure
+	}
+	x.login(c)
+}
