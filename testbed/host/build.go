@@ -88,11 +88,11 @@ var plugin = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(root, "build", "out_dossier.so")
+	path := filepath.Join(root, "build", "test", "out_dossier.so")
 	return path, Build(context.Background(), filepath.Join(root, "plugin"), path)
 })
 
-// BuildPlugin builds the plugin into the build folder, once for each test
+// BuildPlugin builds the plugin into build/test, once for each test
 // binary, and returns its path.
 func BuildPlugin(t testing.TB) string {
 	t.Helper()

@@ -20,7 +20,7 @@ var sample = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(root, "build", "out_sample.so")
+	path := filepath.Join(root, "build", "test", "out_sample.so")
 	return path, Build(context.Background(), filepath.Join("testdata", "sample"), path)
 })
 
