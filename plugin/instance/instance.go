@@ -15,7 +15,6 @@ import (
 
 	"dossier/correlate"
 	"dossier/correlate/commit"
-	"dossier/correlate/dialect"
 	"dossier/correlate/event"
 	"dossier/esindex"
 	"dossier/plugin/chunk"
@@ -82,6 +81,7 @@ func New(o options.Options, h Host) (*Instance, error) {
 		h.Targets.release(context.Background(), t)
 		return nil, err
 	}
+	t.join(i)
 	i.log.Info("started", "version", h.Version, "sensor", o.SensorID, "target", t.name, "commit_timeout", o.CommitTimeout)
 	return i, nil
 }
@@ -96,7 +96,7 @@ func (i *Instance) newEngine() (*correlate.Engine, error) {
 		Indices:       i.target.indices,
 		Decode:        func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) },
 		Parser:        parser,
-		Annotator:     i.target.annotator,
+		Annotator:     i.target.renderer,
 		BuryBroken:    i.target.buryBroken,
 		Sensor:        i.o.SensorID,
 		ExcludeNets:   i.o.ExcludeNets,
@@ -104,23 +104,6 @@ func (i *Instance) newEngine() (*correlate.Engine, error) {
 		Activity:      i.o.Activity,
 		CommitTimeout: max(i.o.CommitTimeout, i.o.EngineCommitTimeout),
 	})
-}
-
-func newParser(o options.Options) (*dialect.Parser, error) {
-	secrets := map[options.Secrets]dialect.Secrets{
-		options.SecretsPlain: dialect.Plain, options.SecretsSHA256: dialect.SHA256, options.SecretsNone: dialect.Hidden,
-	}
-	d := dialect.Options{
-		Force: o.Dialect, DropApps: o.DropApps, InternalDeckyPrefix: o.InternalDeckyPrefix,
-		DecoyNets: o.DecoyNets, Secrets: secrets[o.StoreSecrets],
-	}
-	if d.DropApps == nil {
-		d.DropApps = []string{} // nil would mean the default
-	}
-	if d.InternalDeckyPrefix == "" {
-		d.InternalDeckyPrefix = "\x00" // starts no name; "" would mean the default
-	}
-	return dialect.New(d)
 }
 
 // Flush commits one chunk. Nothing refers to data when it returns. onWorker
@@ -191,6 +174,7 @@ func (i *Instance) panicked(tag string, data []byte, p any) Code {
 func (i *Instance) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
+	i.target.leave(i)
 	i.host.Targets.release(ctx, i.target)
 	i.log.Info("stopped")
 }

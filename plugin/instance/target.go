@@ -19,6 +19,7 @@ import (
 	"dossier/plugin/logging"
 	"dossier/plugin/options"
 	"dossier/profile"
+	"dossier/profile/enrich"
 )
 
 const (
@@ -51,7 +52,9 @@ type target struct {
 	store     *esindex.Store
 	templates []esindex.Template
 	letters   *deadletter.Box
-	annotator correlate.Annotator
+	renderer  *profile.Renderer
+	files     *enrich.Files
+	names     *enrich.Names
 	committer *commit.Committer
 
 	cancel context.CancelFunc
@@ -59,9 +62,12 @@ type target struct {
 	// tried is closed when the first try to set up has ended, ready when one
 	// has succeeded.
 	tried, ready chan struct{}
-	mu           sync.Mutex
-	err          error     // of the last try
-	reporter     *Instance // which reports what the target counts
+
+	mu        sync.Mutex
+	err       error // of the last try
+	instances []*Instance
+	lastError string
+	erredAt   time.Time
 }
 
 // acquire returns the target of o, which release gives back.
@@ -113,22 +119,20 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 	if t.templates, err = Templates(o); err != nil {
 		return nil, err
 	}
-	renderer, err := newRenderer(o)
-	if err != nil {
+	if err := t.openFiles(); err != nil {
 		return nil, err
 	}
-	t.annotator, _ = any(renderer).(correlate.Annotator)
+	defer func() {
+		if err != nil {
+			t.closeFiles()
+		}
+	}()
 	if t.letters, err = deadletter.Open(deadletter.Options{Path: o.DeadLetterPath, Encode: correlate.EncodeDelta}); err != nil {
 		return nil, fmt.Errorf("dossier: option dead_letter_path: got %q, want a folder that can be written to (%w)", o.DeadLetterPath, err)
 	}
 	if t.client, err = esindex.New(clientOptions(o, h.Version)); err != nil {
 		return nil, fmt.Errorf("dossier: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			t.client.Close()
-		}
-	}()
 	if t.store, err = esindex.NewStore(t.client, t.templates); err != nil {
 		return nil, err
 	}
@@ -137,7 +141,7 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 		Store:          t.store,
 		DeadLetters:    t.letters,
 		Model: correlate.NewModel(correlate.ModelOptions{
-			Renderer: renderer, Indices: t.indices, Activity: o.Activity, Transitions: true,
+			Renderer: t.renderer, Indices: t.indices, Activity: o.Activity, Transitions: true,
 		}),
 	})
 	if err != nil {
@@ -145,7 +149,11 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.cancel = cancel
-	t.group.Go(func() { t.setUp(ctx) })
+	t.group.Go(func() {
+		if t.setUp(ctx) {
+			t.beat(ctx)
+		}
+	})
 	return t, nil
 }
 
@@ -156,13 +164,6 @@ func targetName(o options.Options) string {
 		where = "cloud:" + name
 	}
 	return where + "/" + o.IndexPrefix + "-*"
-}
-
-func newRenderer(o options.Options) (*profile.Renderer, error) {
-	secrets := map[options.Secrets]profile.Secrets{
-		options.SecretsPlain: profile.Plain, options.SecretsSHA256: profile.Digest, options.SecretsNone: profile.Hidden,
-	}
-	return profile.New(profile.Options{TLP: o.TLP, Secrets: secrets[o.StoreSecrets]})
 }
 
 func clientOptions(o options.Options, version string) esindex.Options {
@@ -219,12 +220,12 @@ func Templates(o options.Options) ([]esindex.Template, error) {
 	return out, nil
 }
 
-// setUp tries until the cluster is as it must be.
-func (t *target) setUp(ctx context.Context) {
+// setUp tries until the cluster is as it must be; false when ctx ended it.
+func (t *target) setUp(ctx context.Context) bool {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		err := t.trySetUp(ctx)
 		if ctx.Err() != nil {
-			return
+			return false
 		}
 		t.mu.Lock()
 		first := t.err == nil
@@ -237,16 +238,17 @@ func (t *target) setUp(ctx context.Context) {
 			} else {
 				t.log.Info("Elasticsearch is ready", "target", t.name)
 			}
-			return
+			return true
 		}
 		if first {
 			close(t.tried)
 		}
+		t.erred(err.Error())
 		t.log.Error("Elasticsearch is not ready, trying again", logging.ReasonKey, reason(err), "target", t.name, "err", err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
 }
@@ -298,19 +300,36 @@ func (t *target) isReady() bool {
 	}
 }
 
+// join and leave tell the target of its instances.
+func (t *target) join(i *Instance) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.instances = append(t.instances, i)
+}
+
+func (t *target) leave(i *Instance) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.instances = slices.DeleteFunc(t.instances, func(other *Instance) bool { return other == i })
+}
+
 // statsFor returns what the target did for the one instance that reports it,
-// zeros for the others.
+// the first; zeros for the others.
 func (t *target) statsFor(i *Instance) commit.Stats {
 	t.mu.Lock()
-	if t.reporter == nil {
-		t.reporter = i
-	}
-	mine := t.reporter == i
+	first := len(t.instances) > 0 && t.instances[0] == i
 	t.mu.Unlock()
-	if !mine {
+	if !first {
 		return commit.Stats{}
 	}
 	return t.committer.Stats()
+}
+
+// erred keeps the last error for the heartbeat.
+func (t *target) erred(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lastError, t.erredAt = text, time.Now()
 }
 
 // wait returns nil as soon as the cluster is set up. Where a try has failed
@@ -361,6 +380,11 @@ func (t *target) report(in commit.Incident) {
 	default:
 		text = string(in.Kind)
 	}
+	if in.Err != nil {
+		t.erred(in.Err.Error())
+	} else {
+		t.erred(text + ": " + in.Reason)
+	}
 	attrs := []slog.Attr{slog.String(logging.ReasonKey, incidentClass(in))}
 	if in.Key.Index != "" {
 		attrs = append(attrs, slog.String("index", in.Key.Index), slog.String("id", in.Key.ID))
@@ -391,5 +415,5 @@ func (t *target) close(ctx context.Context) {
 	if err := t.committer.Close(ctx); err != nil {
 		t.log.Info("markers of the ledger are still to be written; the next delivery sees to it")
 	}
-	t.client.Close()
+	t.closeFiles()
 }

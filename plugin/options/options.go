@@ -113,6 +113,8 @@ type Options struct {
 	// DecoyNets are the networks the decoys are in; an intrusion detector
 	// sees both ends of a connection and so knows which end is the attacker.
 	DecoyNets []netip.Prefix
+	// DecoyNames names decoys that such a detector knows by address alone.
+	DecoyNames map[netip.Addr]string
 	// DropApps are the programs whose lines repeat what a sensor reports
 	// itself.
 	//

@@ -277,6 +277,11 @@ var table = []option{
 		doc:  "Networks the decoys are in. An intrusion detector sees both ends of a connection; this tells which end is the attacker.",
 		set:  func(o *Options, v string) error { return parsePrefixes(&o.DecoyNets, v) },
 	}, {
+		key: "decoy_names", group: groupEvents,
+		want: "up to 1000 pairs such as 192.0.2.10=web-1, separated by spaces or commas",
+		doc:  "Names of decoys that an intrusion detector knows by address alone, so that a decoy is one whoever reports it.",
+		set:  func(o *Options, v string) error { return parseNames(&o.DecoyNames, v) },
+	}, {
 		key: "drop_apps", group: groupEvents, value: defaultDropApps,
 		want: "up to 100 program names, separated by spaces or commas, or none",
 		doc:  "Programs whose lines only repeat what a sensor reports itself; dropped and counted. `none` drops nothing.",

@@ -129,6 +129,27 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
+func parseNames(dst *map[netip.Addr]string, v string) error {
+	pairs := list(v)
+	if len(pairs) == 0 || len(pairs) > maxNets {
+		return errWant
+	}
+	out := make(map[netip.Addr]string, len(pairs))
+	for _, s := range pairs {
+		address, name, ok := strings.Cut(s, "=")
+		a, err := netip.ParseAddr(address)
+		if !ok || err != nil || a.Zone() != "" || !sensorName.MatchString(name) {
+			return &badValue{value: s}
+		}
+		if _, twice := out[a.Unmap()]; twice {
+			return &badValue{value: s, reason: "the address is there twice"}
+		}
+		out[a.Unmap()] = name
+	}
+	*dst = out
+	return nil
+}
+
 func parseURLs(dst *[]string, v string) error {
 	hosts := list(v)
 	if len(hosts) == 0 || len(hosts) > maxHosts {

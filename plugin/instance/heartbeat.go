@@ -1,0 +1,119 @@
+package instance
+
+import (
+	"context"
+	"time"
+
+	"dossier/correlate"
+	"dossier/correlate/commit"
+	"dossier/correlate/dialect"
+	"dossier/profile"
+)
+
+// Beat is how often a sensor says that it is there. One whose heartbeat is
+// three times as old is silent.
+const Beat = 30 * time.Second
+
+// beat writes the heartbeats until ctx ends. One that fails is left out: the
+// next one says more.
+func (t *target) beat(ctx context.Context) {
+	started := time.Now()
+	ticker := time.NewTicker(Beat)
+	defer ticker.Stop()
+	for {
+		if ops := t.heartbeats(started, time.Now()); len(ops) > 0 {
+			t.writeHeartbeats(ctx, ops)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (t *target) writeHeartbeats(ctx context.Context, ops []commit.Op) {
+	ctx, cancel := context.WithTimeout(ctx, Beat/2)
+	defer cancel()
+	written, err := t.store.Write(ctx, ops)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		t.log.Warn("the heartbeat could not be written", "reason", reason(err), "err", err)
+		return
+	}
+	for _, w := range written {
+		if w.Status != commit.Done {
+			t.log.Warn("the heartbeat could not be written", "detail", w.Reason)
+		}
+	}
+}
+
+// heartbeats returns one document for each sensor of the target's instances.
+func (t *target) heartbeats(started, now time.Time) []commit.Op {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var beats []*profile.Heartbeat
+	bySensor := make(map[string]*profile.Heartbeat)
+	refused := make(map[*profile.Heartbeat]*[dialect.ReasonCount]int64)
+	for _, i := range t.instances {
+		h := bySensor[i.o.SensorID]
+		if h == nil {
+			h = &profile.Heartbeat{
+				Sensor: i.o.SensorID, Version: i.host.Version, Started: started,
+				LastError: t.lastError, LastErrorAt: t.erredAt,
+			}
+			bySensor[i.o.SensorID] = h
+			refused[h] = new([dialect.ReasonCount]int64)
+			beats = append(beats, h)
+		}
+		s := i.engine.Stats()
+		add(h, refused[h], &s)
+	}
+	if len(beats) > 0 {
+		c := t.committer.Stats()
+		h := beats[0]
+		h.ChunksSkipped, h.DocumentsWritten = c.Skipped, c.DocumentsWritten
+		h.DeadLetters += c.Buried
+		h.Conflicts, h.ExactnessAtRisk = c.Conflicts, c.AtRisk
+		h.CacheDocuments, h.CacheBytes = c.CacheEntries, c.CacheBytes
+	}
+	var ops []commit.Op
+	for _, h := range beats {
+		for _, r := range dialect.Reasons() {
+			if n := refused[h][r]; n > 0 && r.Class() != dialect.Parsed {
+				h.Reasons = append(h.Reasons, profile.RefusalCount{Verdict: r.Class().String(), Reason: r.String(), Count: n})
+			}
+		}
+		ops = append(ops, commit.Op{
+			Kind: commit.Put, Key: commit.Key{Index: t.indices.Sensors(), ID: h.Sensor},
+			Body: profile.AppendSensor(nil, now, h),
+		})
+	}
+	return ops
+}
+
+// add adds what an engine counted.
+func add(h *profile.Heartbeat, refused *[dialect.ReasonCount]int64, s *correlate.Stats) {
+	h.RecordsIn += s.Records
+	h.RecordsOut += s.Events
+	h.ChunksIn += s.ChunksOK + s.ChunksRetry + s.ChunksError
+	h.ChunksOut += s.ChunksOK
+	h.BytesIn += s.Bytes
+	h.Malformed += s.Malformed
+	h.Retries += s.ChunksRetry
+	h.ClockSkew += s.ClockSkew
+	h.DeadLetters += s.ChunksError + s.Broken
+	for i, n := range s.Refused {
+		refused[i] += n
+		switch dialect.Reason(i).Class() {
+		case dialect.Unattributed:
+			h.Unattributed += n
+		case dialect.Unparsed:
+			h.Unparsed += n
+		case dialect.Dropped:
+			h.Dropped += n
+		}
+	}
+}
