@@ -1,0 +1,202 @@
+package commit
+
+import (
+	"crypto/sha256"
+	"slices"
+	"testing"
+	"time"
+)
+
+// bed is a model of Elasticsearch and a clock for schedules that are written
+// down step by step.
+type bed struct {
+	t       *testing.T
+	es      *elastic
+	now     time.Time
+	options MachineOptions
+	letters []Letter
+	reports []Incident
+}
+
+func newBed(t *testing.T) *bed {
+	b := &bed{t: t, es: newElastic(), now: epoch}
+	b.es.reject = poisonous
+	b.options.Ledger = func(uint32) string { return "ledger" }
+	b.options.Report = func(in Incident) { b.reports = append(b.reports, in) }
+	return b
+}
+
+// process returns a new process, which remembers nothing.
+func (b *bed) process() *Machine {
+	m, err := NewMachine(b.options, &tally{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return m
+}
+
+func key(id string) Key { return Key{Index: "documents", ID: id} }
+
+// chunkOf returns chunk n with a delta for each of the documents.
+func chunkOf(n uint16, ids ...string) Chunk {
+	sum := sha256.Sum256([]byte{byte(n), byte(n >> 8)})
+	c := Chunk{ID: ChunkID(sum[:16]), Minute: minute(epoch)}
+	for _, id := range ids {
+		c.Parts = append(c.Parts, Part{Key: key(id), Delta: &delta{chunk: n}})
+	}
+	return c
+}
+
+func poisoned(c Chunk) Chunk {
+	for _, p := range c.Parts {
+		p.Delta.(*delta).poison = true
+	}
+	return c
+}
+
+func replayOf(l Letter) Chunk {
+	return Chunk{ID: l.Chunk, Minute: l.Minute, Parts: []Part{l.Part}, Replay: true}
+}
+
+// outcome is what a chunk's callback was told.
+type outcome struct {
+	calls  int
+	result Result
+}
+
+// submit hands a chunk over with 8 s to go.
+func (b *bed) submit(m *Machine, c Chunk) *outcome {
+	o := &outcome{}
+	c.Deadline = b.now.Add(8 * time.Second)
+	m.Submit(c, b.now, func(r Result) { o.calls++; o.result = r })
+	return o
+}
+
+// serve answers as a healthy cluster does, but for what has an answer of its
+// own.
+func (b *bed) serve(r *Request) Answer {
+	if r.Kind == Bury {
+		b.letters = append(b.letters, r.Letters...)
+	}
+	return b.es.serve(r)
+}
+
+// pass serves all there is to do now with serve.
+func (b *bed) pass(m *Machine, serve func(*Request) Answer) {
+	for r := m.Next(b.now); r != nil; r = m.Next(b.now) {
+		m.Answer(r, serve(r), b.now)
+	}
+}
+
+// rest serves m with serve until nothing is under way, letting the time pass.
+func (b *bed) rest(m *Machine, serve func(*Request) Answer) {
+	b.t.Helper()
+	for range 100_000 {
+		b.pass(m, serve)
+		if m.Idle() {
+			return
+		}
+		b.now = m.Wake()
+		m.Tick(b.now)
+	}
+	b.t.Fatal("it doesn't come to rest")
+}
+
+// commit commits a chunk and returns when nothing is under way.
+func (b *bed) commit(m *Machine, c Chunk) Result {
+	b.t.Helper()
+	return b.commitWith(m, c, b.serve)
+}
+
+func (b *bed) commitWith(m *Machine, c Chunk, serve func(*Request) Answer) Result {
+	b.t.Helper()
+	o := b.submit(m, c)
+	b.rest(m, serve)
+	if o.calls != 1 {
+		b.t.Fatalf("%d results", o.calls)
+	}
+	return o.result
+}
+
+// down answers as serve does, but documents of these ids can't be written.
+func (b *bed) down(ids ...string) func(*Request) Answer {
+	return func(r *Request) Answer {
+		if r.Kind != Write {
+			return b.serve(r)
+		}
+		a := Answer{Written: make([]Written, len(r.Ops))}
+		for i := range r.Ops {
+			if slices.Contains(ids, r.Ops[i].Key.ID) {
+				a.Written[i] = Written{Reason: "unavailable_shards_exception"}
+			} else {
+				a.Written[i] = b.es.write(&r.Ops[i])
+			}
+		}
+		return a
+	}
+}
+
+// holds checks how often the durable document of that id holds chunk n.
+func (b *bed) holds(id string, n uint16, want int) {
+	b.t.Helper()
+	if got := countsOf(b.es.durable(key(id)))[n]; got != want {
+		b.t.Errorf("%s holds chunk %d %d times, want %d", id, n, got, want)
+	}
+}
+
+// ids returns the number of chunk ids in a durable document, and whether
+// chunk n's is among them.
+func (b *bed) ids(id string, n uint16) (int, bool) {
+	b.t.Helper()
+	env, err := decodeEnvelope(stateOf(b.es.durable(key(id))))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return len(env.applied), env.has(chunkOf(n).ID)
+}
+
+// marked says whether chunk n has a durable marker.
+func (b *bed) marked(n uint16) bool {
+	return b.es.durable(Key{"ledger", chunkOf(n).ID.String()}) != nil
+}
+
+func (b *bed) reported(kind IncidentKind) int {
+	n := 0
+	for _, in := range b.reports {
+		if in.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// step returns the next request, which must be of that kind.
+func (b *bed) step(m *Machine, kind RequestKind) *Request {
+	b.t.Helper()
+	r := m.Next(b.now)
+	if r == nil || r.Kind != kind {
+		b.t.Fatalf("request %+v, want one of kind %d", r, kind)
+	}
+	return r
+}
+
+// steps answers the next requests, which must be of those kinds, and returns
+// the last.
+func (b *bed) steps(m *Machine, kinds ...RequestKind) (r *Request) {
+	b.t.Helper()
+	for _, k := range kinds {
+		r = b.step(m, k)
+		m.Answer(r, b.serve(r), b.now)
+	}
+	return r
+}
+
+// documents returns the ids of the documents a write is for.
+func documents(r *Request) (ids []string) {
+	for _, op := range r.Ops {
+		if op.Key.Index == "documents" {
+			ids = append(ids, op.Key.ID)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,851 @@
+package commit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestMachineOptions(t *testing.T) {
+	if _, err := NewMachine(MachineOptions{}, &tally{}); err == nil {
+		t.Error("no ledger, no error")
+	}
+}
+
+// Rule 3: only what is in conflict is written again, at once and after a
+// read; next time it is read though the cache has it, and written apart.
+func TestConflict(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	b.commit(m, chunkOf(1, "x", "y", "z"))
+	b.others(100, 1, "y")
+
+	o := b.submit(m, chunkOf(2, "x", "y", "z"))
+	b.steps(m, Read)
+	if got := documents(b.steps(m, Write)); !slices.Equal(got, []string{"x", "y", "z"}) {
+		t.Fatalf("written: %v", got)
+	}
+	late := b.submit(m, chunkOf(3, "y"))
+	if r := b.steps(m, Read); len(r.Keys) != 1 || r.Keys[0] != key("y") {
+		t.Fatalf("read: %v", r.Keys)
+	}
+	b.steps(m, Read)
+	if got := documents(b.steps(m, Write)); !slices.Equal(got, []string{"y"}) {
+		t.Fatalf("written again: %v", got)
+	}
+	if o.result != OK || late.result != OK {
+		t.Errorf("results %d and %d: the chunk that came meanwhile joins", o.result, late.result)
+	}
+	if s := m.Stats(); s.Conflicts != 1 {
+		t.Errorf("%d conflicts", s.Conflicts)
+	}
+
+	b.rest(m, b.serve)
+	b.submit(m, chunkOf(4, "x", "y"))
+	var read []Key
+	apart := 0
+	b.rest(m, func(r *Request) Answer {
+		if r.Kind == Read && r.Keys[0].Index == "documents" {
+			read = append(read, r.Keys...)
+		}
+		if got := documents(r); slices.Equal(got, []string{"y"}) || slices.Equal(got, []string{"x"}) {
+			apart++
+		}
+		return b.serve(r)
+	})
+	if !slices.Equal(read, []Key{key("y")}) || apart != 2 {
+		t.Errorf("read %v, %d documents written apart", read, apart)
+	}
+	for _, id := range []string{"x", "z"} {
+		b.holds(id, 2, 1)
+	}
+	for n := uint16(1); n <= 4; n++ {
+		b.holds("y", n, 1)
+	}
+}
+
+// Rule 3: conflicts are rewritten until the deadline, not for a number of
+// rounds.
+func TestConflictsUntilTheDeadline(t *testing.T) {
+	b := newBed(t)
+	m, rival := b.process(), b.process()
+	o := b.submit(m, chunkOf(1, "x"))
+	rounds := uint16(0)
+	for rounds < 50 {
+		b.steps(m, Read, Read)
+		r := b.step(m, Write)
+		b.commit(rival, chunkOf(100+rounds, "x"))
+		m.Answer(r, b.serve(r), b.now)
+		rounds++
+	}
+	b.rest(m, b.serve)
+	if o.result != OK || m.Stats().Conflicts != int64(rounds) {
+		t.Errorf("result %d after %d conflicts", o.result, m.Stats().Conflicts)
+	}
+	b.holds("x", 1, 1)
+}
+
+// Rule 5: the marker is written once all is durable, with the next write or
+// after a short while; then the id leaves the document.
+func TestMarker(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	o := b.submit(m, chunkOf(1, "x"))
+	b.steps(m, Read, Read, Write)
+	if o.result != OK || b.marked(1) {
+		t.Fatalf("result %d, marked %v: OK doesn't wait for the marker", o.result, b.marked(1))
+	}
+	if r := m.Next(b.now); r != nil {
+		t.Fatalf("%+v", r)
+	}
+	if wait := m.Wake().Sub(b.now); wait != 250*time.Millisecond {
+		t.Errorf("the marker waits %v", wait)
+	}
+	// With the next write:
+	b.submit(m, chunkOf(2, "y"))
+	b.steps(m, Read, Read, Write)
+	if !b.marked(1) {
+		t.Error("the marker didn't travel with the write")
+	}
+	// Alone:
+	b.rest(m, b.serve)
+	if !b.marked(2) {
+		t.Error("the marker was not written")
+	}
+	b.commit(m, chunkOf(3, "x"))
+	if n, has := b.ids("x", 1); n != 1 || has {
+		t.Errorf("%d ids, the marked one is there: %v", n, has)
+	}
+}
+
+// Rule 5: an id without an acknowledged marker stays.
+func TestIDStaysWithoutMarker(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	noMarkers := b.down(chunkOf(1).ID.String())
+	o := b.submit(m, chunkOf(1, "x"))
+	for n := range uint16(50) {
+		b.submit(m, chunkOf(100+n, "x"))
+		b.pass(m, noMarkers)
+		b.now = b.now.Add(3 * time.Second)
+	}
+	if _, has := b.ids("x", 1); o.result != OK || !has || b.marked(1) {
+		t.Errorf("result %d, the id is there: %v, marked %v", o.result, has, b.marked(1))
+	}
+	b.rest(m, b.serve)
+	b.commit(m, chunkOf(2, "x"))
+	if _, has := b.ids("x", 1); has || !b.marked(1) {
+		t.Errorf("the id is there: %v, marked %v", has, b.marked(1))
+	}
+}
+
+// Rule 5: the ids others left in a document leave it after their markers,
+// seen in the ledger, are written again and acknowledged.
+func TestSeenMarkerIsRewrittenFirst(t *testing.T) {
+	b := newBed(t)
+	for n := range uint16(30) {
+		b.commit(b.process(), chunkOf(n, "x"))
+	}
+	if n, _ := b.ids("x", 0); n < 26 {
+		t.Fatalf("%d ids", n)
+	}
+	// The ledger loses all its replicas' acknowledgement: what is seen is on
+	// the primary only.
+	l := b.es.shard("ledger")
+	for _, d := range l.docs {
+		d.pending, d.durable = []*revision{d.current}, nil
+	}
+	m := b.process()
+	b.submit(m, chunkOf(100, "x"))
+	b.steps(m, Read, Read)
+	w := b.step(m, Write)
+	if ids, _ := b.ids("x", 0); len(w.Ops) < 26 || ids < 26 {
+		t.Fatalf("%d operations, %d ids", len(w.Ops), ids)
+	}
+	env, err := decodeEnvelope(stateOf(w.Ops[0].Body))
+	if err != nil || !env.has(chunkOf(0).ID) {
+		t.Fatalf("an id left on a marker merely seen (%v)", err)
+	}
+	m.Answer(w, b.serve(w), b.now)
+	b.es.failover("ledger", func(string) bool { return false })
+	b.rest(m, b.serve)
+	b.commit(m, chunkOf(101, "x"))
+	if n, has := b.ids("x", 0); has || n > 6 {
+		t.Errorf("%d ids, the first is there: %v", n, has)
+	}
+	for n := range uint16(30) {
+		if !b.marked(n) {
+			if _, has := b.ids("x", n); !has {
+				t.Errorf("chunk %d is neither marked nor in the document", n)
+			}
+		}
+	}
+}
+
+// Rule 6: a marker found ends the chunk, whatever else is there; one that
+// can't be read lets nothing of it be folded.
+func TestLookUp(t *testing.T) {
+	b := newBed(t)
+	b.es.write(&Op{Kind: Put, Key: Key{"ledger", chunkOf(1).ID.String()}, Body: []byte("{}")})
+	m := b.process()
+	if r := b.commit(m, chunkOf(1, "x", "y")); r != OK {
+		t.Errorf("result %d", r)
+	}
+	if b.es.durable(key("x")) != nil {
+		t.Error("something was written")
+	}
+
+	blind := true
+	o, other := b.submit(m, chunkOf(2, "x")), b.submit(m, chunkOf(3, "x"))
+	serve := func(r *Request) Answer {
+		a := b.serve(r)
+		for i, k := range r.Keys {
+			if blind && k.ID == chunkOf(2).ID.String() {
+				a.Stored[i] = Stored{Err: errLost}
+			}
+		}
+		return a
+	}
+	for range 5 {
+		b.pass(m, serve)
+		b.now = b.now.Add(100 * time.Millisecond)
+	}
+	b.holds("x", 2, 0)
+	b.holds("x", 3, 1)
+	if o.calls != 0 || other.result != OK {
+		t.Errorf("%d results of the blind chunk; %d for the other", o.calls, other.result)
+	}
+	blind = false
+	b.rest(m, serve)
+	b.holds("x", 2, 1)
+	if o.result != OK {
+		t.Errorf("result %d", o.result)
+	}
+}
+
+// Rule 7: where one document is full nothing of the chunk is written
+// anywhere.
+func TestFullDocument(t *testing.T) {
+	b := newBed(t)
+	b.options.MaxApplied = 40
+	m := b.process()
+	for n := range uint16(40) {
+		want := Retry
+		if r := b.commitWith(m, chunkOf(n, "x", "y"), b.down("y")); r != want {
+			t.Fatalf("chunk %d: result %d", n, r)
+		}
+	}
+	if n, _ := b.ids("x", 0); n != 35 {
+		t.Errorf("%d ids; an eighth of 40 is kept", n)
+	}
+	o := b.submit(m, chunkOf(100, "a", "x", "z"))
+	b.pass(m, b.serve)
+	if o.calls != 1 || o.result != Retry {
+		t.Errorf("%d results, %d", o.calls, o.result)
+	}
+	for _, id := range []string{"a", "z"} {
+		b.holds(id, 100, 0)
+	}
+	b.holds("x", 100, 0)
+	if m.Stats().Refused != 6 || b.reported(Full) != 6 {
+		t.Errorf("%d refused, %d reported", m.Stats().Refused, b.reported(Full))
+	}
+	// When y is back all of them get through.
+	left := []uint16{100}
+	for n := range uint16(40) {
+		left = append(left, n)
+	}
+	for range 5 {
+		left = slices.DeleteFunc(left, func(n uint16) bool { return b.commit(m, chunkOf(n, "x", "y")) == OK })
+	}
+	if len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
+	if n := m.Stats().MaxApplied; n > 40 {
+		t.Errorf("%d ids", n)
+	}
+}
+
+// Rule 8: what a read shows is written back before it counts; what the cache
+// holds was acknowledged.
+func TestConfirmOnSkip(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	b.commitWith(m, chunkOf(1, "x", "y"), b.down("y"))
+	var x, y int
+	count := func(r *Request) Answer {
+		for _, id := range documents(r) {
+			if id == "x" {
+				x++
+			} else {
+				y++
+			}
+		}
+		return b.serve(r)
+	}
+	b.commitWith(m, chunkOf(1, "x", "y"), count)
+	if x != 0 || y != 1 {
+		t.Errorf("with the cache x was written %d times, y %d times", x, y)
+	}
+	b.commitWith(b.process(), chunkOf(2, "x", "y"), b.down("y"))
+	x, y = 0, 0
+	b.commitWith(b.process(), chunkOf(2, "x", "y"), count)
+	if x != 1 || y != 1 {
+		t.Errorf("from a read x was written %d times, y %d times", x, y)
+	}
+	for _, id := range []string{"x", "y"} {
+		b.holds(id, 1, 1)
+		b.holds(id, 2, 1)
+	}
+}
+
+// Rule 9: after an unknown outcome the document is read again, not taken from
+// the cache.
+func TestUnknownOutcome(t *testing.T) {
+	for _, applied := range []bool{true, false} {
+		t.Run(fmt.Sprintf("applied %v", applied), func(t *testing.T) {
+			b := newBed(t)
+			m := b.process()
+			b.commit(m, chunkOf(1, "x"))
+			o := b.submit(m, chunkOf(2, "x"))
+			b.steps(m, Read)
+			r := b.step(m, Write)
+			if applied {
+				b.serve(r)
+			}
+			m.Answer(r, Answer{Err: errLost}, b.now)
+			if r := m.Next(b.now); r != nil {
+				t.Fatalf("no pause: %+v", r)
+			}
+			b.now = m.Wake()
+			if r := b.steps(m, Read); r.Keys[0] != key("x") {
+				t.Fatalf("read %v", r.Keys)
+			}
+			b.rest(m, b.serve)
+			if o.result != OK {
+				t.Errorf("result %d", o.result)
+			}
+			b.holds("x", 2, 1)
+		})
+	}
+}
+
+// Rule 11: while a write is under way the chunks collect; the next one writes
+// each document once for all of them.
+func TestGroupCommit(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	b.submit(m, chunkOf(0, "x", "y"))
+	b.steps(m, Read, Read)
+	first := b.step(m, Write)
+	var waiting []*outcome
+	for n := range uint16(100) {
+		waiting = append(waiting, b.submit(m, chunkOf(1+n, "x", "y")))
+	}
+	if r := m.Next(b.now); r != nil {
+		t.Fatalf("%+v", r)
+	}
+	m.Answer(first, b.serve(first), b.now)
+	b.steps(m, Read)
+	if got := documents(b.steps(m, Write)); !slices.Equal(got, []string{"x", "y"}) {
+		t.Fatalf("written: %v", got)
+	}
+	for n, o := range waiting {
+		if o.result != OK {
+			t.Errorf("chunk %d: result %d", n, o.result)
+		}
+		b.holds("x", uint16(n), 1)
+	}
+}
+
+// Rule 11: the same chunk in flight twice is waited for.
+func TestSameChunkTwice(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	one, two := b.submit(m, chunkOf(1, "x")), b.submit(m, chunkOf(1, "x"))
+	b.rest(m, b.serve)
+	if one.result != OK || two.result != OK || one.calls+two.calls != 2 {
+		t.Errorf("%+v and %+v", one, two)
+	}
+	b.holds("x", 1, 1)
+}
+
+// Rule 12: at the deadline a chunk is given back, whatever is under way; its
+// write counts when the answer comes after all.
+func TestDeadline(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	o := b.submit(m, chunkOf(1, "x"))
+	b.steps(m, Read, Read)
+	r := b.step(m, Write)
+	if left := r.Deadline.Sub(b.now); left != 8*time.Second {
+		t.Errorf("the request has %v", left)
+	}
+	b.now = m.Wake()
+	m.Tick(b.now)
+	if o.calls != 1 || o.result != Retry {
+		t.Fatalf("%+v", o)
+	}
+	again := b.submit(m, chunkOf(1, "x"))
+	m.Answer(r, b.serve(r), b.now)
+	b.rest(m, b.serve)
+	if o.calls != 1 || again.result != OK {
+		t.Errorf("%+v, then %+v", o, again)
+	}
+	b.holds("x", 1, 1)
+}
+
+func TestNoParts(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	if o := b.submit(m, chunkOf(1)); o.calls != 1 || o.result != OK || !m.Idle() {
+		t.Errorf("%+v", o)
+	}
+}
+
+// Two parts of a chunk for one document count both, now and when they come
+// again.
+func TestTwoPartsForOneDocument(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	for range 2 {
+		if r := b.commit(m, chunkOf(1, "x", "x")); r != OK {
+			t.Fatalf("result %d", r)
+		}
+		b.holds("x", 1, 2)
+	}
+	if n, _ := b.ids("x", 1); n != 1 {
+		t.Errorf("%d ids", n)
+	}
+}
+
+// Of the chunks on a poisoned document only those are buried that fail alone;
+// what comes meanwhile is not held up.
+func TestPoison(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	b.commit(m, chunkOf(0, "x"))
+	outcomes := map[uint16]*outcome{}
+	for n := uint16(1); n <= 20; n++ {
+		c := chunkOf(n, "x", "y")
+		if n%7 == 0 {
+			c.Parts[0].Delta.(*delta).poison = true
+		}
+		outcomes[n] = b.submit(m, c)
+	}
+	b.rest(m, b.serve)
+	for n, o := range outcomes {
+		want := 1
+		if n%7 == 0 {
+			want = 0
+		}
+		if o.result != OK {
+			t.Errorf("chunk %d: result %d", n, o.result)
+		}
+		b.holds("x", n, want)
+		b.holds("y", n, 1)
+	}
+	if len(b.letters) != 2 || b.letters[0].Part.Key != key("x") || b.letters[0].Reason == "" || b.letters[0].Minute != minute(epoch) {
+		t.Errorf("letters: %+v", b.letters)
+	}
+	if n := m.Stats().Buried; n != 2 || b.reported(Buried) != 2 {
+		t.Errorf("%d buried, %d reported", n, b.reported(Buried))
+	}
+}
+
+// The letters of a chunk are written when all else of it is durable, so that
+// a chunk that comes again because of another document leaves none each time.
+func TestLettersComeLast(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	for range 5 {
+		c := chunkOf(1, "x", "y")
+		c.Parts[0].Delta.(*delta).poison = true
+		if r := b.commitWith(m, c, b.down("y")); r != Retry {
+			t.Fatalf("result %d", r)
+		}
+	}
+	if len(b.letters) != 0 {
+		t.Fatalf("%d letters", len(b.letters))
+	}
+	c := chunkOf(1, "x", "y")
+	c.Parts[0].Delta.(*delta).poison = true
+	if r := b.commit(m, c); r != OK || len(b.letters) != 1 {
+		t.Errorf("result %d, %d letters", r, len(b.letters))
+	}
+	if !b.marked(1) {
+		t.Error("a chunk with letters is OK before its marker is there")
+	}
+}
+
+// A chunk whose letter can't be written is given back; one whose letter is
+// being written is not, for its deltas are in use.
+func TestBury(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	b.commit(m, chunkOf(0, "x"))
+	o := b.submit(m, poisoned(chunkOf(1, "x")))
+	b.steps(m, Read, Write)
+	r := b.step(m, Bury)
+	b.now = b.now.Add(time.Minute)
+	m.Tick(b.now)
+	if o.calls != 0 {
+		t.Fatal("given back while its letter is being written")
+	}
+	m.Answer(r, Answer{Err: errLost}, b.now)
+	if o.calls != 1 || o.result != Retry || b.reported(NotBuried) != 1 {
+		t.Fatalf("%+v, %d reported", o, b.reported(NotBuried))
+	}
+	b.holds("x", 1, 0)
+	if r := b.commit(m, poisoned(chunkOf(1, "x"))); r != OK || len(b.letters) != 1 {
+		t.Errorf("result %d, %d letters", r, len(b.letters))
+	}
+}
+
+// A letter is applied once, however often and by whomever it is replayed.
+func TestReplay(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	if r := b.commit(m, poisoned(chunkOf(1, "x", "y"))); r != OK || len(b.letters) != 2 {
+		t.Fatalf("result %d, %d letters", r, len(b.letters))
+	}
+	if r := b.commit(m, replayOf(b.letters[0])); r != Retry || len(b.letters) != 2 {
+		t.Fatalf("rejected again: result %d, %d letters", r, len(b.letters))
+	}
+	b.es.reject = func(*Op) bool { return false }
+	for range 3 {
+		for _, l := range b.letters {
+			for _, m := range []*Machine{m, b.process()} {
+				if r := b.commit(m, replayOf(l)); r != OK {
+					t.Errorf("result %d", r)
+				}
+			}
+		}
+		// The chunk comes again.
+		b.commit(b.process(), chunkOf(1, "x", "y"))
+		b.others(100, 3, "x", "y")
+	}
+	b.holds("x", 1, 1)
+	b.holds("y", 1, 1)
+}
+
+// The process dies after the letter and before the chunk is acknowledged; the
+// document is put right; letter and chunk come in any order.
+func TestReplayOfUnfinishedChunk(t *testing.T) {
+	for _, letterFirst := range []bool{true, false} {
+		t.Run(fmt.Sprintf("letter first %v", letterFirst), func(t *testing.T) {
+			b := newBed(t)
+			m := b.process()
+			o := b.submit(m, poisoned(chunkOf(1, "x")))
+			b.steps(m, Read, Read, Write, Bury)
+			if len(b.letters) != 1 || o.calls != 0 || b.marked(1) {
+				t.Fatalf("%d letters, %+v", len(b.letters), o)
+			}
+			b.es.reject = func(*Op) bool { return false }
+			todo := []Chunk{replayOf(b.letters[0]), chunkOf(1, "x")}
+			if !letterFirst {
+				slices.Reverse(todo)
+			}
+			for range 3 {
+				for _, c := range todo {
+					if r := b.commit(b.process(), c); r != OK {
+						t.Errorf("result %d", r)
+					}
+				}
+				b.others(100, 3, "x")
+			}
+			b.holds("x", 1, 1)
+		})
+	}
+}
+
+// Letter and chunk are under way together in one process.
+func TestReplayBesideItsChunk(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	letter := Letter{Chunk: chunkOf(1).ID, Minute: minute(epoch), Part: chunkOf(1, "x").Parts[0]}
+	one, two := b.submit(m, chunkOf(1, "x")), b.submit(m, replayOf(letter))
+	b.rest(m, b.serve)
+	if one.result != OK || two.result != OK {
+		t.Errorf("%+v and %+v", one, two)
+	}
+	b.holds("x", 1, 1)
+}
+
+// A marker without exceptions is the last word: one with, carried out late,
+// changes nothing.
+func TestMarkersWithExceptions(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	o := b.submit(m, poisoned(chunkOf(1, "x")))
+	b.steps(m, Read, Read, Write, Bury)
+	zombie := b.step(m, Write)
+	m.Answer(zombie, Answer{Err: errLost}, b.now)
+	b.now = b.now.Add(time.Minute)
+	m.Tick(b.now)
+	if o.result != Retry {
+		t.Fatalf("%+v", o)
+	}
+	b.es.reject = func(*Op) bool { return false }
+	m = b.process()
+	b.commit(m, chunkOf(1, "x"))
+	b.commit(m, chunkOf(2, "x"))
+	if _, has := b.ids("x", 1); has {
+		t.Fatal("the id is still there")
+	}
+	b.serve(zombie)
+	b.commit(b.process(), replayOf(b.letters[0]))
+	b.holds("x", 1, 1)
+}
+
+func TestExceptions(t *testing.T) {
+	x, y := key("x"), key("y")
+	for _, test := range []struct {
+		except string
+		k      Key
+		want   bool
+	}{
+		{"", x, false},
+		{exception(x), x, true},
+		{exception(x), y, false},
+		{exception(y) + exception(x), x, true},
+		{exceptAll, x, true},
+		{exception(y)[:5], x, true},
+	} {
+		if got := excepts(test.except, test.k); got != test.want {
+			t.Errorf("excepts(%x, %v) = %v", test.except, test.k, got)
+		}
+	}
+	var ids []string
+	for i := range maxExcept + 1 {
+		ids = append(ids, fmt.Sprint(i))
+	}
+	b := newBed(t)
+	if r := b.commit(b.process(), poisoned(chunkOf(1, ids...))); r != OK || len(b.letters) != len(ids) {
+		t.Fatalf("result %d, %d letters", r, len(b.letters))
+	}
+	if s := stateOf(b.es.durable(Key{"ledger", chunkOf(1).ID.String()})); string(s) != exceptAll {
+		t.Errorf("the marker excepts %x", s)
+	}
+}
+
+// A document of a newer major version or with bytes that are no state is
+// never overwritten; what else is in the chunk goes on.
+func TestUnreadable(t *testing.T) {
+	newerMajor := []byte{'D', 0x92, 2, 0xc0}
+	for name, body := range map[string][]byte{
+		"newer major": newerMajor, "garbage": []byte("Dgarbage"), "no state": []byte("D"),
+		"payload": append([]byte{'D'}, (&envelope{payload: []byte("??")}).append(nil)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			b.es.write(&Op{Kind: Put, Key: key("x"), Body: body})
+			m := b.process()
+			if r := b.commit(m, chunkOf(1, "x", "y")); r != Retry {
+				t.Errorf("result %d", r)
+			}
+			if got := b.es.durable(key("x")); string(got) != string(body) {
+				t.Errorf("overwritten: %q", got)
+			}
+			if b.reported(Unreadable) != 1 {
+				t.Errorf("reports: %+v", b.reports)
+			}
+			if r := b.commit(m, chunkOf(2, "y")); r != OK {
+				t.Errorf("another document: result %d", r)
+			}
+			// Several chunks at once, some of them over.
+			one, two := b.submit(m, chunkOf(3, "x")), b.submit(m, chunkOf(4, "x", "z"))
+			b.rest(m, b.serve)
+			if one.result != Retry || two.result != Retry {
+				t.Errorf("results %d and %d", one.result, two.result)
+			}
+		})
+	}
+}
+
+// What a newer minor version adds is carried through.
+func TestNewerMinor(t *testing.T) {
+	b := newBed(t)
+	e := envelope{minor: 7, payload: []byte{0}, extra: []byte{0xa3, 'n', 'e', 'w'}, extraN: 1}
+	b.es.write(&Op{Kind: Put, Key: key("x"), Body: append([]byte{'D'}, e.append(nil)...)})
+	if r := b.commit(b.process(), chunkOf(1, "x")); r != OK {
+		t.Fatalf("result %d", r)
+	}
+	got, err := decodeEnvelope(stateOf(b.es.durable(key("x"))))
+	if err != nil || got.minor != 7 || string(got.extra) != string(e.extra) || got.extraN != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	b.holds("x", 1, 1)
+}
+
+// A fold that breaks down on one chunk holds up that chunk only.
+func TestPanic(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	bad := chunkOf(1, "x")
+	bad.Parts[0].Delta.(*delta).panics = true
+	o := b.submit(m, bad)
+	good := b.submit(m, chunkOf(2, "x"))
+	b.rest(m, b.serve)
+	if o.result != Retry || good.result != OK || b.reported(Unreadable) == 0 {
+		t.Errorf("results %d and %d, %+v", o.result, good.result, b.reports)
+	}
+	b.holds("x", 2, 1)
+}
+
+func TestNotOpened(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	m.model.(*tally).unopened = func(k Key) bool { return k.ID == "x" }
+	if r := b.commit(m, chunkOf(1, "x", "y")); r != OK {
+		t.Errorf("result %d", r)
+	}
+	if b.es.durable(key("x")) != nil {
+		t.Error("opened")
+	}
+	b.holds("y", 1, 1)
+}
+
+// An effect is created with its document, again where it isn't known that it
+// was, and never twice.
+func TestEffects(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	c := chunkOf(1, "x")
+	c.Parts[0].Delta.(*delta).effect = true
+	effect := effectKey(key("x"), 1)
+	if r := b.commitWith(m, c, b.down(effect.ID)); r != Retry {
+		t.Errorf("result %d without the effect", r)
+	}
+	b.holds("x", 1, 1)
+	for range 3 {
+		if r := b.commit(b.process(), c); r != OK {
+			t.Errorf("result %d", r)
+		}
+	}
+	if b.es.durable(effect) == nil {
+		t.Error("no effect")
+	}
+	b.holds("x", 1, 1)
+	// Once refused for good it is reported and given up.
+	c = chunkOf(2, "x")
+	c.Parts[0].Delta.(*delta).effect = true
+	b.es.reject = func(op *Op) bool { return op.Key.Index == "effects" }
+	if r := b.commit(m, c); r != OK || b.reported(EffectLost) != 1 {
+		t.Errorf("result %d, %+v", r, b.reports)
+	}
+}
+
+// A failing request is tried again after a growing pause, until the deadline.
+func TestBackoff(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	start := b.now
+	requests := 0
+	o := b.submit(m, chunkOf(1, "x"))
+	b.rest(m, func(*Request) Answer {
+		requests++
+		return Answer{Err: errLost}
+	})
+	if o.result != Retry || b.now.Before(start.Add(8*time.Second)) {
+		t.Errorf("result %d after %v", o.result, b.now.Sub(start))
+	}
+	if requests < 5 || requests > 40 {
+		t.Errorf("%d requests in 8 s", requests)
+	}
+}
+
+// An answer of the wrong length is no answer.
+func TestShortAnswers(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	n := 0
+	if r := b.commitWith(m, chunkOf(1, "x"), func(r *Request) Answer {
+		if n++; n <= 6 {
+			return Answer{}
+		}
+		return b.serve(r)
+	}); r != OK {
+		t.Errorf("result %d", r)
+	}
+	b.holds("x", 1, 1)
+}
+
+// MaxDocuments cuts a commit; the parts of a chunk go in several.
+func TestMaxDocuments(t *testing.T) {
+	b := newBed(t)
+	b.options.MaxDocuments = 3
+	m := b.process()
+	var ids []string
+	for i := range 10 {
+		ids = append(ids, fmt.Sprint(i))
+	}
+	most := 0
+	if r := b.commitWith(m, chunkOf(1, ids...), func(r *Request) Answer {
+		most = max(most, len(documents(r)))
+		return b.serve(r)
+	}); r != OK || most != 3 {
+		t.Errorf("result %d, at most %d documents", r, most)
+	}
+	for _, id := range ids {
+		b.holds(id, 1, 1)
+	}
+}
+
+// When the ledger is down the documents go on, the markers wait, bounded, and
+// don't burden every write.
+func TestLedgerDown(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	markers := 0
+	for n := range uint16(100) {
+		b.submit(m, chunkOf(n, fmt.Sprint(n)))
+		b.pass(m, func(r *Request) Answer {
+			a := b.serve(r)
+			for i, op := range r.Ops {
+				if op.Key.Index == "ledger" {
+					markers++
+					a.Written[i] = Written{Reason: "index_closed_exception"}
+				}
+			}
+			return a
+		})
+	}
+	if s := m.Stats(); s.OK != 100 || markers > 3 {
+		t.Errorf("%d chunks OK, %d markers tried at one moment", s.OK, markers)
+	}
+	b.rest(m, b.serve)
+	for n := range uint16(100) {
+		if !b.marked(n) {
+			t.Errorf("chunk %d has no marker", n)
+		}
+	}
+}
+
+func TestStatusOfOtherErrors(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	refused := true
+	o := b.submit(m, chunkOf(1, "x"))
+	b.rest(m, func(r *Request) Answer {
+		if r.Kind == Write && refused {
+			refused = false
+			a := Answer{}
+			for range r.Ops {
+				a.Written = append(a.Written, Written{Reason: "circuit_breaking_exception"})
+			}
+			return a
+		}
+		return b.serve(r)
+	})
+	if o.result != OK || b.reported(Unreachable) != 1 || len(b.letters) != 0 {
+		t.Errorf("result %d, %+v", o.result, b.reports)
+	}
+	for _, in := range b.reports {
+		if in.Reason != "circuit_breaking_exception" || in.Key != key("x") || errors.Is(in.Err, errLost) {
+			t.Errorf("%+v", in)
+		}
+	}
+}
