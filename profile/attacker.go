@@ -17,6 +17,7 @@ import (
 func (r *Renderer) AppendAttacker(dst []byte, h Head, s *state.Attacker) []byte {
 	f := r.judge(h, s)
 	place, name := r.where(h), r.o.Names.Name(h.Addr)
+	r.arena.Reset()
 	start := len(dst)
 	all := everything
 	d := begin(dst)
@@ -173,7 +174,7 @@ func (r *Renderer) movement(d *document, s *state.Attacker, p *plan) {
 	if len(r.moves) > 0 {
 		r.names = r.names[:0]
 		for _, m := range r.moves {
-			r.names = append(r.names, m.from+arrow+m.to)
+			r.names = append(r.names, r.arena.Join(m.from, arrow, m.to))
 		}
 		slices.Sort(r.names)
 		d.strings("edge", r.names)
@@ -301,7 +302,7 @@ func (r *Renderer) credentials(d *document, s *state.Attacker, p *plan) {
 		for i := range kept {
 			c := credentialOf(kept[i].Key)
 			if secret, ok := r.password(c, &kept[i]); ok {
-				r.names = append(r.names, c.principal+":"+secret)
+				r.names = append(r.names, r.arena.Join(c.principal, ":", secret))
 			}
 		}
 		d.someStrings("pair", distinct(r.names))

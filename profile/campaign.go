@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"dossier/correlate/law"
 	"dossier/correlate/state"
-	"dossier/profile/rules"
 )
 
 // What a campaign key needs, so that it doesn't put strangers together.
@@ -88,14 +88,16 @@ func (r *Renderer) toolchains(s *state.Attacker) {
 	if len(commands) == 0 {
 		return
 	}
-	programs := r.programs[:0]
+	r.shape.Reset()
 	for i := range commands {
-		rules.Programs(commands[i].C, func(program string) {
-			if !slices.Contains(programs, program) && len(programs) < cap(programs) {
-				programs = append(programs, strings.Clone(program))
-			}
-		})
+		// Most sessions repeat themselves.
+		line := commands[i].C
+		if i > 0 && slices.ContainsFunc(commands[max(0, i-8):i], func(c law.Item) bool { return c.C == line }) {
+			continue
+		}
+		r.shape.Add(line)
 	}
+	programs := r.shape.Programs()
 	if len(programs) < minPrograms {
 		return
 	}

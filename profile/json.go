@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"dossier/correlate/event"
@@ -140,7 +141,54 @@ const (
 // appendTime appends t in UTC with all six digits of its fraction, so that
 // the texts sort as the times do.
 func appendTime(b []byte, t event.Time) []byte {
-	return min(max(t, minTime), maxTime).Time().AppendFormat(b, "2006-01-02T15:04:05.000000Z")
+	t = min(max(t, minTime), maxTime) - minTime
+	const day = event.Time(24 * time.Hour / time.Microsecond)
+	year, month, date := civil(int64(t / day))
+	micros := int64(t % day)
+	second := micros / 1e6
+	b = appendDigits(b, year, 4)
+	b = append(b, '-')
+	b = appendDigits(b, month, 2)
+	b = append(b, '-')
+	b = appendDigits(b, date, 2)
+	b = append(b, 'T')
+	b = appendDigits(b, second/3600, 2)
+	b = append(b, ':')
+	b = appendDigits(b, second/60%60, 2)
+	b = append(b, ':')
+	b = appendDigits(b, second%60, 2)
+	b = append(b, '.')
+	b = appendDigits(b, micros%1e6, 6)
+	return append(b, 'Z')
+}
+
+// civil returns the date that is days after 0001-01-01 in the Gregorian
+// calendar. Counted from the first of March, a year's leap day is its last
+// (Hinnant, "chrono-compatible low-level date algorithms").
+func civil(days int64) (year, month, day int64) {
+	days += 306 // 0000-03-01
+	era := days / 146097
+	of := days % 146097
+	y := (of - of/1460 + of/36524 - of/146096) / 365
+	of -= 365*y + y/4 - y/100
+	m := (5*of + 2) / 153
+	day = of - (153*m+2)/5 + 1
+	year = era*400 + y
+	if month = m + 3; month > 12 {
+		return year + 1, month - 12, day
+	}
+	return year, month, day
+}
+
+func appendDigits(b []byte, v int64, n int) []byte {
+	const zeros = "000000"
+	b = append(b, zeros[:n]...)
+	for i := len(b) - 1; v > 0 && n > 0; i-- {
+		b[i] = byte('0' + v%10)
+		v /= 10
+		n--
+	}
+	return b
 }
 
 const hexDigits = "0123456789abcdef"

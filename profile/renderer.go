@@ -92,29 +92,26 @@ type Renderer struct {
 	namespace uuid.UUID
 
 	// What follows is memory that one call leaves to the next.
-	entries  []law.Entry
-	floats   []float64
-	names    []string
-	keysOf   []string
-	text     []byte
-	programs []string
-	flats    [flatFingerprints][]string
-	moves    []move
-	figures  figures
-	facts    rules.Facts
-	reasons  []rules.Reason
+	entries []law.Entry
+	floats  []float64
+	names   []string
+	keysOf  []string
+	text    []byte
+	shape   rules.Shape
+	arena   event.Arena
+	flats   [flatFingerprints][]string
+	moves   []move
+	figures figures
+	facts   rules.Facts
+	reasons []rules.Reason
 }
-
-// maxShape is the number of programs that the shape of a command sequence
-// has at the most.
-const maxShape = 64
 
 // New returns a Renderer.
 func New(o Options) (*Renderer, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
 	}
-	return &Renderer{o: o, namespace: uuid.MustParse(namespace), programs: make([]string, 0, maxShape)}, nil
+	return &Renderer{o: o, namespace: uuid.MustParse(namespace)}, nil
 }
 
 // Annotate adds to ev the tools and techniques that the rules see in it. Other

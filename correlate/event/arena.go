@@ -109,6 +109,14 @@ func (a *Arena) Evidence(e []Evidence) []Evidence {
 	return a.evidence.keep(append(a.evidence.grab(len(e), arenaEvents), e...))
 }
 
+// MoreEvidence returns a copy of e with n empty elements behind it.
+func (a *Arena) MoreEvidence(e []Evidence, n int) []Evidence {
+	size := len(e) + n
+	b := append(a.evidence.grab(size, arenaEvents), e...)[:size]
+	clear(b[len(e):])
+	return a.evidence.keep(b)
+}
+
 // View returns b as a string without copying. b must not change while the
 // string is in use.
 func View(b []byte) string {

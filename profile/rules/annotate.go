@@ -14,29 +14,38 @@ const maxFound = 48
 // longestValue is how much of a fingerprint is looked at.
 const longestValue = 512
 
-// findings collects what one event shows.
-type findings struct {
-	event *event.Event
-	found [maxFound]event.Evidence
-	n     int
+// finding is evidence to be added.
+type finding struct {
+	kind     event.EvidenceKind
+	what, by string
 }
 
-func (f *findings) add(kind event.EvidenceKind, what, by string) bool {
-	for i := range f.found[:f.n] {
-		if f.found[i].Kind == kind && f.found[i].A == what {
+// annotation is the work on one event.
+type annotation struct {
+	set   *Set
+	event *event.Event
+	found [maxFound]finding
+	n     int
+	shell shell
+	low   [event.MaxCommand]byte
+	hits  []uint16
+}
+
+func (w *annotation) add(kind event.EvidenceKind, what, by string) bool {
+	for i := range w.found[:w.n] {
+		if w.found[i].what == what && w.found[i].kind == kind {
 			return false
 		}
 	}
-	if f.n == maxFound {
+	if w.n == maxFound {
 		return false
 	}
-	e := &f.found[f.n]
-	e.Kind, e.A, e.B = kind, what, by
-	f.n++
+	w.found[w.n] = finding{kind, what, by}
+	w.n++
 	return true
 }
 
-func (f *findings) conclude(t *technique) { f.add(event.Technique, t.id, t.why) }
+func (w *annotation) conclude(t *technique) { w.add(event.Technique, t.id, t.why) }
 
 // Annotate adds to ev the tools and techniques it shows, as evidence. Most
 // events show none and are left as they are; nothing is allocated beyond the
@@ -46,14 +55,29 @@ func (s *Set) Annotate(a *event.Arena, ev *event.Event) {
 	if len(rules) == 0 && !s.telling(ev) {
 		return
 	}
-	s.annotate(a, ev, rules)
+	w, _ := s.work.Get().(*annotation)
+	if w == nil {
+		w = &annotation{set: s}
+		w.shell.sink = w
+	}
+	w.event, w.n = ev, 0
+	w.judge(rules)
+	if w.n > 0 {
+		known := len(ev.Evidence)
+		ev.Evidence = a.MoreEvidence(ev.Evidence, w.n)
+		for i, f := range w.found[:w.n] {
+			e := &ev.Evidence[known+i]
+			e.Kind, e.A, e.B = f.kind, f.what, f.by
+		}
+	}
+	w.event = nil
+	s.work.Put(w)
 }
 
 // telling says whether any evidence could meet a rule.
 func (s *Set) telling(ev *event.Event) bool {
 	for i := range ev.Evidence {
-		e := &ev.Evidence[i]
-		switch {
+		switch e := &ev.Evidence[i]; {
 		case e.Kind == event.Command, e.Kind == event.Fingerprint && s.signatures[e.A] != nil,
 			int(e.Kind) < len(s.evidence) && len(s.evidence[e.Kind]) > 0:
 			return true
@@ -62,43 +86,36 @@ func (s *Set) telling(ev *event.Event) bool {
 	return false
 }
 
-func (s *Set) annotate(a *event.Arena, ev *event.Event, rules []eventRule) {
-	f := findings{event: ev}
-	if ev.Role == event.Decoy {
+func (w *annotation) judge(rules []eventRule) {
+	if w.event.Role == event.Decoy {
 		for i := range rules {
-			if applies(rules[i].services, ev.Service) {
-				f.conclude(&rules[i].technique)
+			if applies(rules[i].services, w.event.Service) {
+				w.conclude(&rules[i].technique)
 			}
 		}
 	}
-	for i := range ev.Evidence {
-		e := &ev.Evidence[i]
+	for i := range w.event.Evidence {
+		e := &w.event.Evidence[i]
 		switch e.Kind {
 		case event.Command:
-			s.command(&f, e.A)
+			w.command(e.A)
 		case event.Fingerprint:
-			s.fingerprint(&f, e)
+			w.fingerprint(e)
 		}
-		if int(e.Kind) < len(s.evidence) {
-			s.evident(&f, e)
+		if int(e.Kind) < len(w.set.evidence) {
+			w.evident(e)
 		}
 	}
-	if f.n == 0 {
-		return
-	}
-	// Both parts go to the arena next to each other.
-	var all [2 * maxFound]event.Evidence
-	joined := append(append(all[:0], ev.Evidence...), f.found[:f.n]...)
-	ev.Evidence = a.Evidence(joined)
 }
 
 func applies(services []string, service string) bool {
 	return len(services) == 0 || slices.Contains(services, service)
 }
 
-func (s *Set) evident(f *findings, e *event.Evidence) {
-	for i := range s.evidence[e.Kind] {
-		r := &s.evidence[e.Kind][i]
+func (w *annotation) evident(e *event.Evidence) {
+	rules := w.set.evidence[e.Kind]
+	for i := range rules {
+		r := &rules[i]
 		if r.outcome != event.Unknown && r.outcome != e.Outcome {
 			continue
 		}
@@ -110,43 +127,42 @@ func (s *Set) evident(f *findings, e *event.Evidence) {
 			continue
 		}
 		if len(r.contains) > 0 {
-			var buf [longestValue]byte
-			low := lower(buf[:0], value)
+			low := lower(w.low[:0:longestValue], value)
 			if !slices.ContainsFunc(r.contains, func(text string) bool { return bytes.Contains(low, event.Bytes(text)) }) {
 				continue
 			}
 		}
-		f.conclude(&r.technique)
+		w.conclude(&r.technique)
 	}
 }
 
-func (s *Set) fingerprint(f *findings, e *event.Evidence) {
-	g := s.signatures[e.A]
+func (w *annotation) fingerprint(e *event.Evidence) {
+	g := w.set.signatures[e.A]
 	if g == nil {
 		return
 	}
 	if tool, ok := g.exact[e.B]; ok {
-		s.tool(f, tool, g.by)
+		w.tool(tool, g.by)
 	}
 	if len(g.forms) == 0 {
 		return
 	}
-	var buf [longestValue]byte
-	low := lower(buf[:0], e.B)
-	for i := range g.forms {
-		text := event.Bytes(g.forms[i].text)
-		if g.forms[i].prefix && bytes.HasPrefix(low, text) || !g.forms[i].prefix && bytes.Contains(low, text) {
-			s.tool(f, g.forms[i].tool, g.by)
+	low := lower(w.low[:0:longestValue], e.B)
+	w.hits = g.matcher.appendFound(w.hits[:0], low)
+	for _, i := range w.hits {
+		if f := &g.forms[i]; !f.prefix || bytes.HasPrefix(low, event.Bytes(f.text)) {
+			w.tool(f.tool, g.by)
 		}
 	}
 }
 
-func (s *Set) tool(f *findings, tool, by string) {
-	if !f.add(event.Tool, tool, by) {
+func (w *annotation) tool(tool, by string) {
+	if !w.add(event.Tool, tool, by) {
 		return
 	}
-	for i := range s.byTool[tool] {
-		f.conclude(&s.byTool[tool][i])
+	rules := w.set.byTool[tool]
+	for i := range rules {
+		w.conclude(&rules[i])
 	}
 }
 
@@ -164,51 +180,60 @@ func lower(dst []byte, v string) []byte {
 }
 
 // command concludes from one command line.
-func (s *Set) command(f *findings, line string) {
-	if len(s.texts) > 0 {
-		var buf [event.MaxCommand]byte
-		low := lower(buf[:0], line)
-		for i := range s.texts {
-			r := &s.texts[i]
-			if applies(r.services, f.event.Service) &&
+func (w *annotation) command(line string) {
+	if len(w.set.texts) > 0 {
+		low := lower(w.low[:0], line)
+		for i := range w.set.texts {
+			r := &w.set.texts[i]
+			if applies(r.services, w.event.Service) &&
 				slices.ContainsFunc(r.texts, func(text string) bool { return bytes.Contains(low, event.Bytes(text)) }) {
-				f.conclude(&r.technique)
+				w.conclude(&r.technique)
 			}
 		}
 	}
-	var sh shell
-	sh.split(line, func(program string, words []string) { s.part(f, program, words) })
+	w.shell.read(line)
 }
 
 // part concludes from one simple command.
-func (s *Set) part(f *findings, program string, words []string) {
-	for i := range s.everywhere {
-		s.everywhere[i].judge(f, words)
+func (w *annotation) part(program string, words []string) {
+	for i := range w.set.always {
+		w.concludeCommand(&w.set.always[i])
 	}
-	rules := s.programs[program]
+	w.hits = w.hits[:0]
+	for _, word := range words {
+		w.hits = w.set.words.appendFound(w.hits, event.Bytes(word))
+	}
+	for _, i := range w.hits {
+		w.concludeCommand(&w.set.everywhere[w.set.wordOf[i]])
+	}
+	rules := w.set.programs[program]
 	for i := range rules {
-		rules[i].judge(f, words)
+		if rules[i].meets(words) {
+			w.concludeCommand(&rules[i])
+		}
 	}
 }
 
-func (r *commandRule) judge(f *findings, words []string) {
-	if !applies(r.services, f.event.Service) {
-		return
+func (w *annotation) concludeCommand(r *commandRule) {
+	if applies(r.services, w.event.Service) {
+		w.conclude(&r.technique)
 	}
+}
+
+// meets says whether one of the words is what the rule asks for.
+func (r *commandRule) meets(words []string) bool {
 	if len(r.words) == 0 && len(r.exact) == 0 {
-		f.conclude(&r.technique)
-		return
+		return true
 	}
 	for _, w := range words {
 		if slices.Contains(r.exact, w) {
-			f.conclude(&r.technique)
-			return
+			return true
 		}
 		for _, part := range r.words {
 			if strings.Contains(w, part) {
-				f.conclude(&r.technique)
-				return
+				return true
 			}
 		}
 	}
+	return false
 }

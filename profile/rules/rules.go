@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"dossier/correlate/event"
 	"dossier/profile/behavior"
@@ -50,7 +51,7 @@ const fileVersion = 1
 // maxFile bounds a rule file, in bytes.
 const maxFile = 4 << 20
 
-// Set is a set of rules. It is immutable and safe for concurrent use.
+// Set is a set of rules. It doesn't change and is safe for concurrent use.
 type Set struct {
 	catalogue  catalogue
 	cadences   []behavior.Cadence
@@ -60,9 +61,13 @@ type Set struct {
 	byTool     map[string][]technique
 	profiles   []profileRule
 	programs   map[string][]commandRule
-	everywhere []commandRule // rules that name no program
+	always     []commandRule // rules that ask for nothing
+	everywhere []commandRule // rules that ask for words, whatever the program
+	words      *matcher      // of everywhere's words
+	wordOf     []int         // word → rule in everywhere
 	texts      []textRule
 	risk       riskRules
+	work       sync.Pool // *annotation
 }
 
 // New reads the rules.
@@ -182,9 +187,10 @@ func (s *Set) Tactic(id string) (Tactic, bool) {
 
 // signatures recognises tools by fingerprints of one type.
 type signatures struct {
-	by    string
-	exact map[string]string
-	forms []form
+	by      string
+	exact   map[string]string
+	forms   []form
+	matcher *matcher // of the forms' texts
 }
 
 type form struct {
@@ -254,6 +260,11 @@ func (s *Set) loadTools(data []byte) error {
 				g.forms = append(g.forms, form{t.Tool, strings.ToLower(t.Contains), false})
 			}
 		}
+		texts := make([]string, len(g.forms))
+		for i := range g.forms {
+			texts[i] = g.forms[i].text
+		}
+		g.matcher = newMatcher(texts)
 		s.signatures[group.Type] = g
 	}
 	return nil
@@ -439,14 +450,26 @@ func (s *Set) loadAttack(data []byte) error {
 			continue
 		}
 		rule := commandRule{t, r.Services, r.Words, r.Exact}
-		if len(r.Programs) == 0 {
+		switch {
+		case r.Any:
+			s.always = append(s.always, rule)
+		case len(r.Programs) == 0 && len(r.Exact) > 0:
+			return fmt.Errorf("commands, rule %d: exact needs programs", i)
+		case len(r.Programs) == 0:
 			s.everywhere = append(s.everywhere, rule)
-			continue
 		}
 		for _, program := range r.Programs {
 			s.programs[program] = append(s.programs[program], rule)
 		}
 	}
+	var words []string
+	for i := range s.everywhere {
+		for _, w := range s.everywhere[i].words {
+			words = append(words, w)
+			s.wordOf = append(s.wordOf, i)
+		}
+	}
+	s.words = newMatcher(words)
 	return nil
 }
 

@@ -16,53 +16,73 @@ const (
 	maxText  = 2 * event.MaxCommand
 )
 
+// sink takes the simple commands of a command line: the program's base name
+// in lower case, and all of its words. Both are valid only during the call.
+type sink interface {
+	part(program string, words []string)
+}
+
 // shell takes a command line apart into simple commands, about as a POSIX
 // shell does: quotes, escapes, lists (; & && || | and new lines), groups,
 // substitutions, redirections. Nothing is expanded. What stands behind sudo,
 // busybox, env and the like, and what is given to sh -c, is taken apart too.
 type shell struct {
+	sink  sink
 	text  [maxText]byte
 	used  int
+	words [maxDepth][maxWords]string
+	name  [64]byte
 	parts int
 	depth int
 }
 
-// split calls yield for each simple command in line: the program's base name
-// in lower case, and all of its words. Both are valid only during the call.
-func (s *shell) split(line string, yield func(program string, words []string)) {
+// read takes line apart.
+func (s *shell) read(line string) {
+	s.used, s.parts, s.depth = 0, 0, 0
+	s.split(line)
+}
+
+// lexer is the command being read on one level.
+type lexer struct {
+	*shell
+	words *[maxWords]string
+	n     int  // words
+	start int  // the beginning of the word at hand
+	open  bool // whether there is a word at hand
+}
+
+func (l *lexer) put(c byte) {
+	if l.used < maxText {
+		l.text[l.used] = c
+		l.used++
+	}
+	l.open = true
+}
+
+func (l *lexer) endWord() {
+	if l.open && l.n < maxWords {
+		l.words[l.n] = event.View(l.text[l.start:l.used])
+		l.n++
+	}
+	l.start, l.open = l.used, false
+}
+
+func (l *lexer) endPart() {
+	l.endWord()
+	if l.n > 0 && l.parts < maxParts {
+		l.parts++
+		l.command(l.words[:l.n])
+	}
+	l.n = 0
+}
+
+func (s *shell) split(line string) {
 	if s.depth == maxDepth {
 		return
 	}
+	used := s.used
+	l := lexer{shell: s, words: &s.words[s.depth], start: used}
 	s.depth++
-	defer func() { s.depth-- }()
-	n := 0          // words of the command at hand
-	start := s.used // the beginning of the word at hand
-	open := false   // whether there is a word at hand
-	put := func(c byte) {
-		if s.used < maxText {
-			s.text[s.used] = c
-			s.used++
-		}
-		open = true
-	}
-	// Commands within one another share the words: each level has its own
-	// only while it calls yield.
-	var words [maxWords]string
-	endWord := func() {
-		if open && n < maxWords {
-			words[n] = event.View(s.text[start:s.used])
-			n++
-		}
-		start, open = s.used, false
-	}
-	endPart := func() {
-		endWord()
-		if n > 0 && s.parts < maxParts {
-			s.parts++
-			s.command(words[:n], yield)
-		}
-		n = 0
-	}
 	for i := 0; i < len(line) && s.parts < maxParts; i++ {
 		switch c := line[i]; c {
 		case '\'':
@@ -70,61 +90,61 @@ func (s *shell) split(line string, yield func(program string, words []string)) {
 			if end < 0 {
 				end = len(line) - i - 1
 			}
-			open = true
-			for _, q := range []byte(line[i+1 : i+1+end]) {
-				put(q)
+			l.open = true
+			for j := i + 1; j < i+1+end; j++ {
+				l.put(line[j])
 			}
 			i += end + 1
 		case '"':
-			open = true
+			l.open = true
 			for i++; i < len(line) && line[i] != '"'; i++ {
 				switch {
 				case line[i] == '\\' && i+1 < len(line) && strings.IndexByte("$`\"\\\n", line[i+1]) >= 0:
 					i++
-					put(line[i])
+					l.put(line[i])
 				case line[i] == '`' || line[i] == '$' && i+1 < len(line) && line[i+1] == '(':
-					i += s.substitution(line[i:], yield)
+					i += s.substitution(line[i:])
 				default:
-					put(line[i])
+					l.put(line[i])
 				}
 			}
 		case '\\':
 			if i++; i < len(line) && line[i] != '\n' {
-				put(line[i])
+				l.put(line[i])
 			}
 		case '`':
-			open = true
-			i += s.substitution(line[i:], yield)
+			l.open = true
+			i += s.substitution(line[i:])
 		case '$':
 			if i+1 < len(line) && line[i+1] == '(' {
-				open = true
-				i += s.substitution(line[i:], yield)
+				l.open = true
+				i += s.substitution(line[i:])
 				continue
 			}
-			put(c)
+			l.put(c)
 		case ' ', '\t', '\r':
-			endWord()
+			l.endWord()
 		case ';', '|', '\n', '(', ')':
-			endPart()
+			l.endPart()
 		case '&':
-			// 2>&1 is a redirection, not the end of a command.
+			// 2>&1 and &> are redirections, not the end of a command.
 			if i > 0 && (line[i-1] == '>' || line[i-1] == '<') {
 				continue
 			}
 			if i+1 < len(line) && line[i+1] == '>' {
-				endWord()
+				l.endWord()
 				continue
 			}
-			endPart()
+			l.endPart()
 		case '<', '>':
 			// A digit before it names the stream.
-			if open && s.used-start == 1 && s.text[start] >= '0' && s.text[start] <= '9' {
-				s.used, open = start, false
+			if l.open && s.used-l.start == 1 && s.text[l.start] >= '0' && s.text[l.start] <= '9' {
+				s.used, l.open = l.start, false
 			}
-			endWord()
+			l.endWord()
 		case '#':
-			if open {
-				put(c)
+			if l.open {
+				l.put(c)
 				continue
 			}
 			end := strings.IndexByte(line[i:], '\n')
@@ -133,15 +153,17 @@ func (s *shell) split(line string, yield func(program string, words []string)) {
 			}
 			i += end - 1
 		default:
-			put(c)
+			l.put(c)
 		}
 	}
-	endPart()
+	l.endPart()
+	s.depth--
+	s.used = used
 }
 
 // substitution takes apart the command that ` or $( begins in v and returns
 // how far behind its first byte it ends.
-func (s *shell) substitution(v string, yield func(string, []string)) int {
+func (s *shell) substitution(v string) int {
 	inner, end := v[1:], len(v)-1
 	if v[0] == '`' {
 		if i := strings.IndexByte(inner, '`'); i >= 0 {
@@ -163,10 +185,7 @@ func (s *shell) substitution(v string, yield func(string, []string)) int {
 			}
 		}
 	}
-	// The word around it goes on where it was.
-	used := s.used
-	s.split(inner, yield)
-	s.used = used
+	s.split(inner)
 	return end
 }
 
@@ -190,8 +209,8 @@ var wrappers = map[string]wrapper{
 // shells run what is given behind -c.
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "su"}
 
-// command yields one simple command, without what wraps it.
-func (s *shell) command(words []string, yield func(string, []string)) {
+// command hands over one simple command, without what wraps it.
+func (s *shell) command(words []string) {
 	for range maxWords {
 		set := 0
 		for set < len(words) && isAssignment(words[set]) {
@@ -199,22 +218,21 @@ func (s *shell) command(words []string, yield func(string, []string)) {
 		}
 		if set == len(words) {
 			if set > 0 {
-				yield("set", words)
+				s.sink.part("set", words)
 			}
 			return
 		}
 		words = words[set:]
-		var name [64]byte
-		program := event.View(baseName(name[:0], words[0]))
+		program := event.View(baseName(s.name[:0], words[0]))
 		w, ok := wrappers[program]
 		if !ok {
-			yield(program, words)
-			s.nested(program, words, yield)
+			s.sink.part(program, words)
+			s.nested(program, words)
 			return
 		}
 		rest := w.behind(words[1:])
 		if program == "sudo" || program == "doas" || len(rest) == 0 {
-			yield(program, words)
+			s.sink.part(program, words)
 		}
 		if len(rest) == 0 {
 			return
@@ -242,10 +260,10 @@ func (w wrapper) behind(words []string) []string {
 }
 
 // nested takes apart what is given to sh -c and to eval.
-func (s *shell) nested(program string, words []string, yield func(string, []string)) {
+func (s *shell) nested(program string, words []string) {
 	if program == "eval" {
 		for _, w := range words[1:] {
-			s.split(w, yield)
+			s.split(w)
 		}
 		return
 	}
@@ -254,7 +272,7 @@ func (s *shell) nested(program string, words []string, yield func(string, []stri
 	}
 	for i, w := range words[:len(words)-1] {
 		if i > 0 && len(w) > 1 && w[0] == '-' && w[1] != '-' && w[len(w)-1] == 'c' {
-			s.split(words[i+1], yield)
+			s.split(words[i+1])
 			return
 		}
 	}
@@ -290,18 +308,37 @@ func isAssignment(w string) bool {
 // dropped are the beginnings of paths where attackers put what they bring.
 var dropped = []string{"./", "/tmp/", "/var/tmp/", "/dev/shm/", "/var/run/"}
 
-// Programs calls yield for each program that a command line runs: its base
-// name in lower case, "./" for what was brought along, whose names are often
-// made up on the spot. The name is valid only during the call.
-func Programs(line string, yield func(program string)) {
-	var s shell
-	s.split(line, func(program string, words []string) {
-		for _, path := range dropped {
-			if strings.HasPrefix(words[0], path) {
-				program = "./"
-				break
-			}
+// Shape collects the programs that command lines run, each once, in the order
+// of their first run: base names in lower case, and "./" for what was brought
+// along, whose names are often made up on the spot. The zero value is empty.
+type Shape struct {
+	shell    shell
+	programs []string
+}
+
+// maxShape bounds the programs of a Shape.
+const maxShape = 64
+
+// Reset makes the shape empty.
+func (s *Shape) Reset() { s.programs = s.programs[:0] }
+
+// Programs returns what was collected. It is valid until Reset.
+func (s *Shape) Programs() []string { return s.programs }
+
+// Add adds the programs of a command line.
+func (s *Shape) Add(line string) {
+	s.shell.sink = s
+	s.shell.read(line)
+}
+
+func (s *Shape) part(program string, words []string) {
+	for _, path := range dropped {
+		if strings.HasPrefix(words[0], path) {
+			program = "./"
+			break
 		}
-		yield(program)
-	})
+	}
+	if len(s.programs) < maxShape && !slices.Contains(s.programs, program) {
+		s.programs = append(s.programs, strings.Clone(program))
+	}
 }
