@@ -21,7 +21,7 @@ import (
 )
 
 // MaxText is the longest line or document that is read, in bytes.
-const MaxText = 2 << 20
+const MaxText = 4 << 20
 
 // DefaultDropApps are the programs whose lines repeat what a sensor reports
 // anyway.

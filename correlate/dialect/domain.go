@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"dossier/correlate/event"
 
@@ -58,6 +59,9 @@ func (x *scratch) domain(candidate string) (domain string, ok bool) {
 		if c >= 'A' && c <= 'Z' {
 			domain = x.lower(domain)
 		}
+	}
+	if !plain && !utf8.ValidString(domain) {
+		return "", false
 	}
 	if !plain || strings.Contains(domain, "xn--") {
 		ascii, err := idna.Lookup.ToASCII(domain)

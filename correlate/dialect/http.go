@@ -58,6 +58,7 @@ func (x *scratch) agent(value, method, path string) {
 	if value == "" {
 		return
 	}
+	value = value[:min(len(value), event.MaxCommand)]
 	category, tool := agents.match(value)
 	x.put("category", category)
 	x.put("tool", tool)

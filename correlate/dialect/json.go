@@ -15,6 +15,7 @@ const (
 	maxDepth  = 8
 	maxFields = 512
 	maxKey    = 256
+	maxNames  = 4 * maxFields
 )
 
 // scanner reads JSON (RFC 8259) into flat fields: names of nested objects are
@@ -26,6 +27,8 @@ type scanner struct {
 	arena  *event.Arena
 	fields []event.Field
 	max    int
+	// named counts the names made, those of empty objects too.
+	named int
 }
 
 // flatten appends the members of the JSON object s to fields. It returns
@@ -68,7 +71,9 @@ func (sc *scanner) accept(c byte) bool {
 }
 
 // full says that nothing more may be kept at this depth.
-func (sc *scanner) full(depth int) bool { return depth > maxDepth || len(sc.fields) >= sc.max }
+func (sc *scanner) full(depth int) bool {
+	return depth > maxDepth || len(sc.fields) >= sc.max || sc.named >= maxNames
+}
 
 func (sc *scanner) add(name, value string) {
 	if name != "" && len(sc.fields) < sc.max {
@@ -171,6 +176,7 @@ func (sc *scanner) object(name string, depth int) bool {
 		child := ""
 		if (depth == 0 || name != "") && !sc.full(depth) && key != "" && len(key) <= maxKey {
 			child = key
+			sc.named++
 			if depth > 0 {
 				child = sc.arena.Join(name, ".", key)
 			}
@@ -202,6 +208,7 @@ func (sc *scanner) array(name string, depth int) bool {
 		sc.space()
 		child := ""
 		if name != "" && !sc.full(depth) {
+			sc.named++
 			b := sc.arena.Grab(len(name) + 21)
 			b = append(append(b, name...), '.')
 			child = sc.arena.Keep(strconv.AppendInt(b, int64(n), 10))
@@ -246,26 +253,52 @@ func (sc *scanner) skip() bool {
 func (sc *scanner) text(keep bool) (string, bool) {
 	sc.i++
 	start := sc.i
+	end := -1 // the next quote, escaped or not
 	for {
-		i := strings.IndexByte(sc.s[sc.i:], '"')
-		if i < 0 {
-			return "", false
+		if end < sc.i {
+			i := strings.IndexByte(sc.s[sc.i:], '"')
+			if i < 0 {
+				return "", false
+			}
+			end = sc.i + i
 		}
-		j := strings.IndexByte(sc.s[sc.i:sc.i+i], '\\')
-		if j < 0 {
-			sc.i += i + 1
+		slash := strings.IndexByte(sc.s[sc.i:end], '\\')
+		if slash < 0 {
+			sc.i = end + 1
 			break
 		}
-		sc.i += j + 2
-		if sc.i > len(sc.s) {
-			return "", false
-		}
+		sc.i += slash + len(`\"`)
 	}
 	raw := sc.s[start : sc.i-1]
-	if !keep || strings.IndexByte(raw, '\\') < 0 {
+	if strings.IndexByte(raw, '\\') < 0 {
 		return raw, true
 	}
+	if !keep {
+		return "", validEscapes(raw)
+	}
 	return unescape(sc.arena, raw)
+}
+
+// validEscapes says whether the escapes in a JSON string are those that exist.
+func validEscapes(raw string) bool {
+	for {
+		slash := strings.IndexByte(raw, '\\')
+		if slash < 0 {
+			return true
+		}
+		raw = raw[slash+1:]
+		switch c := raw[0]; c {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			raw = raw[1:]
+		case 'u':
+			if _, ok := hex4(raw[1:]); !ok {
+				return false
+			}
+			raw = raw[1+4:]
+		default:
+			return false
+		}
+	}
 }
 
 // unescape replaces the escapes of a JSON string.
