@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -443,6 +444,10 @@ func (m *Machine) render(d *document, write bool) (body []byte, effects []Effect
 		m.scratch = folded.AppendState(m.scratch[:0])
 		d.env.payload = m.scratch
 		d.state = d.env.append(make([]byte, 0, d.env.size()))
+		if 2*len(d.state) < cap(d.state) {
+			// It was packed. The cache keeps it, and not the room it left.
+			d.state = bytes.Clone(d.state)
+		}
 		body = folded.AppendDocument(nil, d.state)
 	}
 	return body, folded.Effects(), nil
