@@ -11,12 +11,12 @@ import (
 type cowrieEvent func(s *Source, b []byte, a *actor) (fields []byte, id string)
 
 // cowrieMix is what attackers do to Cowrie, by habit.
-var cowrieMix = map[habit][]weighted[cowrieEvent]{
-	scanner:  {{10, (*Source).sessionConnect}, {10, (*Source).sessionClosed}, {6, (*Source).version}, {2, (*Source).kex}},
-	guesser:  {{20, (*Source).sessionConnect}, {20, (*Source).sessionClosed}, {20, (*Source).version}, {15, (*Source).kex}, {25, (*Source).failed}},
-	browser:  {{10, (*Source).sessionConnect}, {10, (*Source).sessionClosed}, {8, (*Source).failed}},
-	intruder: {{8, (*Source).sessionConnect}, {8, (*Source).sessionClosed}, {6, (*Source).success}, {20, (*Source).input}, {3, (*Source).download}},
-	spammer:  {{10, (*Source).sessionConnect}, {10, (*Source).version}, {5, (*Source).success}},
+var cowrieMix = map[Habit][]weighted[cowrieEvent]{
+	Scanner:  {{10, (*Source).sessionConnect}, {10, (*Source).sessionClosed}, {6, (*Source).version}, {2, (*Source).kex}},
+	Guesser:  {{20, (*Source).sessionConnect}, {20, (*Source).sessionClosed}, {20, (*Source).version}, {15, (*Source).kex}, {25, (*Source).failed}},
+	Browser:  {{10, (*Source).sessionConnect}, {10, (*Source).sessionClosed}, {8, (*Source).failed}},
+	Intruder: {{8, (*Source).sessionConnect}, {8, (*Source).sessionClosed}, {6, (*Source).success}, {20, (*Source).input}, {3, (*Source).download}},
+	Spammer:  {{10, (*Source).sessionConnect}, {10, (*Source).version}, {5, (*Source).success}},
 }
 
 func (s *Source) cowrie(b []byte, a *actor, at time.Time) []byte {

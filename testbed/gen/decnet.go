@@ -12,15 +12,15 @@ import (
 type decnetEvent func(s *Source, b []byte, a *actor) []byte
 
 // decnetMix is what attackers do to DECNET's decoys, by habit.
-var decnetMix = map[habit][]weighted[decnetEvent]{
-	scanner: {
+var decnetMix = map[Habit][]weighted[decnetEvent]{
+	Scanner: {
 		{50, (*Source).connect}, {20, (*Source).connection}, {6, (*Source).syn}, {4, (*Source).flow},
 		{3, (*Source).hello}, {2, (*Source).banner}, {5, (*Source).redis}, {5, (*Source).bye},
 	},
-	guesser:  {{70, (*Source).login}, {20, (*Source).connection}, {5, (*Source).databaseLogin}, {2, (*Source).syn}},
-	browser:  {{60, (*Source).request}, {20, (*Source).access}, {3, (*Source).hello}, {2, (*Source).syn}},
-	intruder: {{15, (*Source).login}, {40, (*Source).command}, {20, (*Source).wrapped}, {8, (*Source).captured}, {6, (*Source).recorded}},
-	spammer: {
+	Guesser:  {{70, (*Source).login}, {20, (*Source).connection}, {5, (*Source).databaseLogin}, {2, (*Source).syn}},
+	Browser:  {{60, (*Source).request}, {20, (*Source).access}, {3, (*Source).hello}, {2, (*Source).syn}},
+	Intruder: {{15, (*Source).login}, {40, (*Source).command}, {20, (*Source).wrapped}, {8, (*Source).captured}, {6, (*Source).recorded}},
+	Spammer: {
 		{15, (*Source).connect}, {15, (*Source).ehlo}, {15, (*Source).mailFrom}, {30, (*Source).recipient},
 		{10, (*Source).accepted},
 	},
@@ -74,7 +74,7 @@ func two(b []byte, n int) []byte {
 
 func (s *Source) connect(b []byte, a *actor) []byte {
 	app := own(a, uint64(s.rand.IntN(3)), []string{"mqtt", "mysql", "vnc", "mssql", "mongodb", "postgres", "imap", "pop3", "ldap", "redis", "telnet", "smtp"})
-	if a.habit == spammer {
+	if a.habit == Spammer {
 		app = "smtp"
 	}
 	b = relay(b, app, "connect")

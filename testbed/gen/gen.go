@@ -42,6 +42,8 @@ type Options struct {
 	// lines: the k-th has about k^-Zipf of the first one's. 0 means that all
 	// have about as many; else it must be more than 1.
 	Zipf float64
+	// Habit is what all attackers are after.
+	Habit Habit
 	// Deckies is the number of decoys.
 	//
 	// If Deckies is zero, the default of 20 will be used.
@@ -62,6 +64,8 @@ func (o *Options) validate() error {
 	switch {
 	case o.Sensor > Cowrie:
 		return fmt.Errorf("gen: Options.Sensor is %d; it must be DECNET or Cowrie", o.Sensor)
+	case o.Habit > Spammer:
+		return fmt.Errorf("gen: Options.Habit is %d; it must be one of the habits", o.Habit)
 	case o.Attackers < 0 || o.Attackers > maxAttackers:
 		return fmt.Errorf("gen: Options.Attackers is %d; it must be from 1 to %d", o.Attackers, maxAttackers)
 	case math.IsNaN(o.Zipf) || o.Zipf != 0 && o.Zipf <= 1:
@@ -114,7 +118,7 @@ func (s *Source) Append(dst []byte) []byte {
 	} else {
 		n = s.rand.IntN(s.o.Attackers)
 	}
-	a := newActor(n, s.o.Seed, s.o.Deckies)
+	a := newActor(n, &s.o)
 	at := s.at
 	s.at = s.at.Add(s.o.Step)
 	if s.o.Sensor == Cowrie {
@@ -134,22 +138,31 @@ func (s *Source) Lines(n int) []string {
 	return lines
 }
 
-// habit is what an attacker is after.
-type habit uint8
+// Habit is what an attacker is after.
+type Habit uint8
 
+// The habits.
 const (
-	scanner habit = iota
-	guesser
-	browser
-	intruder
-	spammer
+	// Mixed is not one but all of them: most attackers scan, some guess
+	// passwords, few break in.
+	Mixed Habit = iota
+	// Scanner connects.
+	Scanner
+	// Guesser tries names and passwords.
+	Guesser
+	// Browser asks web servers.
+	Browser
+	// Intruder works in a shell.
+	Intruder
+	// Spammer sends mail.
+	Spammer
 )
 
 // actor is one attacker. It is made anew for each line from its number alone,
 // so that a million of them take no memory.
 type actor struct {
 	addr   netip.Addr
-	habit  habit
+	habit  Habit
 	random uint64
 	// deckies are the decoys it goes to.
 	deckies [4]int
@@ -157,16 +170,16 @@ type actor struct {
 }
 
 // habits is how many attackers of twenty have which habit.
-var habits = [20]habit{
-	scanner, scanner, scanner, scanner, scanner, scanner, scanner, scanner, scanner,
-	guesser, guesser, guesser, guesser, guesser,
-	browser, browser, browser,
-	intruder, intruder,
-	spammer,
+var habits = [20]Habit{
+	Scanner, Scanner, Scanner, Scanner, Scanner, Scanner, Scanner, Scanner, Scanner,
+	Guesser, Guesser, Guesser, Guesser, Guesser,
+	Browser, Browser, Browser,
+	Intruder, Intruder,
+	Spammer,
 }
 
-func newActor(n int, seed uint64, deckies int) actor {
-	a := actor{random: mix(uint64(n)<<20 ^ seed)}
+func newActor(n int, o *Options) actor {
+	a := actor{habit: o.Habit, random: mix(uint64(n)<<20 ^ o.Seed)}
 	// Multiplying by an odd number visits every address once.
 	spread := uint32(n) * 0x9e3779b1 & (maxAttackers - 1)
 	var ip [4]byte
@@ -174,13 +187,15 @@ func newActor(n int, seed uint64, deckies int) actor {
 	// 64.0.0.0 to 79.255.255.255, where there is nothing special.
 	ip[0] += 64
 	a.addr = netip.AddrFrom4(ip)
-	a.habit = habits[a.random%uint64(len(habits))]
+	if a.habit == Mixed {
+		a.habit = habits[a.random%uint64(len(habits))]
+	}
 	a.reach = 1
-	if a.habit != browser && a.random>>8&3 == 0 {
+	if a.habit != Browser && a.random>>8&3 == 0 {
 		a.reach = 1 + int(a.random>>10&3)
 	}
 	for i := range a.deckies {
-		a.deckies[i] = 1 + int(mix(a.random+uint64(i))%uint64(deckies))
+		a.deckies[i] = 1 + int(mix(a.random+uint64(i))%uint64(o.Deckies))
 	}
 	return a
 }

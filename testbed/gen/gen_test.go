@@ -41,9 +41,6 @@ func TestEveryLineIsAnEvent(t *testing.T) {
 				r := event.Record{Time: 1_800_000_000e6, Fields: []event.Field{{Key: "log", Value: line}}}
 				var ev event.Event
 				v := p.Parse(&a, &r, &ev)
-				if o.Sensor == Cowrie && v.Reason == dialect.UnknownShape {
-					t.Skip("the dialect of Cowrie is not there")
-				}
 				if v.Class() != dialect.Parsed {
 					t.Fatalf("%v: %s", v.Reason, line)
 				}
@@ -82,7 +79,7 @@ func TestTheSeedDecides(t *testing.T) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
-	for _, o := range []Options{{Sensor: 9}, {Attackers: -1}, {Zipf: 0.5}, {Deckies: -1}, {Step: -1}} {
+	for _, o := range []Options{{Sensor: 9}, {Habit: 99}, {Attackers: -1}, {Zipf: 0.5}, {Deckies: -1}, {Step: -1}} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%+v is taken", o)
 		}

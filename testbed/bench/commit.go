@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"dossier/correlate"
+	"dossier/testbed/gen"
+)
+
+// deadline bounds the end of a rig.
+const deadline = 30 * time.Second
+
+func (b *bench) withRig(ctx context.Context, o rigOptions, do func(r *rig) error) error {
+	if err := b.drop(ctx, o.prefix); err != nil {
+		return err
+	}
+	r, err := newRig(o, b.node.URL)
+	if err != nil {
+		return err
+	}
+	if err := do(r); err != nil {
+		return err
+	}
+	end, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	return r.end(end)
+}
+
+// commit measures the engine and the node alone: rates over the run, and what
+// is written.
+func (b *bench) commit(ctx context.Context) error {
+	for _, load := range []struct {
+		name string
+		o    gen.Options
+	}{{"uniform", uniform}, {"zipf", zipf}} {
+		s, err := newSource(load.o, b.lines)
+		if err != nil {
+			return err
+		}
+		list := s.all()
+		o := rigOptions{prefix: "bench-" + load.name, sensor: "bench", activity: true}
+		if err := b.withRig(ctx, o, func(r *rig) error {
+			acks, err := r.deliver(ctx, list, b.workers)
+			if err != nil {
+				return err
+			}
+			b.report.add(figure{What: "engine → node, " + load.name, Value: rate(acks), Unit: "records/s"})
+			first, last := tenths(acks)
+			b.report.add(figure{What: "last tenth ÷ first tenth, " + load.name, Value: last / first, Unit: "times", Goal: "≥ 0.9"})
+			s := r.committer.Stats()
+			written := float64(s.WrittenByClass[correlate.ClassAttacker])
+			b.report.add(figure{What: "records per attacker document written, " + load.name, Value: float64(b.lines) / written, Unit: "records"})
+			b.report.add(figure{What: "documents per write, " + load.name, Value: float64(r.observed.documents) / float64(r.observed.writes), Unit: "documents",
+				Note: fmt.Sprintf("%d writes: %.1f s writing, %.1f s reading; %d attacker, %d activity, %d target documents",
+					r.observed.writes, r.observed.writing.Seconds(), r.observed.reading.Seconds(),
+					s.WrittenByClass[correlate.ClassAttacker], s.WrittenByClass[correlate.ClassActivity], s.WrittenByClass[correlate.ClassTarget])})
+			b.report.add(figure{What: "documents twice in one write, " + load.name, Value: float64(r.observed.duplicateInWrites), Unit: "documents", Goal: "0"})
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return b.perCommit(ctx)
+}
+
+// perCommit commits chunk by chunk and compares what was written with who was
+// in it.
+func (b *bench) perCommit(ctx context.Context) error {
+	s, err := newSource(uniform, min(b.lines, 60_000))
+	if err != nil {
+		return err
+	}
+	attackers, written := 0, int64(0)
+	for _, c := range s.all() {
+		// A rig of its own tells who is in the chunk.
+		alone, err := newRig(rigOptions{prefix: "bench-alone", store: counting{}}, "")
+		if err != nil {
+			return err
+		}
+		if _, err := alone.deliver(ctx, []chunk{c}, 1); err != nil {
+			return err
+		}
+		attackers += int(alone.committer.Stats().WrittenByClass[correlate.ClassAttacker])
+		end, cancel := context.WithTimeout(ctx, deadline)
+		err = alone.end(end)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	if s, err = newSource(uniform, min(b.lines, 60_000)); err != nil {
+		return err
+	}
+	return b.withRig(ctx, rigOptions{prefix: "bench-each", sensor: "bench", activity: true}, func(r *rig) error {
+		if _, err := r.deliver(ctx, s.all(), 1); err != nil {
+			return err
+		}
+		written = r.committer.Stats().WrittenByClass[correlate.ClassAttacker]
+		b.report.add(figure{What: "attacker documents written per commit ÷ attackers in it", Value: float64(written) / float64(attackers), Unit: "times", Goal: "1"})
+		return b.drop(ctx, "bench-each")
+	})
+}
+
+// tenths returns the rates of the first and the last tenth of the records.
+func tenths(acks []acknowledged) (first, last float64) {
+	total := 0
+	for _, a := range acks {
+		total += a.records
+	}
+	sum, from, to, end := 0, 0, 0, time.Duration(0)
+	var firstEnd, lastStart time.Duration
+	for _, a := range acks {
+		sum += a.records
+		if from == 0 && sum >= total/10 {
+			from, firstEnd = sum, a.at
+		}
+		if to == 0 && sum >= total*9/10 {
+			to, lastStart = sum, a.at
+		}
+		end = a.at
+	}
+	return float64(from) / firstEnd.Seconds(), float64(total-to) / max((end-lastStart).Seconds(), 1e-3)
+}
+
+// latency measures how long the acknowledgement of a chunk takes when chunks
+// come at half the rate that was reached.
+func (b *bench) latency(ctx context.Context) error {
+	full := b.report.value("engine → node, uniform")
+	if full == 0 {
+		full = 60_000
+	}
+	s, err := newSource(uniform, -1)
+	if err != nil {
+		return err
+	}
+	return b.withRig(ctx, rigOptions{prefix: "bench-latency", sensor: "bench", activity: true}, func(r *rig) error {
+		const warm, measured = 8, 40
+		var list []chunk
+		for range warm + measured {
+			list = append(list, s.next())
+		}
+		if _, err := r.deliver(ctx, list[:warm], b.workers); err != nil {
+			return err
+		}
+		list = list[warm:]
+		pause := time.Duration(float64(list[0].records) / (full / 2) * float64(time.Second))
+		var (
+			group sync.WaitGroup
+			mu    sync.Mutex
+			took  []time.Duration
+			fail  error
+		)
+		random := rand.New(rand.NewPCG(1, 1))
+		for _, c := range list {
+			group.Go(func() {
+				start := time.Now()
+				result, err := r.engine.Flush(ctx, "bench", c.data)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil || result != correlate.OK {
+					fail = fmt.Errorf("result %d, %w", result, err)
+				}
+				took = append(took, time.Since(start))
+			})
+			// As many independent sensors would send them.
+			if err := sleep(ctx, time.Duration(random.ExpFloat64()*float64(pause))); err != nil {
+				return err
+			}
+		}
+		group.Wait()
+		if fail != nil {
+			return fail
+		}
+		slices.Sort(took)
+		note := fmt.Sprintf("%d chunks of 2 MB, %.0f records/s", measured, full/2)
+		b.report.add(figure{What: "acknowledgement of a chunk at half load, p50", Value: float64(took[len(took)/2].Milliseconds()), Unit: "ms", Note: note})
+		b.report.add(figure{What: "acknowledgement of a chunk at half load, p99", Value: float64(took[len(took)*99/100].Milliseconds()), Unit: "ms", Note: note})
+		return b.drop(ctx, "bench-latency")
+	})
+}
+
+// writers measures how many processes may write the same attackers.
+func (b *bench) writers(ctx context.Context) error {
+	const attackers, lasting = 200, 6 * time.Second
+	for _, n := range []int{1, 2, 4, 8, 16} {
+		if err := b.drop(ctx, "bench-writers"); err != nil {
+			return err
+		}
+		rigs := make([]*rig, n)
+		for i := range rigs {
+			var err error
+			if rigs[i], err = newRig(rigOptions{prefix: "bench-writers", sensor: fmt.Sprint("sensor-", i)}, b.node.URL); err != nil {
+				return err
+			}
+		}
+		ctx, cancel := context.WithTimeout(ctx, lasting+deadline)
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		records, chunks := 0, 0
+		var fail error
+		start := time.Now()
+		for i, r := range rigs {
+			group.Go(func() {
+				// Small chunks: many sensors each see little of everybody.
+				s, err := newSource(gen.Options{Attackers: attackers, Seed: uint64(i + 1)}, -1)
+				for s.size = 50_000; err == nil && time.Since(start) < lasting; {
+					c := s.next()
+					var result correlate.Result
+					if result, err = r.engine.Flush(ctx, fmt.Sprint("sensor-", i), c.data); err == nil && result == correlate.OK {
+						mu.Lock()
+						records += c.records
+						chunks++
+						mu.Unlock()
+					}
+				}
+				if err != nil {
+					mu.Lock()
+					fail = err
+					mu.Unlock()
+				}
+			})
+		}
+		group.Wait()
+		took := time.Since(start)
+		var written, conflicts int64
+		for _, r := range rigs {
+			s := r.committer.Stats()
+			written += s.DocumentsWritten
+			conflicts += s.Conflicts
+			if err := r.end(ctx); err != nil && fail == nil {
+				fail = err
+			}
+		}
+		cancel()
+		if fail != nil {
+			return fail
+		}
+		b.report.add(figure{What: fmt.Sprintf("%d writers on the same %d attackers", n, attackers), Value: float64(records) / took.Seconds(), Unit: "records/s",
+			Note: fmt.Sprintf("%.2f conflicts per document written, %.1f chunks/s", float64(conflicts)/float64(max(written, 1)), float64(chunks)/took.Seconds())})
+	}
+	return b.drop(ctx, "bench-writers")
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"dossier/testbed/flb"
+	"dossier/testbed/gen"
+	"dossier/testbed/process"
+)
+
+// fluent measures what a Fluent Bit delivers from a file, through Dossier and
+// through outputs of its own, from its start until it holds nothing any more.
+func (b *bench) fluent(ctx context.Context) error {
+	program, err := flb.Find()
+	if err != nil {
+		return err
+	}
+	if program == "" {
+		fmt.Println("    SKIP: no fluent-bit on PATH and FLUENT_BIT not set; tail → null, es and Dossier were not compared")
+		return nil
+	}
+	u, err := url.Parse(b.node.URL)
+	if err != nil {
+		return err
+	}
+	for _, load := range []struct {
+		name string
+		o    gen.Options
+	}{{"uniform", uniform}, {"zipf", zipf}} {
+		path, size, err := b.writeLog(load.name+".log", load.o)
+		if err != nil {
+			return err
+		}
+		if load.name == "uniform" {
+			b.report.add(figure{What: "the raw log", Value: float64(size), Unit: "bytes"})
+		}
+		prefix := "bench-" + load.name
+		for _, out := range []struct{ name, index, keys string }{
+			{"null", "", "name: null"},
+			{"Dossier", prefix, fmt.Sprintf("name: dossier\n      workers: %d\n      es_hosts: %s\n      index_prefix: %s\n      sensor_id: bench\n      dead_letter_path: %s",
+				b.workers, b.node.URL, prefix, filepath.Join(b.dir, "letters"))},
+			// The answer to 2 MB of lines is larger than the buffer that es
+			// has by default.
+			{"es", prefix + "-es", fmt.Sprintf("name: es\n      workers: 2\n      host: %s\n      port: %s\n      index: %s-es\n      suppress_type_name: on\n      buffer_size: false",
+				u.Hostname(), u.Port(), prefix)},
+		} {
+			if out.index != "" {
+				if err := b.drop(ctx, out.index); err != nil {
+					return err
+				}
+			}
+			took, peak, err := b.tail(ctx, path, size, out.keys)
+			if err != nil {
+				return fmt.Errorf("%s: %w", out.name, err)
+			}
+			b.report.add(figure{What: "Fluent Bit → " + out.name + ", " + load.name, Value: float64(b.lines) / took.Seconds(), Unit: "records/s",
+				Note: fmt.Sprintf("%.1f s, %.0f MB resident at most", took.Seconds(), float64(peak)/1e6)})
+			if out.name == "Dossier" {
+				if err := b.sizes(ctx, load.name, prefix); err != nil {
+					return err
+				}
+			}
+		}
+		for _, index := range []string{prefix, prefix + "-es"} {
+			if err := b.drop(ctx, index); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sizes reports what the profiles take and checks that all is there.
+func (b *bench) sizes(ctx context.Context, load, prefix string) error {
+	if err := sleep(ctx, 500*time.Millisecond); err != nil {
+		return err
+	}
+	bytes, documents, err := b.onDisk(ctx, prefix+"-*,-"+prefix+"-es")
+	if err != nil {
+		return err
+	}
+	code, answer, err := b.node.Do(ctx, "POST", "/"+prefix+"-attackers/_search", map[string]any{
+		"size": 0, "aggs": map[string]any{"events": map[string]any{"sum": map[string]any{"field": "event_count"}}},
+	})
+	if err != nil || code > 299 {
+		return fmt.Errorf("sum of events: HTTP %d, %w", code, err)
+	}
+	events, _ := dig(answer, "aggregations", "events", "value").(float64)
+	b.report.add(figure{What: "events counted ÷ lines, " + load, Value: events / float64(b.lines), Unit: "times", Goal: "1"})
+	if load == "uniform" {
+		b.report.add(figure{What: "Dossier's indices on disk", Value: bytes, Unit: "bytes", Note: fmt.Sprintf("%.0f documents", documents)})
+	}
+	return nil
+}
+
+// tail has a Fluent Bit read the file through one output and returns how long
+// it took until all was delivered.
+func (b *bench) tail(ctx context.Context, file string, size int64, output string) (took time.Duration, peak int64, err error) {
+	dir := filepath.Join(b.dir, "fluent-bit")
+	if err := os.RemoveAll(dir); err != nil {
+		return 0, 0, err
+	}
+	storage := filepath.Join(dir, "storage")
+	if err := os.MkdirAll(storage, 0o755); err != nil {
+		return 0, 0, err
+	}
+	config := filepath.Join(dir, "fluent-bit.yaml")
+	plugin := ""
+	if strings.Contains(output, "dossier") {
+		plugin = b.plugin
+	}
+	text := fmt.Sprintf(`service:
+  flush: 1
+  grace: 15
+  log_level: warn
+  storage.path: %s
+  storage.sync: normal
+  storage.max_chunks_up: 256
+  scheduler.base: 1
+  scheduler.cap: 2
+pipeline:
+  inputs:
+    - name: tail
+      path: %s
+      tag: bench
+      read_from_head: on
+      db: %s
+      storage.type: filesystem
+      buffer_chunk_size: 512k
+      buffer_max_size: 2M
+  outputs:
+    - %s
+      match: "*"
+      retry_limit: no_limits
+`, storage, file, filepath.Join(dir, "tail.db"), output)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return 0, 0, err
+	}
+	start := time.Now()
+	f, err := flb.Start(ctx, flb.Options{Config: config, Plugin: plugin, Log: os.Stderr})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Kill()
+	for {
+		read, err := readSoFar(f.PID(), file)
+		if err != nil {
+			return 0, 0, err
+		}
+		if read >= size {
+			held, err := filepath.Glob(filepath.Join(storage, "tail.*", "*.flb"))
+			if err != nil {
+				return 0, 0, err
+			}
+			if len(held) == 0 {
+				break
+			}
+		}
+		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+			return 0, 0, err
+		}
+	}
+	took = time.Since(start)
+	peak, err = f.PID().PeakRSS()
+	stop, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	return took, peak, errors.Join(err, f.Stop(stop))
+}
+
+// readSoFar returns how far the process has read the file: the position of
+// its descriptor.
+func readSoFar(pid process.PID, file string) (int64, error) {
+	proc := filepath.Join("/proc", strconv.Itoa(int(pid)))
+	list, err := os.ReadDir(filepath.Join(proc, "fd"))
+	if err != nil {
+		return 0, fmt.Errorf("Fluent Bit is gone: %w", err)
+	}
+	for _, fd := range list {
+		if target, err := os.Readlink(filepath.Join(proc, "fd", fd.Name())); err != nil || target != file {
+			continue
+		}
+		info, err := os.ReadFile(filepath.Join(proc, "fdinfo", fd.Name()))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(info)) {
+			if pos, ok := strings.CutPrefix(line, "pos:"); ok {
+				return strconv.ParseInt(strings.TrimSpace(pos), 10, 64)
+			}
+		}
+	}
+	return 0, nil
+}

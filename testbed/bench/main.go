@@ -1,0 +1,113 @@
+// Command bench measures Dossier beside programs that do less, all in one run
+// on one machine and one node, prints a table and writes it as JSON.
+//
+//	bench -plugin build/out_dossier.so -out build/bench.json [-only core,fluent] [-lines N]
+//
+// ELASTICSEARCH_URL names a node of your own. Nothing here passes or fails:
+// figures depend on the machine and on who else uses it, which is why the
+// load is printed with them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"dossier/testbed/esnode"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	b := bench{}
+	flag.StringVar(&b.plugin, "plugin", "build/out_dossier.so", "the plugin")
+	flag.StringVar(&b.out, "out", "build/bench.json", "where the figures go as JSON")
+	flag.IntVar(&b.lines, "lines", 500_000, "lines of a log")
+	flag.IntVar(&b.workers, "workers", 8, "flushes at a time, as Fluent Bit's option workers")
+	only := flag.String("only", "", "the parts to run, separated by commas: "+strings.Join(names(), ", ")+"; empty for all")
+	flag.Parse()
+	if err := b.run(ctx, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is one run.
+type bench struct {
+	plugin, out string
+	lines       int
+	workers     int
+	dir         string // for logs and storage
+	node        *esnode.Node
+	report      report
+}
+
+// parts are the measurements in their order.
+var parts = []struct {
+	name string
+	// node says that the part needs Elasticsearch.
+	node bool
+	run  func(b *bench, ctx context.Context) error
+}{
+	{"core", false, (*bench).core},
+	{"memory", false, (*bench).memory},
+	{"start", true, (*bench).start},
+	{"commit", true, (*bench).commit},
+	{"latency", true, (*bench).latency},
+	{"writers", true, (*bench).writers},
+	{"fluent", true, (*bench).fluent},
+	{"bulk", true, (*bench).bulk},
+}
+
+func names() []string {
+	var list []string
+	for _, p := range parts {
+		list = append(list, p.name)
+	}
+	return list
+}
+
+func (b *bench) run(ctx context.Context, only string) (err error) {
+	chosen := names()
+	if only != "" {
+		chosen = strings.Split(only, ",")
+		for _, name := range chosen {
+			if !slices.Contains(names(), name) {
+				return fmt.Errorf("-only: there is no part %q, only %s", name, strings.Join(names(), ", "))
+			}
+		}
+	}
+	out, err := filepath.Abs(b.out)
+	if err != nil {
+		return err
+	}
+	b.dir = filepath.Join(filepath.Dir(out), "bench")
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return err
+	}
+	b.report.begin()
+	for _, p := range parts {
+		if !slices.Contains(chosen, p.name) {
+			continue
+		}
+		if p.node && b.node == nil {
+			if b.node, err = esnode.Open(ctx, esnode.Options{Name: "bench", Heap: "1g"}); err != nil {
+				return err
+			}
+		}
+		b.report.part(p.name)
+		if err := p.run(b, ctx); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", p.name, err), b.report.write(out))
+		}
+	}
+	b.report.compare()
+	b.report.print(os.Stdout)
+	return b.report.write(out)
+}
