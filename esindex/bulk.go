@@ -2,6 +2,7 @@ package esindex
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"net/http"
 	"strconv"
@@ -80,7 +81,7 @@ type item struct {
 // that it can't be relied on; what is in out then is worth nothing.
 func (sc *scratch) bulkAnswer(ops []commit.Op, at []int32, out []commit.Written) error {
 	l, it := &sc.lexer, &sc.item
-	it.lastStatus = 0
+	it.lastStatus = -1
 	count := -1
 	err := l.object(func(key []byte) error {
 		if string(key) != "items" || count >= 0 {
@@ -206,13 +207,15 @@ func (it *item) judge() commit.Written {
 		return commit.Written{Status: commit.Rejected, Reason: text}
 	}
 	it.lastStatus, it.lastType = it.status, typ
-	it.lastReason = describe("write", int(it.status), typ, reason).Error()
-	return commit.Written{Reason: it.lastReason}
-}
-
-// describe makes an error of one item's answer.
-func describe(op string, status int, typ, reason string) *Error {
-	return &Error{Op: op, Status: status, Type: typ, Reason: safeReason(typ, reason), Fix: fix(status, typ, reason)}
+	text := cmp.Or(typ, "HTTP "+strconv.FormatInt(it.status, 10))
+	if safe := safeReason(typ, reason); safe != "" {
+		text += ": " + safe
+	}
+	if fix := fix(int(it.status), typ, reason); fix != "" {
+		text += "; " + fix
+	}
+	it.lastReason = text
+	return commit.Written{Reason: text}
 }
 
 // readStatusError describes a whole answer that is no success.

@@ -96,8 +96,13 @@ func newTransportError(op string, err error) *Error {
 	case isDNS:
 		e.Fix = "look at the name service of this machine"
 	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Reason = "connection refused" + peer(err)
 		e.Fix = "start Elasticsearch, or correct the host and port in es_hosts"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		e.Reason = "the connection was reset" + peer(err)
+		e.Fix = "look at the node and at what stands before it if this stays"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		e.Reason = "no route to the host"
 		e.Fix = "look at the network between this machine and es_hosts"
 	case isAuthority:
 		e.Reason = "the node's certificate is signed by an authority that is not trusted"
@@ -123,6 +128,15 @@ func newTransportError(op string, err error) *Error {
 	return e
 }
 
+// peer names the node of a failed connection; the local port beside it would
+// make each line another one.
+func peer(err error) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+		return " by " + op.Addr.String()
+	}
+	return ""
+}
+
 // newStatusError describes an answer that is no success.
 func newStatusError(op string, status int, body []byte) *Error {
 	var answer struct {
@@ -136,7 +150,12 @@ func newStatusError(op string, status int, body []byte) *Error {
 		json.Unmarshal(answer.Error, &inner.Reason) // some errors are a mere text
 	}
 	e := &Error{Op: op, Status: status, Type: errorType(inner.Type)}
-	e.Reason = safeReason(e.Type, inner.Reason)
+	switch {
+	case inner.Type != "":
+		e.Reason = safeReason(e.Type, inner.Reason)
+	case len(inner.Reason) < 200: // of the request line or the like
+		e.Reason = oneLine(inner.Reason)
+	}
 	if e.Type == "" && e.Reason == "" {
 		e.Reason = http.StatusText(status)
 	}
@@ -178,6 +197,8 @@ func fix(status int, typ, reason string) string {
 		return "the index name is an alias of several indices; leave one behind it"
 	case has("pipeline with id"):
 		return "create the ingest pipeline the index setting names, or remove the setting"
+	case status == http.StatusBadRequest && typ == "" && reason == "":
+		return "write https:// in es_hosts where the node has TLS"
 	case status == http.StatusForbidden:
 		return "look at the rights of the user or API key, and at a proxy in between"
 	case status == http.StatusNotFound:
@@ -239,7 +260,7 @@ var quiet = map[string]bool{
 // nothing that quotes a document. Of an error about a document only names
 // from the mapping are kept.
 func safeReason(typ, reason string) string {
-	if quiet[typ] || typ == "" && len(reason) < 80 {
+	if quiet[typ] {
 		return oneLine(reason)
 	}
 	if field, rest, ok := between(reason, "field [", "]"); ok && isName(field) {

@@ -135,30 +135,37 @@ func (l *lexer) str() ([]byte, error) {
 	start := l.pos
 	escaped := false
 	for {
-		for l.pos < l.end {
-			switch c := l.buf[l.pos]; {
-			case c == '"':
+		rest := l.buf[l.pos:l.end]
+		n := 0
+		for n < len(rest) && plain[rest[n]] {
+			n++
+		}
+		l.pos += n
+		if n < len(rest) {
+			switch rest[n] {
+			case '"':
 				s := l.buf[start:l.pos]
 				l.pos++
 				if escaped {
 					return l.unescape(s)
 				}
 				return s, nil
-			case c < 0x20:
-				return nil, l.errorf("a control character in a string")
-			case c == '\\':
+			case '\\':
 				escaped = true
 				l.pos++
-				if l.pos == l.end {
-					if err := l.more(start); err != nil {
-						return nil, err
-					}
-					start = 0
-				}
-				l.pos++ // whatever it is: unescape judges
 			default:
-				l.pos++
+				return nil, l.errorf("a control character in a string")
 			}
+			if l.pos < l.end {
+				l.pos++ // whatever it is: unescape judges
+				continue
+			}
+			if err := l.more(start); err != nil {
+				return nil, err
+			}
+			start = 0
+			l.pos++
+			continue
 		}
 		if err := l.more(start); err != nil {
 			return nil, err
@@ -166,6 +173,14 @@ func (l *lexer) str() ([]byte, error) {
 		start = 0
 	}
 }
+
+// plain are the bytes that mean themselves in a string.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < len(t); c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
 
 // unescape resolves the escapes in s.
 func (l *lexer) unescape(s []byte) ([]byte, error) {

@@ -102,7 +102,8 @@ func (r *reader) read(l *lexer, doc *commit.Stored) error {
 	case failed:
 		if r.lastErr == nil || string(r.typ) != r.lastType {
 			r.lastType = errorType(string(r.typ))
-			r.lastErr = describe("read", 0, r.lastType, string(r.reason))
+			reason := string(r.reason)
+			r.lastErr = &Error{Op: "read", Type: r.lastType, Reason: safeReason(r.lastType, reason), Fix: fix(0, r.lastType, reason)}
 		}
 		*doc = commit.Stored{Err: r.lastErr}
 	case !answered:

@@ -290,4 +290,4 @@ func (s *Store) unreadable(ctx context.Context, op string, res *http.Response, e
 	return newUnreadable(op, res.StatusCode, err)
 }
 
-var errCount = errors.New("as many answers as operations were expected")
+var errCount = errors.New("not as many answers as operations")

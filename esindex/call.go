@@ -1,0 +1,31 @@
+package esindex
+
+import (
+	"context"
+	"errors"
+)
+
+// Call sends one small request and decodes the JSON of its answer, of at most
+// 32 MiB, into out unless that is nil. It is for what operators do: roles,
+// keys, settings, deletion. op names it in errors ("create role x"). Every
+// status but 2xx is an *Error; like all others the request is tried once.
+func (c *Client) Call(ctx context.Context, op, method, path string, body []byte, out any) error {
+	return c.call(ctx, op, method, path, body, out)
+}
+
+// EnsureIndex creates the index with the mapping of its template, unless it
+// is there. One that is there and not ours is an error. It needs what the
+// first write to an index needs: the index privileges view_index_metadata and
+// create_index.
+func (s *Store) EnsureIndex(ctx context.Context, index string) (Step, error) {
+	k, err := s.guard.kind(index)
+	if err != nil {
+		return Step{}, err
+	}
+	done := "kept"
+	err = s.c.checkIndex(ctx, k, index)
+	if errors.Is(err, ErrMissing) {
+		done, err = "created", s.c.createIndex(ctx, k, index)
+	}
+	return Step{"index", index, done}, err
+}
