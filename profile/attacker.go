@@ -707,7 +707,7 @@ func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, pl
 	d.strings("ip", r.addresses(h, &s.Network))
 	d.someTime("first_seen", s.First)
 	d.someTime("last_seen", s.Last)
-	d.now("modified_at", h.Now)
+	d.someTime("modified_at", s.Last)
 	d.int("sightings", s.Events)
 	d.string("confidence", confidence(s))
 	d.string("provider", "Dossier")

@@ -9,5 +9,5 @@
 // Rendering is a pure function of the state, the enrichment files and the
 // rules: however the events were cut into chunks, and in whatever order they
 // came, the same events give the same document, byte for byte, but for
-// updated_at, threat.indicator.modified_at and state.
+// updated_at and state.
 package profile

@@ -226,7 +226,7 @@ var attackerFields = []Field{
 	{Name: "threat.indicator.ip", Type: IP, List: true, Law: lawKey + "; newest 32 of a network", Source: "`ip`", Doc: "The address; the newest addresses of a network.", ECS: true},
 	{Name: "threat.indicator.first_seen", Type: Date, Law: lawCopy, Source: "`first_seen`", Doc: "Same as `first_seen`.", ECS: true},
 	{Name: "threat.indicator.last_seen", Type: Date, Law: lawCopy, Source: "`last_seen`", Doc: "Same as `last_seen`.", ECS: true},
-	{Name: "threat.indicator.modified_at", Type: Date, Law: lawWrite, Source: "clock", Doc: "Same as `updated_at`.", ECS: true},
+	{Name: "threat.indicator.modified_at", Type: Date, Law: lawMax, Source: srcEvery, Doc: "Same as `last_seen`: what the indicator says changes with the evidence, not with the write.", ECS: true},
 	{Name: "threat.indicator.sightings", Type: Long, Law: lawCopy, Source: "`event_count`", Doc: "Same as `event_count`.", ECS: true},
 	{Name: "threat.indicator.confidence", Type: Keyword, Law: lawDerived, Source: "`spoofable`, kinds of event", Doc: "Low (spoofable, or noise only), Medium (proven scan), High (login, command, artifact).", ECS: true},
 	{Name: "threat.indicator.provider", Type: Keyword, Law: lawConst, Source: "", Doc: "`Dossier`.", ECS: true},
