@@ -15,7 +15,7 @@ import (
 // Limits of one request where Options leaves them at zero.
 const (
 	DefaultMaxBulkBytes = 8 << 20
-	DefaultMaxBulkDocs  = 5000
+	DefaultMaxBulkDocs  = 1500
 	DefaultDialTimeout  = 3 * time.Second
 )
 
