@@ -128,11 +128,6 @@ func decodeEnvelope(src []byte) (e envelope, err error) {
 	return e, nil
 }
 
-// size is about what append needs.
-func (e *envelope) size() int {
-	return len(e.payload) + len(e.applied)*appliedSize + len(e.extra) + 32
-}
-
 // append appends the encoded envelope.
 func (e *envelope) append(dst []byte) []byte {
 	dst = msgp.AppendArrayHeader(dst, 5+e.extraN)

@@ -80,6 +80,21 @@ func (a marker) op(k Key, now time.Time) Op {
 	return op
 }
 
+// without returns the exceptions but for the document. What isn't a list
+// stays as it is.
+func without(except string, k Key) string {
+	if len(except)%8 != 0 {
+		return except
+	}
+	name, rest := exception(k), ""
+	for ; except != ""; except = except[8:] {
+		if !strings.HasPrefix(except, name) {
+			rest += except[:8]
+		}
+	}
+	return rest
+}
+
 // body returns the marker as JSON. Its exceptions are its state.
 func (a marker) body(now time.Time) []byte {
 	b := fmt.Appendf(nil, `{"@timestamp":%q,"first_record":%q`,
@@ -105,6 +120,12 @@ func newLedger(size int) *ledger {
 func (l *ledger) has(id ChunkID) bool {
 	_, ok := l.markers[id]
 	return ok
+}
+
+// knows says whether the marker, or one with fewer exceptions, is there.
+func (l *ledger) knows(a marker) bool {
+	except, ok := l.markers[a.id]
+	return ok && len(except) <= len(a.except)
 }
 
 // vouches says whether the document k may do without the chunk's id.

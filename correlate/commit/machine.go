@@ -128,12 +128,13 @@ type document struct {
 	env       envelope
 	exists    bool
 	version   Version
-	confirmed bool    // env is what this process had acknowledged
-	aged      int     // ids that were left out because of their age
-	writing   []*part // what the write holds
-	fresh     bool    // some of it for the first time
-	state     []byte  // what is written, nil where only effects are
-	answer    Written // to the write
+	confirmed bool     // env is what this process had acknowledged
+	aged      int      // ids that were left out because of their age
+	lifts     []marker // that except it, though it holds the chunk
+	writing   []*part  // what the write holds
+	fresh     bool     // some of it for the first time
+	state     []byte   // what is written, nil where only effects are
+	answer    Written  // to the write
 }
 
 // phase is where a task stands.
@@ -194,7 +195,8 @@ type Machine struct {
 	rest    time.Time // no marker is sent before, as the last one failed
 	marking bool      // a write of markers alone is under way
 	rounds  uint64
-	scratch []byte
+	scratch []byte // payload and state as they are encoded
+	encoded []byte
 	in      []Contribution
 	now     time.Time // the latest time the machine was told
 	stats   Stats
@@ -462,7 +464,7 @@ const maxPending = 1 << 14
 // mark queues the marker of a chunk that is durable. It returns false where
 // there is no room.
 func (m *Machine) mark(a marker) bool {
-	if m.queued[a.id] || m.ledger.has(a.id) {
+	if m.queued[a.id] || m.ledger.knows(a) {
 		return true
 	}
 	if len(m.pending) >= maxPending {

@@ -600,6 +600,47 @@ func TestMarkersWithExceptions(t *testing.T) {
 	b.holds("x", 1, 1)
 }
 
+// A document that holds a chunk is refused when the chunk comes again: there
+// is a letter, and the marker excepts the document, though needlessly. When it
+// can be written again the exception is lifted and the id leaves.
+func TestExceptionIsLifted(t *testing.T) {
+	b := newBed(t)
+	b.options.MaxApplied = 40
+	for n := range uint16(4) {
+		m := b.process()
+		o := b.submit(m, chunkOf(n, "x"))
+		b.steps(m, Read, Read, Write)
+		if o.result != OK || b.marked(n) {
+			t.Fatalf("%+v, marked %v", o, b.marked(n))
+		}
+	}
+	b.es.reject = func(op *Op) bool { return op.Key == key("x") }
+	for n := range uint16(4) {
+		if r := b.commit(b.process(), chunkOf(n, "x")); r != OK {
+			t.Fatalf("result %d", r)
+		}
+	}
+	b.es.reject = func(*Op) bool { return false }
+	if n, _ := b.ids("x", 0); n != 4 || len(b.letters) != 4 {
+		t.Fatalf("%d ids, %d letters", n, len(b.letters))
+	}
+	m := b.process()
+	for n := range uint16(3) {
+		b.commit(m, chunkOf(100+n, "x"))
+	}
+	if n, _ := b.ids("x", 0); n != 1 {
+		t.Errorf("%d ids", n)
+	}
+	for _, l := range b.letters {
+		if r := b.commit(b.process(), replayOf(l)); r != OK {
+			t.Errorf("result %d", r)
+		}
+	}
+	for n := range uint16(4) {
+		b.holds("x", n, 1)
+	}
+}
+
 func TestExceptions(t *testing.T) {
 	x, y := key("x"), key("y")
 	for _, test := range []struct {
@@ -616,6 +657,16 @@ func TestExceptions(t *testing.T) {
 	} {
 		if got := excepts(test.except, test.k); got != test.want {
 			t.Errorf("excepts(%x, %v) = %v", test.except, test.k, got)
+		}
+	}
+	for _, test := range []struct{ except, want string }{
+		{exception(x), ""},
+		{exception(y) + exception(x), exception(y)},
+		{exception(y), exception(y)},
+		{exceptAll, exceptAll},
+	} {
+		if got := without(test.except, x); got != test.want {
+			t.Errorf("without(%x) = %x", test.except, got)
 		}
 	}
 	var ids []string

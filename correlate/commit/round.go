@@ -1,7 +1,6 @@
 package commit
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -161,7 +160,7 @@ func (m *Machine) release(d *document) {
 // let ends a task's hold on d.
 func (m *Machine) let(d *document) {
 	clear(d.writing)
-	d.owner, d.env, d.state, d.writing = nil, envelope{}, nil, d.writing[:0]
+	d.owner, d.env, d.state, d.writing, d.lifts = nil, envelope{}, nil, d.writing[:0], nil
 }
 
 // delay releases d after a failure: it is tried again after a pause, and read
@@ -221,7 +220,7 @@ func (m *Machine) strangers(t *task) {
 			continue
 		}
 		for _, a := range d.env.applied {
-			if len(t.foreign) >= maxForeign || seen[a.id] || m.ledger.has(a.id) || m.queued[a.id] || m.chunks[a.id] != nil {
+			if len(t.foreign) >= maxForeign || seen[a.id] || m.ledger.vouches(a.id, d.key) || m.queued[a.id] || m.chunks[a.id] != nil {
 				continue
 			}
 			if seen == nil {
@@ -278,12 +277,26 @@ func (m *Machine) answerLook(t *task, a Answer) {
 	}
 	for _, f := range t.foreign {
 		if s := next(); s.Err == nil && s.Exists {
-			// Seen is not durable: the id may leave only after a marker of
-			// our own is acknowledged.
-			m.mark(marker{applied: f, except: string(s.State), seen: true, version: s.Version})
+			m.saw(t, marker{applied: f, except: string(s.State), seen: true, version: s.Version})
 		}
 	}
 	m.fold(t)
+}
+
+// saw takes the marker of an id that stands in one of the task's documents.
+func (m *Machine) saw(t *task, a marker) {
+	excepted := false
+	for _, d := range t.docs {
+		if excepts(a.except, d.key) && d.env.has(a.id) {
+			excepted = true
+			d.lifts = append(d.lifts, a)
+		}
+	}
+	if !excepted {
+		// Seen is not durable: the id may leave only after a marker of our own
+		// is acknowledged.
+		m.mark(a)
+	}
 }
 
 // fold folds what waits for the task's documents and writes them.
@@ -443,11 +456,8 @@ func (m *Machine) render(d *document, write bool) (body []byte, effects []Effect
 	if write {
 		m.scratch = folded.AppendState(m.scratch[:0])
 		d.env.payload = m.scratch
-		d.state = d.env.append(make([]byte, 0, d.env.size()))
-		if 2*len(d.state) < cap(d.state) {
-			// It was packed. The cache keeps it, and not the room it left.
-			d.state = bytes.Clone(d.state)
-		}
+		m.encoded = d.env.append(m.encoded[:0])
+		d.state = slices.Clone(m.encoded) // of the size it has: the cache keeps it
 		body = folded.AppendDocument(nil, d.state)
 	}
 	return body, folded.Effects(), nil
@@ -570,6 +580,12 @@ func (m *Machine) answerDocument(d *document) {
 		if d.state != nil {
 			m.cache.put(d.key, cached{d.state, d.answer.Version})
 			m.count(d)
+			for _, a := range d.lifts {
+				// The document holds the chunk for certain, in spite of the
+				// letter.
+				a.except = without(a.except, d.key)
+				m.mark(a)
+			}
 		}
 		if h := m.heat[d.key]; h > 1 {
 			m.heat[d.key] = h - 1

@@ -344,8 +344,9 @@ func TestFullDocumentsDontWaitForEachOther(t *testing.T) {
 // ids behind; they must not fill the document for good.
 func TestCrashLoopDoesntFillTheDocument(t *testing.T) {
 	b := newBed(t)
+	b.options.MaxApplied = 64
 	refused := 0
-	for n := range uint16(1000) {
+	for n := range uint16(200) {
 		m := b.process()
 		for {
 			o := b.submit(m, chunkOf(n, "x"))

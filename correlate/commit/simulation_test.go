@@ -20,7 +20,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "replay this seed of the simulation")
-	seedsFlag = flag.Int("seeds", 0, "number of seeds of the simulation (default 3000, 300 with the race detector)")
+	seedsFlag = flag.Int("seeds", 0, "number of seeds of the simulation (default 2000, 200 with the race detector)")
 	stepsFlag = flag.Bool("steps", false, "with -seed: print every step")
 )
 
@@ -45,9 +45,9 @@ func TestSimulation(t *testing.T) {
 	}
 	seeds := *seedsFlag
 	if seeds == 0 {
-		seeds = 3000
+		seeds = 2000
 		if raceDetector {
-			seeds = 300
+			seeds = 200
 		}
 	}
 	var next atomic.Uint64
@@ -336,7 +336,7 @@ func (w *world) fail(format string, args ...any) {
 // The bounds of one simulation: a day, and more steps than any needs.
 const (
 	longest   = 24 * time.Hour
-	mostSteps = 2_000_000
+	mostSteps = 200_000
 )
 
 func (w *world) run() error {

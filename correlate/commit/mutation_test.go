@@ -1,0 +1,253 @@
+package commit
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var mutateFlag = flag.Bool("mutate", false, "run the tests against each weakened rule (minutes)")
+
+// mutation weakens one rule by editing the source. red names a test that must
+// fail then.
+type mutation struct {
+	rule, what string
+	red        string
+	edits      []edit
+}
+
+type edit struct{ file, old, new string }
+
+var mutations = []mutation{
+	{"3", "write over whatever is there", "TestSimulation", []edit{
+		{"round.go", "op.Kind, op.Version = Replace, d.version", "op.Kind = Put"},
+	}},
+	{"3", "open a document over one that is there", "TestSimulation", []edit{
+		{"round.go", "op := Op{Kind: Create, Key: d.key, Body: body}", "op := Op{Kind: Put, Key: d.key, Body: body}"},
+	}},
+	{"3", "a pause after a conflict", "TestConflict", []edit{
+		{"round.go", "m.heat[d.key] = hotFor\n\t\tm.release(d)", "m.heat[d.key] = hotFor\n\t\tm.delay(d)"},
+	}},
+	{"3", "contended documents written with the others", "TestConflict", []edit{
+		{"round.go", "m.heat[d.key] = hotFor\n", "\n"},
+	}},
+	{"3", "a conflict taken as done", "TestSimulation", []edit{
+		{"round.go", "\tcase Done:\n\t\tif d.state != nil {", "\tcase Done, Conflict:\n\t\tif d.state != nil {"},
+		{"round.go", "\tcase Conflict:\n\t\t// Somebody", "\tcase 99:\n\t\t// Somebody"},
+	}},
+	{"4", "a fixed ring of the newest 16 ids", "TestF1AcknowledgementLost", []edit{
+		{"round.go", "\td.aged = 0\n", "\td.aged = 0\n\td.env.applied = d.env.applied[max(0, len(d.env.applied)-16):]\n"},
+	}},
+	{"4", "membership tested over the newest 8 ids", "TestSimulation", []edit{
+		{"envelope.go", "\tfor i := range e.applied {\n\t\tif e.applied[i].id == id {", "\tfor i := max(0, len(e.applied)-8); i < len(e.applied); i++ {\n\t\tif e.applied[i].id == id {"},
+	}},
+	{"5", "marker after the first document", "TestSimulation", []edit{
+		{"machine.go", "\tp.stage = settled\n\tp.chunk.open--\n", "\tp.stage = settled\n\tp.chunk.open--\n\tm.mark(marker{applied: applied{id: p.chunk.id, minute: p.chunk.minute}})\n"},
+	}},
+	{"5", "an id leaves on a marker merely seen", "TestSeenMarkerIsRewrittenFirst", []edit{
+		{"round.go", "m.mark(marker{applied: f, except: string(s.State), seen: true, version: s.Version})", "m.ledger.add(f.id, string(s.State))"},
+	}},
+	{"5", "an id leaves when its marker is sent", "TestSimulation", []edit{
+		{"round.go", "case m.ledger.vouches(a.id, d.key):", "case m.ledger.vouches(a.id, d.key) || m.queued[a.id]:"},
+	}},
+	{"5", "a failed marker counts as acknowledged", "TestSimulation", []edit{
+		{"machine.go", "\tdefault:\n\t\tm.mark(a)\n", "\tdefault:\n\t\tm.ledger.add(a.id, a.except)\n"},
+	}},
+	{"6", "no look-up", "TestSimulation", []edit{
+		{"round.go", "done := own.Exists\n", "done := false\n"},
+	}},
+	{"6", "markers read before the states", "TestCloneFinishesInBetween", []edit{
+		{"machine.go", "\tkeys     int // of markers asked for\n", "\tkeys     int\n\tfirst    []Key\n"},
+		{"round.go", "\tif len(keys) == 0 {\n\t\tm.look(t)\n\t\treturn\n\t}\n\tt.phase = reading\n", "\tif t.first = keys; t != nil {\n\t\tm.look(t)\n\t\treturn\n\t}\n"},
+		{"round.go", "version: s.Version})\n\t\t}\n\t}\n\tm.fold(t)\n", "version: s.Version})\n\t\t}\n\t}\n\tif k := t.first; len(k) > 0 {\n\t\tt.first, t.phase = nil, reading\n\t\tm.send(t, &Request{Kind: Read, Keys: k})\n\t\treturn\n\t}\n\tm.fold(t)\n"},
+		{"round.go", "d.env, d.exists, d.version, d.confirmed = env, true, s.Version, false\n\t\t}\n\t}\n\tm.look(t)\n", "d.env, d.exists, d.version, d.confirmed = env, true, s.Version, false\n\t\t}\n\t}\n\tt.docs = slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t })\n\tm.fold(t)\n"},
+	}},
+	{"6", "markers read once for each delivery", "TestCloneFinishesInBetween", []edit{
+		{"machine.go", "\tmarkFirst bool\n", "\tmarkFirst bool\n\tabsent bool\n"},
+		{"round.go", "done := own.Exists\n", "done := own.Exists && !c.absent\n\t\tc.absent = true\n"},
+	}},
+	{"6", "fold while a marker's answer is missing", "TestLookUp", []edit{
+		{"round.go", "c.blind[t.lane] = t.round\n\t\tcase", "\n\t\tcase"},
+	}},
+	{"7", "no limit", "TestFullDocument", []edit{
+		{"round.go", "if taken < limit {", "if taken < limit || true {"},
+	}},
+	{"7", "other documents of a refused chunk are written", "TestFullDocument", []edit{
+		{"round.go", "\tm.refuse(t)\n", ""},
+		{"round.go", "\t\tops = m.foldDocument(t, d, ops)\n", "\t\tall := t.docs\n\t\tt.docs = []*document{d}\n\t\tm.refuse(t)\n\t\tt.docs = all\n\t\tops = m.foldDocument(t, d, ops)\n"},
+	}},
+	{"7", "no room kept for what is half done", "TestFullDocumentsDontWaitForEachOther", []edit{
+		{"round.go", "limit -= m.o.MaxApplied / reserve", "limit -= 0"},
+	}},
+	{"7", "ids of any age stay", "TestF4OutstandingForWeeks", []edit{
+		{"round.go", "case int64(a.since) >= oldest:", "case int64(a.since) >= oldest || true:"},
+	}},
+	{"7", "ids age out after an hour", "TestF4OutstandingForWeeks", []edit{
+		{"round.go", "int64(m.o.Retention/time.Minute)", "60"},
+	}},
+	{"7", "OK before the marker even where a document fills up", "TestCrashLoopDoesntFillTheDocument", []edit{
+		{"machine.go", "case !c.markFirst || m.ledger.has(c.id):", "case true:"},
+	}},
+	{"8", "no confirming write", "TestF8DirtyReadRolledBack", []edit{
+		{"round.go", "write = write || !p.held || !d.confirmed", "write = write || !p.held"},
+	}},
+	{"8", "what is read counts as acknowledged", "TestSimulation", []edit{
+		{"round.go", "env, true, s.Version, false", "env, true, s.Version, true"},
+	}},
+	{"9", "the cached copy survives an unknown outcome", "TestUnknownOutcome", []edit{
+		{"round.go", "func (m *Machine) delay(d *document) {\n\tm.cache.drop(d.key)\n", "func (m *Machine) delay(d *document) {\n"},
+	}},
+	{"9", "an unknown outcome counts as done", "TestSimulation", []edit{
+		{"round.go", "\t\tcase !o.effect:\n\t\t\to.doc.answer = w\n", "\t\tcase !o.effect:\n\t\t\tif o.doc.answer = w; w.Status == Unknown {\n\t\t\t\to.doc.answer.Status = Done\n\t\t\t}\n"},
+	}},
+	{"10", "the cache keeps more than it may", "TestCache", []edit{
+		{"cache.go", "for c.bytes > c.maxBytes && c.order.Len() > 0 {", "for c.bytes > 2*c.maxBytes && c.order.Len() > 0 {"},
+	}},
+	{"11", "the same chunk in flight twice is folded twice", "TestSameChunkTwice", []edit{
+		{"machine.go", "if under := m.chunks[c.ID]; under != nil {", "if under := m.chunks[c.ID]; under != nil && under.over {"},
+	}},
+	{"11", "one chunk for each write", "TestGroupCommit", []edit{
+		{"round.go", "if p.chunk == first.chunk || !first.suspect && !p.suspect {", "if p.chunk == first.chunk {"},
+	}},
+	{"12", "OK when all but one document are durable", "TestSimulation", []edit{
+		{"machine.go", "case c.open > 0 || c.over:", "case c.open > 1 || c.over:"},
+	}},
+	{"12", "a chunk stays beyond its deadline", "TestDeadline", []edit{
+		{"machine.go", "if !now.Before(c.deadline) {", "if !now.Before(c.deadline.Add(time.Second)) {"},
+	}},
+	{"table", "all chunks of a rejected document are buried", "TestPoison", []edit{
+		{"round.go", "\tif d.writing[0].chunk == d.writing[len(d.writing)-1].chunk {\n", "\tif true {\n"},
+	}},
+	{"table", "a newer major version is overwritten", "TestUnreadable", []edit{
+		{"round.go", "\t\t\tif err != nil {\n\t\t\t\tm.unreadable(d, err)\n\t\t\t\tcontinue\n\t\t\t}\n", "\t\t\tif err != nil {\n\t\t\t\td.env, d.exists, d.version = envelope{payload: []byte{0}}, true, s.Version\n\t\t\t\tcontinue\n\t\t\t}\n"},
+	}},
+	{"table", "a newer minor version's elements are dropped", "TestNewerMinor", []edit{
+		{"envelope.go", "e.extraN, e.extra = n-5, b\n\tfor range e.extraN {", "for range n - 5 {"},
+	}},
+	{"letters", "not written, and OK all the same", "TestBury", []edit{
+		{"round.go", "\tif a.Err != nil {\n\t\tm.giveBack(c)\n\t\treturn\n\t}\n\tm.stats.Buried", "\tm.stats.Buried"},
+	}},
+	{"letters", "before the rest of the chunk is durable", "TestLettersComeLast", []edit{
+		{"machine.go", "case c.open > 0 || c.over:", "case c.open > 0 && c.letters == 0 || c.over || c.burying:"},
+	}},
+	{"letters", "given back while a letter is written", "TestBury", []edit{
+		{"machine.go", "if !c.over && !c.burying {", "if !c.over {"},
+	}},
+	{"letters", "the marker vouches for what was buried", "TestReplay", []edit{
+		{"round.go", "except += exception(p.doc.key)", "except += \"\""},
+	}},
+	{"letters", "a marker with exceptions replaces one without", "TestMarkersWithExceptions", []edit{
+		{"ledger.go", "if a.except != \"\" {\n\t\top.Kind = Create", "if a.except == \"?\" {\n\t\top.Kind = Create"},
+	}},
+	{"letters", "an exception is never lifted", "TestExceptionIsLifted", []edit{
+		{"round.go", "a.except = without(a.except, d.key)\n", ""},
+	}},
+	{"letters", "a replay doesn't ask for its chunk's marker", "TestMarkersWithExceptions", []edit{
+		{"round.go", "done = done || origin.Exists && ", "done = done || false && "},
+	}},
+	{"letters", "a replay never takes its chunk's id", "TestReplayOfUnfinishedChunk", []edit{
+		{"round.go", "c.entry = c.origin", "c.entry = c.id"},
+	}},
+	{"letters", "a replay doesn't look for its chunk in the document", "TestReplayBesideItsChunk", []edit{
+		{"round.go", "c.replay && d.env.has(c.origin)", "false"},
+	}},
+	{"effects", "one that may be missing counts as there", "TestEffects", []edit{
+		{"round.go", "\t\t\t// The document is written; what it stands for comes again.\n\t\t\to.doc.answer = w\n", ""},
+	}},
+}
+
+// TestMutations checks that each rule is needed: weakened, its test fails.
+// Without -mutate it only checks that the edits still apply.
+func TestMutations(t *testing.T) {
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slots := make(chan struct{}, 2)
+	for _, m := range mutations {
+		t.Run(m.rule+" "+m.what, func(t *testing.T) {
+			mutated := map[string]string{}
+			for _, e := range m.edits {
+				text, ok := mutated[e.file]
+				if !ok {
+					b, err := os.ReadFile(e.file)
+					if err != nil {
+						t.Fatal(err)
+					}
+					text = string(b)
+				}
+				if n := strings.Count(text, e.old); n != 1 {
+					t.Fatalf("%s holds %d times\n%s", e.file, n, e.old)
+				}
+				mutated[e.file] = strings.Replace(text, e.old, e.new, 1)
+			}
+			if !*mutateFlag {
+				return
+			}
+			t.Parallel()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			red := runMutated(t, sources, mutated)
+			t.Logf("| %s | %s | %s |", m.rule, m.what, strings.Join(red, ", "))
+			if !slices.Contains(red, m.red) {
+				t.Errorf("%s is not among the failures: %v", m.red, red)
+			}
+		})
+	}
+	if !*mutateFlag {
+		t.Log("the mutants were not run: that takes go test -run TestMutations -mutate, and some minutes")
+	}
+}
+
+// runMutated runs the package's tests in a copy with the changed files and
+// returns those that failed.
+func runMutated(t *testing.T, sources []string, mutated map[string]string) []string {
+	dir := t.TempDir()
+	write := func(name string, b []byte) {
+		t.Helper()
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		b, err := os.ReadFile(filepath.Join("..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(name, b)
+	}
+	for _, name := range sources {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, ok := mutated[name]; ok {
+			b = []byte(text)
+		}
+		write(filepath.Join("commit", name), b)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "test", "./commit", "-vet=off", "-count=1", "-timeout=150s", "-skip=TestMutations", "-seeds=400")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	var red []string
+	for _, found := range regexp.MustCompile(`(?m)^--- FAIL: (\w+)|^panic: (test timed out)`).FindAllStringSubmatch(string(out), -1) {
+		red = append(red, found[1]+found[2])
+	}
+	if len(red) == 0 {
+		t.Fatal(fmt.Errorf("no test ran: %w\n%s", err, out))
+	}
+	return red
+}
