@@ -19,9 +19,9 @@ import (
 	"dossier/plugin/logging"
 )
 
-// host is Fluent Bit as this process has it. It outlives hot reloads: the
+// fluentBit is Fluent Bit as this process has it. It outlives hot reloads: the
 // library stays loaded.
-var host process
+var fluentBit process
 
 type process struct {
 	once  sync.Once
@@ -50,8 +50,10 @@ func (p *process) start(plugin unsafe.Pointer) {
 		p.running = make(map[handle]*hosted)
 		p.log = slog.New(logging.NewHandler(p.queue, "dossier", logging.Info))
 	})
-	print := C.host_log(plugin)
-	p.print.Store(&print)
+	if plugin != nil || p.print.Load() == nil {
+		print := C.host_log(plugin)
+		p.print.Store(&print)
+	}
 }
 
 // emit prints what waits. It runs on a thread of Fluent Bit's, so that the
@@ -109,12 +111,12 @@ type hosted struct {
 func newHosted(plugin unsafe.Pointer) *hosted {
 	name := C.GoString(C.host_name(plugin))
 	if name == "" {
-		host.mu.Lock()
-		name = fmt.Sprintf("dossier.%d", len(host.running))
-		host.mu.Unlock()
+		fluentBit.mu.Lock()
+		name = fmt.Sprintf("dossier.%d", len(fluentBit.running))
+		fluentBit.mu.Unlock()
 	}
 	level := logging.Level(C.host_log_level(plugin))
-	return &hosted{name: name, log: slog.New(logging.NewHandler(host.queue, name, level))}
+	return &hosted{name: name, log: slog.New(logging.NewHandler(fluentBit.queue, name, level))}
 }
 
 // flush commits one chunk and meanwhile prints what is to be logged: this
@@ -135,10 +137,10 @@ func (h *hosted) flush(tag string, data []byte, onWorker bool) C.int {
 		select {
 		case code := <-ended:
 			h.metrics.set(h.Metrics())
-			host.emit()
+			fluentBit.emit()
 			return result(code)
-		case <-host.queue.Wake():
-			host.emit()
+		case <-fluentBit.queue.Wake():
+			fluentBit.emit()
 		}
 	}
 }

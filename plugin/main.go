@@ -37,9 +37,9 @@ func main() {}
 // process would end with it.
 func guard(during string, recovered func()) {
 	if p := recover(); p != nil {
-		host.start(nil)
-		host.log.Error("panic", slog.String("reason", during), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
-		host.emit()
+		fluentBit.start(nil)
+		fluentBit.log.Error("panic", slog.String("reason", during), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+		fluentBit.emit()
 		recovered()
 	}
 }
@@ -47,12 +47,12 @@ func guard(during string, recovered func()) {
 //export dossierPreRegister
 func dossierPreRegister(hotReloading C.int) (result C.int) {
 	defer guard("pre_register", func() { result = 0 })
-	if hotReloading == 0 || (!host.onWorkers.Load() && C.host_has_workers() == 0) {
+	if hotReloading == 0 || (!fluentBit.onWorkers.Load() && C.host_has_workers() == 0) {
 		return 0
 	}
-	host.start(nil)
-	host.log.Error("hot reload refused: with workers 1 or more Fluent Bit (up to 5.1.1 at least) crashes at the second or third; restart it instead, or set workers 0")
-	host.emit()
+	fluentBit.start(nil)
+	fluentBit.log.Error("hot reload refused: with workers 1 or more Fluent Bit (up to 5.1.1 at least) crashes at the second or third; restart it instead, or set workers 0")
+	fluentBit.emit()
 	return -1
 }
 
@@ -71,21 +71,21 @@ func dossierUnregister(def unsafe.Pointer) {
 //export dossierInit
 func dossierInit(plugin unsafe.Pointer) (result C.int) {
 	defer guard("init", func() { result = C.HOST_ERROR })
-	host.start(plugin)
+	fluentBit.start(plugin)
 	h := newHosted(plugin)
-	defer host.emit()
+	defer fluentBit.emit()
 	o, err := options.Parse(
 		func(key string) string { return output.FLBPluginConfigKey(plugin, key) },
 		func(s string) { h.log.Warn(s) })
 	if err == nil {
-		h.Instance, err = instance.New(o, instance.Host{Version: version, Logger: h.log, Targets: &host.targets})
+		h.Instance, err = instance.New(o, instance.Host{Version: version, Logger: h.log, Targets: &fluentBit.targets})
 	}
 	if err != nil {
 		h.log.Error(err.Error())
 		return C.HOST_ERROR
 	}
 	h.createMetrics(plugin)
-	output.FLBPluginSetContext(plugin, host.add(h))
+	output.FLBPluginSetContext(plugin, fluentBit.add(h))
 	return C.HOST_OK
 }
 
@@ -93,12 +93,12 @@ func dossierInit(plugin unsafe.Pointer) (result C.int) {
 func dossierFlush(context, data unsafe.Pointer, size C.size_t, tag *C.char, onWorker C.int) (result C.int) {
 	defer guard("flush", func() { result = C.HOST_RETRY })
 	if onWorker != 0 {
-		host.onWorkers.Store(true)
+		fluentBit.onWorkers.Store(true)
 	}
-	h := host.find(output.FLBPluginGetContext(context))
+	h := fluentBit.find(output.FLBPluginGetContext(context))
 	if h == nil {
-		host.log.Error("flush of an output that doesn't run")
-		host.emit()
+		fluentBit.log.Error("flush of an output that doesn't run")
+		fluentBit.emit()
 		return C.HOST_RETRY
 	}
 	// The chunk stays where Fluent Bit has it; nothing refers to it after.
@@ -108,10 +108,10 @@ func dossierFlush(context, data unsafe.Pointer, size C.size_t, tag *C.char, onWo
 //export dossierExit
 func dossierExit(context unsafe.Pointer) (result C.int) {
 	defer guard("exit", func() { result = C.HOST_OK })
-	if h := host.remove(output.FLBPluginGetContext(context)); h != nil {
+	if h := fluentBit.remove(output.FLBPluginGetContext(context)); h != nil {
 		h.Close()
 	}
-	host.emit()
+	fluentBit.emit()
 	return C.HOST_OK
 }
 
@@ -119,16 +119,16 @@ func dossierExit(context unsafe.Pointer) (result C.int) {
 func dossierPreRun(hotReload C.int) (result C.int) {
 	defer guard("pre_run", func() { result = 0 })
 	workers := C.host_has_workers() != 0
-	host.onWorkers.Store(workers)
-	if hotReload != 0 && workers && host.warned.CompareAndSwap(false, true) {
-		host.log.Warn("hot reload is on, but will be refused: with workers 1 or more Fluent Bit (up to 5.1.1 at least) crashes at the second or third; set hot_reload off or workers 0")
+	fluentBit.onWorkers.Store(workers)
+	if hotReload != 0 && workers && fluentBit.warned.CompareAndSwap(false, true) {
+		fluentBit.log.Warn("hot reload is on, but will be refused: with workers 1 or more Fluent Bit (up to 5.1.1 at least) crashes at the second or third; set hot_reload off or workers 0")
 	}
-	host.emit()
+	fluentBit.emit()
 	return 0
 }
 
 //export dossierPreExit
 func dossierPreExit(C.int) {
 	defer guard("pre_exit", func() {})
-	host.emit()
+	fluentBit.emit()
 }

@@ -18,6 +18,11 @@ const Beat = 30 * time.Second
 // next one says more.
 func (t *target) beat(ctx context.Context) {
 	started := time.Now()
+	select {
+	case <-t.joined:
+	case <-ctx.Done():
+		return
+	}
 	ticker := time.NewTicker(Beat)
 	defer ticker.Stop()
 	for {

@@ -15,6 +15,7 @@ import (
 
 	"dossier/correlate"
 	"dossier/correlate/commit"
+	"dossier/correlate/dialect"
 	"dossier/correlate/event"
 	"dossier/esindex"
 	"dossier/plugin/chunk"
@@ -72,12 +73,16 @@ type Instance struct {
 // they name is an error; a cluster that can't be reached is not: it is logged,
 // and chunks are given back until it can.
 func New(o options.Options, h Host) (*Instance, error) {
+	parser, err := newParser(o)
+	if err != nil {
+		return nil, err
+	}
 	t, err := h.Targets.acquire(o, h)
 	if err != nil {
 		return nil, err
 	}
 	i := &Instance{o: o, host: h, log: h.Logger, target: t, suspects: make(map[commit.ChunkID]int)}
-	if i.engine, err = i.newEngine(); err != nil {
+	if i.engine, err = i.newEngine(parser); err != nil {
 		h.Targets.release(context.Background(), t)
 		return nil, err
 	}
@@ -86,11 +91,7 @@ func New(o options.Options, h Host) (*Instance, error) {
 	return i, nil
 }
 
-func (i *Instance) newEngine() (*correlate.Engine, error) {
-	parser, err := newParser(i.o)
-	if err != nil {
-		return nil, err
-	}
+func (i *Instance) newEngine(parser *dialect.Parser) (*correlate.Engine, error) {
 	return correlate.New(correlate.Options{
 		Committer:     i.target.committer,
 		Indices:       i.target.indices,

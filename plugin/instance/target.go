@@ -62,6 +62,8 @@ type target struct {
 	// tried is closed when the first try to set up has ended, ready when one
 	// has succeeded.
 	tried, ready chan struct{}
+	// joined is closed when the first instance is there.
+	joined chan struct{}
 
 	mu        sync.Mutex
 	err       error // of the last try
@@ -114,7 +116,7 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 	t := &target{
 		o: o, log: h.Logger, indices: correlate.Indices{Prefix: o.IndexPrefix},
 		name:  targetName(o),
-		tried: make(chan struct{}), ready: make(chan struct{}),
+		tried: make(chan struct{}), ready: make(chan struct{}), joined: make(chan struct{}),
 	}
 	if t.templates, err = Templates(o); err != nil {
 		return nil, err
@@ -304,7 +306,9 @@ func (t *target) isReady() bool {
 func (t *target) join(i *Instance) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.instances = append(t.instances, i)
+	if t.instances = append(t.instances, i); len(t.instances) == 1 {
+		close(t.joined)
+	}
 }
 
 func (t *target) leave(i *Instance) {
@@ -349,10 +353,12 @@ func (t *target) wait(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.err == nil {
-		return ctx.Err()
+		return errSettingUp
 	}
 	return t.err
 }
+
+var errSettingUp = errors.New("the indices are still being set up")
 
 func (t *target) buryBroken(ctx context.Context, b correlate.Broken) error {
 	return t.letters.BuryBroken(ctx, deadletter.Broken{Chunk: b.Chunk, Tag: b.Tag, Offset: b.Offset, Data: b.Data, Reason: b.Reason})
