@@ -23,6 +23,15 @@ type app struct {
 	role event.Role
 }
 
+// tcpServices are the services that see nobody who didn't finish a TCP
+// handshake; HTTP/3 runs over QUIC, whose handshake proves as much. DNS, SNMP,
+// SIP, TFTP and LLMNR may come over UDP, and conpot takes addresses out of its
+// log text.
+var tcpServices = []string{
+	"ssh", "telnet", "ftp", "http", "https", "docker_api", "k8s", "elasticsearch", "smtp", "smtp_relay", "imap",
+	"pop3", "mysql", "mssql", "postgres", "mongodb", "redis", "ldap", "mqtt", "smb", "rdp", "vnc",
+}
+
 // decnetApps returns the programs of DECNET, with those marked that are to be
 // dropped.
 func decnetApps(drop []string) map[string]app {
@@ -36,13 +45,7 @@ func decnetApps(drop []string) map[string]app {
 		// Shells have the address from a variable that the attacker can set.
 		"bash": {helper: true, shell: true}, "sh": {helper: true, shell: true}, "ash": {helper: true, shell: true},
 	}
-	// TCP services see nobody who didn't finish a handshake; HTTP/3 runs over
-	// QUIC, whose handshake proves as much. DNS, SNMP, SIP, TFTP and LLMNR may
-	// come over UDP, and conpot takes addresses out of its log text.
-	for _, service := range []string{
-		"ssh", "telnet", "ftp", "http", "https", "docker_api", "k8s", "elasticsearch", "smtp", "smtp_relay", "imap",
-		"pop3", "mysql", "mssql", "postgres", "mongodb", "redis", "ldap", "mqtt", "smb", "rdp", "vnc",
-	} {
+	for _, service := range tcpServices {
 		apps[service] = app{tcp: true}
 	}
 	if slices.Contains(drop, "sshd") {
@@ -92,7 +95,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	}
 	var said prose
 	if !f.relay && app.prose {
-		if said = parseProse(f.msg); said.sources > 1 {
+		if said = parseProse(f.msg); said.ambiguous {
 			v.Reason = Ambiguous
 			return v
 		}
@@ -103,7 +106,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	class := classify(table, kind)
 	addr, reason := attacker(s.addr, s.named)
 	if reason != OK {
-		if reason == NoAddress && class.Kind == event.Noise {
+		if reason == NoAddress && (class.Kind == event.Noise || app.prose && said.kind == "") {
 			reason = SensorEvent
 		}
 		v.Reason = reason

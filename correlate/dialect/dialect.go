@@ -246,9 +246,9 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 	}
 	s.docker = has&hasLog != 0 && has&hasStream != 0
 	all := func(bits int) bool { return has&bits == bits }
+	// What only one sensor writes comes first, so that a field map for a
+	// collection of sensors leaves those alone that are known better.
 	switch {
-	case s.custom != nil:
-		s.dialect = Mapped
 	case all(hasDecky):
 		s.dialect = DECNET
 	case all(hasCowrieID):
@@ -257,6 +257,8 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 		s.dialect = OpenCanary
 	case all(hasEventType | hasFlow):
 		s.dialect = Suricata
+	case s.custom != nil:
+		s.dialect = Mapped
 	case all(hasIdent) && has&(hasExtraData|hasMessage) != 0:
 		s.dialect = Native
 	case all(hasSource | hasECS):
@@ -338,6 +340,11 @@ func (p *Parser) syslogLine(x *scratch, r *event.Record, line string, out *event
 		return p.decnet(x, &f, r, out)
 	}
 	if reason == BadHeader && parse3164(&f, line) {
+		if f.wrapping() {
+			if reason := x.parseWrapped(&f); reason != OK {
+				return Verdict{Dialect: Native, Reason: reason}
+			}
+		}
 		return p.decnet(x, &f, r, out)
 	}
 	if reason == BadHeader && line[0] != '<' {
@@ -359,7 +366,8 @@ func (p *Parser) splitLine(x *scratch, r *event.Record, fields []event.Field, ou
 		}
 		switch fields[i].Key {
 		case "time":
-			f.time, f.timed = value, true
+			// What RFC 3164's time stamp means is for the record to say.
+			f.time, f.timed = value, value != "" && value[0] >= '0' && value[0] <= '9'
 		case "host":
 			f.host = value
 		case "ident":
@@ -377,14 +385,15 @@ func (p *Parser) splitLine(x *scratch, r *event.Record, fields []event.Field, ou
 	if len(data)+len(msg) > MaxText {
 		return Verdict{Dialect: Native, Reason: TooLarge}
 	}
+	reason := OK
 	if data == "" {
 		f.msg = strings.TrimSpace(msg)
-		return p.decnet(x, &f, r, out)
+	} else {
+		if msg != "" {
+			data = x.arena.Join(data, " ", msg)
+		}
+		reason = x.parseBody(&f, data)
 	}
-	if msg != "" {
-		data = x.arena.Join(data, " ", msg)
-	}
-	reason := x.parseBody(&f, data)
 	if reason == OK && f.wrapping() {
 		reason = x.parseWrapped(&f)
 	}

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"slices"
 	"strings"
 
 	"dossier/correlate/event"
@@ -39,6 +40,15 @@ var ecsMap = *prepare(FieldMap{
 func (p *Parser) ecs(x *scratch, r *event.Record, fields []event.Field, out *event.Event) Verdict {
 	x.document(fields)
 	return p.mapped(x, r, fields, &ecsMap, out)
+}
+
+// overTCP says whether an event came over TCP, by its transport or else by its
+// service.
+func (x *scratch) overTCP(service string) bool {
+	if transport := x.get("network.transport"); transport != "" {
+		return transport == "tcp"
+	}
+	return slices.Contains(tcpServices, service)
 }
 
 // hasCategory says whether event.category is, or has, category.

@@ -50,7 +50,8 @@ type FieldMap struct {
 }
 
 // FieldNames has the fields for each meaning; of several the first one that
-// says something counts.
+// says something counts. A "*" in the names of Principal and Secret stands for
+// the number of an array's element: each element is a login of its own.
 type FieldNames struct {
 	Time       Names `yaml:"time"`
 	Address    Names `yaml:"address"`
@@ -282,7 +283,7 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 		decky = p.decoyName(x, decoy)
 	}
 	out.Decky = p.decky(x, decky)
-	out.Handshake = m.anyHandshake || m.handshake[service] || m == &ecsMap && class.Established && x.get("network.transport") == "tcp"
+	out.Handshake = m.anyHandshake || m.handshake[service] || m == &ecsMap && class.Established && x.overTCP(service)
 	for _, key := range n.Size {
 		if size, ok := x.int(key); ok && size >= mebibyte {
 			out.Large = true
@@ -322,8 +323,30 @@ func (x *scratch) meaning(m *fieldMap, command string) string {
 	}
 }
 
-// has says whether one of the parameters is there and not empty.
-func (x *scratch) has(names Names) bool { return x.first(names...) != "" }
+// has says whether one of the parameters is there and not empty; of an array
+// the first element decides.
+func (x *scratch) has(names Names) bool {
+	for _, name := range names {
+		if _, ok := x.element(name, "0"); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// element returns the parameter of that name, a "*" in it replaced by number.
+func (x *scratch) element(name, number string) (string, bool) {
+	if star := strings.IndexByte(name, '*'); star >= 0 {
+		name = x.arena.Join(name[:star], number, name[star+1:])
+	}
+	v, ok := x.lookup(name)
+	return v, ok && v != ""
+}
+
+// elements says whether names stand for the elements of an array.
+func (n Names) elements() bool {
+	return slices.ContainsFunc(n, func(name string) bool { return strings.Contains(name, "*") })
+}
 
 // mappedSides returns the attacker's address and, where the record names it,
 // the decoy's.
@@ -393,17 +416,7 @@ func parseEpoch(s string) (event.Time, bool) {
 func (x *scratch) mappedEvidence(m *fieldMap, class class, command string, out *event.Event) {
 	n := &m.Fields
 	if class.Login {
-		c := credential{principal: x.first(n.Principal...), outcome: m.outcome(x.first(n.Outcome...))}
-		for _, key := range n.Secret {
-			if secret, ok := x.lookup(key); ok {
-				c.secret = secret
-				if c.kind = m.or("secret_kind", x.first(n.SecretKind...)); c.kind == "" {
-					c.kind = plaintext
-				}
-				break
-			}
-		}
-		x.login(c)
+		x.mappedLogins(m)
 	}
 	if class.Command {
 		x.command(command)
@@ -420,8 +433,45 @@ func (x *scratch) mappedEvidence(m *fieldMap, class class, command string, out *
 			break
 		}
 	}
-	if digest != "" || class == exfil {
+	if digest != "" || class.Phase == event.Exfil && !class.Command {
 		x.file(digest, url, "file")
+	}
+}
+
+// maxLogins bounds the logins read from one record.
+const maxLogins = 100
+
+// mappedLogins adds a record's logins: one, or one for each element of the
+// arrays its names stand for.
+func (x *scratch) mappedLogins(m *fieldMap) {
+	n := &m.Fields
+	several := n.Principal.elements() || n.Secret.elements()
+	for i := range int64(maxLogins) {
+		number := x.decimal(i)
+		c := credential{outcome: m.outcome(x.first(n.Outcome...))}
+		named := false
+		for _, name := range n.Principal {
+			if v, ok := x.element(name, number); ok {
+				c.principal, named = v, true
+				break
+			}
+		}
+		for _, name := range n.Secret {
+			if v, ok := x.element(name, number); ok {
+				c.secret, named = v, true
+				if c.kind = m.or("secret_kind", x.first(n.SecretKind...)); c.kind == "" {
+					c.kind = plaintext
+				}
+				break
+			}
+		}
+		if several && !named {
+			return
+		}
+		x.login(c)
+		if !several {
+			return
+		}
 	}
 }
 

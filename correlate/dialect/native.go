@@ -50,14 +50,19 @@ func cutBSDTime(s string) (rest string, ok bool) {
 	return s[len(layout):], true
 }
 
-// parseTag reads HOST TAG[PID]: MSG.
+// parseTag reads HOST TAG[PID]: MSG, the colon being the sender's choice. A relay that took the VERSION of an RFC
+// 5424 line for a tag wrote "HOST 1 " and the rest of that line.
 func (f *frame) parseTag(s string) bool {
 	host, rest, ok := strings.Cut(s, " ")
 	if !ok || host == "" {
 		return false
 	}
+	if wrapped, ok := strings.CutPrefix(rest, wrappedApp+" "); ok {
+		f.host, f.app, f.msg = host, wrappedApp, strings.TrimSpace(wrapped)
+		return true
+	}
 	end := strings.IndexAny(rest, ": ")
-	if end <= 0 || rest[end] != ':' {
+	if end <= 0 {
 		return false
 	}
 	f.host, f.app = host, rest[:end]
@@ -71,14 +76,16 @@ type prose struct {
 	kind string
 	addr string
 	user string
-	// sources counts the places in which an address could stand.
-	sources int
+	key  string // the fingerprint of a public key
+	// outcome is how an attempt ended.
+	outcome event.Outcome
+	// ambiguous says that the address may stand in somebody's text.
+	ambiguous bool
 }
 
-// parseProse reads what sshd and PAM write. User names, banners and
-// reasons in the sentences are the other side's text: an address counts only
-// where the program puts it, and a sentence with two such places, of which one
-// must be in somebody's name, is nobody's.
+// parseProse reads what sshd and PAM write. User names, banners and reasons in
+// the sentences are the other side's text; an address counts only where the
+// program puts it: at the start, or in the last place that has its form.
 func parseProse(msg string) prose {
 	if strings.HasPrefix(msg, "pam_") {
 		return pamProse(msg)
@@ -89,78 +96,99 @@ func parseProse(msg string) prose {
 		if !ok {
 			continue
 		}
-		p := prose{kind: s.kind}
-		if s.between == "" {
+		p := prose{kind: s.kind, outcome: s.outcome}
+		switch s.order {
+		case addressFirst:
 			p.addr, _, _ = strings.Cut(rest, " ")
-			p.sources = 1
-			return p
-		}
-		if s.between == portWord {
-			// NAME ADDRESS port N
-			p.sources = strings.Count(rest, portWord)
-			name, _, _ := strings.Cut(rest, portWord)
-			if at := strings.LastIndexByte(name, ' '); at >= 0 {
-				p.user, p.addr = name[:at], name[at+1:]
+		case nameAddress:
+			if at := strings.LastIndex(rest, " port "); at >= 0 {
+				rest = rest[:at]
 			}
-			return p
-		}
-		p.sources = strings.Count(rest, s.between)
-		if at := strings.LastIndex(rest, s.between); at >= 0 {
+			if at := strings.LastIndexByte(rest, ' '); at >= 0 {
+				p.user, p.addr = rest[:at], rest[at+1:]
+			}
+		case nameFromAddress:
+			at := strings.LastIndex(rest, fromWord)
+			if at < 0 {
+				continue
+			}
+			tail := rest[at+len(fromWord):]
 			p.user = rest[:at]
-			p.addr, _, _ = strings.Cut(rest[at+len(s.between):], " ")
+			p.addr, tail, _ = strings.Cut(tail, " ")
+			if key := strings.Index(tail, " SHA256:"); key >= 0 {
+				p.key, _, _ = strings.Cut(tail[key+1:], " ")
+			}
+			// A certificate's identity stands behind the address and is its
+			// bearer's text.
+			p.ambiguous = strings.Contains(msg, "-CERT ") && strings.Count(rest, fromWord) > 1
 		}
 		return p
 	}
 	return prose{}
 }
 
-// portWord follows the address in sshd's sentences.
-const portWord = " port "
+const fromWord = " from "
 
-// sentences are the beginnings of what OpenSSH's sshd writes, longer ones first. Where between is " from ", a name stands before it
-// and the address behind it; where it is " port ", both stand before it; else
-// the address comes at once.
-var sentences = [...]struct{ start, between, kind string }{
-	{"Failed password for invalid user ", " from ", "auth_failure"},
-	{"Failed password for ", " from ", "auth_failure"},
-	{"Failed publickey for ", " from ", "auth_failure"},
-	{"Failed keyboard-interactive/pam for ", " from ", "auth_failure"},
-	{"Failed none for ", " from ", "auth_failure"},
-	{"Accepted password for ", " from ", "auth_success"},
-	{"Accepted publickey for ", " from ", "auth_success"},
-	{"Accepted keyboard-interactive/pam for ", " from ", "auth_success"},
-	{"Invalid user ", " from ", "invalid_user"},
-	{"error: maximum authentication attempts exceeded for ", " from ", "too_many_attempts"},
-	{"Bad protocol version identification ", " from ", "bad_banner"},
-	{"Connection from ", "", "connect"},
-	{"Connection closed by authenticating user ", portWord, "disconnect"},
-	{"Connection closed by invalid user ", portWord, "disconnect"},
-	{"Connection closed by ", "", "disconnect"},
-	{"Connection reset by ", "", "disconnect"},
-	{"Disconnected from authenticating user ", portWord, "disconnect"},
-	{"Disconnected from invalid user ", portWord, "disconnect"},
-	{"Disconnected from user ", portWord, "disconnect"},
-	{"Disconnected from ", "", "disconnect"},
-	{"Received disconnect from ", "", "disconnect"},
-	{"Did not receive identification string from ", "", "no_banner"},
-	{"banner exchange: Connection from ", "", "bad_banner"},
-	{"error: kex_exchange_identification: Connection closed by ", "", "no_banner"},
-	{"Unable to negotiate with ", "", "negotiation_failure"},
+// The orders in which sentences have a name and an address.
+const (
+	addressFirst    = iota
+	nameAddress     // NAME ADDRESS port N
+	nameFromAddress // NAME from ADDRESS port N
+)
+
+// sentences are the beginnings of what OpenSSH's sshd writes (auth.c,
+// packet.c, kex.c), longer ones first.
+var sentences = [...]struct {
+	start   string
+	order   int
+	kind    string
+	outcome event.Outcome
+}{
+	{"Failed password for invalid user ", nameFromAddress, "login", event.Failure},
+	{"Failed password for ", nameFromAddress, "login", event.Failure},
+	{"Failed publickey for invalid user ", nameFromAddress, "login", event.Failure},
+	{"Failed publickey for ", nameFromAddress, "login", event.Failure},
+	{"Failed keyboard-interactive/pam for invalid user ", nameFromAddress, "login", event.Failure},
+	{"Failed keyboard-interactive/pam for ", nameFromAddress, "login", event.Failure},
+	{"Failed none for invalid user ", nameFromAddress, "login", event.Failure},
+	{"Failed none for ", nameFromAddress, "login", event.Failure},
+	{"Accepted password for ", nameFromAddress, "login", event.Success},
+	{"Accepted publickey for ", nameFromAddress, "login", event.Success},
+	{"Accepted keyboard-interactive/pam for ", nameFromAddress, "login", event.Success},
+	{"Invalid user ", nameFromAddress, "invalid_user", event.Unknown},
+	{"Postponed ", nameFromAddress, "login_step", event.Unknown},
+	{"error: PAM: Authentication failure for ", nameFromAddress, "login_pam", event.Failure},
+	{"error: maximum authentication attempts exceeded for ", nameFromAddress, "too_many_attempts", event.Unknown},
+	{"Bad protocol version identification ", nameFromAddress, "bad_banner", event.Unknown},
+	{"Connection from ", addressFirst, "connect", event.Unknown},
+	{"Connection closed by authenticating user ", nameAddress, "disconnect", event.Unknown},
+	{"Connection closed by invalid user ", nameAddress, "disconnect", event.Unknown},
+	{"Connection closed by ", addressFirst, "disconnect", event.Unknown},
+	{"Connection reset by authenticating user ", nameAddress, "disconnect", event.Unknown},
+	{"Connection reset by invalid user ", nameAddress, "disconnect", event.Unknown},
+	{"Connection reset by ", addressFirst, "disconnect", event.Unknown},
+	{"Disconnected from authenticating user ", nameAddress, "disconnect", event.Unknown},
+	{"Disconnected from invalid user ", nameAddress, "disconnect", event.Unknown},
+	{"Disconnected from user ", nameAddress, "disconnect", event.Unknown},
+	{"Disconnected from ", addressFirst, "disconnect", event.Unknown},
+	{"Received disconnect from ", addressFirst, "disconnect", event.Unknown},
+	{"Did not receive identification string from ", addressFirst, "no_banner", event.Unknown},
+	{"banner exchange: Connection from ", addressFirst, "bad_banner", event.Unknown},
+	{"Unable to negotiate with ", addressFirst, "negotiation_failure", event.Unknown},
 }
 
 // pamProse reads "pam_unix(sshd:auth): authentication failure; logname= uid=0
-// euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root".
+// euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root". What a client can choose
+// stands behind the address.
 func pamProse(msg string) prose {
 	_, pairs, ok := strings.Cut(msg, "): authentication failure; ")
 	if !ok {
 		return prose{}
 	}
-	p := prose{kind: "pam_failure", sources: strings.Count(pairs, "rhost=")}
-	_, rest, ok := strings.Cut(pairs, " rhost=")
-	if !ok {
-		return p
+	p := prose{kind: "login_pam"}
+	if _, rest, ok := strings.Cut(pairs, " rhost="); ok {
+		p.addr, _, _ = strings.Cut(rest, " ")
 	}
-	p.addr, _, _ = strings.Cut(rest, " ")
 	return p
 }
 
@@ -169,9 +197,9 @@ func (x *scratch) proseLogin(p *prose, class class) {
 	if !class.Login {
 		return
 	}
-	c := credential{principal: p.user, outcome: event.Failure}
-	if p.kind == "auth_success" {
-		c.outcome = event.Success
+	c := credential{principal: p.user, outcome: p.outcome}
+	if p.key != "" {
+		c.kind, c.secret = "publickey", p.key
 	}
 	x.login(c)
 }

@@ -82,8 +82,8 @@ func cutPriority(line string) (rest string, ok bool) {
 // the relay's clock gave.
 func (x *scratch) parseWrapped(f *frame) Reason {
 	rest := f.msg
-	if _, dated := digits(rest, 0, 4); !dated || len(rest) < 5 || rest[4] != '-' {
-		return OK
+	if !strings.HasPrefix(strings.TrimLeft(rest, "0123456789-T:.+Z"), " ") {
+		return OK // no time stamp, whole or cut by a parser
 	}
 	inner := frame{time: f.time, timed: f.timed}
 	var stamp string

@@ -82,9 +82,10 @@ var table = [dialectCount]map[string]class{
 		"prober_error": scan, "prober_startup": scan,
 	},
 	Native: {
-		"auth_failure": login, "auth_success": login, "invalid_user": recon, "too_many_attempts": scan,
-		"connect": recon, "disconnect": scan, "bad_banner": recon, "no_banner": recon,
-		"negotiation_failure": recon, "pam_failure": scan,
+		"login": login, "invalid_user": recon, "connect": recon, "bad_banner": recon, "no_banner": recon,
+		"negotiation_failure": recon, "disconnect": scan, "too_many_attempts": scan,
+		// The same attempt told by another layer.
+		"login_pam": scan, "login_step": scan,
 	},
 	Cowrie: {
 		"cowrie.session.connect": recon, "cowrie.session.closed": scan,
@@ -142,7 +143,10 @@ var table = [dialectCount]map[string]class{
 	},
 	// By what the fields say was done.
 	ECS: {
-		"login": login, "command": command, "file": exfil, "request": talk, "query": recon, "connection": recon, "event": scan,
+		"login":   {Kind: event.Scan, Phase: event.Recon, Login: true, Established: true},
+		"command": {Kind: event.Interaction, Phase: event.Exfil, Command: true, Established: true},
+		"file":    {Kind: event.Interaction, Phase: event.Exfil, Established: true},
+		"request": talk, "query": recon, "connection": recon,
 	},
 }
 
