@@ -1,0 +1,40 @@
+// Command dossier sets up, checks, prunes and repairs the indices that the
+// Fluent Bit output dossier writes.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// exit ends the command with a status and without a message.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func run(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if status, ok := errors.AsType[exit](err); ok {
+		return int(status)
+	}
+	if err != nil {
+		fmt.Fprintln(root.ErrOrStderr(), "dossier:", message(err))
+		return 1
+	}
+	return 0
+}

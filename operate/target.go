@@ -1,0 +1,71 @@
+// Package operate is what an operator does to the indices of Dossier: set
+// them up, check them, delete what has expired, and bring dead letters back.
+package operate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"dossier/correlate"
+	"dossier/correlate/event"
+	"dossier/esindex"
+	"dossier/plugin/instance"
+	"dossier/plugin/options"
+)
+
+// Target is one index prefix on one cluster.
+type Target struct {
+	o         options.Options
+	version   string
+	indices   correlate.Indices
+	client    *esindex.Client
+	store     *esindex.Store
+	templates []esindex.Template
+	now       func() time.Time
+}
+
+// Open returns the target of the options. It sends nothing. version is that
+// of the command.
+func Open(o options.Options, version string) (*Target, error) {
+	templates, err := instance.Templates(o)
+	if err != nil {
+		return nil, err
+	}
+	client, err := esindex.New(instance.ClientOptions(o, version))
+	if err != nil {
+		return nil, err
+	}
+	store, err := esindex.NewStore(client, templates)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return &Target{
+		o: o, version: version, indices: correlate.Indices{Prefix: o.IndexPrefix},
+		client: client, store: store, templates: templates, now: time.Now,
+	}, nil
+}
+
+// Close ends the connections.
+func (t *Target) Close() error { return t.client.Close() }
+
+// String names the target: its nodes and indices.
+func (t *Target) String() string {
+	where := strings.Join(t.o.Hosts, " ")
+	if where == "" {
+		name, _, _ := strings.Cut(t.o.CloudID, ":")
+		where = "cloud " + name
+	}
+	return fmt.Sprintf("%s, indices %s-*", where, t.o.IndexPrefix)
+}
+
+// months returns the month indices that are written to in the month of at.
+func (t *Target) months(at time.Time) []string {
+	when := event.FromTime(at)
+	return []string{
+		t.indices.Activity(when, false),
+		t.indices.Transitions(when),
+		t.indices.Ledger(uint32(at.Unix() / 60)),
+	}
+}
