@@ -99,3 +99,22 @@ func (l *decnetLine) findAddress(msg string) {
 		l.address, l.addressFrom = m[1], "text"
 	}
 }
+
+// classify is DECNET's behaviour class of rounded statistics.
+func classify(n int64, mean, cv *float64, services int) string {
+	switch {
+	case n < 3 || mean == nil:
+		return "unknown"
+	case services >= 2 && *mean >= 10 && n >= 4:
+		return "slow_scan"
+	case services >= 3 && *mean < 10 || services >= 2 && *mean < 2:
+		return "scanning"
+	case services == 1 && n >= 8 && *mean < 5 && cv != nil && *cv < 0.6:
+		return "brute_force"
+	case cv != nil && *cv < 0.35 && *mean >= 5 && n >= 4:
+		return "beaconing"
+	case cv != nil && *cv >= 0.5 && *mean < 5 && n >= 6:
+		return "interactive"
+	}
+	return "mixed"
+}

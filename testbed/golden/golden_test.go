@@ -171,6 +171,7 @@ type oracle struct {
 		Behavior struct {
 			OSGuess         *string            `json:"os_guess"`
 			HopDistance     *int64             `json:"hop_distance"`
+			Jitter          *float64           `json:"beacon_jitter_pct"`
 			RetransmitCount int64              `json:"retransmit_count"`
 			KexOrder        []string           `json:"kex_order_raw"`
 			Banners         []string           `json:"ssh_client_banners"`
@@ -215,6 +216,7 @@ const (
 	helpers      = "helper programs are not services"
 	wholeCommand = "a redis command has its arguments"
 	smtpRelay    = "smtp_relay counts"
+	nilHeader    = "a line without a time or a host counts"
 )
 
 var helperOf = map[string]string{"auth-helper": "ssh", "bash": "ssh", "sshd": "ssh", "sessrec": "ssh"}
@@ -405,6 +407,24 @@ func compare(t *testing.T, address string, doc map[string]any, o *oracle, lossy 
 			}
 		}
 	}
+	statistic := func(k string) *float64 {
+		if v, ok := b.Timing[k]; ok && want.EventCount > 1 {
+			return &v
+		}
+		return nil
+	}
+	// DECNET counts helper programs as services: its rules, our services.
+	class := classify(want.EventCount, statistic("mean_iat_s"), statistic("cv"), len(canonical(want.Services)))
+	if want.EventCount <= 512 {
+		equal("behavior.class", behavior["class"], class)
+		if class == "beaconing" {
+			beacon, _ := behavior["beacon"].(map[string]any)
+			equal("behavior.beacon.interval_s", beacon["interval_s"], b.Timing["mean_iat_s"])
+			if b.Jitter != nil {
+				equal("behavior.beacon.jitter_pct", beacon["jitter_pct"], *b.Jitter)
+			}
+		}
+	}
 	if b.OSGuess != nil {
 		equal("behavior.os_guess", behavior["os_guess"], *b.OSGuess)
 	}
@@ -412,6 +432,17 @@ func compare(t *testing.T, address string, doc map[string]any, o *oracle, lossy 
 		equal("behavior.hop_distance", behavior["hop_distance"], *b.HopDistance)
 	}
 	equal("behavior.retransmit_count", number(behavior["retransmit_count"]), float64(b.RetransmitCount))
+	if len(b.TCP) > 0 {
+		tcp, _ := behavior["tcp_fingerprint"].(map[string]any)
+		for k, v := range b.TCP {
+			if v != nil {
+				equal("behavior.tcp_fingerprint."+k, fmt.Sprint(tcp[k]), fmt.Sprint(v))
+			}
+		}
+	}
+	kex := slices.Clone(b.KexOrder)
+	slices.Sort(kex)
+	equal("behavior.kex_order", list(behavior["kex_order"]), append([]string{}, kex...))
 	phase, _ := behavior["phase"].(map[string]any)
 	equal("behavior.phase.large_payload_count", number(phase["large_payload_count"]), float64(b.Phase.Large))
 	if b.Phase.ExfilStart != nil {
