@@ -711,7 +711,11 @@ func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, pl
 	d.object("indicator")
 	d.string("type", indicatorType(h.Addr))
 	d.string("name", h.ID)
-	d.strings("ip", r.addresses(h, &s.Network))
+	if h.Network.IsValid() {
+		d.strings("ip", r.addresses(h, &s.Network))
+	} else {
+		d.address("ip", h.Addr)
+	}
 	d.someTime("first_seen", s.First)
 	d.someTime("last_seen", s.Last)
 	d.someTime("modified_at", s.Last)
