@@ -8,13 +8,15 @@ import (
 	"strconv"
 
 	"dossier/correlate/commit"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
 
 // The answers are cut to what is read of them. Errors of the whole request
 // come whole nevertheless.
-const (
-	bulkPath = "/_bulk?filter_path=items.*.status,items.*._seq_no,items.*._primary_term,items.*.error.type,items.*.error.reason"
-	readPath = "/_mget?_source_includes=state&filter_path=docs.found,docs._seq_no,docs._primary_term,docs._source.state,docs.error.type,docs.error.reason"
+var (
+	bulkFilter = []string{"items.*.status", "items.*._seq_no", "items.*._primary_term", "items.*.error.type", "items.*.error.reason"}
+	readFilter = []string{"docs.found", "docs._seq_no", "docs._primary_term", "docs._source.state", "docs.error.type", "docs.error.reason"}
 )
 
 // maxReasonText bounds one text in a _bulk answer, in bytes.
@@ -219,7 +221,7 @@ func (it *item) judge() commit.Written {
 }
 
 // readStatusError describes a whole answer that is no success.
-func readStatusError(op string, res *http.Response) error {
+func readStatusError(op string, res *esapi.Response) error {
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxReasonText))
 	if err != nil {
 		return newTransportError(op, err)

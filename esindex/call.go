@@ -3,6 +3,10 @@ package esindex
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
 
 // Call sends one small request and decodes the JSON of its answer, of at most
@@ -10,7 +14,33 @@ import (
 // keys, settings, deletion. op names it in errors ("create role x"). Every
 // status but 2xx is an *Error; like all others the request is tried once.
 func (c *Client) Call(ctx context.Context, op, method, path string, body []byte, out any) error {
-	return c.call(ctx, op, method, path, body, out)
+	return c.call(ctx, op, request{method, path, body}, out)
+}
+
+// request is one that has no type of its own here.
+type request struct {
+	method, path string
+	body         []byte
+}
+
+// Do implements esapi.Request.
+func (r request) Do(ctx context.Context, t esapi.Transport) (*esapi.Response, error) {
+	var body io.Reader
+	if r.body != nil {
+		body = &payload{r.body}
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, r.path, body)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := t.Perform(req)
+	if err != nil {
+		return nil, err
+	}
+	return &esapi.Response{StatusCode: res.StatusCode, Header: res.Header, Body: res.Body}, nil
 }
 
 // EnsureIndex creates the index with the mapping of its template, unless it

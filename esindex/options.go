@@ -82,7 +82,7 @@ type Options struct {
 	// document larger than that goes alone. Default 8 MiB.
 	MaxBulkBytes int
 	// MaxBulkDocs bounds the documents of one _bulk or _mget request.
-	// Default 5,000.
+	// Default 1,500.
 	MaxBulkDocs int
 	// DialTimeout bounds how long connecting to one node may take. Default
 	// 3 s.
@@ -178,19 +178,19 @@ func (o Options) Warnings() []string {
 }
 
 // addresses returns the nodes' addresses without repeats.
-func (o Options) addresses() ([]string, error) {
+func (o Options) addresses() ([]*url.URL, error) {
 	if o.CloudID != "" {
-		h, err := cloudHost(o.CloudID)
-		return []string{h}, err
+		u, err := cloudHost(o.CloudID)
+		return []*url.URL{u}, err
 	}
-	var list []string
+	var list []*url.URL
 	for _, h := range o.Hosts {
 		u, err := parseHost(h)
 		if err != nil {
 			return nil, err
 		}
-		if a := u.String(); !slices.Contains(list, a) {
-			list = append(list, a)
+		if !slices.ContainsFunc(list, func(other *url.URL) bool { return *other == *u }) {
+			list = append(list, u)
 		}
 	}
 	return list, nil
@@ -231,19 +231,19 @@ func parseHost(h string) (*url.URL, error) {
 
 // cloudHost reads a cloud id: "name:" and the base64 of
 // "domain[:port]$elasticsearch$kibana".
-func cloudHost(id string) (string, error) {
+func cloudHost(id string) (*url.URL, error) {
 	_, coded, ok := strings.Cut(id, ":")
 	raw, err := base64.StdEncoding.DecodeString(coded)
 	domain, rest, ok2 := strings.Cut(string(raw), "$")
 	cluster, _, _ := strings.Cut(rest, "$")
 	if !ok || err != nil || !ok2 || domain == "" || cluster == "" {
-		return "", errors.New("es_cloud_id is no cloud id; copy it whole from the deployment's page (name:base64)")
+		return nil, errors.New("es_cloud_id is no cloud id; copy it whole from the deployment's page (name:base64)")
 	}
 	u, err := parseHost("https://" + cluster + "." + domain)
 	if err != nil {
-		return "", errors.New("es_cloud_id names no host; copy it whole from the deployment's page (name:base64)")
+		return nil, errors.New("es_cloud_id names no host; copy it whole from the deployment's page (name:base64)")
 	}
-	return u.String(), nil
+	return u, nil
 }
 
 func isLocal(host string) bool {

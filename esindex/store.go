@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"dossier/correlate/commit"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
 
 // maxID is the longest _id that Elasticsearch takes, in bytes. A longer one
@@ -97,7 +99,7 @@ func (s *Store) read(ctx context.Context, sc *scratch, keys []commit.Key, out []
 	}
 	sc.body = append(sc.body, "]}"...)
 	const op = "read"
-	res, err := s.c.send(ctx, op, http.MethodPost, readPath, "application/json", sc.body)
+	res, err := s.c.do(ctx, op, esapi.MgetRequest{Body: &payload{sc.body}, SourceIncludes: []string{"state"}, FilterPath: readFilter})
 	if err != nil {
 		return err
 	}
@@ -230,7 +232,7 @@ func (s *Store) bulk(ctx context.Context, sc *scratch, ops []commit.Op, at []int
 		sc.body = appendOp(sc.body, &ops[i])
 	}
 	const op = "bulk"
-	res, err := s.c.send(ctx, op, http.MethodPost, bulkPath, "application/x-ndjson", sc.body)
+	res, err := s.c.do(ctx, op, esapi.BulkRequest{Body: &payload{sc.body}, FilterPath: bulkFilter})
 	if err != nil {
 		return err
 	}
@@ -283,7 +285,7 @@ func (s *Store) halve(ctx context.Context, sc *scratch, ops []commit.Op, at []in
 }
 
 // unreadable describes an answer that broke off or is garbage.
-func (s *Store) unreadable(ctx context.Context, op string, res *http.Response, err error) error {
+func (s *Store) unreadable(ctx context.Context, op string, res *esapi.Response, err error) error {
 	if ctx.Err() != nil {
 		return newTransportError(op, ctx.Err())
 	}

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
 
 // Priority is the priority of our index templates. Elastic's own for
@@ -209,7 +211,7 @@ func (c *Client) installTemplate(ctx context.Context, k *kind) (string, error) {
 			} `json:"index_template"`
 		} `json:"index_templates"`
 	}
-	err := c.call(ctx, "read template "+k.Name, http.MethodGet, "/_index_template/"+k.Name, nil, &found)
+	err := c.call(ctx, "read template "+k.Name, esapi.IndicesGetIndexTemplateRequest{Name: k.Name}, &found)
 	done := "created"
 	switch {
 	case hasStatus(err, http.StatusNotFound):
@@ -241,27 +243,25 @@ func (c *Client) installTemplate(ctx context.Context, k *kind) (string, error) {
 		part["aliases"] = k.aliases
 	}
 	meta := map[string]any{metaKey: map[string]any{"schema": k.Version}}
-	custom := k.Name + "@custom"
-	for _, put := range []struct {
-		path string
-		body map[string]any
-	}{
-		{"/_component_template/" + k.Name + "@package", map[string]any{
-			"template": part, "version": k.Version, "_meta": meta,
-		}},
-		{"/_index_template/" + k.Name, map[string]any{
-			"index_patterns": []string{k.Pattern}, "priority": Priority, "version": k.Version, "_meta": meta,
-			"composed_of":                        []string{k.Name + "@package", custom},
-			"ignore_missing_component_templates": []string{custom},
-		}},
-	} {
-		body, err := json.Marshal(put.body)
-		if err != nil {
-			return "", err
-		}
-		if err := c.call(ctx, "install template "+k.Name, http.MethodPut, put.path, body, nil); err != nil {
-			return "", err
-		}
+	pack, custom := k.Name+"@package", k.Name+"@custom"
+	component, err := json.Marshal(map[string]any{"template": part, "version": k.Version, "_meta": meta})
+	if err != nil {
+		return "", err
+	}
+	index, err := json.Marshal(map[string]any{
+		"index_patterns": []string{k.Pattern}, "priority": Priority, "version": k.Version, "_meta": meta,
+		"composed_of":                        []string{pack, custom},
+		"ignore_missing_component_templates": []string{custom},
+	})
+	if err != nil {
+		return "", err
+	}
+	op := "install template " + k.Name
+	if err := c.call(ctx, op, esapi.ClusterPutComponentTemplateRequest{Name: pack, Body: &payload{component}}, nil); err != nil {
+		return "", err
+	}
+	if err := c.call(ctx, op, esapi.IndicesPutIndexTemplateRequest{Name: k.Name, Body: &payload{index}}, nil); err != nil {
+		return "", err
 	}
 	return done, nil
 }
@@ -288,7 +288,7 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 			continue
 		}
 		step := Step{"mapping", index, fmt.Sprintf("upgraded from version %d", ours)}
-		if err := c.call(ctx, "upgrade mapping of "+index, http.MethodPut, "/"+index+"/_mapping", k.mappings, nil); err != nil {
+		if err := c.call(ctx, "upgrade mapping of "+index, esapi.IndicesPutMappingRequest{Index: []string{index}, Body: &payload{k.mappings}}, nil); err != nil {
 			if e, _ := errors.AsType[*Error](err); e == nil || e.Status != http.StatusBadRequest {
 				return steps, err
 			}
@@ -317,13 +317,14 @@ func (c *Client) installAliases(ctx context.Context, k *kind) ([]Step, error) {
 		return nil, nil
 	}
 	var steps []Step
+	index := []string{k.Pattern}
 	for _, alias := range slices.Sorted(maps.Keys(wanted)) {
-		op, path := "alias "+alias, "/"+k.Pattern+"/_alias/"+alias
+		op := "alias " + alias
 		done := "kept"
-		err := c.call(ctx, op, http.MethodGet, path, nil, nil)
+		err := c.call(ctx, op, esapi.IndicesGetAliasRequest{Index: index, Name: []string{alias}}, nil)
 		if hasStatus(err, http.StatusNotFound) {
 			done = "created"
-			err = c.call(ctx, op, http.MethodPut, path, wanted[alias], nil)
+			err = c.call(ctx, op, esapi.IndicesPutAliasRequest{Index: index, Name: alias, Body: &payload{wanted[alias]}}, nil)
 		}
 		if err != nil {
 			return steps, err
@@ -341,7 +342,7 @@ func (c *Client) createIndex(ctx context.Context, k *kind, index string) error {
 	if err != nil {
 		return err
 	}
-	err = c.call(ctx, "create index "+index, http.MethodPut, "/"+index, body, nil)
+	err = c.call(ctx, "create index "+index, esapi.IndicesCreateRequest{Index: index, Body: &payload{body}}, nil)
 	if e, ok := errors.AsType[*Error](err); ok {
 		switch e.Type {
 		case "resource_already_exists_exception": // another sensor was faster
@@ -366,7 +367,7 @@ func (c *Client) mappings(ctx context.Context, name string) (map[string]meta, er
 			Meta map[string]json.RawMessage `json:"_meta"`
 		} `json:"mappings"`
 	}
-	err := c.call(ctx, op, http.MethodGet, "/"+name+"/_mapping", nil, &found)
+	err := c.call(ctx, op, esapi.IndicesGetMappingRequest{Index: []string{name}}, &found)
 	if e, ok := errors.AsType[*Error](err); ok {
 		switch {
 		case e.Type == "index_not_found_exception":
