@@ -82,9 +82,9 @@ func New(o Options) (*Set, error) {
 		builtin      []byte
 		load         func([]byte) error
 	}{
-		{"tools_file", o.Tools, toolsFile, s.loadTools},
-		{"attack_file", o.Attack, attackFile, s.loadAttack},
-		{"risk_file", o.Risk, riskFile, s.loadRisk},
+		{"tool_rules", o.Tools, toolsFile, s.loadTools},
+		{"attack_rules", o.Attack, attackFile, s.loadAttack},
+		{"risk_rules", o.Risk, riskFile, s.loadRisk},
 	} {
 		data, err := read(f.path, f.builtin)
 		if err == nil {
