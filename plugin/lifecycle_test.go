@@ -28,9 +28,13 @@ func properties(t testing.TB, url string, more map[string]string) map[string]str
 func records(n int) []byte {
 	lines := make([]string, n)
 	for i := range lines {
-		lines[i] = fmt.Sprintf(`<134>1 2026-01-02T03:04:05.%06d+00:00 web-1 http - request [relay@55555 src_ip="203.0.113.9" path="/%d"]`, i, i)
+		lines[i] = line(i)
 	}
 	return chunktest.Lines(e2e.RecordTime, "log", lines...)
+}
+
+func line(i int) string {
+	return fmt.Sprintf(`<134>1 2026-01-02T03:04:05.%06d+00:00 web-1 http - request [relay@55555 src_ip="203.0.113.9" path="/%d"]`, i, i)
 }
 
 // ours returns the lines the plugin logged at a level.

@@ -121,7 +121,11 @@ func (i *Instance) Flush(tag string, data []byte, onWorker bool) (code Code) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	if err := i.target.wait(ctx); err != nil {
+	switch err := i.target.wait(ctx); {
+	case errors.Is(err, errSettingUp):
+		i.log.Warn("a chunk is given back to Fluent Bit: the indices are still being set up")
+		return Retry
+	case err != nil:
 		i.log.Error("not ready to write, chunks are given back to Fluent Bit", logging.ReasonKey, reason(err), "err", err)
 		return Retry
 	}

@@ -312,6 +312,9 @@ func (f *Fluent) Kill() {
 	<-f.done
 }
 
+// Done is closed when Fluent Bit has ended.
+func (f *Fluent) Done() <-chan struct{} { return f.done }
+
 // Wait waits for the end of a Fluent Bit that ends by itself, and returns how
 // it ended: nil for exit code 0.
 func (f *Fluent) Wait(ctx context.Context) error {
