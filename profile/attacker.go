@@ -623,6 +623,13 @@ func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan)
 		}
 		d.endArray()
 	}
+	if kept := r.byFirst(&s.Techniques, p.keep[listTechniques]); len(kept) > 0 {
+		d.array("technique_evidence")
+		for i := range kept {
+			d.concluded(&kept[i])
+		}
+		d.endArray()
+	}
 	if s.Recon != event.Never || s.Exfil != event.Never || s.Large > 0 {
 		d.object("phase")
 		d.someTime("recon_end_ts", s.Recon)
@@ -653,6 +660,14 @@ func (d *document) tool(e *law.Entry) {
 	d.element()
 	d.string("tool", e.Key)
 	d.some("by", e.Payload)
+	d.counted(e)
+	d.end()
+}
+
+func (d *document) concluded(e *law.Entry) {
+	d.element()
+	d.string("technique", e.Key)
+	d.some("why", e.Payload)
 	d.counted(e)
 	d.end()
 }
@@ -850,6 +865,7 @@ func (r *Renderer) truncated(d *document, s *state.Attacker, p *plan) {
 	cut(s.Tools.Truncated() || p.keep[listTools] < s.Tools.Len(), "behavior.tool_evidence")
 	cut(s.KexOrders.Truncated() || p.keep[listKex] < s.KexOrders.Len(), "behavior.kex_order")
 	cut(s.Techniques.Truncated(), "threat.technique.id")
+	cut(s.Techniques.Truncated() || p.keep[listTechniques] < s.Techniques.Len(), "behavior.technique_evidence")
 	cut(s.Sensors.Truncated(), "sensors")
 	cut(s.Network.Truncated(), "threat.indicator.ip")
 	cut(s.Domains.Truncated(), "smtp_domain_count")

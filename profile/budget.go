@@ -27,6 +27,7 @@ const (
 	listDwell = iota
 	listServices
 	listTools
+	listTechniques
 	listKex
 	listFingerprints
 	listAlerts
@@ -45,6 +46,7 @@ var floors = [lists]int{
 	listDwell:        4 << 10,
 	listServices:     4 << 10,
 	listTools:        2 << 10,
+	listTechniques:   3 << 10,
 	listKex:          2 << 10,
 	listFingerprints: 12 << 10,
 	listAlerts:       3 << 10,
@@ -127,6 +129,7 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 	bottom(listServices, &s.Services, func(e *law.Entry) int { return 2 * quoted(e.Key) })
 	bottom(listDeckies, &s.Deckies, func(e *law.Entry) int { return 3*quoted(e.Key) + len(arrow) })
 	bottom(listTools, &s.Tools, func(e *law.Entry) int { return size(func() { d.tool(e) }) })
+	bottom(listTechniques, &s.Techniques, func(e *law.Entry) int { return size(func() { d.concluded(e) }) })
 	bottom(listKex, &s.KexOrders, func(e *law.Entry) int { return quoted(e.Key) })
 	bottom(listFingerprints, &s.Fingerprints, func(e *law.Entry) int {
 		n := size(func() { d.fingerprint(e) })

@@ -809,3 +809,29 @@ func TestOptions(t *testing.T) {
 		t.Errorf("tlp is %s", r.o.TLP)
 	}
 }
+
+// Whatever a stored state holds, as long as it can be read, it makes a
+// document that can be read.
+func FuzzRender(f *testing.F) {
+	r, err := New(Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(folded(r, everyEvent()).Append(nil))
+	f.Add(folded(r, randomEvents(rand.New(rand.NewPCG(1, 1)), 30)).Append(nil))
+	f.Add(new(state.Attacker).Append(nil))
+	f.Fuzz(func(t *testing.T, stored []byte) {
+		s := new(state.Attacker)
+		if s.Decode(stored) != nil {
+			return
+		}
+		h := headOf(someone)
+		decode(t, r.AppendAttacker(nil, h, s))
+		for _, crossed := range r.Transitions(nil, h, s) {
+			decode(t, r.AppendTransition(nil, h, crossed, s))
+		}
+		hour := new(state.Activity)
+		hour.Summary.Add(1, string(r.AppendSummary(nil, h, s)))
+		decode(t, r.AppendActivity(nil, h, morning.Hour(), hour))
+	})
+}

@@ -27,6 +27,7 @@ var (
 	LimitNetwork      = law.Limit{Keys: 32}
 	LimitSmall        = law.Limit{Keys: 64, Bytes: 3 << 10}
 	LimitNumbers      = law.Limit{Keys: 16}
+	LimitTechniques   = law.Limit{Keys: 96, Bytes: 6 << 10}
 )
 
 const (
@@ -255,7 +256,7 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 		s.Tools.Add(entry, LimitSmall)
 	case event.Technique:
 		entry.Key, entry.Payload = e.A, e.B
-		s.Techniques.Add(entry, LimitSmall)
+		s.Techniques.Add(entry, LimitTechniques)
 	case event.Alert:
 		// The worst severity is 1: ranks keep the largest.
 		entry.Key, entry.Rank = a.Join(e.A, "\x00", e.B), uint8(255-min(max(e.N, 1), 254))

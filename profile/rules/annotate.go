@@ -28,6 +28,7 @@ type annotation struct {
 	n     int
 	shell shell
 	low   [event.MaxCommand]byte
+	value []byte // the fingerprint at hand in lower case, in low
 	hits  []uint16
 }
 
@@ -100,6 +101,7 @@ func (w *annotation) judge(rules []eventRule) {
 		case event.Command:
 			w.command(e.A)
 		case event.Fingerprint:
+			w.value = lower(w.low[:0:longestValue], e.B)
 			w.fingerprint(e)
 		}
 		if int(e.Kind) < len(w.set.evidence) {
@@ -119,15 +121,18 @@ func (w *annotation) evident(e *event.Evidence) {
 		if r.outcome != event.Unknown && r.outcome != e.Outcome {
 			continue
 		}
-		kind, value := e.C, e.A
+		kind := e.C
 		if e.Kind == event.Fingerprint {
-			kind, value = e.A, e.B
+			kind = e.A
 		}
 		if len(r.kinds) > 0 && !slices.Contains(r.kinds, kind) {
 			continue
 		}
 		if len(r.contains) > 0 {
-			low := lower(w.low[:0:longestValue], value)
+			low := w.value
+			if e.Kind != event.Fingerprint {
+				low = lower(w.low[:0:longestValue], e.A)
+			}
 			if !slices.ContainsFunc(r.contains, func(text string) bool { return bytes.Contains(low, event.Bytes(text)) }) {
 				continue
 			}
@@ -147,10 +152,9 @@ func (w *annotation) fingerprint(e *event.Evidence) {
 	if len(g.forms) == 0 {
 		return
 	}
-	low := lower(w.low[:0:longestValue], e.B)
-	w.hits = g.matcher.appendFound(w.hits[:0], low)
+	w.hits = g.matcher.appendFound(w.hits[:0], w.value)
 	for _, i := range w.hits {
-		if f := &g.forms[i]; !f.prefix || bytes.HasPrefix(low, event.Bytes(f.text)) {
+		if f := &g.forms[i]; !f.prefix || bytes.HasPrefix(w.value, event.Bytes(f.text)) {
 			w.tool(f.tool, g.by)
 		}
 	}
