@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -16,7 +17,7 @@ import (
 const deadline = 30 * time.Second
 
 func (b *bench) withRig(ctx context.Context, o rigOptions, do func(r *rig) error) error {
-	if err := b.drop(ctx, o.prefix); err != nil {
+	if err := b.drop(ctx, o.prefix+"-*"); err != nil {
 		return err
 	}
 	r, err := newRig(o, b.node.URL)
@@ -43,7 +44,7 @@ func (b *bench) commit(ctx context.Context) error {
 			return err
 		}
 		list := s.all()
-		o := rigOptions{prefix: "bench-" + load.name, sensor: "bench", activity: true}
+		o := rigOptions{prefix: "bench-" + load.name, sensor: "bench", activity: true, trace: b.trace}
 		if err := b.withRig(ctx, o, func(r *rig) error {
 			acks, err := r.deliver(ctx, list, b.workers)
 			if err != nil {
@@ -102,7 +103,7 @@ func (b *bench) perCommit(ctx context.Context) error {
 		}
 		written = r.committer.Stats().WrittenByClass[correlate.ClassAttacker]
 		b.report.add(figure{What: "attacker documents written per commit ÷ attackers in it", Value: float64(written) / float64(attackers), Unit: "times", Goal: "1"})
-		return b.drop(ctx, "bench-each")
+		return b.drop(ctx, "bench-each-*")
 	})
 }
 
@@ -162,9 +163,10 @@ func (b *bench) latency(ctx context.Context) error {
 				result, err := r.engine.Flush(ctx, "bench", c.data)
 				mu.Lock()
 				defer mu.Unlock()
-				if err != nil || result != correlate.OK {
-					fail = fmt.Errorf("result %d, %w", result, err)
+				if err == nil && result != correlate.OK {
+					err = fmt.Errorf("result %d", result)
 				}
+				fail = cmp.Or(fail, err)
 				took = append(took, time.Since(start))
 			})
 			// As many independent sensors would send them.
@@ -180,7 +182,7 @@ func (b *bench) latency(ctx context.Context) error {
 		note := fmt.Sprintf("%d chunks of 2 MB, %.0f records/s", measured, full/2)
 		b.report.add(figure{What: "acknowledgement of a chunk at half load, p50", Value: float64(took[len(took)/2].Milliseconds()), Unit: "ms", Note: note})
 		b.report.add(figure{What: "acknowledgement of a chunk at half load, p99", Value: float64(took[len(took)*99/100].Milliseconds()), Unit: "ms", Note: note})
-		return b.drop(ctx, "bench-latency")
+		return b.drop(ctx, "bench-latency-*")
 	})
 }
 
@@ -188,7 +190,7 @@ func (b *bench) latency(ctx context.Context) error {
 func (b *bench) writers(ctx context.Context) error {
 	const attackers, lasting = 200, 6 * time.Second
 	for _, n := range []int{1, 2, 4, 8, 16} {
-		if err := b.drop(ctx, "bench-writers"); err != nil {
+		if err := b.drop(ctx, "bench-writers-*"); err != nil {
 			return err
 		}
 		rigs := make([]*rig, n)
@@ -243,5 +245,5 @@ func (b *bench) writers(ctx context.Context) error {
 		b.report.add(figure{What: fmt.Sprintf("%d writers on the same %d attackers", n, attackers), Value: float64(records) / took.Seconds(), Unit: "records/s",
 			Note: fmt.Sprintf("%.2f conflicts per document written, %.1f chunks/s", float64(conflicts)/float64(max(written, 1)), float64(chunks)/took.Seconds())})
 	}
-	return b.drop(ctx, "bench-writers")
+	return b.drop(ctx, "bench-writers-*")
 }

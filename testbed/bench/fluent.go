@@ -45,7 +45,7 @@ func (b *bench) fluent(ctx context.Context) error {
 		prefix := "bench-" + load.name
 		for _, out := range []struct{ name, index, keys string }{
 			{"null", "", "name: null"},
-			{"Dossier", prefix, fmt.Sprintf("name: dossier\n      workers: %d\n      es_hosts: %s\n      index_prefix: %s\n      sensor_id: bench\n      dead_letter_path: %s",
+			{"Dossier", prefix + "-", fmt.Sprintf("name: dossier\n      workers: %d\n      es_hosts: %s\n      index_prefix: %s\n      sensor_id: bench\n      dead_letter_path: %s",
 				b.workers, b.node.URL, prefix, filepath.Join(b.dir, "letters"))},
 			// The answer to 2 MB of lines is larger than the buffer that es
 			// has by default.
@@ -53,7 +53,7 @@ func (b *bench) fluent(ctx context.Context) error {
 				u.Hostname(), u.Port(), prefix)},
 		} {
 			if out.index != "" {
-				if err := b.drop(ctx, out.index); err != nil {
+				if err := b.drop(ctx, out.index+"*"); err != nil {
 					return err
 				}
 			}
@@ -69,10 +69,8 @@ func (b *bench) fluent(ctx context.Context) error {
 				}
 			}
 		}
-		for _, index := range []string{prefix, prefix + "-es"} {
-			if err := b.drop(ctx, index); err != nil {
-				return err
-			}
+		if err := b.drop(ctx, prefix+"-*"); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -87,11 +85,11 @@ func (b *bench) sizes(ctx context.Context, load, prefix string) error {
 	if err != nil {
 		return err
 	}
-	code, answer, err := b.node.Do(ctx, "POST", "/"+prefix+"-attackers/_search", map[string]any{
+	answer, err := b.ask(ctx, "POST", "/"+prefix+"-attackers/_search", map[string]any{
 		"size": 0, "aggs": map[string]any{"events": map[string]any{"sum": map[string]any{"field": "event_count"}}},
 	})
-	if err != nil || code > 299 {
-		return fmt.Errorf("sum of events: HTTP %d, %w", code, err)
+	if err != nil {
+		return err
 	}
 	events, _ := dig(answer, "aggregations", "events", "value").(float64)
 	b.report.add(figure{What: "events counted ÷ lines, " + load, Value: events / float64(b.lines), Unit: "times", Goal: "1"})
@@ -145,7 +143,7 @@ pipeline:
 		return 0, 0, err
 	}
 	start := time.Now()
-	f, err := flb.Start(ctx, flb.Options{Config: config, Plugin: plugin, Log: os.Stderr})
+	f, err := flb.Start(ctx, flb.Options{Config: config, Plugin: plugin})
 	if err != nil {
 		return 0, 0, err
 	}

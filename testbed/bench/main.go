@@ -31,6 +31,7 @@ func main() {
 	flag.StringVar(&b.out, "out", "build/bench.json", "where the figures go as JSON")
 	flag.IntVar(&b.lines, "lines", 500_000, "lines of a log")
 	flag.IntVar(&b.workers, "workers", 8, "flushes at a time, as Fluent Bit's option workers")
+	flag.BoolVar(&b.trace, "trace", false, "print each request of the part commit")
 	only := flag.String("only", "", "the parts to run, separated by commas: "+strings.Join(names(), ", ")+"; empty for all")
 	flag.Parse()
 	if err := b.run(ctx, *only); err != nil {
@@ -44,6 +45,7 @@ type bench struct {
 	plugin, out string
 	lines       int
 	workers     int
+	trace       bool
 	dir         string // for logs and storage
 	node        *esnode.Node
 	report      report

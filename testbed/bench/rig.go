@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,13 +27,13 @@ type rig struct {
 	prefix    string
 	engine    *correlate.Engine
 	committer *commit.Committer
-	// last has the operations by index of the last write.
-	observed observed
-	close    func() error
+	observed  observed
+	close     func() error
 }
 
 // observed is what the requests were.
 type observed struct {
+	trace             bool // print each request
 	mu                sync.Mutex
 	writes            int
 	documents         int
@@ -38,9 +42,17 @@ type observed struct {
 	duplicateInWrites int
 }
 
-func (o *observed) see(_ context.Context, r *commit.Request, took time.Duration, _ error) {
+func (o *observed) see(_ context.Context, r *commit.Request, took time.Duration, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.trace {
+		size := 0
+		for i := range r.Ops {
+			size += len(r.Ops[i].Body)
+		}
+		fmt.Printf("        %s %-5s %5d keys, %5d operations (%.1f MB) for %d chunks: %v, error %v\n", time.Now().Format("05.000"),
+			[]string{"read", "write", "bury"}[r.Kind], len(r.Keys), len(r.Ops), float64(size)/1e6, r.Chunks, took.Round(time.Millisecond), err)
+	}
 	switch r.Kind {
 	case commit.Read:
 		o.reading += took
@@ -64,6 +76,7 @@ type rigOptions struct {
 	prefix   string
 	sensor   string
 	activity bool
+	trace    bool
 	store    interface {
 		commit.Store
 		commit.DeadLetters
@@ -74,7 +87,7 @@ type rigOptions struct {
 type noLetters struct{}
 
 func (noLetters) Bury(context.Context, []commit.Letter) error {
-	return fmt.Errorf("a dead letter in a benchmark")
+	return errors.New("a dead letter in a benchmark")
 }
 
 func newRig(o rigOptions, url string) (*rig, error) {
@@ -86,7 +99,7 @@ func newRig(o rigOptions, url string) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{prefix: o.prefix, close: func() error { return nil }}
+	r := &rig{prefix: o.prefix, observed: observed{trace: o.trace}, close: func() error { return nil }}
 	ix := correlate.Indices{Prefix: o.prefix}
 	c := commit.Options{
 		MachineOptions: commit.MachineOptions{Ledger: ix.Ledger, RequestTimeout: time.Minute},
@@ -122,7 +135,7 @@ func newRig(o rigOptions, url string) (*rig, error) {
 	r.engine, err = correlate.New(correlate.Options{
 		Committer: r.committer, Indices: ix, Parser: parser, Annotator: annotator, Sensor: o.sensor, Activity: o.activity,
 		Decode:        func(a *event.Arena, data []byte) correlate.Records { return chunks.NewDecoder(data, a) },
-		BuryBroken:    func(context.Context, correlate.Broken) error { return fmt.Errorf("a broken chunk in a benchmark") },
+		BuryBroken:    func(context.Context, correlate.Broken) error { return errors.New("a broken chunk in a benchmark") },
 		CommitTimeout: 2 * time.Minute,
 	})
 	return r, err
@@ -182,8 +195,11 @@ func (r *rig) deliver(ctx context.Context, list []chunk, workers int) ([]acknowl
 					return
 				}
 				result, err := r.engine.Flush(ctx, "bench", list[i].data)
-				if err != nil || result != correlate.OK {
-					cancel(fmt.Errorf("chunk %d: result %d, %w", i, result, err))
+				if err == nil && result != correlate.OK {
+					err = fmt.Errorf("result %d", result)
+				}
+				if err != nil {
+					cancel(fmt.Errorf("chunk %d: %w", i, err))
 					return
 				}
 				mu.Lock()
@@ -211,27 +227,35 @@ func rate(acks []acknowledged) float64 {
 	return float64(n) / acks[len(acks)-1].at.Seconds()
 }
 
-// drop deletes everything under a prefix.
-func (b *bench) drop(ctx context.Context, prefix string) error {
-	for _, path := range []string{"/" + prefix + "-*", "/" + prefix} {
-		if code, answer, err := b.node.Do(ctx, "DELETE", path+"?ignore_unavailable=true&expand_wildcards=all", nil); err != nil || code > 299 && code != 404 {
-			return fmt.Errorf("delete %s: HTTP %d, %v, %w", path, code, answer, err)
-		}
+// ask sends a request to the node. Every status but 2xx is an error.
+func (b *bench) ask(ctx context.Context, method, path string, body any) (map[string]any, error) {
+	code, answer, err := b.node.Do(ctx, method, path, body)
+	if err == nil && code > 299 {
+		err = fmt.Errorf("%s %s: HTTP %d: %v", method, path, code, answer)
 	}
-	return nil
+	return answer, err
 }
 
-// onDisk merges the indices under a prefix and returns their size.
-func (b *bench) onDisk(ctx context.Context, pattern string) (bytes float64, documents float64, err error) {
-	if code, _, err := b.node.Do(ctx, "POST", "/"+pattern+"/_forcemerge?max_num_segments=1&wait_for_completion=true", nil); err != nil || code > 299 {
-		return 0, 0, fmt.Errorf("merge %s: HTTP %d, %w", pattern, code, err)
+// drop deletes all indices that a pattern names.
+func (b *bench) drop(ctx context.Context, pattern string) error {
+	found, err := b.ask(ctx, "GET", "/"+pattern+"/_settings?flat_settings=true&ignore_unavailable=true&allow_no_indices=true", nil)
+	if err != nil || len(found) == 0 {
+		return err
 	}
-	if code, _, err := b.node.Do(ctx, "POST", "/"+pattern+"/_flush", nil); err != nil || code > 299 {
-		return 0, 0, fmt.Errorf("flush %s: HTTP %d, %w", pattern, code, err)
+	_, err = b.ask(ctx, "DELETE", "/"+strings.Join(slices.Collect(maps.Keys(found)), ","), nil)
+	return err
+}
+
+// onDisk merges the indices under a pattern and returns their size.
+func (b *bench) onDisk(ctx context.Context, pattern string) (bytes, documents float64, err error) {
+	for _, step := range []string{"/_forcemerge?max_num_segments=1&wait_for_completion=true", "/_flush"} {
+		if _, err := b.ask(ctx, "POST", "/"+pattern+step, nil); err != nil {
+			return 0, 0, err
+		}
 	}
-	code, answer, err := b.node.Do(ctx, "GET", "/"+pattern+"/_stats/store,docs", nil)
-	if err != nil || code > 299 {
-		return 0, 0, fmt.Errorf("stats of %s: HTTP %d, %w", pattern, code, err)
+	answer, err := b.ask(ctx, "GET", "/"+pattern+"/_stats/store,docs", nil)
+	if err != nil {
+		return 0, 0, err
 	}
 	bytes, _ = dig(answer, "_all", "primaries", "store", "size_in_bytes").(float64)
 	documents, _ = dig(answer, "_all", "primaries", "docs", "count").(float64)

@@ -51,5 +51,5 @@ func (b *bench) start(ctx context.Context) error {
 		slices.Sort(took)
 		b.report.add(figure{What: kind.what, Value: float64(took[len(took)/2].Microseconds()) / 1000, Unit: "ms", Goal: kind.goal, Note: "median of 7, the host process included"})
 	}
-	return b.drop(ctx, "bench-start")
+	return b.drop(ctx, "bench-start-*")
 }
