@@ -17,6 +17,7 @@ import (
 
 	"dossier/plugin/instance"
 	"dossier/plugin/logging"
+	prom "dossier/plugin/metrics"
 )
 
 // fluentBit is Fluent Bit as this process has it. It outlives hot reloads: the
@@ -33,6 +34,7 @@ type process struct {
 	onWorkers atomic.Bool
 	warned    atomic.Bool
 	targets   instance.Targets
+	servers   prom.Servers
 
 	mu      sync.Mutex
 	last    handle
@@ -105,6 +107,8 @@ type hosted struct {
 	log     *slog.Logger
 	name    string
 	metrics metrics
+	// unserve ends the metrics endpoint, nil without one.
+	unserve func()
 }
 
 // newHosted reads what Fluent Bit tells of the instance it is starting.
@@ -154,6 +158,27 @@ func result(c instance.Code) C.int {
 	default:
 		return C.HOST_RETRY
 	}
+}
+
+// serveMetrics serves the instance's metrics at the address, if there is one.
+func (h *hosted) serveMetrics(address string) (err error) {
+	if address == "" {
+		return nil
+	}
+	h.unserve, err = fluentBit.servers.Serve(address, h.name, version, h.Instance)
+	if err != nil {
+		return fmt.Errorf("dossier: option metrics_listen: got %q, want an address that can be listened on (%w)", address, err)
+	}
+	return nil
+}
+
+// close ends the instance.
+func (h *hosted) close() {
+	if h.unserve != nil {
+		h.unserve()
+	}
+	h.Close()
+	h.metrics.free()
 }
 
 // metrics are the instance's series within Fluent Bit's own metrics. They are
@@ -233,4 +258,16 @@ func (m *metrics) set(values []instance.Metric) {
 			C.host_counter_set(s.metric, now, C.double(s.now), C.int(len(s.values)), &s.values[0])
 		}
 	}
+}
+
+// free lets go of what the series keep.
+func (m *metrics) free() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.series {
+		for _, v := range s.values {
+			C.free(unsafe.Pointer(v))
+		}
+	}
+	m.series = nil
 }

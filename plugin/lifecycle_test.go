@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -465,6 +466,74 @@ func TestBrokenChunk(t *testing.T) {
 		t.Error(err)
 	}
 	if errs := ours(h.Log(), "error"); len(errs) != 1 || strings.Contains(errs[0], "garbage %s") {
+		t.Errorf("got %q", errs)
+	}
+}
+
+var documented = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([a-z]+) \\|")
+
+// TestMetricsEndpoint: every documented metric is served with its type, and
+// the alert rules ask for none else.
+func TestMetricsEndpoint(t *testing.T) {
+	node := esnode.Shared(t)
+	address := strings.TrimPrefix(deadPort(t), "http://")
+	p := properties(t, node.URL, map[string]string{"metrics_listen": address})
+	second := maps.Clone(p)
+	second["index_prefix"] += "-b"
+	h := e2e.StartHost(t, host.Options{Properties: p, More: []host.Instance{{Properties: second}}})
+	deliver(t, h, 0, "x", records(10))
+	deliver(t, h, 1, "x", records(10))
+	text := get(limit(t, 10*time.Second), "http://"+address+"/metrics")
+	doc, err := os.ReadFile("../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := documented.FindAllStringSubmatch(string(doc), -1)
+	if len(names) < 20 {
+		t.Fatalf("only %d metrics are documented", len(names))
+	}
+	known := make(map[string]bool)
+	for _, n := range names {
+		known["dossier_"+n[1]], known["dossier_"+n[1]+"_bucket"] = true, n[2] == "histogram"
+		if !strings.Contains(text, "# TYPE dossier_"+n[1]+" "+n[2]+"\n") {
+			t.Errorf("missing %s %s", n[1], n[2])
+		}
+	}
+	for _, want := range []string{
+		`dossier_events_total{output="dossier.0"} 10`, `dossier_events_total{output="dossier.1"} 10`,
+		`dossier_flush_seconds_count{output="dossier.0",result="ok"} 1`,
+		`dossier_request_seconds_count{kind="write",outcome="ok",output="dossier.1"} `,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("missing %s in\n%s", want, text)
+		}
+	}
+	if got := get(limit(t, 10*time.Second), "http://"+address+"/readyz"); got != "ok\n" {
+		t.Errorf("readyz: %q", got)
+	}
+	rules, err := os.ReadFile("../conf/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range regexp.MustCompile(`\bdossier_[a-z_]*[a-z]`).FindAllString(string(rules), -1) {
+		if !known[n] {
+			t.Errorf("conf/alerts.yaml asks for %s, which there is not", n)
+		}
+	}
+	if err := h.Exit(limit(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatalf("the address is not free again: %v", err)
+	}
+	defer taken.Close()
+	h, err = start(t, host.Options{Properties: p})
+	if err == nil {
+		h.Kill()
+		t.Fatal("it started on an address that is taken")
+	}
+	if errs := ours(h.Log(), "error"); len(errs) != 1 || !strings.Contains(errs[0], "dossier: option metrics_listen: got ") {
 		t.Errorf("got %q", errs)
 	}
 }

@@ -84,6 +84,11 @@ func dossierInit(plugin unsafe.Pointer) (result C.int) {
 		h.log.Error(err.Error())
 		return C.HOST_ERROR
 	}
+	if err := h.serveMetrics(o.MetricsListen); err != nil {
+		h.log.Error(err.Error())
+		h.Close()
+		return C.HOST_ERROR
+	}
 	h.createMetrics(plugin)
 	output.FLBPluginSetContext(plugin, fluentBit.add(h))
 	return C.HOST_OK
@@ -109,7 +114,7 @@ func dossierFlush(context, data unsafe.Pointer, size C.size_t, tag *C.char, onWo
 func dossierExit(context unsafe.Pointer) (result C.int) {
 	defer guard("exit", func() { result = C.HOST_OK })
 	if h := fluentBit.remove(output.FLBPluginGetContext(context)); h != nil {
-		h.Close()
+		h.close()
 	}
 	fluentBit.emit()
 	return C.HOST_OK

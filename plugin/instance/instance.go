@@ -36,6 +36,11 @@ const (
 	Error
 )
 
+var codes = [...]string{Retry: "retry", OK: "ok", Error: "error"}
+
+// String returns the code's name as it stands in metrics.
+func (c Code) String() string { return codes[c] }
+
 const (
 	// closing bounds how long Close waits for markers that are on their way.
 	closing = 2 * time.Second
@@ -62,11 +67,23 @@ type Instance struct {
 	host   Host
 	log    *slog.Logger
 	target *target
-	engine *correlate.Engine
+	engine engine
 
 	mu       sync.Mutex
 	suspects map[commit.ChunkID]int
 	panics   int64
+	refused  [dialect.ReasonCount]int64 // what was told of
+	lastOK   time.Time
+	failing  error // of the last chunk
+
+	flushes [len(codes)]*histogram // by code
+	sizes   *histogram
+}
+
+// engine is what an Instance asks of a correlate.Engine.
+type engine interface {
+	Flush(ctx context.Context, tag string, data []byte) (correlate.Result, error)
+	Stats() correlate.Stats
 }
 
 // New starts an instance. What is wrong with the options or with the files
@@ -82,6 +99,7 @@ func New(o options.Options, h Host) (*Instance, error) {
 		return nil, err
 	}
 	i := &Instance{o: o, host: h, log: h.Logger, target: t, suspects: make(map[commit.ChunkID]int)}
+	i.makeHistograms()
 	if i.engine, err = i.newEngine(parser); err != nil {
 		h.Targets.release(context.Background(), t)
 		return nil, err
@@ -109,10 +127,24 @@ func (i *Instance) newEngine(parser *dialect.Parser) (*correlate.Engine, error) 
 
 // Flush commits one chunk. Nothing refers to data when it returns. onWorker
 // says that the caller's thread has nothing else to do.
-func (i *Instance) Flush(tag string, data []byte, onWorker bool) (code Code) {
+func (i *Instance) Flush(tag string, data []byte, onWorker bool) Code {
+	start := time.Now()
+	code, err := i.flush(tag, data, onWorker)
+	i.flushes[code].observe(time.Since(start).Seconds())
+	i.sizes.observe(float64(len(data)))
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.failing = err; err == nil {
+		i.lastOK = time.Now()
+	}
+	return code
+}
+
+// flush returns an error where the code is Retry.
+func (i *Instance) flush(tag string, data []byte, onWorker bool) (code Code, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			code = i.panicked(tag, data, p)
+			code, err = i.panicked(tag, data, p), errPanic
 		}
 	}()
 	timeout := i.o.EngineCommitTimeout
@@ -124,24 +156,54 @@ func (i *Instance) Flush(tag string, data []byte, onWorker bool) (code Code) {
 	switch err := i.target.wait(ctx); {
 	case errors.Is(err, errSettingUp):
 		i.log.Warn("a chunk is given back to Fluent Bit: the indices are still being set up")
-		return Retry
+		return Retry, err
 	case err != nil:
 		i.log.Error("not ready to write, chunks are given back to Fluent Bit", logging.ReasonKey, reason(err), "err", err)
-		return Retry
+		return Retry, err
 	}
 	result, err := i.engine.Flush(ctx, tag, data)
 	switch result {
 	case correlate.OK:
-		return OK
+		i.tellRefused()
+		return OK, nil
 	case correlate.Error:
 		i.log.Error("a chunk can't be read and was dead-lettered", "tag", tag, "bytes", len(data), "err", err)
-		return Error
+		return Error, nil
 	default:
-		if errors.Is(err, commit.ErrClosed) {
-			return Retry
+		if err == nil {
+			err = errNotDurable
 		}
 		i.log.Warn("a chunk is given back to Fluent Bit for a retry", "tag", tag, "err", err)
-		return Retry
+		return Retry, err
+	}
+}
+
+var (
+	errPanic      = errors.New("the last chunk made the code panic")
+	errNotDurable = errors.New("the last chunk is not durable yet")
+)
+
+// tellRefused logs that records gave no event, by reason; the logger holds
+// back repeats. What is dropped on purpose is only counted.
+func (i *Instance) tellRefused() {
+	s := i.engine.Stats()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, r := range dialect.Reasons() {
+		if s.Refused[r] == i.refused[r] {
+			continue
+		}
+		i.refused[r] = s.Refused[r]
+		level := slog.LevelInfo
+		switch r.Class() {
+		case dialect.Unparsed:
+			level = slog.LevelWarn
+		case dialect.Unattributed:
+		default:
+			continue
+		}
+		i.log.LogAttrs(context.Background(), level, "records give no event", slog.String(logging.ReasonKey, r.String()),
+			slog.String("verdict", r.Class().String()), slog.Int64("since_start", s.Refused[r]))
 	}
 }
 

@@ -1,9 +1,15 @@
 package instance
 
-import "dossier/correlate/dialect"
+import (
+	"context"
+	"time"
 
-// Metric is one series of the fixed set that goes into Fluent Bit's own
-// metrics.
+	"dossier/correlate"
+	"dossier/correlate/commit"
+	"dossier/correlate/dialect"
+)
+
+// Metric is one series of the fixed set of counters and gauges.
 type Metric struct {
 	// Name is the metric's name without prefix; counters end in "_total".
 	Name string
@@ -17,52 +23,150 @@ type Metric struct {
 // Label is one label of a series and its value, which is from a fixed set.
 type Label struct{ Name, Value string }
 
+// counts is what the metrics are made from.
+type counts struct {
+	engine correlate.Stats
+	commit commit.Stats
+	panics int64
+	ready  bool
+	// last is the time of the last chunk that was done.
+	last time.Time
+}
+
 // Metrics returns all series: always the same ones in the same order. What a
 // target counts for all its instances is given by the one that came first, so
 // that sums over instances are right.
 func (i *Instance) Metrics() []Metric {
-	s := i.engine.Stats()
+	i.mu.Lock()
+	c := counts{panics: i.panics, last: i.lastOK}
+	i.mu.Unlock()
+	c.engine, c.commit, c.ready = i.engine.Stats(), i.target.statsFor(i), i.target.isReady()
+	return c.metrics()
+}
+
+func (c *counts) metrics() []Metric {
 	var out []Metric
 	counter := func(name, help string, value int64, labels ...Label) {
 		out = append(out, Metric{Name: name, Help: help, Labels: labels, Value: float64(value)})
 	}
-	const chunks = "Chunks by what Fluent Bit was told."
+	gauge := func(name, help string, value float64) {
+		out = append(out, Metric{Name: name, Help: help, Gauge: true, Value: value})
+	}
+	s, m := &c.engine, &c.commit
+	const chunks = "Chunks by what Fluent Bit was told; a chunk that comes again counts again."
 	counter("chunks_total", chunks, s.ChunksOK, Label{"result", "ok"})
 	counter("chunks_total", chunks, s.ChunksRetry, Label{"result", "retry"})
 	counter("chunks_total", chunks, s.ChunksError, Label{"result", "error"})
-	counter("chunks_broken_total", "Chunks that broke off after some records.", s.Broken)
-	counter("records_total", "Records in chunks that are done.", s.Records)
+	counter("chunks_broken_total", "Chunks that broke off after some records; the rest is dead-lettered.", s.Broken)
+	counter("chunks_skipped_total", "Chunks found done already: redeliveries.", m.Skipped)
+	counter("chunk_bytes_total", "Bytes of the chunks that are done.", s.Bytes)
+	counter("records_total", "Records of the chunks that are done.", s.Records)
 	counter("records_malformed_total", "Entries of chunks that are no records.", s.Malformed)
 	for _, r := range dialect.Reasons() {
 		if r.Class() != dialect.Parsed {
-			counter("records_refused_total", "Records that gave no event, by reason.", s.Refused[r],
+			counter("records_refused_total", "Records that gave no event, by verdict and reason.", s.Refused[r],
 				Label{"verdict", r.Class().String()}, Label{"reason", r.String()})
 		}
 	}
 	counter("events_total", "Events attributed to an address.", s.Events)
 	counter("events_excluded_total", "Events of exclude_nets.", s.Excluded)
 	counter("events_clock_skew_total", "Events that were given their record's time.", s.ClockSkew)
-	i.mu.Lock()
-	counter("panics_total", "Chunks that made the code panic; each is a defect.", i.panics)
-	i.mu.Unlock()
-
-	c := i.target.statsFor(i)
-	counter("chunks_skipped_total", "Chunks found done already.", c.Skipped)
-	counter("documents_read_total", "Documents read from Elasticsearch.", c.DocumentsRead)
-	counter("documents_written_total", "Documents that Elasticsearch acknowledged.", c.DocumentsWritten)
-	counter("conflicts_total", "Writes that met another sensor's.", c.Conflicts)
-	counter("unknown_outcomes_total", "Requests whose outcome nobody knows.", c.Unknown)
-	counter("dead_letters_total", "Contributions that went to the dead letters.", c.Buried)
-	counter("exactness_at_risk_total", "Chunk ids that aged out without a marker.", c.AtRisk)
-	gauge := func(name, help string, value int64) {
-		out = append(out, Metric{Name: name, Help: help, Gauge: true, Value: float64(value)})
-	}
-	gauge("cache_bytes", "Memory of the document cache.", c.CacheBytes)
-	gauge("cache_documents", "Documents in the cache.", c.CacheEntries)
-	ready := int64(0)
-	if i.target.isReady() {
+	counter("panics_total", "Chunks that made the code panic; each is a defect of Dossier.", c.panics)
+	counter("documents_read_total", "Documents read from Elasticsearch.", m.DocumentsRead)
+	counter("documents_written_total", "Documents that Elasticsearch acknowledged.", m.DocumentsWritten)
+	counter("documents_created_total", "Documents that were new.", m.Created)
+	counter("conflicts_total", "Writes that met another sensor's and were made again.", m.Conflicts)
+	counter("unknown_outcomes_total", "Documents of requests whose outcome nobody knew; they were read again.", m.Unknown)
+	counter("dead_letters_total", "Contributions to documents that went to the dead letters.", m.Buried)
+	counter("effects_total", "Documents that are created once: transitions.", m.Effects)
+	counter("markers_total", "Markers of done chunks in the ledger.", m.Markers)
+	counter("exactness_at_risk_total", "Chunk ids that aged out without a marker: a redelivery of those would count twice.", m.AtRisk)
+	counter("cache_evictions_total", "Documents that left the cache for others.", m.Evicted)
+	gauge("cache_bytes", "Memory of the document cache.", float64(m.CacheBytes))
+	gauge("cache_documents", "Documents in the cache.", float64(m.CacheEntries))
+	ready := 0.0
+	if c.ready {
 		ready = 1
 	}
-	gauge("ready", "1 when Elasticsearch was found set up since the start.", ready)
+	gauge("ready", "1 once Elasticsearch was found set up.", ready)
+	last := 0.0
+	if !c.last.IsZero() {
+		last = float64(c.last.UnixMilli()) / 1000
+	}
+	gauge("last_chunk_timestamp_seconds", "When the last chunk was done; 0 before the first.", last)
 	return out
+}
+
+func (i *Instance) makeHistograms() {
+	for c := range i.flushes {
+		i.flushes[c] = newHistogram(secondBounds)
+	}
+	i.sizes = newHistogram(byteBounds)
+}
+
+// Histograms returns the histograms of the instance: always the same ones in
+// the same order. As with Metrics, only the instance that came first has the
+// target's.
+func (i *Instance) Histograms() []Histogram {
+	var out []Histogram
+	for code, h := range i.flushes {
+		out = append(out, h.read("flush_seconds", "How long Fluent Bit waited for a chunk.", Label{"result", Code(code).String()}))
+	}
+	out = append(out, i.sizes.read("chunk_bytes", "Sizes of chunks."))
+	requests := i.target.requests
+	if !i.target.isFirst(i) {
+		requests = newRequestHistograms()
+	}
+	for kind, r := range requests {
+		label := Label{"kind", requestKinds[kind]}
+		out = append(out,
+			r.ok.read("request_seconds", "How long requests took.", label, Label{"outcome", "ok"}),
+			r.failed.read("request_seconds", "How long requests took.", label, Label{"outcome", "error"}),
+			r.documents.read("request_documents", "How many documents a request has.", label))
+	}
+	return out
+}
+
+// requestKinds names the kinds of requests.
+var requestKinds = [...]string{commit.Read: "read", commit.Write: "write", commit.Bury: "bury"}
+
+// requestHistograms are those of one kind of request.
+type requestHistograms struct {
+	ok, failed, documents *histogram
+}
+
+type allRequests [len(requestKinds)]requestHistograms
+
+func newRequestHistograms() *allRequests {
+	var a allRequests
+	for k := range a {
+		a[k] = requestHistograms{newHistogram(secondBounds), newHistogram(secondBounds), newHistogram(documentBounds)}
+	}
+	return &a
+}
+
+// observe is told of every request of the committer.
+func (t *target) observe(_ context.Context, r *commit.Request, took time.Duration, err error) {
+	h := &t.requests[r.Kind]
+	if err != nil {
+		h.failed.observe(took.Seconds())
+	} else {
+		h.ok.observe(took.Seconds())
+	}
+	h.documents.observe(float64(max(len(r.Keys), len(r.Ops), len(r.Letters))))
+}
+
+// Health says why the instance gets nothing done, nil where it does.
+func (i *Instance) Health() error {
+	if !i.target.isReady() {
+		i.target.mu.Lock()
+		defer i.target.mu.Unlock()
+		if i.target.err != nil {
+			return i.target.err
+		}
+		return errSettingUp
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.failing
 }

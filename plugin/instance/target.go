@@ -56,6 +56,7 @@ type target struct {
 	files     *enrich.Files
 	names     *enrich.Names
 	committer *commit.Committer
+	requests  *allRequests
 
 	cancel context.CancelFunc
 	group  sync.WaitGroup
@@ -117,6 +118,7 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 		o: o, log: h.Logger, indices: correlate.Indices{Prefix: o.IndexPrefix},
 		name:  targetName(o),
 		tried: make(chan struct{}), ready: make(chan struct{}), joined: make(chan struct{}),
+		requests: newRequestHistograms(),
 	}
 	if t.templates, err = Templates(o); err != nil {
 		return nil, err
@@ -142,6 +144,7 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 		MachineOptions: commit.MachineOptions{Ledger: t.indices.Ledger, CacheBytes: o.CacheSize, Report: t.report},
 		Store:          t.store,
 		DeadLetters:    t.letters,
+		Observe:        t.observe,
 		Model: correlate.NewModel(correlate.ModelOptions{
 			Renderer: t.renderer, Indices: t.indices, Activity: o.Activity, Transitions: true,
 		}),
@@ -224,35 +227,45 @@ func Templates(o options.Options) ([]esindex.Template, error) {
 
 // setUp tries until the cluster is as it must be; false when ctx ended it.
 func (t *target) setUp(ctx context.Context) bool {
-	for pause := minPause; ; pause = min(2*pause, maxPause) {
+	pause := minPause
+	for first := true; ; first = false {
 		err := t.trySetUp(ctx)
 		if ctx.Err() != nil {
 			return false
 		}
 		t.mu.Lock()
-		first := t.err == nil
 		t.err = err
 		t.mu.Unlock()
-		if err == nil {
-			close(t.ready)
-			if first {
-				close(t.tried)
-			} else {
+		switch {
+		case err == nil:
+			if !first {
 				t.log.Info("Elasticsearch is ready", "target", t.name)
 			}
-			return true
+			close(t.ready)
+		case first && isFinal(err):
+			// The start fails, which says it.
+		default:
+			t.erred(err.Error())
+			t.log.Error("Elasticsearch is not ready, trying again", logging.ReasonKey, reason(err), "target", t.name, "err", err)
 		}
 		if first {
 			close(t.tried)
 		}
-		t.erred(err.Error())
-		t.log.Error("Elasticsearch is not ready, trying again", logging.ReasonKey, reason(err), "target", t.name, "err", err)
+		if err == nil {
+			return true
+		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return false
 		}
+		pause = min(2*pause, maxPause)
 	}
+}
+
+// isFinal says whether an error stays until somebody changes the options.
+func isFinal(err error) bool {
+	return errors.Is(err, esindex.ErrForeign) || errors.Is(err, esindex.ErrFixed)
 }
 
 func (t *target) trySetUp(ctx context.Context) error {
@@ -287,7 +300,7 @@ func (t *target) firstTry() error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if errors.Is(t.err, esindex.ErrForeign) || errors.Is(t.err, esindex.ErrFixed) {
+	if isFinal(t.err) {
 		return fmt.Errorf("dossier: %w", t.err)
 	}
 	return nil
@@ -320,13 +333,16 @@ func (t *target) leave(i *Instance) {
 // statsFor returns what the target did for the one instance that reports it,
 // the first; zeros for the others.
 func (t *target) statsFor(i *Instance) commit.Stats {
-	t.mu.Lock()
-	first := len(t.instances) > 0 && t.instances[0] == i
-	t.mu.Unlock()
-	if !first {
+	if !t.isFirst(i) {
 		return commit.Stats{}
 	}
 	return t.committer.Stats()
+}
+
+func (t *target) isFirst(i *Instance) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.instances) > 0 && t.instances[0] == i
 }
 
 // erred keeps the last error for the heartbeat.

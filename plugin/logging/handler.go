@@ -28,9 +28,9 @@ const (
 const ReasonKey = "reason"
 
 // Handler is a slog.Handler that writes one line a record: the message, then
-// key=value pairs. Values are escaped and capped. Warnings and errors that
-// repeat, by message and reason, are written once per Interval with the count
-// of those held back.
+// key=value pairs. Values are escaped and capped. Warnings, errors and
+// whatever has a reason are written once per Interval by message and reason,
+// with the count of those held back.
 type Handler struct {
 	out   *output
 	attrs string
@@ -80,7 +80,7 @@ func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	l := level(r.Level)
-	if l <= Warn {
+	if l <= Warn || reason != "" {
 		held, ok := h.out.allow(strconv.Itoa(int(l))+r.Message+"\x00"+reason, time.Now())
 		if !ok {
 			return nil

@@ -90,6 +90,7 @@ func TestRepeatsAreHeldBack(t *testing.T) {
 			log.Error("down", "reason", "timeout")
 			log.Warn("down", "reason", "refused")
 			log.Info("up")
+			log.Info("seen", "reason", "a")
 		}
 		count := func() map[string]int {
 			n := make(map[string]int)
@@ -98,7 +99,7 @@ func TestRepeatsAreHeldBack(t *testing.T) {
 			}
 			return n
 		}
-		if n := count(); n["down1"] != 2 || n["down2"] != 1 || n["up3"] != 100 {
+		if n := count(); n["down1"] != 2 || n["down2"] != 1 || n["up3"] != 100 || n["seen3"] != 1 {
 			t.Errorf("first: %v", n)
 		}
 		time.Sleep(Interval - time.Second)

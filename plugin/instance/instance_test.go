@@ -1,0 +1,336 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"dossier/correlate"
+	"dossier/correlate/commit"
+	"dossier/correlate/dialect"
+	"dossier/esindex"
+	"dossier/plugin/options"
+	"dossier/testbed/process"
+)
+
+//go:generate go test . -run TestMetricsDocumentation -update
+
+var update = flag.Bool("update", false, "write docs/metrics.md anew")
+
+// parse returns options for a cluster that isn't there.
+func parse(t testing.TB, more map[string]string) options.Options {
+	t.Helper()
+	p := map[string]string{
+		"es_hosts": "http://127.0.0.1:1", "sensor_id": "s1", "dead_letter_path": filepath.Join(t.TempDir(), "letters"),
+	}
+	for k, v := range more {
+		p[k] = v
+	}
+	o, err := options.Parse(func(key string) string { return p[key] }, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// start starts an instance that logs into the buffer.
+func start(t testing.TB, targets *Targets, more map[string]string) (*Instance, *process.Log) {
+	t.Helper()
+	log := new(process.Log)
+	i, err := New(parse(t, more), Host{Version: "test", Logger: slog.New(slog.NewTextHandler(log, nil)), Targets: targets})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i, log
+}
+
+// fakeEngine stands for what can't be had from the real one: panics.
+type fakeEngine struct {
+	flush func() (correlate.Result, error)
+	stats correlate.Stats
+}
+
+func (e *fakeEngine) Flush(context.Context, string, []byte) (correlate.Result, error) {
+	return e.flush()
+}
+
+func (e *fakeEngine) Stats() correlate.Stats { return e.stats }
+
+// ready makes the instance believe that its cluster is set up.
+func ready(i *Instance) { i.target.ready = closed() }
+
+func closed() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
+func letters(t testing.TB, i *Instance) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(i.o.DeadLetterPath, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b []byte
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = append(b, text...)
+	}
+	return string(b)
+}
+
+// TestPanic: a chunk that makes the code panic costs an attempt; one that
+// does so every time goes to the dead letters instead of coming for ever.
+func TestPanic(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	i, log := start(t, new(Targets), nil)
+	defer i.Close()
+	ready(i)
+	calls := 0
+	i.engine = &fakeEngine{flush: func() (correlate.Result, error) {
+		if calls++; calls == 1 {
+			panic("boom")
+		}
+		return correlate.OK, nil
+	}}
+	if code := i.Flush("a", []byte("once"), true); code != Retry || i.Health() == nil {
+		t.Errorf("got %v, health %v", code, i.Health())
+	}
+	if code := i.Flush("a", []byte("once"), true); code != OK || i.Health() != nil {
+		t.Errorf("got %v, health %v", code, i.Health())
+	}
+	if s := log.String(); !strings.Contains(s, "boom") || !strings.Contains(s, "TestPanic") {
+		t.Errorf("no word of it, or no stack: %s", s)
+	}
+	i.engine = &fakeEngine{flush: func() (correlate.Result, error) { var p *int; return correlate.Result(*p), nil }}
+	for n := range maxPanics - 1 {
+		if code := i.Flush("a", []byte("always"), true); code != Retry {
+			t.Fatalf("attempt %d: %v", n, code)
+		}
+		if s := letters(t, i); s != "" {
+			t.Errorf("dead-lettered already: %s", s)
+		}
+	}
+	if code := i.Flush("a", []byte("always"), true); code != Error {
+		t.Errorf("got %v", code)
+	}
+	if s := letters(t, i); !strings.Contains(s, `"data":"YWx3YXlz"`) || !strings.Contains(s, `"tag":"a"`) {
+		t.Errorf("the dead letters hold %q", s)
+	}
+	for range 10 * maxSuspects {
+		if i.panicked("a", []byte(time.Now().String()), "x"); len(i.suspects) > maxSuspects {
+			t.Fatal("suspects are not bounded")
+		}
+	}
+}
+
+func TestCodes(t *testing.T) {
+	i, _ := start(t, new(Targets), nil)
+	defer i.Close()
+	ready(i)
+	for _, test := range []struct {
+		result  correlate.Result
+		err     error
+		want    Code
+		healthy bool
+	}{
+		{correlate.OK, nil, OK, true},
+		{correlate.Error, errors.New("x"), Error, true},
+		{correlate.Retry, errors.New("x"), Retry, false},
+		{correlate.Retry, nil, Retry, false},
+		{correlate.Retry, commit.ErrClosed, Retry, false},
+		{correlate.Result(77), nil, Retry, false},
+	} {
+		i.engine = &fakeEngine{flush: func() (correlate.Result, error) { return test.result, test.err }}
+		if code := i.Flush("a", nil, false); code != test.want || (i.Health() == nil) != test.healthy {
+			t.Errorf("%v, %v: got %v, health %v", test.result, test.err, code, i.Health())
+		}
+	}
+}
+
+// TestNotReady: while the cluster isn't there chunks come back at once, and
+// health says why.
+func TestNotReady(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	i, log := start(t, new(Targets), nil)
+	defer i.Close()
+	begin := time.Now()
+	if code := i.Flush("a", nil, false); code != Retry {
+		t.Errorf("got %v", code)
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if err := i.Health(); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("health: %v", err)
+	}
+	if s := log.String(); !strings.Contains(s, "Elasticsearch is not ready") || !strings.Contains(s, "given back") {
+		t.Errorf("log: %s", s)
+	}
+}
+
+// TestDeadlines: the engine thread waits less.
+func TestDeadlines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options.Options{CommitTimeout: 8 * time.Second, EngineCommitTimeout: 3 * time.Second}
+		i := &Instance{o: o, log: slog.New(slog.DiscardHandler), target: &target{ready: make(chan struct{}), tried: make(chan struct{})}}
+		i.makeHistograms()
+		for onWorker, want := range map[bool]time.Duration{true: 8 * time.Second, false: 3 * time.Second} {
+			begin := time.Now()
+			if code := i.Flush("a", nil, onWorker); code != Retry || time.Since(begin) != want {
+				t.Errorf("on a worker %v: %v after %v", onWorker, code, time.Since(begin))
+			}
+		}
+	})
+}
+
+// TestSharing: outputs to the same indices share a target, whatever the order
+// of its hosts; the last one out ends it.
+func TestSharing(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	var targets Targets
+	path := filepath.Join(t.TempDir(), "letters")
+	a, _ := start(t, &targets, map[string]string{"es_hosts": "http://127.0.0.1:1 http://127.0.0.1:2", "dead_letter_path": path})
+	b, _ := start(t, &targets, map[string]string{"es_hosts": "http://127.0.0.1:2 http://127.0.0.1:1", "dead_letter_path": path, "drop_apps": "none"})
+	c, _ := start(t, &targets, map[string]string{"index_prefix": "other"})
+	if a.target != b.target || a.target == c.target || a.engine == b.engine {
+		t.Error("wrongly shared")
+	}
+	n := 0
+	for _, i := range []*Instance{a, b} {
+		if i.target.isFirst(i) {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d instances report the target's figures", n)
+	}
+	_, err := New(parse(t, map[string]string{"index_prefix": "other"}), Host{Logger: slog.New(slog.DiscardHandler), Targets: &targets})
+	if err == nil || !strings.Contains(err.Error(), "option dead_letter_path: differs") {
+		t.Errorf("disagreement: %v", err)
+	}
+	a.Close()
+	if _, err := b.target.committer.Commit(context.Background(), commit.Chunk{Deadline: time.Now()}); errors.Is(err, commit.ErrClosed) {
+		t.Error("closed under another's feet")
+	}
+	if !b.target.isFirst(b) {
+		t.Error("nobody reports the target's figures")
+	}
+	b.Close()
+	if _, err := b.target.committer.Commit(context.Background(), commit.Chunk{Deadline: time.Now()}); !errors.Is(err, commit.ErrClosed) {
+		t.Errorf("after the last one: %v", err)
+	}
+	c.Close()
+	if len(targets.by) != 0 {
+		t.Errorf("%d targets are left", len(targets.by))
+	}
+}
+
+// TestRefusedRecordsAreTold: by reason, what is dropped on purpose left out.
+func TestRefusedRecordsAreTold(t *testing.T) {
+	i, log := start(t, new(Targets), nil)
+	defer i.Close()
+	ready(i)
+	e := &fakeEngine{flush: func() (correlate.Result, error) { return correlate.OK, nil }}
+	i.engine = e
+	e.stats.Refused[dialect.NoAddress], e.stats.Refused[dialect.DropApp], e.stats.Refused[dialect.BadHeader] = 3, 4, 5
+	i.Flush("a", nil, true)
+	i.Flush("a", nil, true)
+	s := log.String()
+	for text, want := range map[string]int{"reason=no_address verdict=unattributed since_start=3": 1, "reason=bad_header verdict=unparsed since_start=5": 1, "drop_app": 0} {
+		if n := strings.Count(s, text); n != want {
+			t.Errorf("%q stands %d times in\n%s", text, n, s)
+		}
+	}
+}
+
+func TestReasonsAreFew(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, err := range []error{
+		&esindex.Error{Op: "create index a", Status: 403, Type: "security_exception"},
+		&esindex.Error{Op: "create index b", Status: 403, Type: "security_exception"},
+		&esindex.Error{Op: "bulk", Reason: "read tcp 127.0.0.1:4711: reset"},
+		&esindex.Error{Op: "bulk", Reason: "read tcp 127.0.0.1:4712: reset"},
+		context.DeadlineExceeded, errors.New("x"), errors.New("y"),
+	} {
+		seen[reason(err)] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("got %v", seen)
+	}
+	for _, in := range []commit.Incident{
+		{Kind: commit.Full, Reason: "the document holds 512 chunk ids"},
+		{Kind: commit.Full, Reason: "the document holds 513 chunk ids"},
+		{Kind: commit.Full},
+	} {
+		if c := incidentClass(in); c != "full" {
+			t.Errorf("got %q", c)
+		}
+	}
+	if c := incidentClass(commit.Incident{Kind: commit.Buried, Reason: "document_parsing_exception: [1:2] x"}); c != "document_parsing_exception" {
+		t.Errorf("got %q", c)
+	}
+}
+
+func TestTemplates(t *testing.T) {
+	templates, err := Templates(parse(t, map[string]string{"ipv6_prefix": "64", "index_prefix": "p", "replicas": "2", "refresh_interval": "1m"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	patterns := make(map[string]bool)
+	for _, p := range templates {
+		patterns[p.Pattern] = true
+		if s := string(p.Body); !strings.Contains(s, `"60000ms"`) || !strings.Contains(s, `"number_of_replicas":"2"`) {
+			t.Errorf("%s: %.300s", p.Name, s)
+		}
+		if want := strings.Contains(p.Name, "attackers") || strings.Contains(p.Name, "targets") || strings.Contains(p.Name, "activity") || strings.Contains(p.Name, "transitions"); (p.Fixed["ipv6_prefix"] == "64") != want {
+			t.Errorf("%s: fixed %v", p.Name, p.Fixed)
+		}
+	}
+	ix := correlate.Indices{Prefix: "p"}
+	for _, want := range []string{ix.Attackers(), ix.Targets(), ix.Sensors(), "p-activity-*", "p-transitions-*", "p-chunks-*"} {
+		if !patterns[want] {
+			t.Errorf("no template for %s", want)
+		}
+	}
+}
+
+func TestHistogram(t *testing.T) {
+	h := newHistogram([]float64{1, 2, 5})
+	for _, v := range []float64{0, 1, 1.5, 2, 3, 7, 9} {
+		h.observe(v)
+	}
+	got := h.read("x", "y")
+	if got.Count != 7 || got.Sum != 23.5 || got.Buckets[1] != 2 || got.Buckets[2] != 4 || got.Buckets[5] != 5 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestMetricsDocumentation(t *testing.T) {
+	const file = "../../docs/metrics.md"
+	want := MetricsMarkdown()
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("docs/metrics.md is stale: go generate ./plugin/instance")
+	}
+}
