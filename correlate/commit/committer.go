@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -53,6 +54,10 @@ type Committer struct {
 func New(o Options) (*Committer, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
+	}
+	if o.Seed == 0 {
+		// Writers that fall into step would go on meeting.
+		o.Seed = rand.Uint64()
 	}
 	m, err := NewMachine(o.MachineOptions, o.Model)
 	if err != nil {

@@ -8,12 +8,24 @@ import (
 	"time"
 )
 
+// maxHot bounds the contended documents of one round.
+const maxHot = 64
+
 // start takes what is ready in a lane through the first phase.
 func (m *Machine) start(l lane) {
 	t := &task{lane: l}
-	n := 0
+	n, most := 0, m.o.MaxDocuments
+	if l == hot {
+		// Few at a time, so that little happens between a read and its
+		// write, and in no order that all writers share: else they meet at
+		// every document.
+		most = min(most, maxHot)
+		m.rand.Shuffle(len(m.ready[l]), func(i, j int) {
+			m.ready[l][i], m.ready[l][j] = m.ready[l][j], m.ready[l][i]
+		})
+	}
 	for _, d := range m.ready[l] {
-		if len(t.docs) == m.o.MaxDocuments {
+		if len(t.docs) == most {
 			break
 		}
 		n++

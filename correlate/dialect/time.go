@@ -11,10 +11,14 @@ import (
 // its record. A clock further ahead is wrong.
 const maxAhead = event.Time(10 * time.Minute / time.Microsecond)
 
+// minTime is 2000-01-01. An earlier time comes from a clock that was never
+// set.
+const minTime = event.Time(946684800 * int64(time.Second/time.Microsecond))
+
 // settle chooses an event's time: the line's own, or the record's where the
-// line's is unknown or too far ahead. It reports whether it had to.
+// line's is unknown, too early or too far ahead. It reports whether it had to.
 func settle(own event.Time, known bool, record event.Time) (t event.Time, skewed bool) {
-	if known && (record == event.Never || own <= record+maxAhead) {
+	if known && own >= minTime && (record == event.Never || own <= record+maxAhead) {
 		return own, false
 	}
 	return record, true

@@ -243,16 +243,17 @@ func TestFloodOfAddresses(t *testing.T) {
 	}
 }
 
-// Clocks that are wrong poison nobody's profile: what is missing, unreadable
-// or more than ten minutes ahead of the record has the record's time; what is
-// old is believed.
+// Clocks that are wrong poison nobody's profile: what is missing, unreadable,
+// before 2000 or more than ten minutes ahead of the record has the record's
+// time; what is merely old is believed.
 func TestClocks(t *testing.T) {
 	node := esnode.Shared(t)
 	prefix := e2e.Prefix(t)
 	h := e2e.StartHost(t, host.Options{Workers: 1, Properties: e2e.Properties(t, node.URL, prefix, nil)})
 	var lines []string
 	for _, c := range []struct{ stamp, address string }{
-		{"1970-01-01T00:00:00+00:00", "203.0.113.10"},
+		{"1970-01-01T00:03:20+00:00", "203.0.113.10"}, // a clock that was never set
+		{"2019-06-01T00:00:00+00:00", "203.0.113.17"}, // an old log
 		{"2106-02-07T06:28:15+00:00", "203.0.113.11"},
 		{"2026-01-08T00:09:59+00:00", "203.0.113.12"}, // not quite ten minutes ahead
 		{"2026-01-08T00:10:01+00:00", "203.0.113.13"},
@@ -270,7 +271,8 @@ func TestClocks(t *testing.T) {
 	docs := e2e.Documents(t, node, prefix+"-attackers")
 	record := "2026-01-08T00:00:00.000000Z"
 	for address, want := range map[string][2]string{
-		"203.0.113.10": {"1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"},
+		"203.0.113.10": {record, record},
+		"203.0.113.17": {"2019-06-01T00:00:00Z", "2019-06-01T00:00:00Z"},
 		"203.0.113.11": {record, record},
 		"203.0.113.12": {"2026-01-08T00:09:59Z", "2026-01-08T00:09:59Z"},
 		"203.0.113.13": {record, record},

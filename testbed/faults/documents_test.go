@@ -44,7 +44,6 @@ func TestPoisonedDocument(t *testing.T) {
 	properties := e2e.Properties(t, node.URL, prefix, nil)
 	index, mapping := seedIndex(t, node, prefix, properties)
 	node.Must(t, "DELETE", "/"+index, nil)
-	node.Must(t, "DELETE", "/"+prefix+"-chunks-*", nil)
 	behavior := mapping["properties"].(map[string]any)["behavior"].(map[string]any)["properties"].(map[string]any)
 	behavior["kex_order"] = map[string]any{"type": "long"}
 	node.Must(t, "PUT", "/"+index, map[string]any{"mappings": mapping})
