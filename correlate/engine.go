@@ -58,6 +58,9 @@ type Options struct {
 	Annotator Annotator
 	// BuryBroken saves what can't be decoded, durably.
 	BuryBroken func(ctx context.Context, b Broken) error
+	// BuryUnparsed says that BuryBroken also gets the records that no dialect
+	// knows, as a chunk of their own.
+	BuryUnparsed bool
 	// Sensor is this sensor's name.
 	Sensor string
 	// ExcludeNets are networks whose events are dropped: own scanners,
@@ -164,9 +167,12 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 	id := ID(tag, data)
 	records := e.o.Decode(&w.arena, data)
 	seen := Stats{}
-	for records.Next() {
+	for from := 0; records.Next(); from = records.Offset() {
 		r := records.Record()
-		e.read(w, &r, &seen)
+		class := e.read(w, &r, &seen)
+		if class == dialect.Unparsed && e.o.BuryUnparsed {
+			w.unparsed = append(w.unparsed, data[from:records.Offset()]...)
+		}
 	}
 	seen.Malformed = int64(records.Malformed())
 	broken := records.Err()
@@ -192,6 +198,12 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 		}
 		seen.Broken++
 	}
+	if len(w.unparsed) > 0 {
+		err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: w.unparsed, Reason: "no dialect knows these records"})
+		if err != nil {
+			return Retry, fmt.Errorf("correlate: records of chunk %s that no dialect knows can't be saved: %w", id, err)
+		}
+	}
 	// What a redelivered chunk holds is counted once: when it is done.
 	e.stats.add(&seen)
 	return OK, nil
@@ -205,8 +217,8 @@ func (e *Engine) bury(ctx context.Context, id commit.ChunkID, tag string, data [
 	return nil
 }
 
-// read takes one record into the work.
-func (e *Engine) read(w *work, r *event.Record, seen *Stats) {
+// read takes one record into the work and returns how it was read.
+func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Class {
 	w.records++
 	seen.Records++
 	if w.first == event.Never {
@@ -219,12 +231,12 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) {
 	}
 	if v.Class() != dialect.Parsed {
 		seen.refuse(v)
-		return
+		return v.Class()
 	}
 	for _, n := range e.o.ExcludeNets {
 		if n.Contains(ev.Addr) {
 			seen.Excluded++
-			return
+			return dialect.Parsed
 		}
 	}
 	if e.o.Annotator != nil {
@@ -233,6 +245,7 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) {
 	seen.Events++
 	ev.Stray = stray(ev.Time, r.Time)
 	w.keep(ev, e.o.IPv6Prefix)
+	return dialect.Parsed
 }
 
 // stray says whether an event is so far from its record's time that it must

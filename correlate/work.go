@@ -25,6 +25,8 @@ type work struct {
 	deltas   []attackerDelta
 	targets  []targetDelta
 	hours    []hourDelta
+	// unparsed holds the bytes of the records that no dialect knows.
+	unparsed []byte
 }
 
 type group struct {
@@ -70,6 +72,7 @@ func (w *work) reset() {
 	clear(w.pointers)
 	w.pointers = w.pointers[:0]
 	w.deltas, w.targets, w.hours = w.deltas[:0], w.targets[:0], w.hours[:0]
+	w.unparsed = w.unparsed[:0]
 }
 
 // room returns room for an event; keep takes it.

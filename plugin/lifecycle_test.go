@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"dossier/esindex/deadletter"
 	"dossier/plugin/chunk/chunktest"
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
@@ -467,6 +469,39 @@ func TestBrokenChunk(t *testing.T) {
 	}
 	if errs := ours(h.Log(), "error"); len(errs) != 1 || strings.Contains(errs[0], "garbage %s") {
 		t.Errorf("got %q", errs)
+	}
+}
+
+// TestUnparsedDeadLetters: records that no dialect knows are kept if asked
+// for, byte for byte and as a chunk of their own; the others count.
+func TestUnparsedDeadLetters(t *testing.T) {
+	node := esnode.Shared(t)
+	for _, setting := range []string{"on", "off"} {
+		p := properties(t, node.URL, map[string]string{"unparsed_dead_letters": setting})
+		h := e2e.StartHost(t, host.Options{Properties: p})
+		deliver(t, h, 0, "x", chunktest.Lines(e2e.RecordTime, "log", line(0), "what is this?", line(1), "and that?", line(2)))
+		if err := h.Exit(limit(t, 20*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		var data []byte
+		_, err := deadletter.Read(p["dead_letter_path"], func(l deadletter.Letter) error {
+			data = append(data, l.Data...)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []byte
+		if setting == "on" {
+			want = chunktest.Lines(e2e.RecordTime, "log", "what is this?", "and that?")
+		}
+		if !bytes.Equal(data, want) {
+			t.Errorf("%s: the dead letters hold %q, want %q", setting, data, want)
+		}
+		docs := e2e.Documents(t, node, p["index_prefix"]+"-attackers")
+		if n := docs["203.0.113.9"]["event_count"]; fmt.Sprint(n) != "3" {
+			t.Errorf("%s: %v events", setting, n)
+		}
 	}
 }
 

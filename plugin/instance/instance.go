@@ -117,6 +117,7 @@ func (i *Instance) newEngine(parser *dialect.Parser) (*correlate.Engine, error) 
 		Parser:        parser,
 		Annotator:     i.target.renderer,
 		BuryBroken:    i.target.buryBroken,
+		BuryUnparsed:  i.o.UnparsedDeadLetters,
 		Sensor:        i.o.SensorID,
 		ExcludeNets:   i.o.ExcludeNets,
 		IPv6Prefix:    i.o.IPv6Prefix,

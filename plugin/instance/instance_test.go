@@ -5,8 +5,10 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -220,6 +222,16 @@ func TestSharing(t *testing.T) {
 	_, err := New(parse(t, map[string]string{"index_prefix": "other"}), Host{Logger: slog.New(slog.DiscardHandler), Targets: &targets})
 	if err == nil || !strings.Contains(err.Error(), "option dead_letter_path: differs") {
 		t.Errorf("disagreement: %v", err)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		if limit, want := debug.SetMemoryLimit(-1), int64(2*256<<20+workingMemory); limit != want {
+			t.Errorf("the memory limit is %d, want %d", limit, want)
+		}
+		defer func() {
+			if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+				t.Errorf("the memory limit stays at %d", limit)
+			}
+		}()
 	}
 	a.Close()
 	if _, err := b.target.committer.Commit(context.Background(), commit.Chunk{Deadline: time.Now()}); errors.Is(err, commit.ErrClosed) {

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +33,8 @@ const (
 	setupTimeout = 30 * time.Second
 	// minPause and maxPause bound the pause between tries.
 	minPause, maxPause = time.Second, 30 * time.Second
+	// workingMemory is what Go's memory may grow to beyond the caches.
+	workingMemory = 150 << 20
 )
 
 // Targets holds what the instances of a process share, by cluster and index
@@ -95,12 +100,29 @@ func (ts *Targets) acquire(o options.Options, h Host) (*target, error) {
 		ts.by = make(map[string]*target)
 	}
 	ts.by[key] = t
+	ts.limitMemory()
 	if err := t.firstTry(); err != nil {
-		delete(ts.by, key)
-		t.close(context.Background())
+		ts.end(context.Background(), t)
 		return nil, err
 	}
 	return t, nil
+}
+
+// limitMemory has the garbage collector work harder as memory gets near what
+// the caches and their use need together. Without it the heap would grow to
+// twice the caches. GOMEMLIMIT goes before.
+func (ts *Targets) limitMemory() {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	limit := int64(math.MaxInt64)
+	if len(ts.by) > 0 {
+		limit = workingMemory
+		for _, t := range ts.by {
+			limit += t.o.CacheSize
+		}
+	}
+	debug.SetMemoryLimit(limit)
 }
 
 // release gives t back; the last one ends it, by ctx at the latest.
@@ -108,9 +130,14 @@ func (ts *Targets) release(ctx context.Context, t *target) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if t.users--; t.users == 0 {
-		delete(ts.by, t.key)
-		t.close(ctx)
+		ts.end(ctx, t)
 	}
+}
+
+func (ts *Targets) end(ctx context.Context, t *target) {
+	delete(ts.by, t.key)
+	t.close(ctx)
+	ts.limitMemory()
 }
 
 func newTarget(o options.Options, h Host) (_ *target, err error) {
