@@ -1,0 +1,221 @@
+package sensors
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dossier/testbed/e2e"
+	"dossier/testbed/esnode"
+	"dossier/testbed/flb"
+	"dossier/testbed/host"
+)
+
+// TestThroughFluentBit runs each configuration as it is in a real Fluent Bit,
+// but for paths, ports and the index prefix, and gives its input what the
+// sensor wrote, by the way the sensor would take.
+func TestThroughFluentBit(t *testing.T) {
+	flb.Require(t)
+	node := esnode.Shared(t)
+	for _, s := range all {
+		if s.config == "decnet" {
+			continue // TestShippedConfigurations of plugin runs it
+		}
+		for _, format := range []string{".yaml", ".conf"} {
+			name := "dossier-" + s.config + format
+			if _, err := os.Stat(conf(name)); err != nil {
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+				defer cancel()
+				prefix, dir := e2e.Prefix(t), t.TempDir()
+				port := freePort(t)
+				f := start(ctx, t, s, node, prefix, dir, name, port)
+				feed(ctx, t, s, dir, port)
+				docs := await(ctx, t, node, prefix, s, f)
+				if err := f.Stop(ctx); err != nil {
+					t.Error(err)
+				}
+				s.check(t, docs)
+				for _, line := range f.Log() {
+					if strings.Contains(line, "[error]") || strings.Contains(line, "[ warn]") && !harmless(line) {
+						t.Errorf("it complains: %s", line)
+					}
+				}
+			})
+		}
+	}
+}
+
+// harmless says whether a warning is about the test, not the configuration.
+func harmless(line string) bool {
+	return strings.Contains(line, "service will shutdown") || strings.Contains(line, "${DOSSIER_CA_FILE}") ||
+		strings.Contains(line, "${DECOY_NETS}") || strings.Contains(line, "given back to Fluent Bit")
+}
+
+// start runs a copy of conf/ with the test's paths in it.
+func start(ctx context.Context, t *testing.T, s sensor, node *esnode.Node, prefix, dir, name, port string) *flb.Fluent {
+	t.Helper()
+	home := filepath.Join(dir, "conf")
+	if err := os.MkdirAll(filepath.Join(dir, "storage"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(home, os.DirFS(conf(""))); err != nil {
+		t.Fatal(err)
+	}
+	replace := strings.NewReplacer(
+		"/usr/lib/dossier/out_dossier.so", host.BuildPlugin(t),
+		"/etc/dossier/", home+"/",
+		"/var/lib/dossier/dead-letters", filepath.Join(dir, "dead-letters"),
+		"9201", port, "9880", port, "5140", port, "2020", freePort(t),
+	)
+	for _, name := range []string{name, "dossier-plugins.conf"} {
+		text := replace.Replace(file(t, filepath.Join(home, name)))
+		var lines []string
+		for line := range strings.Lines(text) {
+			if fields := strings.Fields(line); len(fields) == 2 && strings.TrimSuffix(fields[0], ":") == "index_prefix" {
+				line = strings.Replace(line, fields[1], prefix, 1)
+			}
+			lines = append(lines, line)
+		}
+		if err := os.WriteFile(filepath.Join(home, name), []byte(strings.Join(lines, "")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := []string{
+		"SENSOR_LOG=" + filepath.Join(dir, "sensor.log"), "STORAGE=" + filepath.Join(dir, "storage"),
+		"DOSSIER_ES_HOSTS=" + node.URL, "DOSSIER_API_KEY=id:key",
+	}
+	for k, v := range s.env {
+		env = append(env, k+"="+v)
+	}
+	f, err := flb.Start(ctx, flb.Options{Config: filepath.Join(home, name), Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		f.Kill()
+		if t.Failed() {
+			log := f.Log()
+			for _, l := range log[max(0, len(log)-40):] {
+				t.Log("fluent-bit:", l)
+			}
+		}
+	})
+	return f
+}
+
+// feed gives the input what the sensor wrote.
+func feed(ctx context.Context, t *testing.T, s sensor, dir, port string) {
+	t.Helper()
+	var lines []string
+	for _, name := range s.data {
+		lines = append(lines, e2e.Lines(t, e2e.Data(filepath.Split(name)))...)
+	}
+	text := strings.Join(lines, "\n") + "\n"
+	switch input := readConfig(t, conf("dossier-"+s.config+".yaml")).Pipeline.Inputs[0]["name"]; input {
+	case "tail":
+		if err := os.WriteFile(filepath.Join(dir, "sensor.log"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	case "syslog":
+		conn := dial(ctx, t, port)
+		defer conn.Close()
+		if _, err := conn.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	case "http":
+		dial(ctx, t, port).Close()
+		post(ctx, t, "http://127.0.0.1:"+port+"/tpot", "application/json", "["+strings.Join(lines, ",")+"]")
+	case "elasticsearch":
+		dial(ctx, t, port).Close()
+		const action = `{"create":{"_index":"logs-honeypot-default"}}` + "\n"
+		body := action + strings.Join(lines, "\n"+action) + "\n"
+		answer := post(ctx, t, "http://127.0.0.1:"+port+"/_bulk", "application/x-ndjson", body)
+		var result struct {
+			Errors bool
+			Items  []map[string]struct{ Status int }
+		}
+		if err := json.Unmarshal(answer, &result); err != nil || result.Errors || len(result.Items) != len(lines) {
+			t.Errorf("%d of %d documents, %v: %.300s", len(result.Items), len(lines), err, answer)
+		}
+	default:
+		t.Fatalf("how does a sensor reach the input %s?", input)
+	}
+}
+
+// dial waits until the input listens.
+func dial(ctx context.Context, t *testing.T, port string) net.Conn {
+	t.Helper()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:"+port)
+		if err == nil {
+			return conn
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func post(ctx context.Context, t *testing.T, url, kind, body string) []byte {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", kind)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(res.Body); err != nil || res.StatusCode/100 != 2 {
+		t.Fatalf("%s: HTTP %d, %v: %.300s", url, res.StatusCode, err, b.Bytes())
+	}
+	return b.Bytes()
+}
+
+// await waits until all is there that must come.
+func await(ctx context.Context, t *testing.T, node *esnode.Node, prefix string, s sensor, f *flb.Fluent) map[string]map[string]any {
+	t.Helper()
+	for {
+		var docs map[string]map[string]any
+		if code, _, err := node.Do(ctx, http.MethodHead, "/"+prefix+"-attackers", nil); err == nil && code == http.StatusOK {
+			docs = e2e.Documents(t, node, prefix+"-attackers")
+		}
+		if len(docs) >= s.attackers && fmt.Sprint(at(docs[s.address], "event_count")) == fmt.Sprint(s.want["event_count"]) {
+			return docs
+		}
+		select {
+		case <-ctx.Done():
+			t.Errorf("only %d of %d attackers in time", len(docs), s.attackers)
+			return docs
+		case <-f.Done():
+			t.Fatal("it ended")
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}

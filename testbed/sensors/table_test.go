@@ -1,0 +1,92 @@
+package sensors
+
+// all are the sensors that conf/ has a configuration for. The first file
+// of each has the line that docs/sensors.md shows.
+var all = []sensor{
+	{
+		config: "decnet", data: []string{"decnet/raw_2k.log"},
+		attackers: 67, address: "185.242.33.16",
+		want: map[string]any{
+			"event_count": 17, "services": []string{"ftp", "redis", "ssh"}, "decky_count": 4, "is_traversal": true, "command_count": 5,
+			"spoofable": false,
+		},
+		sample: "CMD uid=", show: []string{"traversal_path", "command.line", "movement.edges"},
+	},
+	{
+		config: "cowrie", data: []string{"cowrie/cowrie.json"},
+		attackers: 8, address: "127.0.0.2",
+		want: map[string]any{
+			"event_count": 87, "services": []string{"ssh"}, "services_interacted": []string{"ssh"}, "deckies": []string{"decoy-ssh-01"},
+			"command_count": 15, "login_attempts": 11, "login_successes": 9, "spoofable": false, "behavior.tools": []string{"paramiko"},
+		},
+		sample: `cowrie.login.success`, show: []string{"command.line", "credential.pair", "artifacts", "fingerprint.hassh", "fingerprint.ssh_client"},
+	},
+	{
+		config: "opencanary", data: []string{"opencanary/opencanary.log"},
+		attackers: 9, address: "127.0.0.8",
+		want: map[string]any{
+			"event_count": 17, "services": []string{"mssql", "redis", "tcp"}, "services_interacted": []string{"redis", "tcp"},
+			"deckies": []string{"decoy-office-01"}, "command_count": 13, "login_attempts": 2, "login_successes": 0, "spoofable": false,
+		},
+		sample: `"logtype": 17001`, show: []string{"command.line", "credential.pair"},
+	},
+	{
+		config: "suricata", data: []string{"suricata/eve.json"},
+		env:       map[string]string{"DECOY_NETS": "10.99.0.2/32,10.99.0.10/32,fd00:99::2/128"},
+		attackers: 4, address: "10.99.0.1",
+		want: map[string]any{
+			"event_count": 101, "deckies": []string{"10.99.0.2", "10.99.0.10"}, "is_traversal": true,
+			"services_interacted": []string{"dns", "ftp", "http", "smb", "smtp"}, "command_count": 3, "login_attempts": 2,
+			"spoofable": false, "behavior.tools": []string{"curl"},
+		},
+		sample: `"event_type":"alert"`, show: []string{"alerts", "fingerprint.ja3", "fingerprint.ja4", "fingerprint.hassh", "artifact.url"},
+	},
+	{
+		config: "ecs", data: []string{"ecs/ecs.json", "ecs/beelzebub-integration.json"},
+		attackers: 4, address: "127.0.0.41",
+		want: map[string]any{
+			"event_count": 7, "services": []string{"ssh"}, "command_count": 2, "login_attempts": 3, "login_successes": 1,
+			"deckies": []string{"decoy-web-01", "beelzebub"}, "artifact.url": []string{"http://198.51.100.7/x.sh"},
+		},
+		sample: `"command_line"`, show: []string{"command.line", "artifact.url", "login_successes"},
+	},
+	{
+		config: "dionaea", data: []string{"dionaea/log_json.json"},
+		attackers: 7, address: "127.0.0.43",
+		want:   map[string]any{"event_count": 1, "services": []string{"mssql"}, "login_attempts": 2, "spoofable": false},
+		sample: `"mssqld"`, show: []string{"credential.pair"},
+	},
+	{
+		config: "heralding", data: []string{"heralding/log_session.json"},
+		attackers: 16, address: "127.0.0.31",
+		want:   map[string]any{"event_count": 1, "services": []string{"ftp"}, "login_attempts": 3, "spoofable": false},
+		sample: `"127.0.0.31"`, show: []string{"credential.pair", "credentials"},
+	},
+	{
+		config: "beelzebub", data: []string{"beelzebub/beelzebub.json"},
+		attackers: 8, address: "127.0.0.41",
+		want: map[string]any{
+			"event_count": 5, "services_interacted": []string{"ssh"}, "command_count": 2, "login_attempts": 2,
+			"behavior.tools": []string{"go_ssh"},
+		},
+		sample: `"Status":"Interaction"`, show: []string{"command.line", "credential.pair", "fingerprint.ssh_client"},
+	},
+	{
+		config: "tpot", data: []string{"tpot/cowrie.json", "tpot/others.json"},
+		env:       map[string]string{"DECOY_NETS": "10.99.0.2/32,10.99.0.10/32,fd00:99::2/128"},
+		attackers: 7, address: "127.0.0.2",
+		want: map[string]any{
+			"event_count": 33, "services_interacted": []string{"ssh"}, "command_count": 4, "login_attempts": 7, "login_successes": 3,
+		},
+		sample: `"eventid": "cowrie.login.success"`, show: []string{"command.line", "credential.pair", "fingerprint.hassh"},
+	},
+	{
+		config: "syslog", data: []string{"syslog/rsyslog-5424.log"},
+		attackers: 6, address: "127.0.0.25",
+		want: map[string]any{
+			"event_count": 23, "services": []string{"ssh"}, "services_interacted": []string{"ssh"}, "deckies": []string{"decoy-web-01"},
+			"command_count": 20, "login_attempts": 1, "login_successes": 1, "spoofable": false,
+		},
+		sample: "CMD uid=", show: []string{"command.line", "credential.username"},
+	},
+}
