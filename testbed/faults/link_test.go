@@ -1,0 +1,56 @@
+package faults
+
+import (
+	"testing"
+	"time"
+
+	"dossier/testbed/e2e"
+	"dossier/testbed/esnode"
+	"dossier/testbed/faultproxy"
+	"dossier/testbed/host"
+)
+
+// The link to Elasticsearch goes wrong in every way at random: it is slow,
+// resets connections, cuts answers in half, swallows the answer to what was
+// applied, applies late what nobody waits for, answers with errors and
+// garbage. Nothing is lost or doubled, and nothing is dead-lettered.
+func TestLink(t *testing.T) {
+	node := esnode.Shared(t)
+	chunks := e2e.Cut(e2e.Lines(t, e2e.Data("decnet", "raw_20k.log")), 40)
+	want := undisturbed(t, node, chunks)
+	const seed = 7
+	proxy, err := faultproxy.New(node.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() })
+	prefix := e2e.Prefix(t)
+	properties := e2e.Properties(t, proxy.URL, prefix, map[string]string{"commit_timeout": "4s"})
+	h := e2e.StartHost(t, host.Options{Workers: 4, Properties: properties})
+	proxy.SetPlan(faultproxy.Random(seed, map[faultproxy.Fault]float64{
+		{Kind: faultproxy.Pass}:                                60,
+		{Kind: faultproxy.Pass, Delay: 200 * time.Millisecond}: 6,
+		{Kind: faultproxy.Reset}:                               5,
+		{Kind: faultproxy.Swallow}:                             6,
+		{Kind: faultproxy.Late, Delay: 300 * time.Millisecond}: 4,
+		{Kind: faultproxy.Cut}:                                 5,
+		{Kind: faultproxy.Garbage}:                             4,
+		{Kind: faultproxy.Status, Status: 429}:                 4,
+		{Kind: faultproxy.Status, Status: 503}:                 4,
+		{Kind: faultproxy.Status, Status: 413}:                 1,
+		{Kind: faultproxy.Status, Status: 403}:                 2,
+		{Kind: faultproxy.Hang}:                                1,
+	}))
+	start := time.Now()
+	e2e.Deliver(t, h, e2e.Shuffle(chunks, seed), 4)
+	took := time.Since(start)
+	proxy.SetPlan(nil)
+	if err := h.Exit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d chunks in %.1f s through %v (seed %d)", len(chunks), took.Seconds(), proxy.Counts(), seed)
+	equal(t, want, documents(t, node, prefix))
+	if l := deadLetters(t, properties["dead_letter_path"]); len(l) > 0 {
+		t.Errorf("%d dead letters from a bad link: %.300s", len(l), l[0])
+	}
+}
