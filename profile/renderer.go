@@ -102,6 +102,7 @@ type Renderer struct {
 	flats   [flatFingerprints][]string
 	moves   []move
 	figures figures
+	judged  judged
 	facts   rules.Facts
 	reasons []rules.Reason
 }
@@ -117,6 +118,13 @@ func New(o Options) (*Renderer, error) {
 // Annotate adds to ev the tools and techniques that the rules see in it. Other
 // than rendering it is safe for concurrent use.
 func (r *Renderer) Annotate(a *event.Arena, ev *event.Event) { r.o.Rules.Annotate(a, ev) }
+
+// judged is what figures were concluded from.
+type judged struct {
+	state   *state.Attacker
+	changes uint64
+	addr    netip.Addr
+}
 
 // begin opens the document.
 func begin(dst []byte) document { return document{append(dst, '{')} }
@@ -191,6 +199,12 @@ type figures struct {
 // judge works out the figures of s. They are valid until the next call.
 func (r *Renderer) judge(h Head, s *state.Attacker) *figures {
 	f := &r.figures
+	// A commit asks three times for the same state.
+	of := judged{s, s.Changes(), h.Addr}
+	if r.judged == of && of.changes > 0 {
+		return f
+	}
+	r.judged = judged{}
 	*f = figures{tools: f.tools[:0], techniques: f.techniques[:0], tactics: f.tactics[:0]}
 	f.timing, r.floats = behavior.Time(s.Times.List(), r.floats)
 	f.class = behavior.Class(f.timing, s.Events, s.Services.Distinct())
@@ -222,6 +236,7 @@ func (r *Renderer) judge(h Head, s *state.Attacker) *figures {
 	}
 	f.tools = distinct(f.tools)
 	r.weigh(s, f, distinct(r.names))
+	r.judged = of
 	return f
 }
 
@@ -355,16 +370,13 @@ func (d *document) who(h Head) {
 
 // addresses appends the attacker's address, or the newest distinct ones of a
 // network.
-func (r *Renderer) addresses(h Head, network *law.Newest) []string {
+func (r *Renderer) addresses(h Head, network *law.First) []string {
 	r.names = r.names[:0]
 	if !h.Network.IsValid() {
 		return append(r.names, h.ID)
 	}
-	items := network.Items()
-	for i := len(items) - 1; i >= 0; i-- {
-		if !slices.Contains(r.names, items[i].A) {
-			r.names = append(r.names, items[i].A)
-		}
+	for _, it := range network.Items() {
+		r.names = append(r.names, it.A)
 	}
 	return r.names
 }

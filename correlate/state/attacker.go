@@ -24,7 +24,6 @@ var (
 	LimitArtifacts    = law.Limit{Keys: 100, Bytes: 8 << 10}
 	LimitLeaks        = law.Limit{Keys: 50, Bytes: 6 << 10}
 	LimitSensors      = law.Limit{Keys: 64}
-	LimitNetwork      = law.Limit{Keys: 32}
 	LimitSmall        = law.Limit{Keys: 64, Bytes: 3 << 10}
 	LimitNumbers      = law.Limit{Keys: 16}
 	LimitTechniques   = law.Limit{Keys: 96, Bytes: 6 << 10}
@@ -37,6 +36,8 @@ const (
 	// and mail domains are counted exactly.
 	LimitSessions = 256
 	LimitDomains  = 256
+	// LimitNetwork is the number of newest addresses kept of a network.
+	LimitNetwork = 32
 	// LimitTimes is the number of newest event times kept.
 	LimitTimes = 512
 	// MaxTargets is the number of mail domains of one address for which
@@ -78,7 +79,7 @@ type Attacker struct {
 	Leaks           law.Bottom // keyed by address, NUL, header, NUL, category
 	Sessions        law.Distinct
 	Sensors         law.Bottom
-	Network         law.Newest // the real addresses behind a network: A
+	Network         law.First  // the real addresses behind a network: A, the newest by negated time
 	Recon           event.Time // newest event of phase Recon
 	Exfil           event.Time // oldest event of phase Exfil
 	Large           int64      // events that moved at least 1 MiB
@@ -99,7 +100,13 @@ type Attacker struct {
 	Transitions     []Transition
 	unknown         []byte // fields of a newer minor version, encoded
 	unknownElements uint32
+	changes         uint64
 }
+
+// Changes counts how often s was folded into, decoded or reset: what was
+// concluded from s at the same count still holds. It says nothing while 0,
+// nor where fields were set by hand.
+func (s *Attacker) Changes() uint64 { return s.changes }
 
 // Crowd says that an address aims at more than MaxTargets mail domains.
 type Crowd struct {
@@ -137,6 +144,7 @@ func CredentialKey(a *event.Arena, service string, ev *event.Evidence) string {
 // Reset empties s and keeps the memory of its lists.
 func (s *Attacker) Reset() {
 	*s = Attacker{
+		changes:       s.changes + 1,
 		Services:      s.Services.Emptied(),
 		Deckies:       s.Deckies.Emptied(),
 		Hops:          s.Hops.Emptied(),
@@ -171,13 +179,14 @@ func (s *Attacker) Bounties() int64 {
 // Fold adds the events that sensor saw. Strings of the events are kept as
 // views; the arena holds the keys that are made here.
 func (s *Attacker) Fold(a *event.Arena, sensor string, network bool, events []*event.Event) {
+	s.changes++
 	counted := false
 	for _, ev := range events {
 		if ev.Role != event.Prober {
 			s.foldEvent(ev)
 			counted = true
-			if network {
-				s.Network.Add(law.Item{Time: ev.Time, A: ev.Addr.String()}, LimitNetwork)
+			if network && ev.Addr.IsValid() {
+				s.Network.Add(law.Item{Time: -ev.Time, A: ev.Addr.String()}, LimitNetwork)
 			}
 		}
 		for i := range ev.Evidence {

@@ -1,0 +1,264 @@
+package correlate_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"dossier/correlate"
+	"dossier/correlate/commit"
+	"dossier/correlate/dialect"
+	"dossier/correlate/event"
+	"dossier/plugin/chunk"
+	"dossier/plugin/chunk/chunktest"
+	"dossier/profile"
+	"dossier/testbed/memory"
+)
+
+var recordTime = time.Date(2026, 1, 8, 0, 0, 0, 0, time.UTC)
+
+// bench is an engine over a store in memory.
+type bench struct {
+	store     *memory.Store
+	engine    *correlate.Engine
+	committer *commit.Committer
+	broken    []correlate.Broken
+	refuse    error // of BuryBroken
+}
+
+func newBench(t *testing.T, change func(*correlate.Options)) *bench {
+	t.Helper()
+	b := &bench{store: memory.New()}
+	ix := correlate.Indices{Prefix: "d"}
+	renderer, err := profile.New(profile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.committer, err = commit.New(commit.Options{
+		MachineOptions: commit.MachineOptions{Ledger: ix.Ledger}, Store: b.store, DeadLetters: b.store,
+		Model: correlate.NewModel(correlate.ModelOptions{Renderer: renderer, Indices: ix, Activity: true, Transitions: true}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.committer.Close(context.Background()) })
+	parser, err := dialect.New(dialect.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := correlate.Options{
+		Committer: b.committer, Indices: ix, Parser: parser, Annotator: renderer, Sensor: "sensor-1", Activity: true,
+		Decode: func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) },
+		BuryBroken: func(_ context.Context, br correlate.Broken) error {
+			if b.refuse != nil {
+				return b.refuse
+			}
+			br.Data = append([]byte(nil), br.Data...)
+			b.broken = append(b.broken, br)
+			return nil
+		},
+		CommitTimeout: 20 * time.Second,
+	}
+	if change != nil {
+		change(&o)
+	}
+	if b.engine, err = correlate.New(o); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func connect(address string, at time.Time) string {
+	return fmt.Sprintf(`<134>1 %s decky-01 ssh - connect [relay@55555 src_ip="%s"]`, at.Format("2006-01-02T15:04:05.000000+00:00"), address)
+}
+
+func (b *bench) flush(t *testing.T, want correlate.Result, data []byte) {
+	t.Helper()
+	if got, err := b.engine.Flush(t.Context(), "tag", data); got != want {
+		t.Fatalf("flush: %v, %v; want %v", got, err, want)
+	}
+}
+
+func (b *bench) attacker(t *testing.T, id string) map[string]any {
+	t.Helper()
+	var doc map[string]any
+	raw, ok := b.store.Documents("d-attackers")[id]
+	if !ok {
+		return nil
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// A chunk that breaks off counts up to the break. The rest is saved with its
+// offset before the chunk is acknowledged, and nothing counts twice when the
+// saving fails and the chunk comes again.
+func TestBrokenChunk(t *testing.T) {
+	b := newBench(t, nil)
+	whole := chunktest.Lines(recordTime, "log", connect("203.0.113.1", recordTime), connect("203.0.113.1", recordTime.Add(time.Second)))
+	data := append(append([]byte(nil), whole...), 0x92, 0x92, 0xd7)
+	b.refuse = errors.New("disk full")
+	b.flush(t, correlate.Retry, data)
+	b.refuse = nil
+	b.flush(t, correlate.OK, data)
+	if d := b.attacker(t, "203.0.113.1"); d["event_count"] != 2.0 {
+		t.Errorf("event_count %v; want 2", d["event_count"])
+	}
+	if len(b.broken) != 1 || b.broken[0].Offset != len(whole) || string(b.broken[0].Data) != string(data[len(whole):]) {
+		t.Errorf("saved %+v; want the %d bytes from %d", b.broken, len(data)-len(whole), len(whole))
+	}
+}
+
+// A chunk without a single record is an error, but only after its bytes are
+// saved.
+func TestUndecodableChunk(t *testing.T) {
+	b := newBench(t, nil)
+	b.refuse = errors.New("disk full")
+	b.flush(t, correlate.Retry, []byte{0xc1, 1, 2})
+	b.refuse = nil
+	b.flush(t, correlate.Error, []byte{0xc1, 1, 2})
+	if len(b.broken) != 1 || string(b.broken[0].Data) != "\xc1\x01\x02" {
+		t.Errorf("saved %+v", b.broken)
+	}
+}
+
+func TestEmptyChunk(t *testing.T) {
+	newBench(t, nil).flush(t, correlate.OK, nil)
+}
+
+func TestExcludedNets(t *testing.T) {
+	b := newBench(t, func(o *correlate.Options) { o.ExcludeNets = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")} })
+	b.flush(t, correlate.OK, chunktest.Lines(recordTime, "log", connect("203.0.113.1", recordTime), connect("198.51.100.1", recordTime)))
+	if b.attacker(t, "203.0.113.1") != nil || b.attacker(t, "198.51.100.1") == nil {
+		t.Errorf("attackers: %v", b.store.Indices())
+	}
+	if s := b.engine.Stats(); s.Excluded != 1 || s.Events != 1 || s.Records != 2 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+// IPv6 sources are one attacker by their network; IPv4 ones stay apart, and
+// the real addresses are kept.
+func TestIPv6Prefix(t *testing.T) {
+	b := newBench(t, func(o *correlate.Options) { o.IPv6Prefix = 64 })
+	b.flush(t, correlate.OK, chunktest.Lines(recordTime, "log",
+		connect("2001:db8::1", recordTime), connect("2001:db8::2", recordTime.Add(-time.Second)), connect("2001:db8:0:1::1", recordTime), connect("203.0.113.1", recordTime)))
+	d := b.attacker(t, "2001:db8::/64")
+	if d == nil || d["event_count"] != 2.0 {
+		t.Fatalf("attackers: %v", b.store.Documents("d-attackers"))
+	}
+	indicator := d["threat"].(map[string]any)["indicator"].(map[string]any)
+	if got := fmt.Sprint(indicator["ip"]); got != "[2001:db8::1 2001:db8::2]" {
+		t.Errorf("threat.indicator.ip %s", got)
+	}
+	if n := len(b.store.Documents("d-attackers")); n != 3 {
+		t.Errorf("%d attackers; want 3", n)
+	}
+}
+
+// The activity of an event far from its record's time goes to the fixed
+// index, whatever the wall clock says.
+func TestStrayActivity(t *testing.T) {
+	b := newBench(t, nil)
+	b.flush(t, correlate.OK, chunktest.Lines(recordTime, "log",
+		connect("203.0.113.1", recordTime.AddDate(-2, 0, 0)), connect("203.0.113.1", recordTime.AddDate(0, -3, 0))))
+	ix := b.store.Indices()
+	if ix["d-activity-other"] != 1 || ix["d-activity-2025.10"] != 1 {
+		t.Errorf("indices %v", ix)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	if _, err := correlate.New(correlate.Options{}); err == nil || !strings.Contains(err.Error(), "Committer") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What is buried comes back as the same parts.
+func TestLettersRoundTrip(t *testing.T) {
+	b := newBench(t, nil)
+	rejected := rejecting{b.store}
+	parser, err := dialect.New(dialect.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	renderer, err := profile.New(profile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ix := correlate.Indices{Prefix: "d"}
+	encoded := map[commit.Class][]json.RawMessage{}
+	c, err := commit.New(commit.Options{
+		MachineOptions: commit.MachineOptions{Ledger: ix.Ledger}, Store: &rejected,
+		DeadLetters: buryFunc(func(letters []commit.Letter) error {
+			for _, l := range letters {
+				raw, err := correlate.EncodeDelta(l.Part.Delta)
+				if err != nil {
+					return err
+				}
+				encoded[l.Part.Class] = append(encoded[l.Part.Class], raw)
+			}
+			return nil
+		}),
+		Model: correlate.NewModel(correlate.ModelOptions{Renderer: renderer, Indices: ix, Activity: true}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close(t.Context()) }()
+	e, err := correlate.New(correlate.Options{
+		Committer: c, Indices: ix, Parser: parser, Annotator: renderer, Sensor: "s", Activity: true,
+		Decode:     func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) },
+		BuryBroken: func(context.Context, correlate.Broken) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := `<134>1 2026-01-07T10:00:00+00:00 decky-06 smtp_relay - rcpt_to [relay@55555 src="203.0.113.9" value="<ceo@acme.com>"]`
+	if r, err := e.Flush(t.Context(), "tag", chunktest.Lines(recordTime, "log", line)); r != correlate.OK {
+		t.Fatal(r, err)
+	}
+	for _, class := range []commit.Class{correlate.ClassAttacker, correlate.ClassTarget, correlate.ClassActivity} {
+		if len(encoded[class]) != 1 {
+			t.Fatalf("class %d: %d letters; want 1", class, len(encoded[class]))
+		}
+		delta, err := correlate.DecodeDelta(class, encoded[class][0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := correlate.EncodeDelta(delta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(again) != string(encoded[class][0]) {
+			t.Errorf("class %d:\n%s\n%s", class, encoded[class][0], again)
+		}
+		if strings.Contains(string(again), "ceo") {
+			t.Errorf("a local part in a dead letter: %s", again)
+		}
+	}
+}
+
+type buryFunc func([]commit.Letter) error
+
+func (f buryFunc) Bury(_ context.Context, l []commit.Letter) error { return f(l) }
+
+// rejecting rejects every document but markers.
+type rejecting struct {
+	*memory.Store
+}
+
+func (r *rejecting) Write(ctx context.Context, ops []commit.Op) ([]commit.Written, error) {
+	out := make([]commit.Written, len(ops))
+	for i := range ops {
+		out[i] = commit.Written{Status: commit.Rejected, Reason: "document_parsing_exception"}
+	}
+	return out, nil
+}
