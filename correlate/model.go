@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -86,6 +87,7 @@ type attackerFold struct {
 	head    Head
 	reached []state.Transition
 	effects []commit.Effect
+	body    []byte
 }
 
 func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
@@ -148,9 +150,10 @@ func (f *attackerFold) cross(in []commit.Contribution) {
 		if !slices.ContainsFunc(in, func(c commit.Contribution) bool { return c.Chunk == t.Chunk }) {
 			continue
 		}
+		f.body = f.m.o.Renderer.AppendTransition(f.body[:0], f.head, t, &f.s)
 		f.effects = append(f.effects, commit.Effect{
 			Key:  commit.Key{Index: f.m.o.Indices.Transitions(t.Time), ID: f.head.ID + "|" + t.Action + "|" + t.Value},
-			Body: f.m.o.Renderer.AppendTransition(nil, f.head, t, &f.s),
+			Body: bytes.Clone(f.body),
 		})
 	}
 }

@@ -196,6 +196,7 @@ type Machine struct {
 	marking bool      // a write of markers alone is under way
 	rounds  uint64
 	scratch []byte // payload and state as they are encoded
+	body    []byte
 	encoded []byte
 	in      []Contribution
 	now     time.Time // the latest time the machine was told

@@ -470,7 +470,8 @@ func (m *Machine) render(d *document, write bool) (body []byte, effects []Effect
 		d.env.payload = m.scratch
 		m.encoded = d.env.append(m.encoded[:0])
 		d.state = slices.Clone(m.encoded) // of the size it has: the cache keeps it
-		body = folded.AppendDocument(nil, d.state)
+		m.body = folded.AppendDocument(m.body[:0], d.state)
+		body = slices.Clone(m.body)
 	}
 	return body, folded.Effects(), nil
 }
