@@ -46,11 +46,23 @@ func (b *bench) commit(ctx context.Context) error {
 		list := s.all()
 		o := rigOptions{prefix: "bench-" + load.name, sensor: "bench", activity: true, trace: b.trace}
 		if err := b.withRig(ctx, o, func(r *rig) error {
+			node, err := b.nodeTime(ctx)
+			if err != nil {
+				return err
+			}
+			own := ownTime()
 			acks, err := r.deliver(ctx, list, b.workers)
 			if err != nil {
 				return err
 			}
+			own = ownTime() - own
+			if node, err = b.since(ctx, node); err != nil {
+				return err
+			}
 			b.report.add(figure{What: "engine → node, " + load.name, Value: rate(acks), Unit: "records/s"})
+			b.report.add(figure{What: "processor time of the engine, " + load.name, Value: float64(own.Nanoseconds()) / float64(b.lines), Unit: "ns/record"})
+			b.report.add(figure{What: "processor time of the node, " + load.name, Value: float64(node.Nanoseconds()) / float64(b.lines), Unit: "ns/record",
+				Note: fmt.Sprintf("%.2f ms a document", node.Seconds()*1000/float64(r.observed.documents))})
 			first, last := tenths(acks)
 			b.report.add(figure{What: "last tenth ÷ first tenth, " + load.name, Value: last / first, Unit: "times", Goal: "≥ 0.9"})
 			s := r.committer.Stats()

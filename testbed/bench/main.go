@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,9 +33,22 @@ func main() {
 	flag.IntVar(&b.lines, "lines", 500_000, "lines of a log")
 	flag.IntVar(&b.workers, "workers", 8, "flushes at a time, as Fluent Bit's option workers")
 	flag.BoolVar(&b.trace, "trace", false, "print each request of the part commit")
+	profile := flag.String("cpuprofile", "", "write a profile of this process, where the engine runs in the parts commit, latency and writers")
 	only := flag.String("only", "", "the parts to run, separated by commas: "+strings.Join(names(), ", ")+"; empty for all")
 	flag.Parse()
-	if err := b.run(ctx, *only); err != nil {
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+	}
+	err := b.run(ctx, *only)
+	pprof.StopCPUProfile()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

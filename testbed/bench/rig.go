@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"dossier/correlate"
@@ -234,6 +235,36 @@ func (b *bench) ask(ctx context.Context, method, path string, body any) (map[str
 		err = fmt.Errorf("%s %s: HTTP %d: %v", method, path, code, answer)
 	}
 	return answer, err
+}
+
+// nodeTime returns the processor time that the nodes have used so far.
+func (b *bench) nodeTime(ctx context.Context) (time.Duration, error) {
+	answer, err := b.ask(ctx, "GET", "/_nodes/stats/process", nil)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	nodes, _ := answer["nodes"].(map[string]any)
+	for _, n := range nodes {
+		ms, _ := dig(n, "process", "cpu", "total_in_millis").(float64)
+		sum += ms
+	}
+	return time.Duration(sum) * time.Millisecond, nil
+}
+
+// since returns the processor time that the nodes have used since.
+func (b *bench) since(ctx context.Context, start time.Duration) (time.Duration, error) {
+	now, err := b.nodeTime(ctx)
+	return now - start, err
+}
+
+// ownTime returns the processor time that this process has used so far.
+func ownTime() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // drop deletes all indices that a pattern names.
