@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -29,6 +30,37 @@ __attribute__((constructor)) static void remember_process(void)
 static int forked(void)
 {
     return getpid() != loaded_in;
+}
+
+/*
+ * Go turns the signals of a wrong memory access into a panic that can be
+ * recovered, and hands on those that aren't its own. Fluent Bit installs its
+ * handlers again at each SIGHUP and SIGCONT, over Go's, and the next such
+ * panic would abort the process. So Go's are kept from the start and put back
+ * before Go is entered. They are told apart by SA_ONSTACK, which every Go
+ * runtime sets and Fluent Bit doesn't.
+ */
+static const int go_signals[] = {SIGSEGV, SIGFPE};
+static struct sigaction go_actions[sizeof(go_signals) / sizeof(go_signals[0])];
+
+static void keep_or_restore_signals(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(go_signals) / sizeof(go_signals[0]); i++) {
+        struct sigaction now;
+
+        if (sigaction(go_signals[i], NULL, &now) != 0) {
+            continue;
+        }
+        if (now.sa_flags & SA_ONSTACK) {
+            if (!(go_actions[i].sa_flags & SA_ONSTACK)) {
+                go_actions[i] = now;
+            }
+        } else if (go_actions[i].sa_flags & SA_ONSTACK) {
+            sigaction(go_signals[i], &go_actions[i], NULL);
+        }
+    }
 }
 
 /* Fluent Bit names the worker threads of an output "flb-out-<name>.<n>-w<n>";
@@ -109,6 +141,8 @@ int FLBPluginInit(void *plugin)
                    "set Daemon off (no -d) and let systemd or another supervisor run it in the background");
         return 0;
     }
+    /* Go runs since it registered, and all plugins are loaded. */
+    keep_or_restore_signals();
     return dossierInit(plugin);
 }
 
@@ -117,6 +151,7 @@ int FLBPluginFlushCtx(void *context, const void *data, size_t size, char *tag)
     if (forked()) {
         return HOST_RETRY;
     }
+    keep_or_restore_signals();
     return dossierFlush(context, (void *) data, size, tag, on_worker());
 }
 
@@ -127,6 +162,7 @@ int FLBPluginExitCtx(void *context)
     if (context == NULL || forked()) {
         return HOST_OK;
     }
+    keep_or_restore_signals();
     return dossierExit(context);
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -501,6 +502,53 @@ func TestUnparsedDeadLetters(t *testing.T) {
 		docs := e2e.Documents(t, node, p["index_prefix"]+"-attackers")
 		if n := docs["203.0.113.9"]["event_count"]; fmt.Sprint(n) != "3" {
 			t.Errorf("%s: %v events", setting, n)
+		}
+	}
+}
+
+// TestPanicInOneRecord: a defect that one record brings out costs its chunk
+// an attempt, three times over a dead letter, and nobody else anything; also
+// after Fluent Bit put its own signal handlers over Go's.
+func TestPanicInOneRecord(t *testing.T) {
+	node := esnode.Shared(t)
+	plugin := filepath.Join(t.TempDir(), "out_dossier.so")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-trimpath", "-tags", "netgo,osusergo,faults", "-o", plugin, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	p := properties(t, node.URL, nil)
+	h := e2e.StartHost(t, host.Options{Plugin: plugin, Properties: p, Workers: 2})
+	deliver(t, h, 0, "before", records(10))
+	for _, kind := range []string{"panic", "nil"} {
+		if err := h.ResetSignals(); err != nil {
+			t.Fatal(err)
+		}
+		bad := chunktest.Lines(e2e.RecordTime, "log", line(1), strings.Replace(line(2), " web-1 ", " "+kind+" ", 1), line(3))
+		for i, want := range []host.Code{host.Retry, host.Retry, host.Error} {
+			if code, err := h.Flush(limit(t, 20*time.Second), kind, bad); err != nil || code != want {
+				t.Fatalf("%s, attempt %d: %v, %v\n%s", kind, i, code, err, strings.Join(h.Log(), "\n"))
+			}
+			deliver(t, h, 0, fmt.Sprint(kind, i), records(10))
+		}
+	}
+	if err := h.Exit(limit(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	var tags []string
+	_, err := deadletter.Read(p["dead_letter_path"], func(l deadletter.Letter) error {
+		tags = append(tags, l.Tag)
+		return nil
+	})
+	if err != nil || !slices.Equal(tags, []string{"panic", "nil"}) {
+		t.Errorf("the dead letters are of %q, %v", tags, err)
+	}
+	docs := e2e.Documents(t, node, p["index_prefix"]+"-attackers")
+	if n := docs["203.0.113.9"]["event_count"]; fmt.Sprint(n) != "70" {
+		t.Errorf("%v events, want 70", n)
+	}
+	for _, l := range ours(h.Log(), "error") {
+		if !strings.Contains(l, "panic") || !strings.Contains(l, "Annotate") {
+			t.Errorf("no panic, or no stack: %s", l)
 		}
 	}
 }

@@ -115,7 +115,7 @@ func (i *Instance) newEngine(parser *dialect.Parser) (*correlate.Engine, error) 
 		Indices:       i.target.indices,
 		Decode:        func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) },
 		Parser:        parser,
-		Annotator:     i.target.renderer,
+		Annotator:     annotator(i.target.renderer),
 		BuryBroken:    i.target.buryBroken,
 		BuryUnparsed:  i.o.UnparsedDeadLetters,
 		Sensor:        i.o.SensorID,
