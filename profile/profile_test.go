@@ -77,9 +77,16 @@ func everyEvent() []*event.Event {
 		event.Evidence{Kind: event.Recipient, A: "acme.com", Outcome: event.Success})
 	add(360, "decky-01", "", "tcp_syn_fingerprint", event.Scan,
 		event.Evidence{Kind: event.Stack, A: "linux", N: 52, M: 12, Payload: []event.Field{
-			{Key: "window", Value: "29200"}, {Key: "wscale", Value: "7"}, {Key: "mss", Value: "1460"}, {Key: "options_sig", Value: "M,S,T,N,W"},
-			{Key: "has_sack", Value: "true"}, {Key: "has_timestamps", Value: "false"}, {Key: "tos", Value: "0"},
-			{Key: "ipid_class", Value: "zero"}, {Key: "isn_class", Value: "random"}}},
+			{Key: "window", Value: "29200"},
+			{Key: "wscale", Value: "7"},
+			{Key: "mss", Value: "1460"},
+			{Key: "options_sig", Value: "M,S,T,N,W"},
+			{Key: "has_sack", Value: "true"},
+			{Key: "has_timestamps", Value: "false"},
+			{Key: "tos", Value: "0"},
+			{Key: "ipid_class", Value: "zero"},
+			{Key: "isn_class", Value: "random"},
+		}},
 		event.Evidence{Kind: event.Retransmits, N: 3}).Role = event.Sniffer
 	add(420, "decky-02", "ssh", "file_captured", event.Interaction,
 		event.Evidence{Kind: event.Artifact, A: strings.Repeat("ab", 32), B: "http://198.51.100.7/x.sh", C: "file"},
@@ -211,7 +218,7 @@ func leaves(k Kind, doc map[string]any) []string {
 // at returns the value of a dotted name.
 func at(doc map[string]any, name string) any {
 	var v any = doc
-	for _, part := range strings.Split(name, ".") {
+	for part := range strings.SplitSeq(name, ".") {
 		m, _ := v.(map[string]any)
 		v = m[part]
 	}

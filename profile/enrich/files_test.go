@@ -166,9 +166,7 @@ func TestChangedFileIsOpenedAgain(t *testing.T) {
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for range 2 {
-		readers.Add(1)
-		go func() {
-			defer readers.Done()
+		readers.Go(func() {
 			for i := 0; ; i++ {
 				select {
 				case <-stop:
@@ -178,7 +176,7 @@ func TestChangedFileIsOpenedAgain(t *testing.T) {
 				f.Place(netip.AddrFrom4([4]byte{185, 220, 101, byte(i)}))
 				runtime.Gosched()
 			}
-		}()
+		})
 	}
 	for _, code := range []string{"FR", "NL", "IT"} {
 		put(code)
