@@ -462,6 +462,13 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%+v:\n got %s\nwant %s", tt.o, got, tt.want)
 		}
 	}
+	auth := `<134>1 ` + stamp + ` own-1 redis - command [relay@55555 src_ip="1.1.1.1" cmd="AUTH" args="['x'\]"]`
+	for secrets, want := range map[Secrets]string{Plain: "AUTH x", SHA256: "AUTH ***", Hidden: "AUTH ***"} {
+		want = `1.1.1.1 own-1/redis command interaction exfil handshake | command "` + want + `"`
+		if got := read(t, newParser(t, Options{Secrets: secrets}), logRecord(auth)); got != want {
+			t.Errorf("store_secrets %s:\n got %s\nwant %s", secrets, got, want)
+		}
+	}
 	for _, secrets := range []Secrets{Plain, SHA256, Hidden} {
 		var a event.Arena
 		var ev event.Event

@@ -66,7 +66,7 @@ func (x *scratch) decnetLogin(encoded string, class class) {
 func (x *scratch) commandText(service string) string {
 	if service == "redis" {
 		if verb, _ := x.lookup("cmd"); verb != "" {
-			return x.redisLine(verb, x.get("args"))
+			return x.redisLine(verb, x.arguments(verb, x.get("args")))
 		}
 	}
 	for _, key := range [...]string{"command", "query", "input", "line", "sql", "cmd"} {

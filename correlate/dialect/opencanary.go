@@ -225,17 +225,17 @@ func (x *scratch) canaryRedis() {
 		x.login(credential{principal: user, kind: plaintext, secret: secret, outcome: event.Failure})
 	}
 	if x.get("logdata.ERROR") == "" {
-		x.secretCommand(verb, args)
+		x.command(x.join(verb, x.arguments(verb, args)))
 	}
 }
 
-// secretCommand adds a command of which the arguments are a secret if the verb
-// is AUTH: they are shown as far as secrets are.
-func (x *scratch) secretCommand(verb, args string) {
+// arguments returns a command's arguments. AUTH's are a secret: they are shown
+// as far as secrets are.
+func (x *scratch) arguments(verb, args string) string {
 	if x.secrets != Plain && strings.EqualFold(verb, "auth") {
-		args = "***"
+		return "***"
 	}
-	x.command(x.join(verb, args))
+	return args
 }
 
 func (x *scratch) canaryMongo(action string) {
