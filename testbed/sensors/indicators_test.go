@@ -1,0 +1,195 @@
+package sensors
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dossier/plugin/chunk/chunktest"
+	"dossier/profile"
+	"dossier/testbed/e2e"
+	"dossier/testbed/esnode"
+	"dossier/testbed/host"
+)
+
+type object = map[string]any
+
+// TestElasticSecurityFindsAttackers asks for the attackers as Elastic Security
+// does, with its default index pattern: the prebuilt rule "Threat Intel IP
+// Address Indicator Match" (elastic/detection-rules) with the two searches an
+// indicator match rule makes of it, the Indicators page, the enrichment of an
+// alert and the overview's list of sources (elastic/kibana, security_solution).
+func TestElasticSecurityFindsAttackers(t *testing.T) {
+	node := esnode.Shared(t)
+	prefix := e2e.Prefix(t)
+	now := time.Now().UTC()
+	const v4, v6, quiet, old = "203.0.113.77", "2001:db8:77::1", "203.0.113.78", "203.0.113.79"
+	var b chunktest.Builder
+	for addr, age := range map[string]time.Duration{v4: time.Hour, v6: 2 * time.Hour, quiet: 20 * 24 * time.Hour, old: 40 * 24 * time.Hour} {
+		for i := range 3 {
+			at := now.Add(-age - time.Duration(i)*time.Second).Format("2006-01-02T15:04:05.000000+00:00")
+			b.Event(now, chunktest.Map{"log", fmt.Sprintf(`<134>1 %s decky-0%d ssh - connect [relay@55555 src_ip="%s"]`, at, i+1, addr)})
+		}
+	}
+	h := e2e.StartHost(t, host.Options{Workers: 1, Properties: e2e.Properties(t, node.URL, prefix, nil)})
+	e2e.Deliver(t, h, []e2e.Chunk{{Tag: "decnet", Data: b.Bytes()}}, 1)
+	if err := h.Exit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	node.Must(t, "POST", "/"+prefix+"-attackers/_refresh", nil)
+
+	// What the node's other users have is under the same alias.
+	ours := object{"prefix": object{"_index": prefix}}
+	in := func(filters ...any) object {
+		return object{"bool": object{"filter": append([]any{ours}, filters...)}}
+	}
+	since := func(when string) object { return object{"range": object{"@timestamp": object{"gte": when}}} }
+	match := func(field, value string) object { return object{"match": object{field: value}} }
+	phrase := func(field, value string) object { return object{"match_phrase": object{field: value}} }
+	exists := func(field string) object { return object{"exists": object{"field": field}} }
+	either := func(queries ...any) object {
+		return object{"bool": object{"should": queries, "minimum_should_match": 1}}
+	}
+	search := func(t *testing.T, pattern string, body object) (hits []object, answer object) {
+		t.Helper()
+		answer = node.Must(t, "POST", "/"+pattern+"/_search?ignore_unavailable=true&allow_no_indices=true", body)
+		for _, hit := range at(answer, "hits.hits").([]any) {
+			hits = append(hits, hit.(object))
+		}
+		return hits, answer
+	}
+	addresses := func(hits []object) []string {
+		var list []string
+		for _, hit := range hits {
+			list = append(list, fmt.Sprint(hit["fields"].(object)["threat.indicator.ip"]))
+		}
+		slices.Sort(list)
+		return list
+	}
+	recent := []string{"[" + v4 + "]", "[" + quiet + "]", "[" + v6 + "]"}
+	slices.Sort(recent)
+	const feeds, threatFeeds = "logs-ti_*", "filebeat-*,logs-ti_*"
+
+	t.Run("indicator match rule", func(t *testing.T) {
+		list, _ := search(t, threatFeeds, object{
+			"size": 1000, "track_total_hits": false, "_source": false, "sort": []any{"_doc"},
+			"fields": []any{"threat.indicator.*"},
+			"query": in(since("now-30d/d"), either(match("event.module", "threatintel"), object{"query_string": object{"fields": []any{"event.module"}, "query": "ti_*"}}),
+				exists("threat.indicator.ip"), object{"bool": object{"must_not": match("labels.is_ioc_transform_source", "true")}},
+				phrase("event.category", "threat"), phrase("event.kind", "enrichment"), phrase("event.type", "indicator")),
+		})
+		if got := addresses(list); !slices.Equal(got, recent) {
+			t.Fatalf("the rule knows %v, want %v", got, recent)
+		}
+		var values []any
+		for _, hit := range list {
+			indicator := hit["fields"].(object)["threat.indicator.ip"].([]any)
+			if len(indicator) != 1 {
+				t.Errorf("the rule passes over an indicator with %d addresses: %v", len(indicator), indicator)
+			}
+			values = append(values, indicator[0])
+		}
+
+		events := prefix + "-events"
+		node.Must(t, "PUT", "/"+events, object{"mappings": object{"properties": object{
+			"@timestamp": object{"type": "date"}, "source": object{"properties": object{"ip": object{"type": "ip"}}},
+			"destination": object{"properties": object{"ip": object{"type": "ip"}}},
+		}}})
+		for id, sides := range map[string][2]string{
+			"from an attacker": {v4, "192.0.2.1"}, "to an attacker": {"192.0.2.1", v6}, "from a stranger": {"198.51.100.1", "192.0.2.1"},
+			"from an old attacker": {old, "192.0.2.1"},
+		} {
+			node.Must(t, "PUT", "/"+events+"/_doc/"+strings.ReplaceAll(id, " ", "-")+"?refresh=true", object{
+				"@timestamp": now.Add(-time.Minute), "source": object{"ip": sides[0]}, "destination": object{"ip": sides[1]},
+			})
+		}
+		events += "," + prefix + "-attackers"
+		observed := object{"bool": object{"filter": []any{
+			object{"range": object{"@timestamp": object{"gte": "now-65m"}}}, either(exists("source.ip"), exists("destination.ip")),
+			either(object{"terms": object{"source.ip": values, "_name": "source"}}, object{"terms": object{"destination.ip": values, "_name": "destination"}}),
+		}}}
+		hits, _ := search(t, events, object{"query": observed})
+		found := map[string]string{}
+		for _, hit := range hits {
+			found[hit["_id"].(string)] = fmt.Sprint(hit["matched_queries"])
+		}
+		if want := map[string]string{"from-an-attacker": "[source]", "to-an-attacker": "[destination]"}; !maps.Equal(found, want) {
+			t.Errorf("the rule fires for %v, want %v", found, want)
+		}
+		// The rule's own events are logs-*, which the alias is in.
+		self, _ := search(t, profile.Alias, object{"query": in(either(exists("source.ip"), exists("destination.ip")))})
+		if len(self) > 0 {
+			t.Errorf("%d indicators would match themselves", len(self))
+		}
+	})
+
+	t.Run("Indicators page", func(t *testing.T) {
+		base := in(match("event.type", "indicator"), match("event.category", "threat"), since("now-30d/d"))
+		rows, _ := search(t, feeds, object{
+			"size": 25, "from": 0, "fields": []any{object{"field": "*", "include_unmapped": true}}, "query": base,
+			"sort": []any{object{"@timestamp": "desc"}}, "docvalue_fields": []any{"threat.indicator.type", "threat.indicator.ip"},
+		})
+		if got := addresses(rows); !slices.Equal(got, recent) {
+			t.Errorf("the table shows %v, want %v", got, recent)
+		}
+		for _, row := range rows {
+			fields := row["fields"].(object)
+			// The page works the name out of these two, and shows the others.
+			want := "ipv4-addr"
+			if strings.Contains(fmt.Sprint(fields["threat.indicator.ip"]), ":") {
+				want = "ipv6-addr"
+			}
+			if got := fmt.Sprint(fields["threat.indicator.type"]); got != "["+want+"]" {
+				t.Errorf("%v is of type %s", fields["threat.indicator.ip"], got)
+			}
+			for _, name := range []string{"threat.indicator.name", "threat.indicator.first_seen", "threat.indicator.last_seen", "threat.indicator.confidence", "threat.indicator.marking.tlp", "threat.feed.name"} {
+				if fields[name] == nil {
+					t.Errorf("%v has no %s", fields["threat.indicator.ip"], name)
+				}
+			}
+		}
+		_, answer := search(t, feeds, object{"size": 0, "query": base, "aggs": object{"bars": object{
+			"terms": object{"field": "threat.feed.name"},
+			"aggs":  object{"events": object{"date_histogram": object{"field": "@timestamp", "fixed_interval": "1d", "min_doc_count": 0}}},
+		}}})
+		if got := at(answer, "aggregations.bars.buckets").([]any); len(got) != 1 || got[0].(object)["key"] != "Dossier" || got[0].(object)["doc_count"] != 3.0 {
+			t.Errorf("the chart has %v", got)
+		}
+	})
+
+	t.Run("enrichment of an alert", func(t *testing.T) {
+		hits, _ := search(t, feeds, object{
+			"_source": false, "stored_fields": []any{"*"}, "fields": []any{object{"field": "*", "include_unmapped": true}},
+			"query": object{"bool": object{
+				"should":               []any{object{"match": object{"threat.indicator.ip": object{"query": v6, "_name": "source.ip"}}}},
+				"minimum_should_match": 1,
+				"filter":               []any{ours, object{"term": object{"event.type": "indicator"}}, since("now-30d")},
+			}},
+		})
+		if len(hits) != 1 || fmt.Sprint(hits[0]["matched_queries"]) != "[source.ip]" || hits[0]["_id"] != v6 {
+			t.Errorf("got %v", hits)
+		}
+	})
+
+	t.Run("overview", func(t *testing.T) {
+		_, answer := search(t, feeds, object{"size": 0, "track_total_hits": true, "query": in(since("now-30d")), "aggs": object{"dataset": object{
+			"terms": object{"field": "event.dataset"},
+			"aggs":  object{"name": object{"terms": object{"field": "threat.feed.name"}}},
+		}}})
+		source := at(answer, "aggregations.dataset.buckets").([]any)
+		if len(source) != 1 || source[0].(object)["key"] != "ti_dossier.attackers" || source[0].(object)["doc_count"] != 3.0 {
+			t.Errorf("the overview lists %v", source)
+		}
+	})
+
+	// What the rules watch must not stand beside what they watch for.
+	for name := range node.Must(t, http.MethodGet, "/logs-*/_alias", nil) {
+		if strings.HasPrefix(name, prefix) && name != prefix+"-attackers" && !strings.HasPrefix(name, prefix+"-attackers-") {
+			t.Errorf("%s is among logs-*", name)
+		}
+	}
+}
