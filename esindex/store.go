@@ -251,7 +251,17 @@ func (s *Store) bulk(ctx context.Context, sc *scratch, ops []commit.Op, at []int
 		}
 		return s.unreadable(ctx, op, res, err)
 	}
+	s.grow(int64(len(sc.body)))
 	return nil
+}
+
+// grow gives requests more room again after one that had filled most of it:
+// what refused a large one may have changed.
+func (s *Store) grow(size int64) {
+	most := int64(s.c.o.MaxBulkBytes)
+	if room := s.room.Load(); room < most && size > room/2 {
+		s.room.CompareAndSwap(room, min(most, room+room/4))
+	}
 }
 
 // leastRoom is the smallest size of requests that is learnt from a refusal:
