@@ -131,7 +131,7 @@ func (h *hosted) flush(tag string, data []byte, onWorker bool) C.int {
 		code := instance.Retry
 		defer func() {
 			if p := recover(); p != nil {
-				h.log.Error("panic", slog.String("reason", "flush"), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+				h.log.Error("panic: this is a defect of Dossier, please report it", slog.String(logging.ReasonKey, "flush"), slog.String("panic", fmt.Sprint(p)), slog.String(logging.StackKey, string(debug.Stack())))
 			}
 			ended <- code
 		}()

@@ -25,6 +25,7 @@ import (
 	"github.com/fluent/fluent-bit-go/output"
 
 	"dossier/plugin/instance"
+	"dossier/plugin/logging"
 	"dossier/plugin/options"
 )
 
@@ -38,7 +39,7 @@ func main() {}
 func guard(during string, recovered func()) {
 	if p := recover(); p != nil {
 		fluentBit.start(nil)
-		fluentBit.log.Error("panic", slog.String("reason", during), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+		fluentBit.log.Error("panic: this is a defect of Dossier, please report it", slog.String(logging.ReasonKey, during), slog.String("panic", fmt.Sprint(p)), slog.String(logging.StackKey, string(debug.Stack())))
 		fluentBit.emit()
 		recovered()
 	}

@@ -7,6 +7,7 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
+	"dossier/plugin/logging"
 	"dossier/profile"
 )
 
@@ -45,7 +46,7 @@ func (t *target) writeHeartbeats(ctx context.Context, ops []commit.Op) {
 		return
 	}
 	if err != nil {
-		t.log.Warn("the heartbeat could not be written", "reason", reason(err), "err", err)
+		t.log.Warn("the heartbeat could not be written", logging.ReasonKey, reason(err), "err", err)
 		return
 	}
 	for _, w := range written {

@@ -221,7 +221,7 @@ func (i *Instance) panicked(tag string, data []byte, p any) Code {
 	i.panics++
 	i.mu.Unlock()
 	i.log.Error("panic: this is a defect of Dossier, please report it", logging.ReasonKey, "flush", "chunk", id, "attempt", n,
-		"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		"panic", fmt.Sprint(p), logging.StackKey, string(debug.Stack()))
 	if n < maxPanics {
 		return Retry
 	}

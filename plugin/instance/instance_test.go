@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -327,6 +332,65 @@ func TestHistogram(t *testing.T) {
 	got := h.read("x", "y")
 	if got.Count != 7 || got.Sum != 23.5 || got.Buckets[1] != 2 || got.Buckets[2] != 4 || got.Buckets[5] != 5 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestEveryLogLineIsExplained reads what the sources log.
+func TestEveryLogLineIsExplained(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/log.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained := func(text string) {
+		if !strings.Contains(string(doc), "| `"+text+"` |") {
+			t.Errorf("docs/log.md has no %q", text)
+		}
+	}
+	n := 0
+	for _, dir := range []string{".", ".."} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(node ast.Node) bool {
+				call, ok := node.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				fun, ok := call.Fun.(*ast.SelectorExpr)
+				if !ok || !slices.Contains([]string{"Info", "Warn", "Error", "LogAttrs"}, fun.Sel.Name) {
+					return true
+				}
+				for _, a := range call.Args {
+					if lit, ok := a.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+						text, err := strconv.Unquote(lit.Value)
+						if err != nil {
+							t.Fatal(err)
+						}
+						explained(text)
+						n++
+						break
+					}
+				}
+				return true
+			})
+		}
+	}
+	if n < 15 {
+		t.Errorf("only %d lines were found", n)
+	}
+	for _, kind := range []commit.IncidentKind{
+		commit.Unreachable, commit.Unreadable, commit.Buried, commit.NotBuried, commit.Full, commit.AtRisk, commit.EffectLost,
+	} {
+		explained(incidents[kind].text)
 	}
 }
 

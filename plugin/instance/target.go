@@ -407,32 +407,32 @@ func (t *target) buryBroken(ctx context.Context, b correlate.Broken) error {
 	return t.letters.BuryBroken(ctx, deadletter.Broken{Chunk: b.Chunk, Tag: b.Tag, Offset: b.Offset, Data: b.Data, Reason: b.Reason})
 }
 
+// saying is how an incident is logged.
+type saying struct {
+	level slog.Level
+	text  string
+}
+
+var incidents = map[commit.IncidentKind]saying{
+	commit.Unreachable: {slog.LevelWarn, "Elasticsearch did not take it for now"},
+	commit.Unreadable:  {slog.LevelError, "a stored state can't be read; its document is left alone and its chunks wait in Fluent Bit"},
+	commit.Buried:      {slog.LevelWarn, "Elasticsearch will never take this; it went to the dead letters"},
+	commit.NotBuried:   {slog.LevelError, "the dead letters can't be written; the chunk waits in Fluent Bit"},
+	commit.Full:        {slog.LevelWarn, "a document holds as many unsettled chunks as it may; further ones wait in Fluent Bit"},
+	commit.AtRisk:      {slog.LevelError, "a chunk's id aged out before its marker was written; a redelivery now would count twice"},
+	commit.EffectLost:  {slog.LevelWarn, "Elasticsearch will never take this transition; it is missing"},
+}
+
 // report says what the committer met. It must not wait.
 func (t *target) report(in commit.Incident) {
-	level := slog.LevelWarn
-	var text string
-	switch in.Kind {
-	case commit.Unreachable:
-		text = "Elasticsearch did not take it for now"
-	case commit.Unreadable:
-		level, text = slog.LevelError, "a stored state can't be read; its document is left alone and its chunks wait in Fluent Bit"
-	case commit.Buried:
-		text = "Elasticsearch will never take this; it went to the dead letters"
-	case commit.NotBuried:
-		level, text = slog.LevelError, "the dead letters can't be written; the chunk waits in Fluent Bit"
-	case commit.Full:
-		text = "a document holds as many unsettled chunks as it may; further ones wait in Fluent Bit"
-	case commit.AtRisk:
-		level, text = slog.LevelError, "a chunk's id aged out before its marker was written; a redelivery now would count twice"
-	case commit.EffectLost:
-		text = "Elasticsearch will never take this transition; it is missing"
-	default:
-		text = string(in.Kind)
+	said, known := incidents[in.Kind]
+	if !known {
+		said = saying{slog.LevelWarn, string(in.Kind)}
 	}
 	if in.Err != nil {
 		t.erred(in.Err.Error())
 	} else {
-		t.erred(text + ": " + in.Reason)
+		t.erred(said.text + ": " + in.Reason)
 	}
 	attrs := []slog.Attr{slog.String(logging.ReasonKey, incidentClass(in))}
 	if in.Key.Index != "" {
@@ -443,7 +443,7 @@ func (t *target) report(in commit.Incident) {
 	} else if in.Reason != "" {
 		attrs = append(attrs, slog.String("detail", in.Reason))
 	}
-	t.log.LogAttrs(context.Background(), level, text, attrs...)
+	t.log.LogAttrs(context.Background(), said.level, said.text, attrs...)
 }
 
 // incidentClass is a word for an incident from a bounded set.

@@ -15,8 +15,9 @@ import (
 const (
 	// maxLine bounds a line in bytes; Fluent Bit cuts at 4,088.
 	maxLine = 3500
-	// maxValue bounds one value in a line.
+	// maxValue bounds one value in a line, maxStack the one of StackKey.
 	maxValue = 600
+	maxStack = 2400
 	// Interval is how often the same complaint is made at most.
 	Interval = time.Minute
 	// maxReasons bounds the complaints told apart.
@@ -26,6 +27,9 @@ const (
 // ReasonKey is the attribute by which lines of the same message are told
 // apart when repeats are held back. Its values must come from a bounded set.
 const ReasonKey = "reason"
+
+// StackKey is the attribute for the stack of a panic.
+const StackKey = "stack"
 
 // Handler is a slog.Handler that writes one line a record: the message, then
 // key=value pairs. Values are escaped and capped. Warnings, errors and
@@ -43,8 +47,9 @@ type output struct {
 	prefix string
 	most   Level
 
-	mu   sync.Mutex
-	seen map[string]*complaint
+	mu    sync.Mutex
+	seen  map[string]*complaint
+	swept time.Time
 }
 
 type complaint struct {
@@ -74,7 +79,7 @@ func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 	reason := ""
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == ReasonKey {
-			reason = a.Value.Resolve().String()
+			reason = capped(a.Value.Resolve().String(), maxValue)
 		}
 		add(&b, h.group, a)
 		return true
@@ -119,7 +124,8 @@ func (o *output) allow(key string, now time.Time) (held int, ok bool) {
 	c := o.seen[key]
 	switch {
 	case c == nil:
-		if len(o.seen) >= maxReasons {
+		if len(o.seen) >= maxReasons && now.Sub(o.swept) >= Interval/4 {
+			o.swept = now
 			for k, old := range o.seen {
 				if now.Sub(old.since) >= Interval {
 					delete(o.seen, k)
@@ -177,7 +183,11 @@ func add(b *strings.Builder, group string, a slog.Attr) {
 	if v.Kind() == slog.KindDuration {
 		s = v.Duration().Round(time.Millisecond).String()
 	}
-	s = capped(s, maxValue)
+	most := maxValue
+	if a.Key == StackKey {
+		most = maxStack
+	}
+	s = capped(s, most)
 	if s == "" || strings.ContainsFunc(s, func(r rune) bool {
 		return r == '"' || r == '=' || r == ' ' || r == utf8.RuneError || !unicode.IsPrint(r)
 	}) {
@@ -186,8 +196,9 @@ func add(b *strings.Builder, group string, a slog.Attr) {
 	b.WriteString(s)
 }
 
-// clean escapes what would break a line or a terminal.
+// clean escapes what would break a line or a terminal, and cuts.
 func clean(s string) string {
+	s = capped(s, maxLine)
 	if !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
 		return s
 	}
