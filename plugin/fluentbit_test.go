@@ -371,7 +371,7 @@ func TestShippedConfigurations(t *testing.T) {
 					" dossier\n":                      " " + prefix + "\n",
 					"2020":                            strings.TrimPrefix(deadPort(t), "http://127.0.0.1:"),
 				}),
-				Env: []string{"DOSSIER_API_KEY=id:key"},
+				Env: []string{"DOSSIER_ES_API_KEY=id:key"},
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -58,7 +58,7 @@ func TestThroughFluentBit(t *testing.T) {
 
 // harmless says whether a warning is about the test, not the configuration.
 func harmless(line string) bool {
-	return strings.Contains(line, "service will shutdown") || strings.Contains(line, "${DOSSIER_CA_FILE}") ||
+	return strings.Contains(line, "service will shutdown") || strings.Contains(line, "${DOSSIER_ES_CA_FILE}") ||
 		strings.Contains(line, "${DECOY_NETS}") || strings.Contains(line, "given back to Fluent Bit")
 }
 
@@ -93,7 +93,7 @@ func start(ctx context.Context, t *testing.T, s sensor, node *esnode.Node, prefi
 	}
 	env := []string{
 		"SENSOR_LOG=" + filepath.Join(dir, "sensor.log"), "STORAGE=" + filepath.Join(dir, "storage"),
-		"DOSSIER_ES_HOSTS=" + node.URL, "DOSSIER_API_KEY=id:key",
+		"DOSSIER_ES_HOSTS=" + node.URL, "DOSSIER_ES_API_KEY=id:key",
 	}
 	for k, v := range s.env {
 		env = append(env, k+"="+v)

@@ -57,37 +57,43 @@ func TestConfigurationsAreSafe(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			c := readConfig(t, file)
-			for key, want := range map[string]string{
-				"flush": "5", "grace": "15", "scheduler.cap": "30", "hot_reload": "off", "coro_stack_size": "98304",
-				"daemon": "off", "http_listen": "127.0.0.1",
-			} {
-				if got := c.Service[key]; got != want {
-					t.Errorf("service: %s is %q, want %q", key, got, want)
-				}
-			}
-			if c.Service["storage.path"] == "" {
-				t.Error("service: no storage.path")
-			}
-			for _, in := range c.Pipeline.Inputs {
-				if in["storage.type"] != "filesystem" {
-					t.Errorf("input %s: storage.type is %q", in["name"], in["storage.type"])
-				}
-				if in["name"] == "tail" && (in["db"] == "" || in["skip_long_lines"] != "on") {
-					t.Errorf("input tail: db %q, skip_long_lines %q", in["db"], in["skip_long_lines"])
-				}
-				if l, network := in["listen"]; network && l != "127.0.0.1" {
-					t.Errorf("input %s listens on %s: it has no authentication", in["name"], l)
-				}
-			}
-			for _, out := range c.Pipeline.Outputs {
-				if out["workers"] != "2" || out["retry_limit"] != "no_limits" {
-					t.Errorf("output: workers %q, retry_limit %q", out["workers"], out["retry_limit"])
-				}
-			}
+			safe(t, c)
 			if _, err := os.Stat(strings.TrimSuffix(file, ".yaml") + ".conf"); err == nil {
 				sameInClassic(t, c, strings.TrimSuffix(file, ".yaml")+".conf")
 			}
 		})
+	}
+}
+
+// safe checks the settings that every configuration must have.
+func safe(t *testing.T, c config) {
+	t.Helper()
+	for key, want := range map[string]string{
+		"flush": "5", "grace": "15", "scheduler.cap": "30", "hot_reload": "off", "coro_stack_size": "98304",
+		"daemon": "off", "http_listen": "127.0.0.1",
+	} {
+		if got := c.Service[key]; got != want {
+			t.Errorf("service: %s is %q, want %q", key, got, want)
+		}
+	}
+	if c.Service["storage.path"] == "" {
+		t.Error("service: no storage.path")
+	}
+	for _, in := range c.Pipeline.Inputs {
+		if in["storage.type"] != "filesystem" {
+			t.Errorf("input %s: storage.type is %q", in["name"], in["storage.type"])
+		}
+		if in["name"] == "tail" && (in["db"] == "" || in["skip_long_lines"] != "on") {
+			t.Errorf("input tail: db %q, skip_long_lines %q", in["db"], in["skip_long_lines"])
+		}
+		if l, network := in["listen"]; network && l != "127.0.0.1" {
+			t.Errorf("input %s listens on %s: it has no authentication", in["name"], l)
+		}
+	}
+	for _, out := range c.Pipeline.Outputs {
+		if out["workers"] != "2" || out["retry_limit"] != "no_limits" {
+			t.Errorf("output: workers %q, retry_limit %q", out["workers"], out["retry_limit"])
+		}
 	}
 }
 

@@ -1,0 +1,105 @@
+package sensors
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dossier/testbed/e2e"
+	"dossier/testbed/esnode"
+	"dossier/testbed/flb"
+	"dossier/testbed/host"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// TestCompose runs what conf/compose.yaml has in it without its containers,
+// against a node with security: the script of the accounts, the set-up, and
+// Fluent Bit's configuration as the user that the script makes.
+func TestCompose(t *testing.T) {
+	var c struct {
+		Services map[string]struct{ Command []string }
+		Configs  map[string]struct{ Content string }
+	}
+	if err := yaml.Unmarshal([]byte(file(t, conf("compose.yaml"))), &c); err != nil {
+		t.Fatal(err)
+	}
+	script, content := c.Services["accounts"].Command, c.Configs["fluent-bit"].Content
+	if len(script) != 1 || content == "" {
+		t.Fatalf("accounts has %q, Fluent Bit %q", script, content)
+	}
+	// In a compose file a dollar sign is written twice.
+	content = strings.ReplaceAll(content, "$$", "$")
+	dir := t.TempDir()
+	config := filepath.Join(dir, "fluent-bit.yaml")
+	if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	safe(t, readConfig(t, config))
+	flb.Require(t)
+	for _, program := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("SKIP: no %s to run the script of the accounts with", program)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	node := esnode.Require(t, esnode.Options{Name: "compose", Password: "elastic-secret"})
+	run := func(env []string, name string, args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Env = append(os.Environ(), env...)
+		cmd.Dir = conf("..")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+	}
+	run([]string{"ELASTICSEARCH=" + node.URL, "ELASTIC_PASSWORD=elastic-secret", "KIBANA_PASSWORD=kibana-secret", "DOSSIER_PASSWORD=dossier-secret"},
+		"bash", "-euc", strings.ReplaceAll(script[0], "$$", "$"))
+	run([]string{"DOSSIER_ES_HOSTS=" + node.URL, "DOSSIER_ES_USER=elastic", "DOSSIER_ES_PASSWORD=elastic-secret"},
+		"go", "run", "./cmd/dossier", "setup")
+
+	s := all[1] // Cowrie
+	content = strings.NewReplacer(
+		"/usr/lib/dossier/out_dossier.so", host.BuildPlugin(t), "/var/lib/dossier/dead-letters", filepath.Join(dir, "dead-letters"), "2020", freePort(t),
+	).Replace(content)
+	if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "storage"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	log := strings.Join(e2e.Lines(t, e2e.Data(filepath.Split(s.data[0]))), "\n") + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "cowrie.json"), []byte(log), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := flb.Start(ctx, flb.Options{Config: config, Env: []string{
+		"SENSOR_LOG=" + filepath.Join(dir, "*.json"), "STORAGE=" + filepath.Join(dir, "storage"), "DOSSIER_ES_HOSTS=" + node.URL, "DOSSIER_PASSWORD=dossier-secret",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		f.Kill()
+		if t.Failed() {
+			t.Log(strings.Join(f.Log(), "\n"))
+		}
+	})
+	docs := await(ctx, t, node, "dossier", s, f)
+	if err := f.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	s.check(t, docs)
+	for _, line := range f.Log() {
+		if strings.Contains(line, "[error]") || strings.Contains(line, "[ warn]") && !harmless(line) {
+			t.Errorf("it complains: %s", line)
+		}
+	}
+	if len(e2e.Documents(t, node, "dossier-activity-*")) == 0 || len(e2e.Documents(t, node, "dossier-sensors")) == 0 {
+		t.Error("no activity, or no heartbeat")
+	}
+}
