@@ -1,8 +1,10 @@
 package esindex
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -122,9 +124,14 @@ func (s *Store) read(ctx context.Context, sc *scratch, keys []commit.Key, out []
 	return nil
 }
 
+// atOnce is how many _bulk requests of one Write are under way at a time.
+// Elasticsearch indexes into a shard in one thread; the second request is for
+// another shard, or on its way meanwhile.
+const atOnce = 2
+
 // Write carries out the operations. It cuts them into requests of bounded
-// size, in order. When one fails as a whole after others were answered, its
-// operations and those after it are Unknown.
+// size. When one fails as a whole, its operations and those not yet sent are
+// Unknown; where none was answered that is an error.
 func (s *Store) Write(ctx context.Context, ops []commit.Op) ([]commit.Written, error) {
 	out := make([]commit.Written, len(ops))
 	sc := scratches.Get().(*scratch)
@@ -132,28 +139,93 @@ func (s *Store) Write(ctx context.Context, ops []commit.Op) ([]commit.Written, e
 	if err := s.admit(ctx, sc, ops, out); err != nil {
 		return nil, err
 	}
-	answered := len(sc.at) < len(ops)
-	for pending := sc.at; len(pending) > 0; {
-		batch := s.cut(ops, pending)
-		pending = pending[len(batch):]
-		err := s.bulk(ctx, sc, ops, batch, out)
-		if err == nil {
-			answered = true
-			continue
+	b := batches{s: s, ctx: ctx, ops: ops, out: out, pending: sc.at, answered: len(sc.at) < len(ops)}
+	var group sync.WaitGroup
+	for range min(atOnce, b.least()) - 1 {
+		group.Go(func() {
+			sc := scratches.Get().(*scratch)
+			defer sc.release()
+			b.send(sc)
+		})
+	}
+	b.send(sc)
+	group.Wait()
+	if b.failed != nil {
+		if !b.answered {
+			return nil, b.failed
 		}
-		if !answered {
-			return nil, err
-		}
-		reason := err.Error()
-		for _, i := range slices.Concat(batch, pending) {
-			if out[i].Status == commit.Unknown && out[i].Reason == "" {
-				out[i].Reason = reason
-			}
-		}
-		break
+		b.unknown(b.pending)
 	}
 	s.guard.watch(ops, out)
 	return out, nil
+}
+
+// batches is the requests of one Write.
+type batches struct {
+	s   *Store
+	ctx context.Context
+	ops []commit.Op
+	out []commit.Written
+
+	mu       sync.Mutex
+	pending  []int32 // not yet sent
+	answered bool    // something is
+	failed   error   // the first failure
+}
+
+// least is how many requests it will be, at least.
+func (b *batches) least() int {
+	if n := len(b.s.cut(b.ops, b.pending)); n < len(b.pending) {
+		return len(b.pending)/n + 1
+	}
+	return 1
+}
+
+// send sends requests until all are sent or one has failed.
+func (b *batches) send(sc *scratch) {
+	for batch := b.next(); len(batch) > 0; batch = b.next() {
+		err := b.sendOne(sc, batch)
+		b.mu.Lock()
+		if err == nil {
+			b.answered = true
+		} else {
+			b.failed = cmp.Or(b.failed, err)
+			b.unknown(batch)
+		}
+		b.mu.Unlock()
+	}
+}
+
+func (b *batches) next() []int32 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failed != nil {
+		return nil
+	}
+	batch := b.s.cut(b.ops, b.pending)
+	b.pending = b.pending[len(batch):]
+	return batch
+}
+
+// sendOne makes an error of a panic, which would else end the process: nobody
+// else looks after this goroutine.
+func (b *batches) sendOne(sc *scratch, batch []int32) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("esindex: panic in a write: %v", p)
+		}
+	}()
+	return b.s.bulk(b.ctx, sc, b.ops, batch, b.out)
+}
+
+// unknown says why operations have no answer.
+func (b *batches) unknown(at []int32) {
+	reason := b.failed.Error()
+	for _, i := range at {
+		if b.out[i].Status == commit.Unknown && b.out[i].Reason == "" {
+			b.out[i].Reason = reason
+		}
+	}
 }
 
 // admit leaves in sc.at what may be sent, and answers the rest. An error says
