@@ -32,7 +32,7 @@ const (
 	// setupTimeout bounds one try to install the templates.
 	setupTimeout = 30 * time.Second
 	// minPause and maxPause bound the pause between tries.
-	minPause, maxPause = time.Second, 30 * time.Second
+	minPause, maxPause = time.Second, 5 * time.Second
 	// workingMemory is what Go's memory may grow to beyond the caches.
 	workingMemory = 150 << 20
 )

@@ -16,7 +16,7 @@ import (
 // garbage. Nothing is lost or doubled, and nothing is dead-lettered.
 func TestLink(t *testing.T) {
 	node := esnode.Shared(t)
-	chunks := e2e.Cut(e2e.Lines(t, e2e.Data("decnet", "raw_20k.log")), 40)
+	chunks := e2e.Cut(e2e.Lines(t, e2e.Data("decnet", "raw_20k.log")), 16)
 	want := undisturbed(t, node, chunks)
 	const seed = 7
 	proxy, err := faultproxy.New(node.URL, nil)
@@ -25,10 +25,13 @@ func TestLink(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = proxy.Close() })
 	prefix := e2e.Prefix(t)
-	properties := e2e.Properties(t, proxy.URL, prefix, map[string]string{"commit_timeout": "4s"})
+	properties := e2e.Properties(t, proxy.URL, prefix, map[string]string{"commit_timeout": "2s"})
 	h := e2e.StartHost(t, host.Options{Workers: 4, Properties: properties})
+	// The start wants a score of requests to succeed one after the other: it
+	// is tried again, too, but this test is about what comes after it.
+	e2e.Deliver(t, h, []e2e.Chunk{{Tag: "start", Data: nil}}, 1)
 	random := faultproxy.Random(seed, map[faultproxy.Fault]float64{
-		{Kind: faultproxy.Pass}:                                60,
+		{Kind: faultproxy.Pass}:                                90,
 		{Kind: faultproxy.Pass, Delay: 200 * time.Millisecond}: 6,
 		{Kind: faultproxy.Reset}:                               5,
 		{Kind: faultproxy.Swallow}:                             6,
@@ -39,7 +42,7 @@ func TestLink(t *testing.T) {
 		{Kind: faultproxy.Status, Status: 503}:                 4,
 		{Kind: faultproxy.Status, Status: 413}:                 1,
 		{Kind: faultproxy.Status, Status: 403}:                 2,
-		{Kind: faultproxy.Hang}:                                1,
+		{Kind: faultproxy.Hang}:                                0.3,
 	})
 	proxy.SetPlan(func(r *faultproxy.Request) faultproxy.Fault {
 		f := random(r)
