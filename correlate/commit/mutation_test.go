@@ -41,7 +41,11 @@ var mutations = []mutation{
 		{"round.go", "\tcase Done:\n\t\tif d.state != nil {", "\tcase Done, Conflict:\n\t\tif d.state != nil {"},
 		{"round.go", "\tcase Conflict:\n\t\t// Somebody", "\tcase 99:\n\t\t// Somebody"},
 	}},
-	{"4", "a fixed ring of the newest 16 ids", "TestF1AcknowledgementLost", []edit{
+	{"4", "a fixed ring of the newest 16 ids, and no ledger", "TestF1AcknowledgementLost", []edit{
+		{"round.go", "\td.aged = 0\n", "\td.aged = 0\n\td.env.applied = d.env.applied[max(0, len(d.env.applied)-16):]\n"},
+		{"round.go", "done := own.Exists\n", "done := false\n"},
+	}},
+	{"4", "a fixed ring of the newest 16 ids", "TestF3MoreOutstandingThanKept", []edit{
 		{"round.go", "\td.aged = 0\n", "\td.aged = 0\n\td.env.applied = d.env.applied[max(0, len(d.env.applied)-16):]\n"},
 	}},
 	{"4", "membership tested over the newest 8 ids", "TestSimulation", []edit{
@@ -51,7 +55,7 @@ var mutations = []mutation{
 		{"machine.go", "\tp.stage = settled\n\tp.chunk.open--\n", "\tp.stage = settled\n\tp.chunk.open--\n\tm.mark(marker{applied: applied{id: p.chunk.id, minute: p.chunk.minute}})\n"},
 	}},
 	{"5", "an id leaves on a marker merely seen", "TestSeenMarkerIsRewrittenFirst", []edit{
-		{"round.go", "m.mark(marker{applied: f, except: string(s.State), seen: true, version: s.Version})", "m.ledger.add(f.id, string(s.State))"},
+		{"round.go", "is acknowledged.\n\t\tm.mark(a)", "is acknowledged.\n\t\tm.ledger.add(a.id, a.except)"},
 	}},
 	{"5", "an id leaves when its marker is sent", "TestSimulation", []edit{
 		{"round.go", "case m.ledger.vouches(a.id, d.key):", "case m.ledger.vouches(a.id, d.key) || m.queued[a.id]:"},
