@@ -211,11 +211,11 @@ func TestCommitDeadline(t *testing.T) {
 	}
 	c := newCommitter(t, s, func(o *Options) { o.RequestTimeout = 50 * time.Millisecond })
 	defer closeCommitter(t, c)
+	start := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	chunk := chunkOf(1, "x")
 	chunk.Deadline = soon(time.Hour)
-	start := time.Now()
 	if r, err := c.Commit(ctx, chunk); r != Retry || err != nil {
 		t.Errorf("result %d, %v", r, err)
 	}
