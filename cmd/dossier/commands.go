@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dossier/esindex"
+	"dossier/plugin/instance"
 )
 
 func newRoot() *cobra.Command {
@@ -22,7 +24,7 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newSetup())
+	root.AddCommand(newSetup(), newReplay())
 	return root
 }
 
@@ -44,6 +46,38 @@ func newSetup() *cobra.Command {
 		},
 	}
 	addOptions(c, "shards", "replicas", "refresh_interval", "ipv6_prefix")
+	addTimeout(c, &timeout)
+	return c
+}
+
+func newReplay() *cobra.Command {
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:   "replay [PATH]",
+		Short: "Bring dead letters back to their documents, each once",
+		Long: `replay writes the dead letters of a folder or file (--dead-letter-path without one) to the documents
+they were meant for. A letter that is replayed twice counts once. Files that are done with are renamed to
+*.jsonl.replayed. It stops at the first letter that Elasticsearch still doesn't take.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o, err := parse(c)
+			if err != nil {
+				return err
+			}
+			path := o.DeadLetterPath
+			if len(args) > 0 {
+				path = args[0]
+			}
+			ctx, cancel := contextFor(c, timeout)
+			defer cancel()
+			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			r, err := instance.Replay(ctx, o, instance.Host{Version: version, Logger: log}, path)
+			fmt.Fprintf(c.OutOrStdout(), "%d letters written, %d raw ones left, %d files done; torn lines: %d, damaged: %d, files in use: %d\n",
+				r.Written, r.Raw, r.Files, r.Torn, r.Damaged, r.Busy)
+			return err
+		},
+	}
+	addOptions(c, "dead_letter_path", "ipv6_prefix", "manage_templates", "geoip_db", "asn_db", "tlp", "store_secrets", "activity")
 	addTimeout(c, &timeout)
 	return c
 }

@@ -40,15 +40,20 @@ func usage(d options.Description) string {
 	return text
 }
 
-// target opens what the flags and the environment name.
-func target(c *cobra.Command) (*operate.Target, options.Options, error) {
+// parse reads the options that the flags and the environment name.
+func parse(c *cobra.Command) (options.Options, error) {
 	get := func(key string) string {
 		if f := c.Flags().Lookup(flagName(key)); f != nil && f.Changed {
 			return f.Value.String()
 		}
 		return os.Getenv(envName(key))
 	}
-	o, err := options.Parse(get, func(text string) { fmt.Fprintln(c.ErrOrStderr(), "dossier: warning:", text) })
+	return options.Parse(get, func(text string) { fmt.Fprintln(c.ErrOrStderr(), "dossier: warning:", text) })
+}
+
+// target opens what the flags and the environment name.
+func target(c *cobra.Command) (*operate.Target, options.Options, error) {
+	o, err := parse(c)
 	if err != nil {
 		return nil, o, err
 	}

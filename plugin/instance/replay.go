@@ -1,0 +1,79 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dossier/correlate"
+	"dossier/correlate/commit"
+	"dossier/esindex/deadletter"
+	"dossier/plugin/options"
+)
+
+// Replayed is what became of the dead letters of a folder or file.
+type Replayed struct {
+	deadletter.Result
+	// Written letters are in their documents now, or were already.
+	Written int
+	// Raw letters are bytes that no version so far could read as records;
+	// they stay in the replayed files.
+	Raw int
+}
+
+// Replay brings the dead letters of path, a folder or a file, back to their
+// documents through the same committer as chunks, with the ids of their
+// chunks: a letter replayed twice counts once. It stops at the first letter
+// that is still not taken; that file waits for another replay.
+func Replay(ctx context.Context, o options.Options, h Host, path string) (r Replayed, err error) {
+	targets := &Targets{}
+	t, err := targets.acquire(o, h)
+	if err != nil {
+		return r, err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+		defer cancel()
+		targets.release(closing, t)
+	}()
+	if err := t.wait(ctx); err != nil {
+		return r, err
+	}
+	r.Result, err = deadletter.Replay(path, func(l deadletter.Letter) error {
+		if l.Index == "" {
+			r.Raw++
+			return nil
+		}
+		if err := t.replay(ctx, &l); err != nil {
+			return fmt.Errorf("the letter of chunk %s for %s/%s: %w", l.Chunk, l.Index, l.ID, err)
+		}
+		r.Written++
+		return nil
+	})
+	return r, err
+}
+
+var errStillRefused = errors.New("Elasticsearch still doesn't take it; mend the cause first (its reason stands in the letter)")
+
+func (t *target) replay(ctx context.Context, l *deadletter.Letter) error {
+	id, err := l.ChunkID()
+	if err != nil {
+		return err
+	}
+	delta, err := correlate.DecodeDelta(l.Class, l.Events)
+	if err != nil {
+		return err
+	}
+	result, err := t.committer.Commit(ctx, commit.Chunk{
+		ID: id, Minute: l.Minute, Replay: true, Deadline: time.Now().Add(t.o.CommitTimeout),
+		Parts: []commit.Part{{Key: commit.Key{Index: l.Index, ID: l.ID}, Class: l.Class, Delta: delta}},
+	})
+	if err != nil {
+		return err
+	}
+	if result != commit.OK {
+		return errStillRefused
+	}
+	return nil
+}
