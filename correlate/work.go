@@ -15,11 +15,11 @@ type work struct {
 	first   event.Time
 
 	events []event.Event
+	// of holds the group of each event.
+	of     []int32
 	groups []group
 	// byAddr has the group of each address or, masked, network.
 	byAddr map[[16]byte]int32
-	// next holds, for each event, the next event of its group, -1 for none.
-	next []int32
 
 	pointers []*event.Event
 	deltas   []attackerDelta
@@ -30,9 +30,8 @@ type work struct {
 }
 
 type group struct {
-	prefix      netip.Prefix
-	first, last int32 // events
-	count       int32
+	prefix netip.Prefix
+	count  int32 // events
 }
 
 // attackerDelta is what one chunk adds to one attacker.
@@ -67,7 +66,7 @@ func (w *work) reset() {
 	clear(w.events)
 	w.events = w.events[:0]
 	w.groups = w.groups[:0]
-	w.next = w.next[:0]
+	w.of = w.of[:0]
 	clear(w.byAddr)
 	clear(w.pointers)
 	w.pointers = w.pointers[:0]
@@ -75,15 +74,14 @@ func (w *work) reset() {
 	w.unparsed = w.unparsed[:0]
 }
 
-// room returns room for an event; keep takes it.
+// room returns room for an event, with whatever was there before; keep takes
+// it.
 func (w *work) room() *event.Event {
 	n := len(w.events)
 	if n == cap(w.events) {
 		w.events = append(w.events, event.Event{})[:n]
 	}
-	ev := &w.events[: n+1 : cap(w.events)][n]
-	*ev = event.Event{}
-	return ev
+	return &w.events[: n+1 : cap(w.events)][n]
 }
 
 func (w *work) keep(ev *event.Event, ipv6Prefix int) {
@@ -93,8 +91,7 @@ func (w *work) keep(ev *event.Event, ipv6Prefix int) {
 	}
 	// An address has at least as many bits as either bound.
 	prefix, _ := ev.Addr.Prefix(bits)
-	i := int32(len(w.events))
-	w.events = w.events[:i+1]
+	w.events = w.events[:len(w.events)+1]
 	// No address is IPv4-mapped, so this tells all of them apart, and is hashed
 	// in half the time.
 	key := prefix.Addr().As16()
@@ -102,13 +99,9 @@ func (w *work) keep(ev *event.Event, ipv6Prefix int) {
 	if !known {
 		g = int32(len(w.groups))
 		w.byAddr[key] = g
-		w.groups = append(w.groups, group{prefix: prefix, first: i, last: i})
-	} else {
-		w.next[w.groups[g].last] = i
-		w.groups[g].last = i
+		w.groups = append(w.groups, group{prefix: prefix})
 	}
-	w.groups[g].count++
-	w.next = append(w.next, -1)
+	w.of = append(w.of, g)
 }
 
 // id returns the document id of an attacker: the address, or the network as
@@ -122,17 +115,22 @@ func id(p netip.Prefix) string {
 
 // attackers makes each group an attacker's delta.
 func (w *work) attackers(o *Options) {
+	for _, g := range w.of {
+		w.groups[g].count++
+	}
 	w.deltas = grow(w.deltas, len(w.groups))
-	w.pointers = grow(w.pointers, len(w.events))
-	for _, g := range w.groups {
-		start := len(w.pointers)
-		for i := g.first; i >= 0; i = w.next[i] {
-			w.pointers = append(w.pointers, &w.events[i])
-		}
+	w.pointers = grow(w.pointers, len(w.events))[:len(w.events)]
+	free := w.pointers
+	for i := range w.groups {
+		g := &w.groups[i]
 		w.deltas = append(w.deltas, attackerDelta{
-			arena: &w.arena, sensor: o.Sensor, prefix: g.prefix,
-			events: w.pointers[start:len(w.pointers):len(w.pointers)],
+			arena: &w.arena, sensor: o.Sensor, prefix: g.prefix, events: free[:0:g.count],
 		})
+		free = free[g.count:]
+	}
+	for i, g := range w.of {
+		d := &w.deltas[g]
+		d.events = append(d.events, &w.events[i])
 	}
 }
 

@@ -87,17 +87,27 @@ func (x *scratch) agentSignals(value string) string {
 	return signals
 }
 
-// injectionLike says whether s carries what is typical of attempts to inject
-// into HTML, SQL, paths, Log4j or templates.
+// injections are typical of attempts to inject into HTML, SQL, paths, Log4j or
+// templates, in lower case and by their first byte.
+var injections = [128][]string{
+	'<':  {"<script"},
+	'\'': {"';", "' or '", "' or 1", "' --"},
+	'1':  {"1=1"},
+	'/':  {"/../", "/etc/passwd"},
+	'$':  {"${jndi:"},
+	'{':  {"{{"},
+}
+
+// injectionLike says whether s carries one of the injections.
 func injectionLike(s string) bool {
-	if strings.IndexAny(s, "<'=/${") < 0 {
-		return false
-	}
-	for _, mark := range [...]string{
-		"<script", "';", "' or '", "' or 1", "1=1", "' --", "/../", "/etc/passwd", "${jndi:", "{{",
-	} {
-		if containsFold(s, mark) {
-			return true
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 128 {
+			continue
+		}
+		for _, mark := range injections[s[i]] {
+			if len(s)-i >= len(mark) && strings.EqualFold(s[i:i+len(mark)], mark) {
+				return true
+			}
 		}
 	}
 	return false

@@ -15,6 +15,13 @@ type Arena struct {
 	bytes    blocks[byte]
 	fields   blocks[Field]
 	evidence blocks[Evidence]
+	names    [128]name
+}
+
+// name is what Name made of a text.
+type name struct {
+	text, clean string
+	limit       int
 }
 
 // blocks hands out sub-slices of large blocks, so that growing never moves
@@ -70,6 +77,7 @@ func (a *Arena) Reset() {
 	a.bytes.reset(arenaBytes)
 	a.fields.reset(arenaFields)
 	a.evidence.reset(arenaEvents)
+	clear(a.names[:])
 }
 
 // Grab returns an empty buffer with room for at least n bytes. Append at most

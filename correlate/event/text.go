@@ -84,7 +84,22 @@ func appendClean(b []byte, r rune) []byte {
 
 // Name cleans a name (decky, service, type): repaired, trimmed and capped.
 // "" and "-" are no name.
+//
+// A chunk has few names and has them over and over: equal ones come back as
+// one string, which whoever compares them later sees without looking at the
+// text, far away in the chunk.
 func (a *Arena) Name(s string, limit int) string {
+	if s == "" {
+		return ""
+	}
+	n := &a.names[(len(s)*17+int(s[0])+int(s[len(s)/2])*5+int(s[len(s)-1])*11)%len(a.names)]
+	if n.text != s || n.limit != limit {
+		*n = name{s, a.name(s, limit), limit}
+	}
+	return n.clean
+}
+
+func (a *Arena) name(s string, limit int) string {
 	s = strings.TrimSpace(s)
 	if s == "-" {
 		return ""
