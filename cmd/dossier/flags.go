@@ -42,9 +42,15 @@ func usage(d options.Description) string {
 
 // parse reads the options that the flags and the environment name.
 func parse(c *cobra.Command) (options.Options, error) {
+	flag := make(map[string]string)
+	for _, d := range options.Describe() {
+		if f := c.Flags().Lookup(flagName(d.Key)); f != nil && f.Changed {
+			flag[d.Key] = f.Value.String()
+		}
+	}
 	get := func(key string) string {
-		if f := c.Flags().Lookup(flagName(key)); f != nil && f.Changed {
-			return f.Value.String()
+		if v, ok := flag[key]; ok {
+			return v
 		}
 		return os.Getenv(envName(key))
 	}
@@ -52,14 +58,40 @@ func parse(c *cobra.Command) (options.Options, error) {
 }
 
 // target opens what the flags and the environment name.
-func target(c *cobra.Command) (*operate.Target, options.Options, error) {
+func target(c *cobra.Command) (*operate.Target, error) {
 	o, err := parse(c)
 	if err != nil {
-		return nil, o, err
+		return nil, err
 	}
-	t, err := operate.Open(o, version)
-	return t, o, err
+	return operate.Open(o, version)
 }
+
+// unknown ends dossier check where it could not even begin.
+func unknown(c *cobra.Command, err error) error {
+	fmt.Fprintln(c.ErrOrStderr(), "dossier:", message(err))
+	return exit(3)
+}
+
+// ageFlag is an age as a flag.
+type ageFlag time.Duration
+
+// Set implements pflag.Value.
+func (a *ageFlag) Set(s string) error {
+	age, err := operate.ParseAge(s)
+	*a = ageFlag(age)
+	return err
+}
+
+// String implements pflag.Value.
+func (a *ageFlag) String() string {
+	if time.Duration(*a) == operate.Forever {
+		return "forever"
+	}
+	return fmt.Sprintf("%dd", time.Duration(*a)/(24*time.Hour))
+}
+
+// Type implements pflag.Value.
+func (a *ageFlag) Type() string { return "age" }
 
 // message makes one line of an error.
 func message(err error) string {
@@ -67,8 +99,8 @@ func message(err error) string {
 	return strings.ReplaceAll(text, "\n", "; ")
 }
 
-func addTimeout(c *cobra.Command, timeout *time.Duration) {
-	c.Flags().DurationVar(timeout, "timeout", time.Minute, "How long the whole may take")
+func addTimeout(c *cobra.Command, timeout *time.Duration, most time.Duration) {
+	c.Flags().DurationVar(timeout, "timeout", most, "How long the whole may take")
 }
 
 func contextFor(c *cobra.Command, timeout time.Duration) (context.Context, context.CancelFunc) {

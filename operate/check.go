@@ -1,0 +1,556 @@
+package operate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"dossier/conf/roles"
+	"dossier/esindex"
+	"dossier/esindex/deadletter"
+	"dossier/profile"
+)
+
+// Level says how bad a finding is.
+type Level int
+
+// The levels.
+const (
+	// OK: as it should be.
+	OK Level = iota
+	// Note: could not be looked at, or worth knowing.
+	Note
+	// Warning: works, but not as it should.
+	Warning
+	// Failure: sensors can't write, or a guarantee doesn't hold.
+	Failure
+)
+
+func (l Level) String() string { return [...]string{"ok", "note", "WARN", "FAIL"}[l] }
+
+// MarshalText implements encoding.TextMarshaler.
+func (l Level) MarshalText() ([]byte, error) { return []byte(strings.ToLower(l.String())), nil }
+
+// Finding is one thing that Check looked at.
+type Finding struct {
+	Level   Level  `json:"level"`
+	Subject string `json:"subject"`
+	// Text says what was found, Fix how to mend it; each is one line.
+	Text string `json:"text"`
+	Fix  string `json:"fix,omitempty"`
+}
+
+func (f Finding) String() string {
+	s := fmt.Sprintf("%-4s %s: %s", f.Level, f.Subject, f.Text)
+	if f.Fix != "" {
+		s += "; " + f.Fix
+	}
+	return s
+}
+
+// Check says what to look at.
+type Check struct {
+	// Role is what the credentials are meant for, one of roles.Names.
+	Role string
+}
+
+const (
+	// leastVersion is the first Elasticsearch whose index templates may name
+	// component templates that aren't there.
+	leastVersion = "8.7"
+	// silence is how old a heartbeat may be: three of them.
+	silence = 90 * time.Second
+	// skew is how far clocks may be apart.
+	skew = 5 * time.Second
+	// expiry is how long before its end a key is warned about.
+	expiry = 30 * day
+	// maxSensors bounds the heartbeats that are looked at.
+	maxSensors = 1000
+)
+
+type checker struct {
+	*Target
+	out func(Finding)
+}
+
+// Check looks at everything that must hold for sensors to write, and tells
+// out of each. It changes nothing.
+func (t *Target) Check(ctx context.Context, c Check, out func(Finding)) {
+	k := checker{Target: t, out: out}
+	if !k.connection(ctx) {
+		return
+	}
+	k.credentials(ctx, c.Role)
+	k.clocks(ctx)
+	k.templatesThere(ctx)
+	k.indicesFit(ctx)
+	k.alias(ctx)
+	k.health(ctx)
+	k.sensors(ctx)
+	k.letters()
+}
+
+func (k *checker) say(l Level, subject, fix, format string, args ...any) {
+	k.out(Finding{l, subject, fmt.Sprintf(format, args...), fix})
+}
+
+// failed tells of a request that didn't work: a missing privilege is no fault
+// of what was to be looked at.
+func (k *checker) failed(subject string, err error) {
+	e, ok := errors.AsType[*esindex.Error](err)
+	switch {
+	case !ok:
+		k.say(Failure, subject, "", "%v", err)
+	case e.Status == http.StatusForbidden:
+		k.say(Note, subject, "check as a user with the role "+k.roleName("setup"), "not looked at: these credentials may not")
+	default:
+		fix := e.Fix
+		bare := *e
+		bare.Fix = ""
+		k.say(Failure, subject, fix, "%v", &bare)
+	}
+}
+
+func (k *checker) connection(ctx context.Context) bool {
+	const subject = "connection"
+	info, err := k.client.Info(ctx)
+	if err != nil {
+		k.failed(subject, err)
+		return false
+	}
+	if info.Version == "" {
+		k.say(OK, subject, "", "%s answers; its version is not for these credentials", k.Target)
+		return true
+	}
+	if before(info.Version, leastVersion) {
+		k.say(Failure, subject, "upgrade Elasticsearch", "Elasticsearch %s at %s; at least %s is needed", info.Version, k.Target, leastVersion)
+		return true
+	}
+	k.say(OK, subject, "", "cluster %s, Elasticsearch %s, at %s", info.Cluster, info.Version, k.Target)
+	return true
+}
+
+// before compares dotted versions by their first two numbers.
+func before(version, than string) bool {
+	number := func(s string) (out [2]int) {
+		for i, part := range strings.SplitN(s, ".", 3)[:2] {
+			out[i], _ = strconv.Atoi(part)
+		}
+		return out
+	}
+	if strings.Count(version, ".") == 0 {
+		return false // nothing to compare
+	}
+	v, t := number(version), number(than)
+	return v[0] < t[0] || v[0] == t[0] && v[1] < t[1]
+}
+
+func (k *checker) credentials(ctx context.Context, role string) {
+	const subject = "credentials"
+	var who identity
+	err := k.client.Call(ctx, "ask who this is", http.MethodGet, "/_security/_authenticate", nil, &who)
+	if e, ok := errors.AsType[*esindex.Error](err); ok && e.Type == "" && e.Status >= 400 && e.Status < 500 {
+		k.say(Warning, subject, "set xpack.security.enabled", "this cluster has no security: whoever reaches it can read and delete everything")
+		return
+	}
+	if err != nil {
+		k.failed(subject, err)
+		return
+	}
+	name := "user " + who.User
+	if who.Key.ID != "" {
+		name = "API key " + line(who.Key.Name)
+		k.keyExpiry(ctx, who.Key.ID)
+	}
+	want, err := roles.Get(role, k.o.IndexPrefix)
+	if err != nil {
+		k.say(Failure, subject, "", "%v", err)
+		return
+	}
+	_, missing, err := k.privileges(ctx, want)
+	if err != nil {
+		k.failed(subject, err)
+		return
+	}
+	if len(missing) > 0 {
+		k.say(Failure, subject, "give it the role "+k.roleName(role)+" (dossier setup makes it)",
+			"%s lacks what the role %s has: %s", name, role, strings.Join(missing, ", "))
+		return
+	}
+	k.say(OK, subject, "", "%s has what the role %s has", name, role)
+	if role != "writer" {
+		return
+	}
+	more, _, err := k.privileges(ctx, roles.Role{
+		Cluster: []string{"manage_index_templates", "manage_security"},
+		Indices: []roles.Indices{{Names: []string{k.indices.Attackers()}, Privileges: []string{"delete", "delete_index", "indices:data/read/search*"}}},
+	})
+	if err == nil && len(more) > 0 {
+		k.say(Note, subject, "for a sensor make a key that can only write: dossier setup --key writer=FILE",
+			"%s can more than a sensor needs: %s", name, strings.Join(more, ", "))
+	}
+}
+
+func (k *checker) keyExpiry(ctx context.Context, id string) {
+	var found struct {
+		Keys []struct {
+			Expiration int64 `json:"expiration"`
+		} `json:"api_keys"`
+	}
+	err := k.client.Call(ctx, "look at the API key", http.MethodGet, "/_security/api_key?id="+url.QueryEscape(id), nil, &found)
+	if err != nil || len(found.Keys) != 1 || found.Keys[0].Expiration == 0 {
+		return
+	}
+	end := time.UnixMilli(found.Keys[0].Expiration)
+	if left := end.Sub(k.now()); left < expiry {
+		k.say(Warning, "credentials", "make a new one: move its file away and run dossier setup --key again",
+			"the API key expires in %d days, on %s", int(left/day), end.UTC().Format(time.DateOnly))
+	}
+}
+
+// privileges asks which of the privileges these credentials have.
+func (k *checker) privileges(ctx context.Context, want roles.Role) (have, lacking []string, err error) {
+	body, err := json.Marshal(map[string]any{"cluster": want.Cluster, "index": want.Indices})
+	if err != nil {
+		return nil, nil, err
+	}
+	var answer struct {
+		Cluster map[string]bool            `json:"cluster"`
+		Index   map[string]map[string]bool `json:"index"`
+	}
+	if err := k.client.Call(ctx, "ask for the privileges", http.MethodPost, "/_security/user/_has_privileges", body, &answer); err != nil {
+		return nil, nil, err
+	}
+	add := func(name string, ok bool) {
+		if ok {
+			have = append(have, name)
+		} else {
+			lacking = append(lacking, name)
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(answer.Cluster)) {
+		add(p+" on the cluster", answer.Cluster[p])
+	}
+	for _, index := range slices.Sorted(maps.Keys(answer.Index)) {
+		for _, p := range slices.Sorted(maps.Keys(answer.Index[index])) {
+			add(p+" on "+index, answer.Index[index][p])
+		}
+	}
+	return have, lacking, nil
+}
+
+// clocks compares the nodes' clocks with this one's.
+func (k *checker) clocks(ctx context.Context) {
+	const subject = "clock"
+	var stats struct {
+		Nodes map[string]struct {
+			Name string `json:"name"`
+			At   int64  `json:"timestamp"`
+		} `json:"nodes"`
+	}
+	start := k.now()
+	err := k.client.Call(ctx, "ask for the nodes' clocks", http.MethodGet, "/_nodes/stats/ingest?filter_path=nodes.*.name,nodes.*.timestamp", nil, &stats)
+	if err != nil {
+		k.failed(subject, err)
+		return
+	}
+	took := k.now().Sub(start)
+	middle := start.Add(took / 2)
+	far := false
+	for _, id := range slices.Sorted(maps.Keys(stats.Nodes)) {
+		n := stats.Nodes[id]
+		ahead := time.UnixMilli(n.At).Sub(middle)
+		if ahead.Abs() > skew+took/2 {
+			far = true
+			k.say(Warning, subject, "set up NTP on both",
+				"node %s is %s of this host's clock", line(n.Name), describe(ahead))
+		}
+	}
+	if !far {
+		k.say(OK, subject, "", "%d nodes within %s of this host's", len(stats.Nodes), skew)
+	}
+}
+
+func describe(d time.Duration) string {
+	if d < 0 {
+		return (-d).Round(time.Millisecond).String() + " behind"
+	}
+	return d.Round(time.Millisecond).String() + " ahead"
+}
+
+func (k *checker) templatesThere(ctx context.Context) {
+	const subject = "templates"
+	var found struct {
+		List []struct {
+			Name     string `json:"name"`
+			Template struct {
+				Version int `json:"version"`
+				Meta    struct {
+					Dossier struct {
+						Schema int `json:"schema"`
+					} `json:"dossier"`
+				} `json:"_meta"`
+			} `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	path := "/_index_template/" + k.o.IndexPrefix + "-*?filter_path=index_templates.name,index_templates.index_template.version,index_templates.index_template._meta"
+	err := k.client.Call(ctx, "read the templates", http.MethodGet, path, nil, &found)
+	if err != nil && !isNotFound(err) {
+		k.failed(subject, err)
+		return
+	}
+	schema := map[string]int{}
+	for _, f := range found.List {
+		schema[f.Name] = f.Template.Meta.Dossier.Schema
+	}
+	good := 0
+	for _, want := range k.templates {
+		switch have, ok := schema[want.Name]; {
+		case !ok:
+			k.say(Failure, subject, "run dossier setup", "%s is missing", want.Name)
+		case have < 1:
+			k.say(Failure, subject, "rename it, or use another index_prefix", "%s is there, but Dossier did not make it", want.Name)
+		case have < want.Version:
+			k.say(Warning, subject, "run dossier setup", "%s has version %d, this is %d", want.Name, have, want.Version)
+		case have > want.Version:
+			k.say(Note, subject, "update this command and the sensors", "%s has version %d, newer than this command's %d", want.Name, have, want.Version)
+		default:
+			good++
+		}
+	}
+	if good == len(k.templates) {
+		k.say(OK, subject, "", "%d, version %d", good, profile.SchemaVersion)
+	}
+}
+
+// indicesFit looks at each index of ours: whether we made it, and whether
+// what is acknowledged there is durable and can be written at all.
+func (k *checker) indicesFit(ctx context.Context) {
+	const subject = "indices"
+	var patterns []string
+	for _, tt := range k.templates {
+		patterns = append(patterns, tt.Pattern)
+	}
+	var found map[string]struct {
+		Settings map[string]string `json:"settings"`
+	}
+	path := "/" + strings.Join(patterns, ",") + "/_settings?flat_settings=true&ignore_unavailable=true&include_defaults=false"
+	if err := k.client.Call(ctx, "read the indices' settings", http.MethodGet, path, nil, &found); err != nil {
+		k.failed(subject, err)
+		return
+	}
+	must := append([]string{k.indices.Attackers(), k.indices.Targets(), k.indices.Sensors()}, k.months(k.now().UTC())...)
+	for _, name := range must {
+		if _, ok := found[name]; !ok {
+			k.say(Failure, subject, "run dossier setup", "%s is missing", name)
+		}
+	}
+	bad := 0
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		wrong := func(l Level, fix, format string, args ...any) {
+			bad++
+			k.say(l, "index "+name, fix, format, args...)
+		}
+		s := found[name].Settings
+		if d := s["index.translog.durability"]; d == "async" {
+			wrong(Failure, fmt.Sprintf(`PUT /%s/_settings {"index.translog.durability":"request"}`, name),
+				"durability is async: what Elasticsearch acknowledges may be lost when a node dies")
+		}
+		for _, block := range []string{"write", "read", "metadata", "read_only", "read_only_allow_delete"} {
+			if s["index.blocks."+block] != "true" {
+				continue
+			}
+			fix := fmt.Sprintf(`PUT /%s/_settings {"index.blocks.%s":null}`, name, block)
+			if block == "read_only_allow_delete" {
+				fix = "free disk space on the data nodes; then it goes by itself"
+			}
+			wrong(Failure, fix, "it is blocked (index.blocks.%s)", block)
+		}
+		if s["index.hidden"] == "true" {
+			wrong(Warning, fmt.Sprintf(`PUT /%s/_settings {"index.hidden":null}`, name), "it is hidden: searches by pattern don't find it")
+		}
+		if err := k.store.CheckIndex(ctx, name); err != nil {
+			bad++
+			k.failed("index "+name, err)
+		}
+	}
+	if bad == 0 && len(found) > 0 {
+		k.say(OK, subject, "", "%d, ours, durable, open for writes", len(found))
+	}
+}
+
+func (k *checker) alias(ctx context.Context) {
+	const subject = "alias"
+	index := k.indices.Attackers()
+	err := k.client.Call(ctx, "look for the alias", http.MethodGet, "/"+index+"/_alias/"+profile.Alias, nil, nil)
+	switch {
+	case err == nil:
+		k.say(OK, subject, "", "%s is %s for Elastic Security", index, profile.Alias)
+	case isMissing(err):
+	case isNotFound(err):
+		k.say(Warning, subject, "run dossier setup", "%s is missing: Elastic Security's indicator rules don't find the attackers", profile.Alias)
+	default:
+		k.failed(subject, err)
+	}
+}
+
+func (k *checker) health(ctx context.Context) {
+	const subject = "health"
+	var h struct {
+		Status     string `json:"status"`
+		Unassigned int    `json:"unassigned_shards"`
+		Indices    map[string]struct {
+			Status string `json:"status"`
+		} `json:"indices"`
+	}
+	path := "/_cluster/health/" + k.o.IndexPrefix + "-*?level=indices"
+	if err := k.client.Call(ctx, "look at the indices' health", http.MethodGet, path, nil, &h); err != nil {
+		k.failed(subject, err)
+		return
+	}
+	var ill []string
+	for _, name := range slices.Sorted(maps.Keys(h.Indices)) {
+		if s := h.Indices[name].Status; s != "green" {
+			ill = append(ill, name+" "+s)
+		}
+	}
+	switch h.Status {
+	case "red":
+		k.say(Failure, subject, "look at GET _cluster/allocation/explain", "%s: what is red can't be written", strings.Join(ill, ", "))
+	case "yellow":
+		k.say(Warning, subject, "bring the missing data node back, or set replicas auto", "%s: %d copies are missing, a node that dies now may take data along", strings.Join(ill, ", "), h.Unassigned)
+	default:
+		k.say(OK, subject, "", "%s", h.Status)
+	}
+}
+
+// heartbeat is what Check reads of a sensor's document.
+type heartbeat struct {
+	At          time.Time `json:"@timestamp"`
+	Sensor      string    `json:"sensor"`
+	Version     string    `json:"version"`
+	DeadLetters int64     `json:"dead_letters"`
+	AtRisk      int64     `json:"exactness_at_risk"`
+	Unparsed    int64     `json:"unparsed"`
+	RecordsIn   int64     `json:"records_in"`
+	LastError   string    `json:"last_error"`
+	LastErrorAt time.Time `json:"last_error_at"`
+}
+
+func (k *checker) sensors(ctx context.Context) {
+	const subject = "sensors"
+	var found struct {
+		Hits struct {
+			Hits []struct {
+				Source heartbeat `json:"_source"`
+			} `json:"hits"`
+		} `json:"hits"`
+	}
+	path := fmt.Sprintf("/%s/_search?size=%d&sort=@timestamp:desc&filter_path=hits.hits._source", k.indices.Sensors(), maxSensors)
+	err := k.client.Call(ctx, "read the heartbeats", http.MethodGet, path, nil, &found)
+	if isMissing(err) {
+		return // said before
+	}
+	if err != nil {
+		k.failed(subject, err)
+		return
+	}
+	if len(found.Hits.Hits) == 0 {
+		k.say(Note, subject, "", "none has written a heartbeat yet")
+		return
+	}
+	now := k.now()
+	well := 0
+	for _, hit := range found.Hits.Hits {
+		h := hit.Source
+		if k.sensor(h, now) {
+			well++
+		}
+	}
+	k.say(OK, subject, "", "%d of %d well", well, len(found.Hits.Hits))
+}
+
+// sensor tells what is wrong with one sensor, and whether nothing is. What a
+// heartbeat says may come from whoever owns that host.
+func (k *checker) sensor(h heartbeat, now time.Time) bool {
+	name := "sensor " + line(h.Sensor)
+	well := true
+	wrong := func(l Level, fix, format string, args ...any) {
+		well = false
+		k.say(l, name, fix, format, args...)
+	}
+	age := now.Sub(h.At)
+	switch {
+	case age > silence:
+		wrong(Warning, "look at Fluent Bit's log there; a sensor that is gone for good is forgotten by dossier retain",
+			"silent for %s", age.Round(time.Second))
+	case age < -skew:
+		wrong(Warning, "set up NTP there", "its clock is %s ahead of this host's", (-age).Round(time.Millisecond))
+	}
+	if h.DeadLetters > 0 {
+		wrong(Warning, "mend the cause, then dossier replay on that host", "%d dead letters since it started", h.DeadLetters)
+	}
+	if h.AtRisk > 0 {
+		wrong(Warning, "look at its log: documents could not be written for longer than the ledger is kept",
+			"%d chunk ids aged out without a marker: a redelivery counts twice", h.AtRisk)
+	}
+	if h.RecordsIn > 1000 && h.Unparsed > h.RecordsIn/20 {
+		wrong(Warning, "look at its input; field_map teaches further formats", "%d of %d records are in no known form", h.Unparsed, h.RecordsIn)
+	}
+	if h.LastError != "" && h.At.Sub(h.LastErrorAt) < 10*time.Minute {
+		wrong(Warning, "docs/log.md explains each", "last error %s before its heartbeat: %s", h.At.Sub(h.LastErrorAt).Round(time.Second), line(h.LastError))
+	}
+	if h.Version != "" && h.Version != k.version {
+		k.say(Note, name, "", "runs version %s, this command is %s", line(h.Version), k.version)
+	}
+	return well
+}
+
+// letters counts the dead letters on this host.
+func (k *checker) letters() {
+	const subject = "dead letters"
+	var oldest time.Time
+	r, err := deadletter.Read(k.o.DeadLetterPath, func(l deadletter.Letter) error {
+		if oldest.IsZero() || l.Time.Before(oldest) {
+			oldest = l.Time
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		k.say(Note, subject, "", "there is no folder %s on this host", k.o.DeadLetterPath)
+	case errors.Is(err, os.ErrPermission):
+		k.say(Note, subject, "check as the user Fluent Bit runs as", "%s is not for this user", k.o.DeadLetterPath)
+	case err != nil:
+		k.say(Warning, subject, "", "%v", err)
+	case r.Letters > 0:
+		k.say(Warning, subject, "mend the cause (reason in each letter), then run dossier replay",
+			"%d wait in %s, the oldest since %s", r.Letters, k.o.DeadLetterPath, oldest.UTC().Format(time.RFC3339))
+	default:
+		k.say(OK, subject, "", "none wait in %s", k.o.DeadLetterPath)
+	}
+}
+
+// line makes text from a document fit for a line on a terminal.
+func line(s string) string {
+	const most = 300
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r > 0x7e {
+			return '?'
+		}
+		return r
+	}, s)
+}
