@@ -4,8 +4,9 @@ import "container/list"
 
 // cached is a document as this process last wrote it, acknowledged.
 type cached struct {
-	state   []byte
-	version Version
+	state    []byte
+	version  Version
+	complete uint64 // of its envelope
 }
 
 // cacheOverhead is about what an entry costs beside its key and state: the

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/tinylib/msgp/msgp"
@@ -33,6 +34,9 @@ type applied struct {
 	// minute is that of the chunk's first record, which tells where its
 	// marker is; since is when it was applied, by which it ages.
 	minute, since uint32
+	// complete, which isn't stored, says that this process knows that what
+	// followed from the chunk is there too: its effects.
+	complete bool
 }
 
 const appliedSize = 16 + 4 + 4
@@ -59,6 +63,33 @@ const (
 	// maxPayload bounds what a deflated payload may unpack to.
 	maxPayload = 4 << 20
 )
+
+// maxComplete is how many ids of a document can be known as complete. Of one
+// that isn't the effects are made again.
+const maxComplete = 64
+
+// complete returns a bit for each of the first ids, set where it is complete.
+func (e *envelope) complete() (bits uint64) {
+	for i := range min(len(e.applied), maxComplete) {
+		if e.applied[i].complete {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+// setComplete takes over what complete returned for the same ids.
+func (e *envelope) setComplete(bits uint64) {
+	for i := range min(len(e.applied), maxComplete) {
+		e.applied[i].complete = bits>>i&1 == 1
+	}
+}
+
+// isComplete says whether everything of the chunk is known to be there.
+func (e *envelope) isComplete(id ChunkID) bool {
+	i := slices.IndexFunc(e.applied, func(a applied) bool { return a.id == id })
+	return i >= 0 && e.applied[i].complete
+}
 
 func (e *envelope) has(id ChunkID) bool {
 	for i := range e.applied {

@@ -13,7 +13,7 @@ import (
 func someEnvelope(ids, payload int) envelope {
 	e := envelope{applied: []applied{}, payload: bytes.Repeat([]byte("payload "), payload/8)}
 	for i := range ids {
-		e.applied = append(e.applied, applied{chunkOf(uint16(i)).ID, 29_000_000 + uint32(i), 29_000_100})
+		e.applied = append(e.applied, applied{id: chunkOf(uint16(i)).ID, minute: 29_000_000 + uint32(i), since: 29_000_100})
 	}
 	return e
 }

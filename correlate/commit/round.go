@@ -51,6 +51,7 @@ func (m *Machine) start(l lane) {
 		if l == calm {
 			if c, ok := m.cache.get(d.key); ok {
 				if env, err := decodeEnvelope(c.state); err == nil {
+					env.setComplete(c.complete)
 					d.env, d.exists, d.version, d.confirmed = env, true, c.version, true
 					continue
 				}
@@ -354,12 +355,23 @@ func (m *Machine) foldDocument(t *task, d *document, ops []Op) []Op {
 	for i, p := range d.writing {
 		d.fresh = d.fresh || !p.held
 		if c := p.chunk; !p.held && (i == 0 || d.writing[i-1].chunk != c) {
-			d.env.applied = append(d.env.applied, applied{c.entry, c.minute, minute(m.now)})
+			d.env.applied = append(d.env.applied, applied{id: c.entry, minute: c.minute, since: minute(m.now)})
 		}
 		// What a read shows may be rolled back: it is written again unless
 		// this process had it acknowledged.
 		write = write || !p.held || !d.confirmed
+		if p.held && d.confirmed && d.env.isComplete(p.chunk.id) {
+			// A backlog that takes longer than the deadline comes again and
+			// again: what is known to be there isn't made each time.
+			continue
+		}
 		m.in = append(m.in, Contribution{Chunk: p.chunk.id, Delta: p.delta, Applied: p.held})
+	}
+	if len(m.in) == 0 {
+		m.fillsUp(d)
+		m.settleAll(d)
+		m.release(d)
+		return ops
 	}
 	body, effects, err := m.render(d, write)
 	clear(m.in)
@@ -379,15 +391,7 @@ func (m *Machine) foldDocument(t *task, d *document, ops []Op) []Op {
 		m.unreadable(d, err)
 		return ops
 	}
-	m.stats.MaxApplied = max(m.stats.MaxApplied, int64(len(d.env.applied)))
-	if len(d.env.applied) >= m.o.MaxApplied/markFrom {
-		// The document is filling up. A process that crashes between a
-		// chunk's OK and its marker leaves the id there for as long as the
-		// ledger is kept; from here on the marker comes first.
-		for _, p := range d.writing {
-			p.chunk.markFirst = true
-		}
-	}
+	m.fillsUp(d)
 	if write {
 		op := Op{Kind: Create, Key: d.key, Body: body}
 		if d.exists {
@@ -406,6 +410,19 @@ func (m *Machine) foldDocument(t *task, d *document, ops []Op) []Op {
 		m.release(d)
 	}
 	return ops
+}
+
+// fillsUp notes how many ids d holds.
+func (m *Machine) fillsUp(d *document) {
+	m.stats.MaxApplied = max(m.stats.MaxApplied, int64(len(d.env.applied)))
+	if len(d.env.applied) >= m.o.MaxApplied/markFrom {
+		// The document is filling up. A process that crashes between a
+		// chunk's OK and its marker leaves the id there for as long as the
+		// ledger is kept; from here on the marker comes first.
+		for _, p := range d.writing {
+			p.chunk.markFirst = true
+		}
+	}
 }
 
 // choose puts into d.writing what of d is folded in this round, and says
@@ -591,7 +608,11 @@ func (m *Machine) answerDocument(d *document) {
 	switch d.answer.Status {
 	case Done:
 		if d.state != nil {
-			m.cache.put(d.key, cached{d.state, d.answer.Version})
+			for i := range d.env.applied {
+				a := &d.env.applied[i]
+				a.complete = a.complete || slices.ContainsFunc(d.writing, func(p *part) bool { return p.chunk.id == a.id })
+			}
+			m.cache.put(d.key, cached{d.state, d.answer.Version, d.env.complete()})
 			m.count(d)
 			for _, a := range d.lifts {
 				// The document holds the chunk for certain, in spite of the
