@@ -45,7 +45,7 @@ func (b *bench) fluent(ctx context.Context) error {
 		prefix := "bench-" + load.name
 		for _, out := range []struct{ name, index, keys string }{
 			{"null", "", "name: null"},
-			{"Dossier", prefix + "-", fmt.Sprintf("name: dossier\n      workers: %d\n      es_hosts: %s\n      index_prefix: %s\n      sensor_id: bench\n      dead_letter_path: %s",
+			{"Dossier", prefix + "-", fmt.Sprintf("name: dossier\n      workers: %d\n      es_hosts: %s\n      index_prefix: %s\n      sensor_id: bench\n      commit_timeout: 30s\n      dead_letter_path: %s",
 				b.workers, b.node.URL, prefix, filepath.Join(b.dir, "letters"))},
 			// The answer to 2 MB of lines is larger than the buffer that es
 			// has by default.
@@ -117,7 +117,7 @@ func (b *bench) tail(ctx context.Context, file string, size int64, output string
 	}
 	text := fmt.Sprintf(`service:
   flush: 1
-  grace: 15
+  grace: 45
   log_level: warn
   storage.path: %s
   storage.sync: normal
@@ -143,7 +143,7 @@ pipeline:
 		return 0, 0, err
 	}
 	start := time.Now()
-	f, err := flb.Start(ctx, flb.Options{Config: config, Plugin: plugin})
+	f, err := flb.Start(ctx, flb.Options{Config: config, Plugin: plugin, Log: b.log})
 	if err != nil {
 		return 0, 0, err
 	}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -32,10 +33,13 @@ func main() {
 	flag.StringVar(&b.out, "out", "build/bench.json", "where the figures go as JSON")
 	flag.IntVar(&b.lines, "lines", 500_000, "lines of a log")
 	flag.IntVar(&b.workers, "workers", 8, "flushes at a time, as Fluent Bit's option workers")
-	flag.BoolVar(&b.trace, "trace", false, "print each request of the part commit")
+	flag.BoolVar(&b.trace, "trace", false, "print each request of the part commit, and what Fluent Bit logs")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, where the engine runs in the parts commit, latency and writers")
 	only := flag.String("only", "", "the parts to run, separated by commas: "+strings.Join(names(), ", ")+"; empty for all")
 	flag.Parse()
+	if b.trace {
+		b.log = os.Stderr
+	}
 	if *profile != "" {
 		f, err := os.Create(*profile)
 		if err == nil {
@@ -60,7 +64,8 @@ type bench struct {
 	lines       int
 	workers     int
 	trace       bool
-	dir         string // for logs and storage
+	log         io.Writer // of Fluent Bit; nil for none
+	dir         string    // for logs and storage
 	node        *esnode.Node
 	report      report
 }
