@@ -8,7 +8,8 @@ import (
 
 const cowriePrefix = "cowrie."
 
-// cowrie reads a document of Cowrie's jsonlog output, versions 2 and 3.
+// cowrie reads a document of Cowrie's jsonlog output, versions 2 and 3. Where
+// T-Pot passed it on, the machine is the decoy, not Cowrie's container.
 func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *event.Event) Verdict {
 	x.document(fields)
 	v := Verdict{Dialect: Cowrie}
@@ -31,7 +32,7 @@ func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *
 	v.ClockSkew = x.when(out, r, "timestamp")
 	out.Type = x.arena.Name(kind, event.MaxService)
 	out.Kind, out.Phase = class.Kind, class.Phase
-	out.Decky = p.decky(x, x.get("sensor"))
+	out.Decky = p.decky(x, x.first("t-pot_hostname", "sensor"))
 	out.Service = x.cowrieService(kind)
 	out.Handshake = true // every event comes after accept
 	x.cowrieEvidence(kind, class)

@@ -469,6 +469,17 @@ func TestOptions(t *testing.T) {
 			t.Errorf("store_secrets %s:\n got %s\nwant %s", secrets, got, want)
 		}
 	}
+	for line, want := range map[string]string{
+		`imap - command [relay@55555 src="1.1.1.1" cmd="a1 LOGIN x y"]`: "a1 LOGIN ***",
+		`pop3 - command [relay@55555 src="1.1.1.1" cmd="PASS y"]`:       "PASS ***",
+		`pop3 - command [relay@55555 src="1.1.1.1" cmd="RETR 1"]`:       "RETR 1",
+		`imap - command [relay@55555 src="1.1.1.1" cmd="a2 LIST x y"]`:  "a2 LIST x y",
+	} {
+		got := read(t, newParser(t, Options{Secrets: Hidden}), logRecord(`<134>1 `+stamp+` d `+line))
+		if !strings.HasSuffix(got, fmt.Sprintf("| command %q", want)) {
+			t.Errorf("%s: %s, want the command %q", line, got, want)
+		}
+	}
 	for _, secrets := range []Secrets{Plain, SHA256, Hidden} {
 		var a event.Arena
 		var ev event.Event

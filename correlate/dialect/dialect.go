@@ -168,7 +168,9 @@ type shape struct {
 	line string
 	rank int
 	// docker says that the line was written by Docker's json-file driver.
-	docker  bool
+	docker bool
+	// ecs says that the record names the schema it follows.
+	ecs     bool
 	dialect Dialect
 	// custom is the field map that knows the record.
 	custom *fieldMap
@@ -233,15 +235,18 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 			has |= hasFlow
 		case "source.ip", "source.address":
 			has |= hasSource
-		case "ecs.version", "event.action", "event.category", "event.category.0", "event.dataset", "event.kind",
+		case "ecs.version":
+			s.ecs = true
+			has |= hasECS
+		case "event.action", "event.category", "event.category.0", "event.dataset", "event.kind",
 			"event.module", "event.type", "event.type.0", "observer.name":
 			has |= hasECS
 		}
 		if rank < s.rank {
 			s.rank, s.line = rank, f.Value
 		}
-		if p.maps.any && s.custom == nil {
-			s.custom = p.maps.find(fields, f.Key)
+		if p.maps.any {
+			s.custom = p.maps.find(s.custom, fields, f.Key)
 		}
 	}
 	s.docker = has&hasLog != 0 && has&hasStream != 0
@@ -301,9 +306,16 @@ func (p *Parser) document(x *scratch, r *event.Record, fields []event.Field, dep
 	// Inside a document, only Docker's wrapping has a line: any other text in
 	// it may be the attacker's.
 	if s.rank == len(lineKeys) || depth > 0 && !s.docker {
+		if s.ecs {
+			return Verdict{Dialect: ECS, Reason: SensorEvent}
+		}
 		return Verdict{Reason: UnknownShape}
 	}
-	return p.line(x, r, s.line, depth, out)
+	v := p.line(x, r, s.line, depth, out)
+	if v.Reason == UnknownShape && s.ecs {
+		return Verdict{Dialect: ECS, Reason: SensorEvent}
+	}
+	return v
 }
 
 // line reads a record's line of text.

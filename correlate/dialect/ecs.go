@@ -19,7 +19,7 @@ var ecsMap = *prepare(FieldMap{
 		Decky:     Names{"observer.name", "host.name", "agent.name"},
 		Service:   Names{"network.protocol", "service.type", "network.application", "url.scheme", "service.name"},
 		Port:      Names{"destination.port"},
-		Type:      Names{"event.action", "event.type", "event.type.0", "event.category", "event.category.0"},
+		Type:      Names{"event.action", "event.reason", "suricata.eve.event_type", "event.type", "event.type.0", "event.category", "event.category.0"},
 		Session:   Names{"session.id", "network.community_id"},
 		Principal: Names{"user.name", "user.id"},
 		Outcome:   Names{"event.outcome"},
@@ -30,15 +30,28 @@ var ecsMap = *prepare(FieldMap{
 		Method:    Names{"http.request.method"},
 		Path:      Names{"url.path", "url.original"},
 		Size:      Names{"http.request.body.bytes", "source.bytes", "file.size"},
+		Alert:     Names{"rule.name"},
+		Category:  Names{"rule.category"},
+		Severity:  Names{"event.severity"},
+		Technique: Names{"threat.technique.id"},
 	},
 	Fingerprints: map[string]Names{
-		"ja3": {"tls.client.ja3"}, "ja4": {"tls.client.ja4"},
+		"ja3":   {"tls.client.ja3", "suricata.eve.tls.ja3.hash"},
+		"ja4":   {"tls.client.ja4", "suricata.eve.tls.ja4"},
+		"hassh": {"suricata.eve.ssh.client.hassh.hash"},
 	},
 })
 
 // ecs reads a document of the Elastic Common Schema.
 func (p *Parser) ecs(x *scratch, r *event.Record, fields []event.Field, out *event.Event) Verdict {
 	x.document(fields)
+	switch kind := x.get("event.kind"); kind {
+	case "metric", "state", "pipeline_error":
+		return Verdict{Dialect: ECS, Reason: SensorReport}
+	}
+	if _, sourced := x.lookup("source.ip"); !sourced {
+		return Verdict{Dialect: ECS, Reason: SensorEvent}
+	}
 	return p.mapped(x, r, fields, &ecsMap, out)
 }
 
@@ -51,13 +64,22 @@ func (x *scratch) overTCP(service string) bool {
 	return slices.Contains(tcpServices, service)
 }
 
-// hasCategory says whether event.category is, or has, category.
-func (x *scratch) hasCategory(category string) bool {
+// authenticates says whether a document is about a login, by its category or
+// its action.
+func (x *scratch) authenticates() bool {
 	for i := range x.params {
 		f := &x.params[i]
-		if f.Value == category && strings.HasPrefix(f.Key, "event.category") {
+		if f.Value == "authentication" && strings.HasPrefix(f.Key, "event.category") {
 			return true
 		}
 	}
-	return false
+	action := x.get("event.action")
+	action = action[:min(len(action), event.MaxService)]
+	return containsFold(action, "login") || containsFold(action, "auth")
+}
+
+// networkSensor says whether a document comes from who sees both ends of a
+// connection and doesn't know which is the decoy.
+func (x *scratch) networkSensor() bool {
+	return x.get("observer.type") == "ids" || strings.HasPrefix(x.get("event.dataset"), "suricata.")
 }

@@ -71,10 +71,32 @@ func (x *scratch) commandText(service string) string {
 	}
 	for _, key := range [...]string{"command", "query", "input", "line", "sql", "cmd"} {
 		if line, _ := x.lookup(key); line != "" {
+			if x.secrets != Plain && (service == "imap" || service == "pop3") {
+				return x.hideLogin(line)
+			}
 			return line
 		}
 	}
 	return ""
+}
+
+// hideLogin returns a line of IMAP or POP3 without the password that LOGIN,
+// AUTHENTICATE, AUTH and PASS carry. IMAP's lines start with a tag.
+func (x *scratch) hideLogin(line string) string {
+	for end, words := 0, 0; words < 2 && end < len(line); words++ {
+		start := end
+		if space := strings.IndexByte(line[start:], ' '); space >= 0 {
+			end = start + space + 1
+		} else {
+			end = len(line)
+		}
+		switch word := strings.TrimSpace(line[start:end]); {
+		case strings.EqualFold(word, "login"), strings.EqualFold(word, "authenticate"),
+			strings.EqualFold(word, "auth"), strings.EqualFold(word, "pass"):
+			return x.arena.Join(line[:end], "***")
+		}
+	}
+	return line
 }
 
 // redisLine writes a Redis command as one types it: words with spaces or

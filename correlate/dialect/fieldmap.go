@@ -23,8 +23,9 @@ const maxFieldMaps = 64
 type FieldMap struct {
 	// Name is the sensor's name, in lower case.
 	Name string `yaml:"name"`
-	// Match has the fields a record must have, with their values; "*" stands
-	// for any. All must hold.
+	// Match has the fields a record must have, with their values; a "*" at a
+	// value's end stands for anything. All must hold. Of several maps that know
+	// a record the first one reads it.
 	Match map[string]string `yaml:"match"`
 	// Fields says where what stands.
 	Fields FieldNames `yaml:"fields"`
@@ -32,7 +33,7 @@ type FieldMap struct {
 	// "hassh").
 	Fingerprints map[string]Names `yaml:"fingerprints"`
 	// Set has values for what no field says: decky, service, type,
-	// secret_kind.
+	// secret_kind, outcome.
 	Set map[string]string `yaml:"set"`
 	// Services renames services.
 	Services map[string]string `yaml:"services"`
@@ -47,11 +48,14 @@ type FieldMap struct {
 	// Handshake names the services whose events come after a TCP handshake;
 	// "*" stands for all.
 	Handshake Names `yaml:"handshake"`
+	// Absent has values that mean that there is none; a "*" at the end stands
+	// for anything.
+	Absent Names `yaml:"absent"`
 }
 
 // FieldNames has the fields for each meaning; of several the first one that
-// says something counts. A "*" in the names of Principal and Secret stands for
-// the number of an array's element: each element is a login of its own.
+// says something counts. A "*" in the names of logins and commands stands for the
+// number of an array's element: each element is a login or command of its own.
 type FieldNames struct {
 	Time       Names `yaml:"time"`
 	Address    Names `yaml:"address"`
@@ -66,12 +70,21 @@ type FieldNames struct {
 	SecretKind Names `yaml:"secret_kind"`
 	Outcome    Names `yaml:"outcome"`
 	Command    Names `yaml:"command"`
+	Arguments  Names `yaml:"arguments"` // what follows the command, all of it
 	SHA256     Names `yaml:"sha256"`
 	URL        Names `yaml:"url"`
 	UserAgent  Names `yaml:"user_agent"`
 	Method     Names `yaml:"method"`
 	Path       Names `yaml:"path"`
 	Size       Names `yaml:"size"`
+	// Forwarded is the address that the request's own headers claim.
+	Forwarded Names `yaml:"forwarded"`
+	// Alert is a signature that matched, with its category and severity (1
+	// is worst), Technique the start of the names with ATT&CK techniques.
+	Alert     Names `yaml:"alert"`
+	Category  Names `yaml:"category"`
+	Severity  Names `yaml:"severity"`
+	Technique Names `yaml:"technique"`
 }
 
 // Names is a list of names; in YAML one name may stand alone.
@@ -126,7 +139,7 @@ var meanings = map[string]class{
 const dropWord = "drop"
 
 // settable are the names of FieldMap.Set.
-var settable = []string{"decky", "service", "type", "secret_kind"}
+var settable = []string{"decky", "service", "type", "secret_kind", "outcome"}
 
 func (m *FieldMap) validate() error {
 	var errs []error
@@ -162,6 +175,9 @@ func (m *FieldMap) validate() error {
 // fieldMap is a FieldMap made ready.
 type fieldMap struct {
 	FieldMap
+	// place is the map's place among all: the first one that matches reads a
+	// record.
+	place        int
 	types        map[string]class
 	drop         map[string]bool
 	fingerprints []fingerprintField
@@ -184,6 +200,7 @@ func newFieldMaps(list []FieldMap) fieldMaps {
 	f := fieldMaps{any: len(list) > 0, byKey: make(map[string][]*fieldMap)}
 	for i := range list {
 		m := prepare(list[i])
+		m.place = i
 		// Any of the fields could be the key; one is enough, since all must
 		// be there.
 		key := slices.Sorted(maps.Keys(m.Match))[0]
@@ -211,30 +228,35 @@ func prepare(source FieldMap) *fieldMap {
 	return m
 }
 
-// find returns the field map that knows a record, by one of its names.
-func (f *fieldMaps) find(fields []event.Field, key string) *fieldMap {
+// find returns the first field map that knows a record by one of its names,
+// best where that is none or comes later.
+func (f *fieldMaps) find(best *fieldMap, fields []event.Field, key string) *fieldMap {
 	for _, m := range f.byKey[key] {
+		if best != nil && best.place <= m.place {
+			break
+		}
 		if m.matches(fields) {
 			return m
 		}
 	}
-	return nil
+	return best
 }
 
 func (m *fieldMap) matches(fields []event.Field) bool {
 	for key, want := range m.Match {
-		found := false
-		for i := range fields {
-			if fields[i].Key == key && (want == "*" || fields[i].Value == want) {
-				found = true
-				break
-			}
-		}
-		if !found {
+		if !slices.ContainsFunc(fields, func(f event.Field) bool { return f.Key == key && fits(f.Value, want) }) {
 			return false
 		}
 	}
 	return true
+}
+
+// fits says whether value is want, or starts with what stands before its "*".
+func fits(value, want string) bool {
+	if start, ok := strings.CutSuffix(want, "*"); ok {
+		return strings.HasPrefix(value, start)
+	}
+	return value == want
 }
 
 // mapped reads a document by a field map.
@@ -245,17 +267,20 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 		v.Dialect = ECS
 	}
 	n := &m.Fields
-	kind := m.or("type", x.first(n.Type...))
+	kind := m.or("type", x.says(m, n.Type))
 	if m.drop[kind] {
 		v.Reason = SensorReport
 		return v
 	}
-	command := x.first(n.Command...)
 	class, typed := m.types[kind]
+	meaning := x.meaning(m)
 	if !typed {
-		class = classify(ECS, x.meaning(m, command))
+		class = classify(ECS, meaning)
 	}
-	addr, decoy, reason := p.mappedSides(x, n)
+	if kind == "" {
+		kind = meaning
+	}
+	addr, decoy, reason := p.mappedSides(x, m)
 	if reason != OK {
 		if reason == NoAddress && class.Kind == event.Noise {
 			reason = SensorEvent
@@ -265,20 +290,18 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 	}
 	out.Addr = addr
 	v.ClockSkew = x.mappedTime(out, r, n.Time)
-	if kind == "" {
-		kind = x.meaning(m, command)
-	}
 	out.Type = x.arena.Name(kind, event.MaxService)
 	out.Kind, out.Phase = class.Kind, class.Phase
-	service := m.or("service", x.first(n.Service...))
+	service := m.or("service", x.says(m, n.Service))
 	if renamed, ok := m.Services[service]; ok {
 		service = renamed
 	}
 	if service == "" {
-		service = portService(x.first(n.Port...))
+		service = portService(x.says(m, n.Port))
 	}
+	service = x.lower(service)
 	out.Service = x.arena.Name(service, event.MaxService)
-	decky := m.or("decky", x.first(n.Decky...))
+	decky := m.or("decky", x.says(m, n.Decky))
 	if decky == "" && decoy.IsValid() {
 		decky = p.decoyName(x, decoy)
 	}
@@ -289,7 +312,13 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 			out.Large = true
 		}
 	}
-	x.mappedEvidence(m, class, command, out)
+	if class.Login || !typed && x.tries(m) {
+		x.mappedLogins(m)
+	}
+	if class.Command || !typed {
+		x.mappedCommands(m)
+	}
+	x.mappedEvidence(m, class, addr)
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
 }
@@ -303,44 +332,71 @@ func (m *fieldMap) or(name, value string) string {
 }
 
 // meaning judges a record by what it has.
-func (x *scratch) meaning(m *fieldMap, command string) string {
+func (x *scratch) meaning(m *fieldMap) string {
 	n := &m.Fields
 	switch {
-	case m == &ecsMap && x.hasCategory("authentication"):
+	case m == &ecsMap && x.authenticates():
 		return "login"
-	case command != "":
+	case x.has(m, n.Command):
 		return "command"
-	case x.has(n.Secret):
+	case x.tries(m):
 		return "login"
-	case x.has(n.SHA256):
+	case x.has(m, n.SHA256):
 		return "file"
-	case x.has(n.UserAgent), x.has(n.Method):
+	case x.has(m, n.UserAgent), x.has(m, n.Method):
 		return "request"
-	case m == &ecsMap && x.has(Names{"dns.question.name"}):
+	case m == &ecsMap && x.get("dns.question.name") != "":
 		return "query"
 	default:
 		return "connection"
 	}
 }
 
-// has says whether one of the parameters is there and not empty; of an array
-// the first element decides.
-func (x *scratch) has(names Names) bool {
+// tries says whether a record shows a login: a secret, or a name in an array
+// of logins.
+func (x *scratch) tries(m *fieldMap) bool {
+	n := &m.Fields
+	return x.has(m, n.Secret) || n.Secret.elements() && x.has(m, n.Principal)
+}
+
+// says returns the first of the parameters that says something.
+func (x *scratch) says(m *fieldMap, names Names) string {
 	for _, name := range names {
-		if _, ok := x.element(name, "0"); ok {
+		if v := x.get(name); v != "" && !m.absent(v) {
+			return v
+		}
+	}
+	return ""
+}
+
+func (m *fieldMap) absent(value string) bool {
+	for _, want := range m.Absent {
+		if fits(value, want) {
 			return true
 		}
 	}
 	return false
 }
 
-// element returns the parameter of that name, a "*" in it replaced by number.
-func (x *scratch) element(name, number string) (string, bool) {
-	if star := strings.IndexByte(name, '*'); star >= 0 {
-		name = x.arena.Join(name[:star], number, name[star+1:])
+// has says whether one of the parameters says something; of an array the
+// first element decides.
+func (x *scratch) has(m *fieldMap, names Names) bool {
+	v, ok := x.element(m, names, 0)
+	return ok && v != ""
+}
+
+// element returns the first parameter of names that is there, a "*" in them
+// replaced by number.
+func (x *scratch) element(m *fieldMap, names Names, number int64) (string, bool) {
+	for _, name := range names {
+		if star := strings.IndexByte(name, '*'); star >= 0 {
+			name = x.arena.Join(name[:star], x.decimal(number), name[star+1:])
+		}
+		if v, ok := x.lookup(name); ok && !m.absent(v) {
+			return v, true
+		}
 	}
-	v, ok := x.lookup(name)
-	return v, ok && v != ""
+	return "", false
 }
 
 // elements says whether names stand for the elements of an array.
@@ -350,7 +406,8 @@ func (n Names) elements() bool {
 
 // mappedSides returns the attacker's address and, where the record names it,
 // the decoy's.
-func (p *Parser) mappedSides(x *scratch, n *FieldNames) (addr, decoy netip.Addr, reason Reason) {
+func (p *Parser) mappedSides(x *scratch, m *fieldMap) (addr, decoy netip.Addr, reason Reason) {
+	n := &m.Fields
 	text, named := "", false
 	for _, key := range n.Address {
 		if text, named = x.lookup(key); named {
@@ -361,15 +418,20 @@ func (p *Parser) mappedSides(x *scratch, n *FieldNames) (addr, decoy netip.Addr,
 	if reason != OK {
 		return addr, decoy, reason
 	}
-	decoy, known := event.ParseAddress(x.first(n.Decoy...))
-	if known && len(p.decoys) > 0 {
+	decoy, known := event.ParseAddress(x.says(m, n.Decoy))
+	switch {
+	case m == &ecsMap && known && x.networkSensor():
 		f, reason := p.sides(addr, decoy, true)
 		return f.attacker, f.decoy, reason
-	}
-	if len(p.decoys) > 0 && within(addr, p.decoys) {
+	case !within(addr, p.decoys):
+		// A decoy's own sensor knows who came; its address may be another
+		// one outside.
+		return addr, decoy, OK
+	case known && !within(decoy, p.decoys):
+		return decoy, addr, OK
+	default:
 		return addr, decoy, DecoysOnly
 	}
-	return addr, decoy, OK
 }
 
 // mappedTime sets the event's time from an ISO 8601 time stamp or a number of
@@ -413,21 +475,40 @@ func parseEpoch(s string) (event.Time, bool) {
 	return event.Time(t), true
 }
 
-func (x *scratch) mappedEvidence(m *fieldMap, class class, command string, out *event.Event) {
+// mappedCommands adds a record's commands: one, or one for each element of the
+// array its names stand for.
+func (x *scratch) mappedCommands(m *fieldMap) {
 	n := &m.Fields
-	if class.Login {
-		x.mappedLogins(m)
+	for i := range int64(maxCommands) {
+		line, ok := x.element(m, n.Command, i)
+		if !ok {
+			return
+		}
+		verb := line
+		for _, name := range n.Arguments {
+			argument, _ := x.element(m, Names{name}, i)
+			line = x.join(line, x.arguments(verb, argument))
+		}
+		x.command(line)
+		if !n.Command.elements() {
+			return
+		}
 	}
-	if class.Command {
-		x.command(command)
+}
+
+// mappedEvidence adds what a record shows beside logins and commands.
+func (x *scratch) mappedEvidence(m *fieldMap, class class, own netip.Addr) {
+	n := &m.Fields
+	x.session(x.says(m, n.Session))
+	x.agent(x.says(m, n.UserAgent), x.says(m, n.Method), x.says(m, n.Path))
+	if claimed := x.says(m, n.Forwarded); claimed != "" {
+		x.claim("X-Forwarded-For", claimed, own)
 	}
-	x.session(x.first(n.Session...))
-	x.agent(x.first(n.UserAgent...), x.first(n.Method...), x.first(n.Path...))
 	for i := range m.fingerprints {
 		f := &m.fingerprints[i]
-		x.fingerprint(f.kind, x.first(f.fields...))
+		x.fingerprint(f.kind, x.says(m, f.fields))
 	}
-	digest, url := "", x.first(n.URL...)
+	digest, url := "", x.says(m, n.URL)
 	for _, key := range n.SHA256 {
 		if digest = x.digest(key); digest != "" {
 			break
@@ -436,10 +517,35 @@ func (x *scratch) mappedEvidence(m *fieldMap, class class, command string, out *
 	if digest != "" || class.Phase == event.Exfil && !class.Command {
 		x.file(digest, url, "file")
 	}
+	if signature := x.says(m, n.Alert); signature != "" {
+		e := event.Evidence{Kind: event.Alert, A: x.value(signature), B: x.value(x.says(m, n.Category))}
+		e.N, _ = parseInt(x.says(m, n.Severity))
+		x.add(e)
+		x.mappedTechniques(n.Technique, signature)
+	}
 }
 
-// maxLogins bounds the logins read from one record.
-const maxLogins = 100
+// mappedTechniques adds the techniques in the parameters whose names start
+// with one of names.
+func (x *scratch) mappedTechniques(names Names, what string) {
+	for i := range x.params {
+		f := &x.params[i]
+		for _, name := range names {
+			if rest, ok := strings.CutPrefix(f.Key, name); !ok || rest != "" && rest[0] != '.' {
+				continue
+			}
+			if id, ok := x.techniqueID(f.Value); ok {
+				x.technique(id, what)
+			}
+		}
+	}
+}
+
+// The bounds of what is read from the arrays of one record.
+const (
+	maxLogins   = 100
+	maxCommands = 100
+)
 
 // mappedLogins adds a record's logins: one, or one for each element of the
 // arrays its names stand for.
@@ -447,22 +553,15 @@ func (x *scratch) mappedLogins(m *fieldMap) {
 	n := &m.Fields
 	several := n.Principal.elements() || n.Secret.elements()
 	for i := range int64(maxLogins) {
-		number := x.decimal(i)
-		c := credential{outcome: m.outcome(x.first(n.Outcome...))}
-		named := false
-		for _, name := range n.Principal {
-			if v, ok := x.element(name, number); ok {
-				c.principal, named = v, true
-				break
-			}
-		}
-		for _, name := range n.Secret {
-			if v, ok := x.element(name, number); ok {
-				c.secret, named = v, true
-				if c.kind = m.or("secret_kind", x.first(n.SecretKind...)); c.kind == "" {
-					c.kind = plaintext
-				}
-				break
+		c := credential{outcome: m.outcome(m.or("outcome", x.says(m, n.Outcome)))}
+		principal, named := x.element(m, n.Principal, i)
+		secret, shown := x.element(m, n.Secret, i)
+		named = named || shown
+		c.principal = principal
+		if shown && (secret != "" || principal != "") {
+			c.secret = secret
+			if c.kind = m.or("secret_kind", x.says(m, n.SecretKind)); c.kind == "" {
+				c.kind = plaintext
 			}
 		}
 		if several && !named {

@@ -101,6 +101,10 @@ types: {"": login}
 			`192.0.2.9 trap-1/ connection scan recon`,
 		},
 		{"between decoys", `{"sensor":{"kind":"trap"},"v":1,"peer":{"addr":"10.0.0.1"},"own":{"addr":"10.0.0.2"}}`, `unattributed/decoys_only`},
+		{
+			"a stranger to the decoys", `{"sensor":{"kind":"trap"},"v":1,"peer":{"addr":"192.0.2.1"},"own":{"addr":"198.51.100.1"}}`,
+			`192.0.2.1 trap-1/ connection scan recon SKEW`,
+		},
 		{"another sensor", `{"sensor":{"kind":"tarp"},"v":1}`, `unparsed/unknown_shape`},
 		{"without a field", `{"sensor":{"kind":"trap"}}`, `unparsed/unknown_shape`},
 		{
@@ -165,8 +169,12 @@ func TestShippedFieldMaps(t *testing.T) {
 	}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
-		if maps := readFieldMaps(t, name); maps[0].Name != name {
-			t.Errorf("%s holds the field map %q", file, maps[0].Name)
+		seen := map[string]bool{}
+		for _, m := range readFieldMaps(t, name) {
+			if !strings.HasPrefix(m.Name, name) || seen[m.Name] {
+				t.Errorf("%s holds a field map %q", file, m.Name)
+			}
+			seen[m.Name] = true
 		}
 	}
 }

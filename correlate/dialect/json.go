@@ -16,6 +16,7 @@ const (
 	maxFields = 512
 	maxKey    = 256
 	maxNames  = 4 * maxFields
+	maxTop    = 256
 )
 
 // scanner reads JSON (RFC 8259) into flat fields: names of nested objects are
@@ -27,14 +28,17 @@ type scanner struct {
 	arena  *event.Arena
 	fields []event.Field
 	max    int
-	// named counts the names made, those of empty objects too.
-	named int
+	maxTop int
+	// named counts the names made, those of empty objects too, top those of
+	// the outermost object. These are kept apart: however much somebody puts
+	// into an array, the sensor's own fields behind it count.
+	named, top int
 }
 
 // flatten appends the members of the JSON object s to fields. It returns
 // false where s is not one object and nothing else.
 func flatten(a *event.Arena, fields []event.Field, s string, limit int) ([]event.Field, bool) {
-	sc := scanner{s: s, arena: a, fields: fields, max: len(fields) + limit}
+	sc := scanner{s: s, arena: a, fields: fields, max: len(fields) + limit, maxTop: min(limit, maxTop)}
 	sc.space()
 	if sc.peek() != '{' || !sc.value("", 0) {
 		return fields, false
@@ -72,11 +76,14 @@ func (sc *scanner) accept(c byte) bool {
 
 // full says that nothing more may be kept at this depth.
 func (sc *scanner) full(depth int) bool {
+	if depth == 0 {
+		return sc.top >= sc.maxTop
+	}
 	return depth > maxDepth || len(sc.fields) >= sc.max || sc.named >= maxNames
 }
 
 func (sc *scanner) add(name, value string) {
-	if name != "" && len(sc.fields) < sc.max {
+	if name != "" {
 		sc.fields = append(sc.fields, event.Field{Key: name, Value: value})
 	}
 }
@@ -176,8 +183,10 @@ func (sc *scanner) object(name string, depth int) bool {
 		child := ""
 		if (depth == 0 || name != "") && !sc.full(depth) && key != "" && len(key) <= maxKey {
 			child = key
-			sc.named++
-			if depth > 0 {
+			if depth == 0 {
+				sc.top++
+			} else {
+				sc.named++
 				child = sc.arena.Join(name, ".", key)
 			}
 		}

@@ -56,10 +56,17 @@ func join(fields []event.Field) string {
 
 func TestFlattenBounds(t *testing.T) {
 	var a event.Arena
+	list := `"a":[` + strings.TrimSuffix(strings.Repeat("1,", 10*maxFields), ",") + `]`
+	fields, ok := flatten(&a, nil, "{"+list+`,"src_ip":"x"}`, maxFields)
+	if last := fields[len(fields)-1]; !ok || len(fields) != maxFields+1 || last.Key != "src_ip" {
+		t.Errorf("%d fields kept, the last is %v, ok %v: want %d of the array's and the one behind it", len(fields), last, ok, maxFields)
+	}
 	many := "{" + strings.TrimSuffix(strings.Repeat(`"k":1,`, 10*maxFields), ",") + "}"
-	fields, ok := flatten(&a, nil, many, maxFields)
-	if !ok || len(fields) != maxFields {
-		t.Errorf("%d of %d fields kept, ok %v, want %d", len(fields), 10*maxFields, ok, maxFields)
+	if fields, ok := flatten(&a, nil, many, maxFields); !ok || len(fields) != maxTop {
+		t.Errorf("%d of %d fields kept, ok %v, want %d", len(fields), 10*maxFields, ok, maxTop)
+	}
+	if fields, ok := flatten(&a, nil, many, 10); !ok || len(fields) != 10 {
+		t.Errorf("%d of %d fields kept, ok %v, want 10", len(fields), 10*maxFields, ok)
 	}
 	for _, deep := range []string{
 		strings.Repeat(`{"a":`, 100000) + "1" + strings.Repeat("}", 100000),
@@ -110,7 +117,7 @@ func FuzzFlatten(f *testing.F) {
 			}
 			want = append(want, field)
 		}
-		if len(want) >= maxFields || strings.Contains(s, `""`) {
+		if len(want) >= maxTop || strings.Contains(s, `""`) {
 			return
 		}
 		for i := range fields {

@@ -229,10 +229,10 @@ func (x *scratch) canaryRedis() {
 	}
 }
 
-// arguments returns a command's arguments. AUTH's are a secret: they are shown
-// as far as secrets are.
+// arguments returns a command's arguments. Those of AUTH and PASS are a secret:
+// they are shown as far as secrets are.
 func (x *scratch) arguments(verb, args string) string {
-	if x.secrets != Plain && strings.EqualFold(verb, "auth") {
+	if x.secrets != Plain && args != "" && (strings.EqualFold(verb, "auth") || strings.EqualFold(verb, "pass")) {
 		return "***"
 	}
 	return args

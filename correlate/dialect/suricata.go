@@ -70,7 +70,9 @@ func (p *Parser) suricata(x *scratch, r *event.Record, fields []event.Field, out
 	}
 	v.ClockSkew = x.when(out, r, started)
 	out.Type = x.arena.Name(kind, event.MaxService)
-	out.Decky = p.decoyName(x, f.decoy)
+	if out.Decky = p.decky(x, x.get("t-pot_hostname")); out.Decky == "" {
+		out.Decky = p.decoyName(x, f.decoy)
+	}
 	if !f.opened {
 		out.Service = x.suricataService(kind)
 	}

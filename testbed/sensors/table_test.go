@@ -74,7 +74,7 @@ var all = []sensor{
 	{
 		config: "tpot", data: []string{"tpot/cowrie.json", "tpot/others.json"},
 		env:       map[string]string{"DECOY_NETS": "10.99.0.2/32,10.99.0.10/32,fd00:99::2/128"},
-		attackers: 7, address: "127.0.0.2",
+		attackers: 13, address: "127.0.0.2",
 		want: map[string]any{
 			"event_count": 33, "services_interacted": []string{"ssh"}, "command_count": 4, "login_attempts": 7, "login_successes": 3,
 		},
