@@ -72,6 +72,25 @@ func (b *bed) submit(m *Machine, c Chunk) *outcome {
 	return o
 }
 
+// unmarked commits a chunk in a process that dies after OK and before the
+// marker.
+func (b *bed) unmarked(n uint16, id string) {
+	b.t.Helper()
+	m := b.process()
+	o := b.submit(m, chunkOf(n, id))
+	b.steps(m, Read, Read, Write)
+	if o.result != OK || b.marked(n) {
+		b.t.Fatalf("chunk %d: %+v, marked %v", n, o, b.marked(n))
+	}
+}
+
+// refuse makes a document be refused, whatever is in it, until heal.
+func (b *bed) refuse(id string) {
+	b.es.reject = func(op *Op) bool { return op.Key == key(id) }
+}
+
+func (b *bed) heal() { b.es.reject = func(*Op) bool { return false } }
+
 // serve answers as a healthy cluster does, but for what has an answer of its
 // own.
 func (b *bed) serve(r *Request) Answer {

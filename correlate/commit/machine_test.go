@@ -514,7 +514,7 @@ func TestReplay(t *testing.T) {
 	if r := b.commit(m, replayOf(b.letters[0])); r != Retry || len(b.letters) != 2 {
 		t.Fatalf("rejected again: result %d, %d letters", r, len(b.letters))
 	}
-	b.es.reject = func(*Op) bool { return false }
+	b.heal()
 	for range 3 {
 		for _, l := range b.letters {
 			for _, m := range []*Machine{m, b.process()} {
@@ -543,7 +543,7 @@ func TestReplayOfUnfinishedChunk(t *testing.T) {
 			if len(b.letters) != 1 || o.calls != 0 || b.marked(1) {
 				t.Fatalf("%d letters, %+v", len(b.letters), o)
 			}
-			b.es.reject = func(*Op) bool { return false }
+			b.heal()
 			todo := []Chunk{replayOf(b.letters[0]), chunkOf(1, "x")}
 			if !letterFirst {
 				slices.Reverse(todo)
@@ -588,7 +588,7 @@ func TestMarkersWithExceptions(t *testing.T) {
 	if o.result != Retry {
 		t.Fatalf("%+v", o)
 	}
-	b.es.reject = func(*Op) bool { return false }
+	b.heal()
 	m = b.process()
 	b.commit(m, chunkOf(1, "x"))
 	b.commit(m, chunkOf(2, "x"))
@@ -607,20 +607,15 @@ func TestExceptionIsLifted(t *testing.T) {
 	b := newBed(t)
 	b.options.MaxApplied = 40
 	for n := range uint16(4) {
-		m := b.process()
-		o := b.submit(m, chunkOf(n, "x"))
-		b.steps(m, Read, Read, Write)
-		if o.result != OK || b.marked(n) {
-			t.Fatalf("%+v, marked %v", o, b.marked(n))
-		}
+		b.unmarked(n, "x")
 	}
-	b.es.reject = func(op *Op) bool { return op.Key == key("x") }
+	b.refuse("x")
 	for n := range uint16(4) {
 		if r := b.commit(b.process(), chunkOf(n, "x")); r != OK {
 			t.Fatalf("result %d", r)
 		}
 	}
-	b.es.reject = func(*Op) bool { return false }
+	b.heal()
 	if n, _ := b.ids("x", 0); n != 4 || len(b.letters) != 4 {
 		t.Fatalf("%d ids, %d letters", n, len(b.letters))
 	}
@@ -639,6 +634,42 @@ func TestExceptionIsLifted(t *testing.T) {
 	for n := range uint16(4) {
 		b.holds("x", n, 1)
 	}
+}
+
+// The letter of a chunk that its document holds in spite of it asks for the
+// markers; before the answer is there this process lifts the exception, so the
+// id may leave the document. The letter saw the exception, and must still see
+// the id. (Found by the simulation, in 3 of 12,000 seeds.)
+func TestExceptionIsLiftedUnderALetter(t *testing.T) {
+	b := newBed(t)
+	b.options.MaxApplied = 16 // so few that strangers' ids are always looked for
+	b.unmarked(1, "x")
+	b.refuse("x")
+	if r := b.commit(b.process(), chunkOf(1, "x")); r != OK || len(b.letters) != 1 {
+		t.Fatalf("result %d, %d letters", r, len(b.letters))
+	}
+	b.heal()
+	m := b.process()
+	b.submit(m, chunkOf(2, "x"))
+	b.steps(m, Read, Read, Write)
+
+	o := b.submit(m, replayOf(b.letters[0]))
+	look := b.step(m, Read)
+	a := b.serve(look)
+	if !slices.ContainsFunc(a.Stored, func(s Stored) bool { return excepts(string(s.State), key("x")) }) {
+		t.Fatal("the marker doesn't except the document")
+	}
+	b.now = m.Wake()
+	b.steps(m, Write)
+	if !m.ledger.vouches(chunkOf(1).ID, key("x")) {
+		t.Fatal("the exception was not lifted")
+	}
+	m.Answer(look, a, b.now)
+	b.rest(m, b.serve)
+	if o.result != OK {
+		t.Errorf("result %d", o.result)
+	}
+	b.holds("x", 1, 1)
 }
 
 func TestExceptions(t *testing.T) {

@@ -155,6 +155,9 @@ var mutations = []mutation{
 	{"letters", "a replay doesn't ask for its chunk's marker", "TestMarkersWithExceptions", []edit{
 		{"round.go", "done = done || origin.Exists && ", "done = done || false && "},
 	}},
+	{"letters", "ids are taken out before a replay looks for its chunk's", "TestExceptionIsLiftedUnderALetter", []edit{
+		{"round.go", "\tfor _, d := range t.docs {\n\t\t// Before", "\tfor _, d := range t.docs {\n\t\tm.prune(d)\n\t\t// Before"},
+	}},
 	{"letters", "a replay never takes its chunk's id", "TestReplayOfUnfinishedChunk", []edit{
 		{"round.go", "c.entry = c.origin", "c.entry = c.id"},
 	}},

@@ -315,7 +315,10 @@ func (m *Machine) saw(t *task, a marker) {
 // fold folds what waits for the task's documents and writes them.
 func (m *Machine) fold(t *task) {
 	for _, d := range t.docs {
-		m.prune(d)
+		// Before anything is pruned: since the markers were asked for, this
+		// process may have had one acknowledged that takes the id of a
+		// letter's chunk out of the document. The letter, which saw the
+		// marker before, must still find that id.
 		for _, p := range d.waiting {
 			if m.takes(t, p) {
 				c := p.chunk
@@ -323,6 +326,7 @@ func (m *Machine) fold(t *task) {
 				c.started = c.started || p.held
 			}
 		}
+		m.prune(d)
 	}
 	m.refuse(t)
 	var ops []Op
