@@ -3,8 +3,12 @@ package correlate_test
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +36,8 @@ type load struct {
 	data    []byte
 	lines   []string
 	records int
+	// calibration is how long the calibration loop took.
+	calibration time.Duration
 }
 
 func newLoad(b testing.TB, o gen.Options) load {
@@ -74,16 +80,17 @@ func newCore(b testing.TB) (*correlate.Core, *profile.Renderer) {
 // nobody disturbs it.
 type meter struct {
 	b       *testing.B
+	load    *load
 	start   time.Duration
 	best    time.Duration
 	mallocs uint64
 	bytes   uint64
 }
 
-func newMeter(b *testing.B) *meter {
+func newMeter(b *testing.B, l *load) *meter {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return &meter{b, processorTime(b), math.MaxInt64, m.Mallocs, m.TotalAlloc}
+	return &meter{b, l, processorTime(b), math.MaxInt64, m.Mallocs, m.TotalAlloc}
 }
 
 // run does one run.
@@ -103,6 +110,41 @@ func (m *meter) report(each int, of string) {
 	m.b.ReportMetric(float64(now.Mallocs-m.mallocs)/n, "allocs/"+of)
 	m.b.ReportMetric(float64(now.TotalAlloc-m.bytes)/n, "B/"+of)
 	m.b.ReportMetric(0, "ns/op")
+	if of != "record" {
+		return
+	}
+	ratio := float64(m.best) / float64(m.load.calibration)
+	m.b.ReportMetric(ratio, "calibrations")
+	name := strings.TrimPrefix(m.b.Name(), "BenchmarkCore/")
+	if *updateRatios {
+		ratios[name] = math.Round(ratio*100) / 100
+	} else if r := ratios[name]; r > 0 {
+		m.b.ReportMetric(ratio/r, "of-reference")
+	}
+}
+
+// The committed ratios are those of an undisturbed run, rounded. They show a
+// regression on any machine: a figure of-reference well above 1, also in a
+// second run. Nothing fails by them.
+var (
+	ratiosFile   = filepath.Join("testdata", "core-ratios.json")
+	updateRatios = flag.Bool("update-ratios", false, "with -bench Core: write "+ratiosFile+" anew")
+	ratios       = map[string]float64{}
+)
+
+// calibrate returns the best time of a loop over the chunk's bytes that
+// depends on nothing but the machine.
+func (l *load) calibrate() {
+	l.calibration = math.MaxInt64
+	for range 50 {
+		start := time.Now()
+		h := uint64(14695981039346656037)
+		for _, c := range l.data {
+			h = (h ^ uint64(c)) * 1099511628211
+		}
+		l.calibration = min(l.calibration, time.Since(start))
+		runtime.KeepAlive(h)
+	}
 }
 
 func processorTime(b testing.TB) time.Duration {
@@ -116,6 +158,22 @@ func processorTime(b testing.TB) time.Duration {
 // BenchmarkCore takes chunks from their bytes to the states of their
 // attackers, as far as no store is needed, beside programs that do less.
 func BenchmarkCore(b *testing.B) {
+	if text, err := os.ReadFile(ratiosFile); err != nil {
+		b.Log(err)
+	} else if err := json.Unmarshal(text, &ratios); err != nil {
+		b.Fatal(err)
+	}
+	if *updateRatios {
+		defer func() {
+			text, err := json.MarshalIndent(ratios, "", "\t")
+			if err == nil {
+				err = os.WriteFile(ratiosFile, append(text, '\n'), 0o644)
+			}
+			if err != nil {
+				b.Error(err)
+			}
+		}()
+	}
 	for _, load := range []struct {
 		name string
 		o    gen.Options
@@ -127,9 +185,10 @@ func BenchmarkCore(b *testing.B) {
 		{"Cowrie/attackers=5000", gen.Options{Sensor: gen.Cowrie, Attackers: 5000}},
 	} {
 		l := newLoad(b, load.o)
+		l.calibrate()
 		b.Run(load.name, func(b *testing.B) {
 			b.Run("what=msgpack", func(b *testing.B) {
-				m := newMeter(b)
+				m := newMeter(b, &l)
 				for b.Loop() {
 					m.run(func() {
 						if n := skimMsgpack(b, l.data); n != l.records {
@@ -141,7 +200,7 @@ func BenchmarkCore(b *testing.B) {
 			})
 			if load.o.Sensor == gen.Cowrie {
 				b.Run("what=json", func(b *testing.B) {
-					m := newMeter(b)
+					m := newMeter(b, &l)
 					for b.Loop() {
 						m.run(func() {
 							for _, line := range l.lines {
@@ -159,7 +218,7 @@ func BenchmarkCore(b *testing.B) {
 			b.Run("what=decode", func(b *testing.B) {
 				var a event.Arena
 				var d chunk.Decoder
-				m := newMeter(b)
+				m := newMeter(b, &l)
 				for b.Loop() {
 					m.run(func() {
 						a.Reset()
@@ -171,7 +230,7 @@ func BenchmarkCore(b *testing.B) {
 				m.report(l.records, "record")
 			})
 			b.Run("what=parse", func(b *testing.B) {
-				m := newMeter(b)
+				m := newMeter(b, &l)
 				for b.Loop() {
 					m.run(func() {
 						if _, err := core.Read(l.data); err != nil {
@@ -182,7 +241,7 @@ func BenchmarkCore(b *testing.B) {
 				m.report(l.records, "record")
 			})
 			b.Run("what=fold", func(b *testing.B) {
-				m := newMeter(b)
+				m := newMeter(b, &l)
 				for b.Loop() {
 					m.run(func() {
 						if _, err := core.Fold(l.data, nil, nil); err != nil {
@@ -199,7 +258,7 @@ func BenchmarkCore(b *testing.B) {
 					b.Fatal(err)
 				}
 				var st, doc []byte
-				m := newMeter(b)
+				m := newMeter(b, &l)
 				for b.Loop() {
 					m.run(func() {
 						if _, err := core.Fold(l.data, stored, func(h correlate.Head, s *state.Attacker) {
@@ -214,6 +273,47 @@ func BenchmarkCore(b *testing.B) {
 				m.report(n.Attackers, "document")
 			})
 		})
+	}
+}
+
+// The bounds of what the core may allocate per record on its way from bytes to
+// states: about four times what it does. The goal was one allocation and 64
+// bytes.
+const (
+	maxAllocations = 0.25
+	maxBytes       = 16
+)
+
+// TestCoreAllocates holds the core to its bounds in memory, which are the same
+// on every machine.
+func TestCoreAllocates(t *testing.T) {
+	if raceDetector {
+		t.Skip("SKIP: the race detector makes sync.Pool forget; allocations say nothing under it")
+	}
+	for name, o := range map[string]gen.Options{
+		"DECNET": {Sensor: gen.DECNET, Attackers: 5000}, "Cowrie": {Sensor: gen.Cowrie, Attackers: 5000},
+	} {
+		l := newLoad(t, o)
+		core, _ := newCore(t)
+		fold := func() {
+			if n, err := core.Fold(l.data, nil, nil); err != nil || n.Events < n.Records*9/10 {
+				t.Fatalf("%s: %d events of %d records: %v", name, n.Events, n.Records, err)
+			}
+		}
+		fold() // memory that is kept
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		const runs = 10
+		for range runs {
+			fold()
+		}
+		runtime.ReadMemStats(&after)
+		n := float64(runs * l.records)
+		allocs, bytes := float64(after.Mallocs-before.Mallocs)/n, float64(after.TotalAlloc-before.TotalAlloc)/n
+		t.Logf("%s: %.3f allocations, %.1f bytes per record", name, allocs, bytes)
+		if allocs > maxAllocations || bytes > maxBytes {
+			t.Errorf("%s: %.3f allocations, %.1f bytes per record; want at most %v and %v", name, allocs, bytes, maxAllocations, maxBytes)
+		}
 	}
 }
 
