@@ -63,8 +63,6 @@ func (b *bench) commit(ctx context.Context) error {
 			b.report.add(figure{What: "processor time of the engine, " + load.name, Value: float64(own.Nanoseconds()) / float64(b.lines), Unit: "ns/record"})
 			b.report.add(figure{What: "processor time of the node, " + load.name, Value: float64(node.Nanoseconds()) / float64(b.lines), Unit: "ns/record",
 				Note: fmt.Sprintf("%.2f ms a document", node.Seconds()*1000/float64(r.observed.documents))})
-			first, last := tenths(acks)
-			b.report.add(figure{What: "last tenth ÷ first tenth, " + load.name, Value: last / first, Unit: "times", Goal: "≥ 0.9"})
 			s := r.committer.Stats()
 			written := float64(s.WrittenByClass[correlate.ClassAttacker])
 			b.report.add(figure{What: "records per attacker document written, " + load.name, Value: float64(b.lines) / written, Unit: "records"})
@@ -78,7 +76,35 @@ func (b *bench) commit(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.history(ctx); err != nil {
+		return err
+	}
 	return b.perCommit(ctx)
+}
+
+// history delivers a log in ten parts, one after the other, and compares how
+// long the parts took: whether it costs more to go on than to begin.
+func (b *bench) history(ctx context.Context) error {
+	s, err := newSource(uniform, b.lines)
+	if err != nil {
+		return err
+	}
+	list := s.all()
+	return b.withRig(ctx, rigOptions{prefix: "bench-history", sensor: "bench", activity: true}, func(r *rig) error {
+		var rates []float64
+		var all string
+		for i := range 10 {
+			acks, err := r.deliver(ctx, list[i*len(list)/10:(i+1)*len(list)/10], b.workers)
+			if err != nil {
+				return err
+			}
+			rates = append(rates, rate(acks))
+			all += fmt.Sprintf(" %.0f", rates[i])
+		}
+		b.report.add(figure{What: "last tenth ÷ first tenth", Value: rates[9] / rates[0], Unit: "times", Goal: "≥ 0.9",
+			Note: "records/s of the tenths:" + all})
+		return b.drop(ctx, "bench-history-*")
+	})
 }
 
 // perCommit commits chunk by chunk and compares what was written with who was
@@ -117,27 +143,6 @@ func (b *bench) perCommit(ctx context.Context) error {
 		b.report.add(figure{What: "attacker documents written per commit ÷ attackers in it", Value: float64(written) / float64(attackers), Unit: "times", Goal: "1"})
 		return b.drop(ctx, "bench-each-*")
 	})
-}
-
-// tenths returns the rates of the first and the last tenth of the records.
-func tenths(acks []acknowledged) (first, last float64) {
-	total := 0
-	for _, a := range acks {
-		total += a.records
-	}
-	sum, from, to, end := 0, 0, 0, time.Duration(0)
-	var firstEnd, lastStart time.Duration
-	for _, a := range acks {
-		sum += a.records
-		if from == 0 && sum >= total/10 {
-			from, firstEnd = sum, a.at
-		}
-		if to == 0 && sum >= total*9/10 {
-			to, lastStart = sum, a.at
-		}
-		end = a.at
-	}
-	return float64(from) / firstEnd.Seconds(), float64(total-to) / max((end-lastStart).Seconds(), 1e-3)
 }
 
 // latency measures how long the acknowledgement of a chunk takes when chunks
