@@ -133,6 +133,7 @@ func TestHalfOfABulkFails(t *testing.T) {
 // what was sent is not sent twice.
 func TestDeadNodeIsAvoided(t *testing.T) {
 	n := esnode.Shared(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -145,6 +146,7 @@ func TestDeadNodeIsAvoided(t *testing.T) {
 	}
 	defer p.Close()
 	s := newSite(t, n, func(o *esindex.Options) { o.Hosts = []string{dead, p.URL, dead + "/"} })
+	defer s.client.Close()
 	for i := range 6 {
 		w := write(t, s.store, commit.Op{Kind: commit.Put, Key: s.things("1"), Body: doc("1", "")})
 		if w[0].Status != commit.Done || w[0].Version.SeqNo != int64(i) {

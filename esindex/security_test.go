@@ -44,6 +44,10 @@ func put(t *testing.T, dir, name string, content []byte) string {
 func check(t *testing.T, c *esindex.Client, parts ...string) {
 	t.Helper()
 	_, err := c.Info(t.Context())
+	// A loaded node that has just started refuses good passwords at times.
+	for end := time.Now().Add(10 * time.Second); err != nil && len(parts) == 0 && time.Now().Before(end); _, err = c.Info(t.Context()) {
+		time.Sleep(200 * time.Millisecond)
+	}
 	if (err == nil) != (len(parts) == 0) {
 		t.Errorf("%v, want %q", err, parts)
 		return

@@ -213,6 +213,9 @@ func (b *batches) sendOne(sc *scratch, batch []int32) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("esindex: panic in a write: %v", p)
+			for _, i := range batch { // the answer was not read to its end
+				b.out[i] = commit.Written{}
+			}
 		}
 	}()
 	return b.s.bulk(b.ctx, sc, b.ops, batch, b.out)

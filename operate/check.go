@@ -219,7 +219,7 @@ func (k *checker) keyExpiry(ctx context.Context, id string) {
 }
 
 // privileges asks which of the privileges these credentials have.
-func (k *checker) privileges(ctx context.Context, want roles.Role) (have, lacking []string, err error) {
+func (t *Target) privileges(ctx context.Context, want roles.Role) (have, lacking []string, err error) {
 	body, err := json.Marshal(map[string]any{"cluster": want.Cluster, "index": want.Indices})
 	if err != nil {
 		return nil, nil, err
@@ -228,7 +228,7 @@ func (k *checker) privileges(ctx context.Context, want roles.Role) (have, lackin
 		Cluster map[string]bool            `json:"cluster"`
 		Index   map[string]map[string]bool `json:"index"`
 	}
-	if err := k.client.Call(ctx, "ask for the privileges", http.MethodPost, "/_security/user/_has_privileges", body, &answer); err != nil {
+	if err := t.client.Call(ctx, "ask for the privileges", http.MethodPost, "/_security/user/_has_privileges", body, &answer); err != nil {
 		return nil, nil, err
 	}
 	add := func(name string, ok bool) {
@@ -491,6 +491,8 @@ func (k *checker) sensor(h heartbeat, now time.Time) bool {
 	}
 	age := now.Sub(h.At)
 	switch {
+	case h.At.IsZero():
+		wrong(Warning, "", "its heartbeat has no time")
 	case age > silence:
 		wrong(Warning, "look at Fluent Bit's log there; a sensor that is gone for good is forgotten by dossier retain",
 			"silent for %s", age.Round(time.Second))

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"dossier/conf/roles"
 	"dossier/esindex"
 )
 
@@ -78,6 +79,13 @@ func (t *Target) Retain(ctx context.Context, ages Ages, dryRun bool, step func(e
 	if err := ages.validate(); err != nil {
 		return err
 	}
+	if err := t.mayRetain(ctx); err != nil {
+		return err
+	}
+	return t.retain(ctx, ages, dryRun, step)
+}
+
+func (t *Target) retain(ctx context.Context, ages Ages, dryRun bool, step func(esindex.Step)) error {
 	r := retention{Target: t, dry: dryRun, step: step, now: t.now().UTC()}
 	prefix := t.o.IndexPrefix
 	for _, do := range []func() error{
@@ -93,6 +101,25 @@ func (t *Target) Retain(ctx context.Context, ages Ages, dryRun bool, step func(e
 		}
 	}
 	return nil
+}
+
+// mayRetain returns an error where these credentials lack what the retention
+// role has. Elasticsearch just leaves out what may not be seen, and indices
+// would be kept for ever without a word.
+func (t *Target) mayRetain(ctx context.Context) error {
+	secured, err := t.secured(ctx)
+	if err != nil || !secured {
+		return err
+	}
+	want, err := roles.Get("retention", t.o.IndexPrefix)
+	if err != nil {
+		return err
+	}
+	_, lacking, err := t.privileges(ctx, want)
+	if err == nil && len(lacking) > 0 {
+		err = fmt.Errorf("these credentials lack what the role %s has (dossier setup makes it): %s", t.roleName("retention"), strings.Join(lacking, ", "))
+	}
+	return err
 }
 
 type retention struct {

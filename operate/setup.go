@@ -215,7 +215,7 @@ func (t *Target) setUpKey(ctx context.Context, k Key, life time.Duration) (esind
 		Encoded string `json:"encoded"`
 	}
 	if err := t.client.Call(ctx, "create an API key", http.MethodPost, "/_security/api_key", body, &made); err != nil {
-		if e, ok := errors.AsType[*esindex.Error](err); ok && strings.Contains(e.Reason, "derived") {
+		if e, ok := errors.AsType[*esindex.Error](err); ok && e.Status == http.StatusBadRequest {
 			e.Fix = "an API key can't make another: connect with es_user"
 		}
 		return step, err
