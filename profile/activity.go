@@ -82,7 +82,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	d.source(h, &where)
 	r.uuid(&d, h.ID)
 	d.object("observer")
-	r.keys(&d, "name", &s.Sensors)
+	r.keys(&d, "name", &s.Sensors, s.Sensors.Len())
 	d.end()
 	d.object("activity")
 	d.int("events", s.Events)
@@ -93,8 +93,8 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	d.int("login_successes", s.Successes)
 	d.int("recipients", s.Recipients)
 	d.end()
-	r.keys(&d, "services", &s.Services)
-	r.keys(&d, "deckies", &s.Deckies)
+	r.keys(&d, "services", &s.Services, s.Services.Len())
+	r.keys(&d, "deckies", &s.Deckies, s.Deckies.Len())
 	if items := s.Commands.Items(); len(items) > 0 {
 		d.array("commands")
 		for i := range items {

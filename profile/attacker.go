@@ -2,6 +2,7 @@ package profile
 
 import (
 	"encoding/hex"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,10 +23,28 @@ func (r *Renderer) AppendAttacker(dst []byte, h Head, s *state.Attacker) []byte 
 	all := everything
 	d := begin(dst)
 	r.attacker(&d, h, s, f, &place, name, &all)
-	if len(d.b)-start > viewBudget || all.commandBytes > commandBudget {
-		fit := r.fit(s, len(d.b)-start)
-		d = begin(d.b[:start])
-		r.attacker(&d, h, s, f, &place, name, &fit)
+	view, allowed := len(d.b)-start, room(state.MaxAttacker)
+	if view > allowed {
+		allowed = room(s.Size())
+	}
+	if view > allowed || all.commandBytes > commandBudget {
+		var sizes [lists][]int
+		r.measure(s, &sizes)
+		// What stands in several elements is shown once in the flat lists, so
+		// that leaving one out saves less than was measured.
+		for over, pass := view-allowed, 0; ; pass++ {
+			if pass == maxPasses {
+				over = math.MaxInt / 2
+			}
+			fit := fit(&sizes, over)
+			d = begin(d.b[:start])
+			r.attacker(&d, h, s, f, &place, name, &fit)
+			left := len(d.b) - start - allowed
+			if left <= 0 || pass == maxPasses {
+				break
+			}
+			over = max(over, 0) + left + step<<pass
+		}
 	}
 	d.base64("state", h.State)
 	d.end()
@@ -54,7 +73,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	d.int("bounty_count", s.Bounties())
 	d.int("session_count", s.Sessions.Count())
 	r.behavior(d, s, f, p)
-	r.campaigns(d, s)
+	r.campaigns(d, s, p)
 	if n := s.Domains.Count(); n > 0 {
 		d.int("smtp_domain_count", n)
 		if n > state.MaxTargets {
@@ -63,7 +82,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	}
 	d.enriched(place, name)
 	d.riskOf(&f.risk)
-	r.keys(d, "sensors", &s.Sensors)
+	r.keys(d, "sensors", &s.Sensors, p.keep[listSensors])
 	d.bool("spoofable", !s.Handshake)
 	d.object("transitions")
 	var crossed [4]state.Transition
@@ -71,7 +90,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 		d.time(t.Action, t.Time)
 	}
 	d.end()
-	r.threat(d, h, s, f, place)
+	r.threat(d, h, s, f, place, p)
 	r.related(d, h, s, name, p)
 	d.object("event")
 	d.string("kind", "enrichment")
@@ -237,13 +256,13 @@ func (r *Renderer) commands(d *document, commands *law.Newest, p *plan) {
 		d.command(&items[i])
 	}
 	d.endArray()
-	if p.lines {
-		r.names = r.names[:0]
-		for i := range items {
-			if !slices.Contains(r.names, items[i].C) {
-				r.names = append(r.names, items[i].C)
-			}
+	r.names = r.names[:0]
+	for i := range items {
+		if indexable(items[i].C) && !slices.Contains(r.names, items[i].C) {
+			r.names = append(r.names, items[i].C)
 		}
+	}
+	if len(r.names) > 0 {
 		d.object("command")
 		d.strings("line", r.names)
 		d.end()
@@ -379,6 +398,23 @@ func flatOf(name string) (int, bool) {
 	return 0, false
 }
 
+// eachFlat calls yield for each value of a fingerprint that stands in a flat
+// list.
+func eachFlat(e *law.Entry, yield func(flat int, value string)) {
+	kind, value, _ := strings.Cut(e.Key, "\x00")
+	if flat, ok := flatOf(kind); ok && value != "" {
+		yield(flat, value)
+	}
+	if kind == "tls_certificate" && len(value) == 64 {
+		yield(flatCertificate, value)
+	}
+	state.DecodeFields(e.Payload, func(key, value string) {
+		if flat, ok := flatOf(key); ok && value != "" {
+			yield(flat, value)
+		}
+	})
+}
+
 // flatten collects the values of the first n fingerprints in hash order.
 func (r *Renderer) flatten(s *state.Attacker, n int) {
 	for i := range r.flats {
@@ -386,18 +422,7 @@ func (r *Renderer) flatten(s *state.Attacker, n int) {
 	}
 	entries := s.Fingerprints.Entries()
 	for i := range entries[:min(n, len(entries))] {
-		kind, value, _ := strings.Cut(entries[i].Key, "\x00")
-		if flat, ok := flatOf(kind); ok && value != "" {
-			r.flats[flat] = append(r.flats[flat], value)
-		}
-		if kind == "tls_certificate" && len(value) == 64 {
-			r.flats[flatCertificate] = append(r.flats[flatCertificate], value)
-		}
-		state.DecodeFields(entries[i].Payload, func(key, value string) {
-			if flat, ok := flatOf(key); ok && value != "" {
-				r.flats[flat] = append(r.flats[flat], value)
-			}
-		})
+		eachFlat(&entries[i], func(flat int, value string) { r.flats[flat] = append(r.flats[flat], value) })
 	}
 	for i := range r.flats {
 		r.flats[i] = distinct(r.flats[i])
@@ -714,7 +739,7 @@ func confidence(s *state.Attacker) string {
 	}
 }
 
-func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, place *Place) {
+func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, place *Place, p *plan) {
 	d.object("threat")
 	if len(f.techniques) > 0 {
 		r.attack(d, f)
@@ -727,7 +752,7 @@ func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, pl
 	d.string("type", indicatorType(h.Addr))
 	d.string("name", h.ID)
 	if h.Network.IsValid() {
-		d.strings("ip", r.addresses(h, &s.Network))
+		d.strings("ip", r.addresses(h, &s.Network, p.keep[listNetwork]))
 	} else {
 		d.address("ip", h.Addr)
 	}
@@ -792,7 +817,7 @@ func (r *Renderer) describe(b []byte, h Head, s *state.Attacker, f *figures) []b
 
 func (r *Renderer) related(d *document, h Head, s *state.Attacker, name string, p *plan) {
 	d.object("related")
-	ips := r.addresses(h, &s.Network)
+	ips := r.addresses(h, &s.Network, p.keep[listNetwork])
 	leaks := s.Leaks.Entries()
 	for i := range leaks[:min(len(leaks), p.keep[listLeaks])] {
 		claimed, rest, _ := strings.Cut(leaks[i].Key, "\x00")
@@ -850,8 +875,9 @@ func (r *Renderer) truncated(d *document, s *state.Attacker, p *plan) {
 	cut(s.Deckies.Truncated(), "decky_count")
 	cut(s.Deckies.Truncated() || p.keep[listDeckies] < s.Deckies.Len(), "deckies")
 	cut(s.Hops.Truncated() || p.keep[listHops] < len(s.Hops.Items()), "hops")
+	cut(s.Hops.Truncated() || p.keep[listHops] < len(s.Hops.Items()), "movement.edges")
 	cut(s.Deckies.Truncated() || p.keep[listDwell] < s.Deckies.Len(), "movement.dwell")
-	cut(s.Commands.Truncated() || p.keep[listCommands] < len(s.Commands.Items()), "commands")
+	cut(s.Commands.Truncated() || p.keep[listCommands] < len(s.Commands.Items()) || longest(s.Commands.Items()), "commands")
 	cut(s.Credentials.Truncated(), "credential_count")
 	cut(s.Credentials.Truncated() || p.keep[listCredentials] < s.Credentials.Len(), "credentials")
 	cut(s.Fingerprints.Truncated() || p.keep[listFingerprints] < s.Fingerprints.Len(), "fingerprints")
@@ -866,10 +892,19 @@ func (r *Renderer) truncated(d *document, s *state.Attacker, p *plan) {
 	cut(s.KexOrders.Truncated() || p.keep[listKex] < s.KexOrders.Len(), "behavior.kex_order")
 	cut(s.Techniques.Truncated(), "threat.technique.id")
 	cut(s.Techniques.Truncated() || p.keep[listTechniques] < s.Techniques.Len(), "behavior.technique_evidence")
-	cut(s.Sensors.Truncated(), "sensors")
-	cut(s.Network.Truncated(), "threat.indicator.ip")
+	cut(s.SystemGuesses.Truncated() || s.SystemGuesses.Len() == 0 && s.TTLs.Truncated(), "behavior.os_guess")
+	cut(s.Distances.Truncated(), "behavior.hop_distance")
+	cut(s.Sensors.Truncated() || p.keep[listSensors] < s.Sensors.Len(), "sensors")
+	cut(s.Network.Truncated() || p.keep[listNetwork] < len(s.Network.Items()), "threat.indicator.ip")
 	cut(s.Domains.Truncated(), "smtp_domain_count")
 	d.someStrings("truncated", distinct(r.names))
+}
+
+// longest says whether a command line is as long as lines are kept, so that
+// some of it may be missing. Repair cuts before a character of at most ten
+// bytes that doesn't fit.
+func longest(commands []law.Item) bool {
+	return slices.ContainsFunc(commands, func(c law.Item) bool { return len(c.C) > event.MaxCommand-len(`\U000e0001`) })
 }
 
 // riskOf appends how dangerous the attacker is, and why.

@@ -1,8 +1,10 @@
 package profile
 
 import (
+	"encoding/base64"
 	"math"
 	"slices"
+	"unicode/utf8"
 
 	"dossier/correlate/law"
 	"dossier/correlate/state"
@@ -12,19 +14,28 @@ import (
 const (
 	// documentBudget bounds the whole document.
 	documentBudget = 192 << 10
-	// stateBudget is what a state takes at the most.
-	stateBudget = 64 << 10
-	// viewBudget is what is left beside the largest state. It must not depend
-	// on the state at hand: that holds the chunks too, and the same events
-	// would look otherwise in other chunks.
-	viewBudget = documentBudget - (stateBudget+2)/3*4 - 64
+	// maxEnvelope is what the chunk ids and headers around a stored state
+	// take at the most: 512 ids of 24 bytes.
+	maxEnvelope = 512*24 + 32
+	// stateMember is what stands around the state in the document.
+	stateMember = len(`,"state":""}`)
 	// commandBudget bounds commands and command.line together.
 	commandBudget = 48 << 10
 )
 
+// room returns what is left for the view beside a state of size bytes, stored
+// with as many chunk ids as there may be and unpacked. That depends neither on
+// the chunks nor on how well the state packs: the same events would look
+// otherwise in other chunks.
+func room(size int) int {
+	return documentBudget - base64.StdEncoding.EncodedLen(maxEnvelope+size) - stateMember
+}
+
 // The lists that are cut to fit, those first that are missed least.
 const (
 	listDwell = iota
+	listSensors
+	listNetwork
 	listServices
 	listTools
 	listTechniques
@@ -41,47 +52,52 @@ const (
 )
 
 // floors is the room that each list has in any case. Together with what no
-// list bounds they stay below viewBudget.
+// list bounds they stay below the room beside the largest state.
 var floors = [lists]int{
-	listDwell:        4 << 10,
-	listServices:     4 << 10,
-	listTools:        2 << 10,
-	listTechniques:   3 << 10,
-	listKex:          2 << 10,
-	listFingerprints: 12 << 10,
-	listAlerts:       3 << 10,
-	listLeaks:        3 << 10,
-	listArtifacts:    6 << 10,
-	listCredentials:  14 << 10,
-	listHops:         6 << 10,
-	listDeckies:      10 << 10,
-	listCommands:     20 << 10,
+	listDwell:        512,
+	listSensors:      512,
+	listNetwork:      512,
+	listServices:     768,
+	listTools:        512,
+	listTechniques:   768,
+	listKex:          512,
+	listFingerprints: 1792,
+	listAlerts:       768,
+	listLeaks:        768,
+	listArtifacts:    1280,
+	listCredentials:  2 << 10,
+	listHops:         1536,
+	listDeckies:      1792,
+	listCommands:     9 << 10,
 }
 
 // plan says how many elements of each list a document shows.
 type plan struct {
 	keep [lists]int
-	// lines says whether the distinct command lines are shown.
-	lines bool
 	// commandBytes is what the commands took.
 	commandBytes int
 }
 
 var everything = func() plan {
-	p := plan{lines: true}
+	var p plan
 	for i := range p.keep {
 		p.keep[i] = math.MaxInt
 	}
 	return p
 }()
 
-// fit works out which elements stay in a document whose whole view takes size
-// bytes: of each list the longest prefix, in the order of its law, that fits.
-func (r *Renderer) fit(s *state.Attacker, size int) plan {
+// maxPasses is how often a document is fitted anew before its lists get no more
+// than the room they have in any case.
+const maxPasses = 4
+
+// step is what is cut more than was missing, so that the elements' sizes don't
+// matter; it doubles with every pass.
+const step = 512
+
+// fit works out which elements stay in a document that takes over bytes too
+// many: of each list the longest prefix, in the order of its law, that fits.
+func fit(sizes *[lists][]int, over int) plan {
 	p := everything
-	var sizes [lists][]int
-	r.measure(s, &sizes)
-	over := size - viewBudget
 	for list := range sizes {
 		total := 0
 		for _, n := range sizes[list] {
@@ -126,6 +142,11 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 	for i := range deckies {
 		sizes[listDwell] = append(sizes[listDwell], size(func() { d.dwell(&deckies[i]) }))
 	}
+	bottom(listSensors, &s.Sensors, func(e *law.Entry) int { return quoted(e.Key) })
+	network := s.Network.Items()
+	for i := range network {
+		sizes[listNetwork] = append(sizes[listNetwork], 2*quoted(network[i].A)) // threat.indicator.ip and related.ip
+	}
 	bottom(listServices, &s.Services, func(e *law.Entry) int { return 2 * quoted(e.Key) })
 	bottom(listDeckies, &s.Deckies, func(e *law.Entry) int { return 3*quoted(e.Key) + len(arrow) })
 	bottom(listTools, &s.Tools, func(e *law.Entry) int { return size(func() { d.tool(e) }) })
@@ -133,13 +154,19 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 	bottom(listKex, &s.KexOrders, func(e *law.Entry) int { return quoted(e.Key) })
 	bottom(listFingerprints, &s.Fingerprints, func(e *law.Entry) int {
 		n := size(func() { d.fingerprint(e) })
-		return 2*n + 16 // flat, and among the related hashes
+		eachFlat(e, func(flat int, value string) {
+			n += 2 * quoted(value) // flat, and among the related hashes
+			if flat == flatHASSH || flat == flatSSHClient {
+				n += 2 * campaignKey
+			}
+		})
+		return n
 	})
 	bottom(listAlerts, &s.Alerts, func(e *law.Entry) int { return 2 * size(func() { d.alert(e) }) })
 	bottom(listLeaks, &s.Leaks, func(e *law.Entry) int { return 2 * size(func() { d.leak(e) }) })
 	bottom(listArtifacts, &s.Artifacts, func(e *law.Entry) int {
 		a := artifactOf(e.Key)
-		return size(func() { d.artifact(e) }) + 2*quoted(a.sha256) + quoted(a.url)
+		return size(func() { d.artifact(e) }) + 2*quoted(a.sha256) + quoted(a.url) + 2*campaignKey
 	})
 	bottom(listCredentials, &s.Credentials, func(e *law.Entry) int {
 		c := credentialOf(e.Key)
@@ -159,7 +186,7 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 	for i := range commands {
 		c := &commands[len(commands)-1-i]
 		n := size(func() { d.command(c) })
-		if !slices.Contains(lines, c.C) {
+		if indexable(c.C) && !slices.Contains(lines, c.C) {
 			lines = append(lines, c.C)
 			n += quoted(c.C)
 		}
@@ -168,4 +195,13 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 		}
 		sizes[listCommands] = append(sizes[listCommands], n)
 	}
+}
+
+// campaignKey is what a campaign key takes in a list.
+const campaignKey = len(`"toolchain:0123456789abcdef0123456789abcdef",`)
+
+// indexable says whether Elasticsearch indexes v as a keyword: a longer one
+// would stand in the flat lists without being found.
+func indexable(v string) bool {
+	return len(v) <= longestKeyword || utf8.RuneCountInString(v) <= longestKeyword
 }

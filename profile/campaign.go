@@ -21,11 +21,12 @@ const (
 )
 
 // campaigns appends the campaign keys: hashes of what attackers bring along,
-// the same for all that bring the same.
-func (r *Renderer) campaigns(d *document, s *state.Attacker) {
+// the same for all that bring the same. Of files and clients that the document
+// doesn't show there is no key.
+func (r *Renderer) campaigns(d *document, s *state.Attacker, p *plan) {
 	r.keysOf = r.keysOf[:0]
 	artifacts := s.Artifacts.Entries()
-	for i := range artifacts {
+	for i := range artifacts[:min(len(artifacts), p.keep[listArtifacts])] {
 		if a := artifactOf(artifacts[i].Key); a.sha256 != "" && a.kind != "mail" {
 			r.text = append(append(r.text[:0], "payload\x00"...), a.sha256...)
 			r.keysOf = append(r.keysOf, r.campaign("payload:"))
@@ -37,7 +38,7 @@ func (r *Renderer) campaigns(d *document, s *state.Attacker) {
 		r.keysOf = append(r.keysOf, r.campaign("credentials:"))
 	}
 	lists := len(r.keysOf)
-	r.toolchains(s)
+	r.toolchains(s, p)
 	slices.Sort(r.keysOf[lists:])
 	if len(r.keysOf) == 0 {
 		return
@@ -83,7 +84,7 @@ func (r *Renderer) credentialList(s *state.Attacker) bool {
 // toolchains appends a key for each SSH client seen, with the shape of the
 // commands: the programs run, each once, in the order of their first run
 // among the commands kept.
-func (r *Renderer) toolchains(s *state.Attacker) {
+func (r *Renderer) toolchains(s *state.Attacker, p *plan) {
 	commands := s.Commands.Items()
 	if len(commands) == 0 {
 		return
@@ -101,7 +102,7 @@ func (r *Renderer) toolchains(s *state.Attacker) {
 	if len(programs) < minPrograms {
 		return
 	}
-	r.flatten(s, everything.keep[listFingerprints])
+	r.flatten(s, p.keep[listFingerprints])
 	clients := r.flats[flatHASSH]
 	if len(clients) == 0 {
 		clients = r.flats[flatSSHClient]

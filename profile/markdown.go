@@ -4,6 +4,9 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+
+	"dossier/correlate/law"
+	"dossier/correlate/state"
 )
 
 //go:generate go run ./cmd/fielddocs -o ../docs/profile.md
@@ -40,6 +43,33 @@ func Markdown() []byte {
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString(after)
+	b.WriteString(strings.Replace(after, "<!-- limits -->\n", limits(), 1))
 	return []byte(b.String())
+}
+
+// limits returns the rows of the table of bounds.
+func limits() string {
+	var b strings.Builder
+	for _, l := range []struct {
+		field string
+		law.Limit
+	}{
+		{"services", state.LimitServices},
+		{"deckies", state.LimitDeckies},
+		{"hops", state.LimitHops},
+		{"commands", state.LimitCommands},
+		{"credentials", state.LimitCredentials},
+		{"fingerprints", state.LimitFingerprints},
+		{"artifacts", state.LimitArtifacts},
+		{"ip_leaks", state.LimitLeaks},
+		{"alerts", state.LimitAlerts},
+		{"behavior.tool_evidence", state.LimitTools},
+		{"behavior.technique_evidence", state.LimitTechniques},
+		{"behavior.kex_order", state.LimitKexOrders},
+		{"sensors", state.LimitSensors},
+		{"threat.indicator.ip", state.LimitNetwork},
+	} {
+		fmt.Fprintf(&b, "| `%s` | %d | %d |\n", l.field, l.Keys, l.Bytes)
+	}
+	return b.String()
 }

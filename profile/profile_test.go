@@ -2,13 +2,16 @@ package profile
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -562,68 +565,142 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// hostile returns the state of an attacker who fills everything with what is
-// longest when rendered.
-func hostile(a *event.Arena) *state.Attacker {
-	s := new(state.Attacker)
-	long := func(i, n int) string { return fmt.Sprintf("%d", i) + strings.Repeat(`"\`, n/2) }
-	for i := range 3000 {
-		ev := &event.Event{Time: morning + event.Time(i)*second, Addr: someone, Decky: long(i, 200), Service: long(i%200, 60), Type: long(i, 60), Kind: event.Interaction, Handshake: true}
-		digest := [32]byte{byte(i), byte(i >> 8)}
-		ev.Evidence = []event.Evidence{
-			{Kind: event.Command, A: long(i, event.MaxCommand-8)},
-			{Kind: event.Login, A: long(i, 100), B: "plaintext", C: long(i, 100), Digest: digest},
-			{Kind: event.Fingerprint, A: "http_useragent", B: long(i, 200), Payload: []event.Field{{Key: "value", Value: long(i, 300)}}},
-			{Kind: event.Artifact, A: strings.Repeat("a", 64), B: long(i, 300), C: "url"},
-			{Kind: event.Leak, A: "89.1.2.3", B: long(i, 100), C: "public"},
-			{Kind: event.Alert, A: long(i, 200), B: long(i, 100), N: 1},
-			{Kind: event.KexOrder, A: long(i, 500)},
-			{Kind: event.Tool, A: long(i, 30), B: "x"},
-			{Kind: event.Technique, A: fmt.Sprintf("T%d", i), B: "x"},
-			{Kind: event.Session, A: fmt.Sprint(i)},
+// hostile returns the state of an attacker who fills every list with texts of
+// about size characters: those that are longest when rendered, or those that
+// can't be packed.
+func hostile(size int, escaped bool) *state.Attacker {
+	text := func(i, limit int) string {
+		n := min(size, limit)
+		b := fmt.Appendf(nil, "%d", i)
+		seed := rand.New(rand.NewPCG(uint64(i), uint64(limit)))
+		for len(b) < n {
+			c := byte(0x21 + seed.IntN(94))
+			if escaped {
+				c = `"\`[seed.IntN(2)]
+			}
+			b = append(b, c)
 		}
-		s.Fold(a, fmt.Sprint("sensor-", i), false, []*event.Event{ev})
+		return string(b[:max(n, 1)])
+	}
+	a, s := new(event.Arena), new(state.Attacker)
+	for i := range 1500 {
+		sum := sha256.Sum256(fmt.Append(nil, i))
+		digest := hex.EncodeToString(sum[:])
+		ev := &event.Event{
+			Time: event.Time(1_000_000_000_000_000 + int64(i)*997_000_000_123), Addr: netip.AddrFrom16([16]byte{0x2a, 0, 0x14, 0x50, 0x40, 1, 14: byte(i >> 8), 15: byte(i)}),
+			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Handshake: true,
+			Evidence: []event.Evidence{
+				{Kind: event.Command, A: text(i, event.MaxCommand)},
+				{Kind: event.Login, A: text(i, event.MaxValue), B: "plaintext", C: text(i, event.MaxValue), Digest: sum, Outcome: event.Success},
+				{Kind: event.Fingerprint, A: "ja3", B: text(i, event.MaxValue), Payload: []event.Field{{Key: "ja4", Value: text(i, event.MaxValue)}}},
+				{Kind: event.Fingerprint, A: "hassh", B: text(i, event.MaxValue)},
+				{Kind: event.Artifact, A: digest, B: text(i, event.MaxValue), C: "file"},
+				{Kind: event.Leak, A: fmt.Sprintf("89.1.%d.%d", i/250, i%250), B: text(i, event.MaxService), C: "public"},
+				{Kind: event.Session, A: digest},
+				{Kind: event.Recipient, A: digest + ".example.org"},
+				{Kind: event.Stack, A: text(i, event.MaxService), N: int64(i), M: int64(i), Payload: []event.Field{{Key: "options_sig", Value: text(i, 900)}}},
+				{Kind: event.KexOrder, A: text(i, event.MaxValue)},
+				{Kind: event.Tool, A: text(i, event.MaxService), B: text(i, event.MaxService)},
+				{Kind: event.Technique, A: techniqueIDs[i%len(techniqueIDs)], B: text(i, event.MaxService)},
+				{Kind: event.Alert, A: text(i, event.MaxValue), B: text(i, event.MaxService), N: 1},
+			},
+		}
+		s.Fold(a, text(i, event.MaxName), true, []*event.Event{ev})
+		if i%250 == 249 {
+			if err := s.Decode(s.Append(nil)); err != nil {
+				panic(err)
+			}
+		}
 	}
 	return s
 }
 
+// techniqueIDs are the techniques that the built-in rules know.
+var techniqueIDs = func() []string {
+	data, err := os.ReadFile("rules/data/attack.json")
+	if err != nil {
+		panic(err)
+	}
+	ids := regexp.MustCompile(`T1\d{3}(\.\d{3})?`).FindAllString(string(data), -1)
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}()
+
+// Whatever an attacker fills a profile with, the document stays within its
+// budget, with as many chunk ids as there may be and a state that doesn't
+// pack, and says what it leaves out.
 func TestBudget(t *testing.T) {
-	r := renderer(t, Options{})
-	s := hostile(new(event.Arena))
-	h := headOf(someone)
-	h.State = make([]byte, stateBudget)
-	doc := r.AppendAttacker(nil, h, s)
-	t.Logf("state %d bytes, document %d bytes, view %d bytes", len(s.Append(nil)), len(doc), len(view(t, doc)))
-	if len(doc) > documentBudget {
-		t.Errorf("%d bytes, allowed are %d", len(doc), documentBudget)
-	}
-	m := decode(t, doc)
-	commands, _ := json.Marshal(m["commands"])
-	lines, _ := json.Marshal(m["command"])
-	if n := len(commands) + len(lines); n > commandBudget {
-		t.Errorf("commands take %d bytes, allowed are %d", n, commandBudget)
-	}
-	truncated := fmt.Sprint(m["truncated"])
-	for _, name := range []string{"commands", "credentials", "fingerprints", "artifacts", "ip_leaks", "deckies", "hops", "services", "alerts", "movement.dwell", "session_count", "bounty_count", "behavior.kex_order", "sensors"} {
-		if !strings.Contains(truncated, name) {
-			t.Errorf("%s was cut, but truncated is %s", name, truncated)
+	r := located(t, Options{})
+	r.o.Names = nil // a name that comes later changes the view
+	worst, worstState := 0, 0
+	for _, size := range []int{1, 4, 8, 12, 20, 32, 60, 100, 200, 255, 500, 1024, 4096} {
+		for _, escaped := range []bool{false, true} {
+			name := fmt.Sprintf("texts of %d, escaped %v", size, escaped)
+			s := hostile(size, escaped)
+			for _, h := range []Head{headOf(someone), networkHead()} {
+				h.State = make([]byte, maxEnvelope+len(s.Append(nil)))
+				doc := r.AppendAttacker(nil, h, s)
+				worst, worstState = max(worst, len(doc)), max(worstState, len(h.State))
+				if len(doc) > documentBudget {
+					t.Errorf("%s: %d bytes, allowed are %d: state %d, view %d", name, len(doc), documentBudget, len(h.State), len(view(t, doc)))
+				}
+				m := decode(t, doc)
+				commands, _ := json.Marshal(m["commands"])
+				lines, _ := json.Marshal(m["command"])
+				if n := len(commands) + len(lines); n > commandBudget {
+					t.Errorf("%s: commands take %d bytes, allowed are %d", name, n, commandBudget)
+				}
+				checkTruncated(t, name, m, s)
+				// The newest command is always there.
+				list, _ := m["commands"].([]any)
+				if len(list) == 0 {
+					t.Errorf("%s: no command is left", name)
+					continue
+				}
+				last := list[len(list)-1].(map[string]any)["timestamp"]
+				if want := string(appendTime(nil, s.Last)); last != want {
+					t.Errorf("%s: the newest command shown is of %v, want %s", name, last, want)
+				}
+				// What the stored state takes must not show in the view.
+				h.State = []byte("packed well")
+				if other := r.AppendAttacker(nil, h, s); view(t, other) != view(t, doc) {
+					t.Errorf("%s: the view depends on the size of the stored state", name)
+				}
+			}
 		}
 	}
-	for _, name := range []string{"commands", "credentials", "fingerprints", "artifacts", "ip_leaks", "deckies", "hops", "alerts", "movement.dwell"} {
-		if list, _ := at(m, name).([]any); len(list) == 0 {
-			t.Errorf("nothing is left of %s", name)
+	t.Logf("the largest document takes %d bytes of %d, the largest state %d", worst, documentBudget, worstState)
+}
+
+// checkTruncated checks that truncated names exactly the lists of which
+// something is missing.
+func checkTruncated(t *testing.T, name string, m map[string]any, s *state.Attacker) {
+	t.Helper()
+	truncated := map[string]bool{}
+	names, _ := m["truncated"].([]any)
+	for _, n := range names {
+		truncated[n.(string)] = true
+	}
+	for field, seen := range map[string]int{
+		"services": s.Services.Len(), "deckies": s.Deckies.Len(), "hops": len(s.Hops.Items()), "commands": len(s.Commands.Items()),
+		"credentials": s.Credentials.Len(), "fingerprints": s.Fingerprints.Len(), "artifacts": s.Artifacts.Len(), "ip_leaks": s.Leaks.Len(),
+		"alerts": s.Alerts.Len(), "movement.dwell": s.Deckies.Len(), "behavior.tool_evidence": s.Tools.Len(), "behavior.kex_order": s.KexOrders.Len(),
+		"behavior.technique_evidence": s.Techniques.Len(), "sensors": s.Sensors.Len(),
+	} {
+		list, _ := at(m, field).([]any)
+		cut := map[string]bool{
+			"services": s.Services.Truncated(), "deckies": s.Deckies.Truncated(), "hops": s.Hops.Truncated(), "commands": s.Commands.Truncated(),
+			"credentials": s.Credentials.Truncated(), "fingerprints": s.Fingerprints.Truncated(), "artifacts": s.Artifacts.Truncated(),
+			"ip_leaks": s.Leaks.Truncated(), "alerts": s.Alerts.Truncated(), "movement.dwell": s.Deckies.Truncated(),
+			"behavior.tool_evidence": s.Tools.Truncated(), "behavior.kex_order": s.KexOrders.Truncated(),
+			"behavior.technique_evidence": s.Techniques.Truncated(), "sensors": s.Sensors.Truncated(),
+		}[field]
+		if field == "commands" && longest(s.Commands.Items()) {
+			cut = true
 		}
-	}
-	// The newest command is always there.
-	list := m["commands"].([]any)
-	last := list[len(list)-1].(map[string]any)["timestamp"]
-	if want := string(appendTime(nil, s.Last)); last != want {
-		t.Errorf("the newest command shown is of %v, want %s", last, want)
-	}
-	// What the state takes must not show in the view.
-	h.State = nil
-	if other := r.AppendAttacker(nil, h, s); view(t, other) != view(t, doc) {
-		t.Error("the view depends on the size of the state")
+		if missing := cut || len(list) < seen; missing != truncated[field] {
+			t.Errorf("%s: %s shows %d of %d, the fold cut it: %v; truncated names it: %v", name, field, len(list), seen, cut, truncated[field])
+		}
 	}
 }
 
@@ -693,7 +770,7 @@ func TestHandsOn(t *testing.T) {
 
 func TestTraversedWhereHopsAreFull(t *testing.T) {
 	s := new(state.Attacker)
-	for i := range 2 * state.LimitHops {
+	for i := range 2 * state.LimitHops.Keys {
 		s.Fold(new(event.Arena), "", false, []*event.Event{{Time: morning + event.Time(i), Decky: "decky-01", Service: fmt.Sprint(i)}})
 	}
 	if got := traversed(s); got != event.Never {

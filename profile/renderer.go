@@ -144,11 +144,12 @@ func (d *document) schema() {
 	d.int("schema_version", SchemaVersion)
 }
 
-// keys appends the keys of b in byte order.
-func (r *Renderer) keys(d *document, name string, b *law.Bottom) {
+// keys appends the first n keys of b in hash order, sorted.
+func (r *Renderer) keys(d *document, name string, b *law.Bottom, n int) {
 	r.names = r.names[:0]
-	for i := range b.Entries() {
-		r.names = append(r.names, b.Entries()[i].Key)
+	entries := b.Entries()
+	for i := range entries[:min(n, len(entries))] {
+		r.names = append(r.names, entries[i].Key)
 	}
 	slices.Sort(r.names)
 	d.strings(name, r.names)
@@ -370,12 +371,13 @@ func (d *document) who(h Head) {
 
 // addresses appends the attacker's address, or the newest distinct ones of a
 // network.
-func (r *Renderer) addresses(h Head, network *law.First) []string {
+func (r *Renderer) addresses(h Head, network *law.First, n int) []string {
 	r.names = r.names[:0]
 	if !h.Network.IsValid() {
 		return append(r.names, h.ID)
 	}
-	for _, it := range network.Items() {
+	items := network.Items()
+	for _, it := range items[:min(n, len(items))] {
 		r.names = append(r.names, it.A)
 	}
 	return r.names

@@ -23,9 +23,9 @@ func (r *Renderer) AppendTarget(dst []byte, h Head, domain string, s *state.Targ
 	d.int("rcpt_accepted_count", s.Accepted)
 	d.int("rcpt_denied_count", s.Denied)
 	d.int("message_count", s.Messages)
-	r.keys(&d, "services", &s.Services)
-	r.keys(&d, "deckies", &s.Deckies)
-	r.keys(&d, "sensors", &s.Sensors)
+	r.keys(&d, "services", &s.Services, s.Services.Len())
+	r.keys(&d, "deckies", &s.Deckies, s.Deckies.Len())
+	r.keys(&d, "sensors", &s.Sensors, s.Sensors.Len())
 	d.some("country_code", r.where(h).Country)
 	r.names = r.names[:0]
 	if s.Deckies.Truncated() {

@@ -28,9 +28,14 @@ type Entry struct {
 type Limit struct {
 	// Keys is the number of keys kept.
 	Keys int
-	// Bytes bounds keys and payloads together: the longest prefix in hash
-	// order that fits is kept. 0 means no bound beyond Keys.
+	// Bytes bounds what the keys kept take at the most when they are encoded:
+	// the longest prefix, in the order of the law, that fits is kept. 0 means
+	// no bound beyond Keys.
 	Bytes int
+	// Note is the length, in bytes, to which a First cuts what it knows of a
+	// key beside the key. It counts in full into Bytes: what a key takes must
+	// not depend on which of its items came first.
+	Note int
 }
 
 // Bottom keeps the keys whose SHA-256 is smallest, each with exact
@@ -50,9 +55,12 @@ type Bottom struct {
 	mark uint64
 }
 
-// overhead is what an entry takes beside its key and payload, counted into
-// Limit.Bytes.
-const overhead = 24
+// entryOverhead is what an entry takes beside its key and payload at the most:
+// the header of its array, hash, count, two times and rank.
+const entryOverhead = 1 + 9 + 9 + 9 + 9 + 2
+
+// headOverhead is what the header of a list and a number in front take.
+const headOverhead = 5 + 9
 
 // Emptied returns an empty Bottom that takes over the memory of b.
 func (b *Bottom) Emptied() Bottom {
@@ -62,6 +70,10 @@ func (b *Bottom) Emptied() Bottom {
 
 // Len returns the number of keys kept.
 func (b *Bottom) Len() int { return len(b.entries) }
+
+// Size returns what Append takes at the most. It is the same for the same
+// keys and payloads.
+func (b *Bottom) Size() int { return headOverhead + b.size }
 
 // Truncated says whether more keys were seen than are kept.
 func (b *Bottom) Truncated() bool { return b.mark != 0 }
@@ -128,7 +140,7 @@ func (b *Bottom) Add(item Entry, limit Limit) {
 	if e := b.Get(item.Key); e != nil {
 		e.merge(&item)
 		if len(e.Payload) < len(item.Payload) || len(e.Payload) == len(item.Payload) && e.Payload < item.Payload {
-			b.size += len(item.Payload) - len(e.Payload)
+			b.size += text(item.Payload) - text(e.Payload)
 			e.Payload = item.Payload
 			b.trim(limit)
 		}
@@ -146,7 +158,7 @@ func (b *Bottom) Add(item Entry, limit Limit) {
 	b.trim(limit)
 }
 
-func (e *Entry) bytes() int { return len(e.Key) + len(e.Payload) + overhead }
+func (e *Entry) bytes() int { return entryOverhead + text(e.Key) + text(e.Payload) }
 
 func (e *Entry) merge(item *Entry) {
 	e.Count += item.Count

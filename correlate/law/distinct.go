@@ -42,6 +42,9 @@ func (d *Distinct) Add(key string, n int) {
 // Len returns the number of hashes kept.
 func (d *Distinct) Len() int { return len(d.hashes) }
 
+// Size returns what Append takes at the most.
+func (d *Distinct) Size() int { return 1 + 1 + 5 + 8*len(d.hashes) }
+
 // Truncated says whether Count is an estimate.
 func (d *Distinct) Truncated() bool { return d.cut }
 

@@ -7,10 +7,17 @@
 //   - Newest keeps the N newest items, a multiset ordered by time and content.
 //   - First keeps the N keys that were seen first.
 //   - Times keeps the N newest instants, a multiset.
+//   - Hours counts by hour, over the N newest hours.
 //   - Latest keeps the newest value.
 //
 // "The newest N keys with a counter each" is missing on purpose: what it
-// keeps depends on the order of arrival.
+// keeps depends on the order of arrival. (Hours may: an hour's place never
+// changes, so one that was left out never comes back.)
+//
+// Where a list is bounded in bytes, a key or item that didn't fit leaves a mark
+// behind: nothing beyond the mark is taken in any more, even where it would
+// fit, for it would have been cut had it come before. That makes the longest
+// prefix that fits the same for every order.
 //
 // All of them encode to msgpack and decode to views: strings of a decoded
 // value point into the bytes it was decoded from.
@@ -56,6 +63,20 @@ func skip(b []byte, n int) ([]byte, error) {
 		}
 	}
 	return b, nil
+}
+
+// text is what a string takes when it is encoded.
+func text(s string) int {
+	switch n := len(s); {
+	case n < 32:
+		return 1 + n
+	case n < 1<<8:
+		return 2 + n
+	case n < 1<<16:
+		return 3 + n
+	default:
+		return 5 + n
+	}
 }
 
 func readString(b []byte) (string, []byte, error) {

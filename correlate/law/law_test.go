@@ -14,6 +14,7 @@ type subject interface {
 	add(r *rand.Rand, i int)
 	Append([]byte) []byte
 	Decode([]byte) ([]byte, error)
+	Size() int
 }
 
 type bottomSubject struct {
@@ -39,11 +40,18 @@ func (s *newestSubject) add(r *rand.Rand, _ int) {
 
 type firstSubject struct {
 	First
-	keys int
+	limit Limit
 }
 
 func (s *firstSubject) add(r *rand.Rand, _ int) {
-	s.Add(Item{event.Time(r.IntN(60)), fmt.Sprint(r.IntN(6)), fmt.Sprint(r.IntN(4)), fmt.Sprint(r.IntN(3))}, s.keys)
+	key := r.IntN(6)
+	s.Add(Item{event.Time(r.IntN(60)), fmt.Sprintf("%0*d", 1+key*key, key), fmt.Sprint(r.IntN(4)), string(bytes.Repeat([]byte("ä"), r.IntN(9)))}, s.limit)
+}
+
+type hoursSubject struct{ Hours }
+
+func (s *hoursSubject) add(r *rand.Rand, _ int) {
+	s.Add(event.Time(r.Int64N(20*int64(length)))-3*length, 6)
 }
 
 type timesSubject struct {
@@ -71,7 +79,9 @@ func TestOrderFree(t *testing.T) {
 		"bottom bytes": func() subject { return &bottomSubject{limit: Limit{Keys: 30, Bytes: 600}} },
 		"newest count": func() subject { return &newestSubject{limit: Limit{Keys: 10}} },
 		"newest bytes": func() subject { return &newestSubject{limit: Limit{Keys: 30, Bytes: 200}} },
-		"first":        func() subject { return &firstSubject{keys: 8} },
+		"first":        func() subject { return &firstSubject{limit: Limit{Keys: 8, Note: 4}} },
+		"first bytes":  func() subject { return &firstSubject{limit: Limit{Keys: 20, Bytes: 300, Note: 9}} },
+		"hours":        func() subject { return &hoursSubject{} },
 		"times":        func() subject { return &timesSubject{n: 16} },
 		"distinct":     func() subject { return &distinctSubject{} },
 		"latest":       func() subject { return &latestSubject{} },
@@ -97,6 +107,9 @@ func TestOrderFree(t *testing.T) {
 						}
 					}
 					got := s.Append(nil)
+					if len(got) > s.Size() {
+						t.Fatalf("seed %d: %d bytes, said to be at most %d", seed, len(got), s.Size())
+					}
 					if want == nil {
 						want = got
 					} else if !bytes.Equal(got, want) {
@@ -153,9 +166,12 @@ func FuzzDecode(f *testing.F) {
 	var ts Times
 	ts.Add(5, 4)
 	f.Add(ts.Append(nil))
+	var h Hours
+	h.Add(5, 4)
+	f.Add(h.Append(nil))
 	f.Add([]byte{0xdd, 0xff, 0xff, 0xff, 0xff, 0xc2})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, s := range []subject{&bottomSubject{}, &newestSubject{}, &firstSubject{}, &timesSubject{}, &latestSubject{}, &distinctSubject{}} {
+		for _, s := range []subject{&bottomSubject{}, &newestSubject{}, &firstSubject{}, &timesSubject{}, &latestSubject{}, &distinctSubject{}, &hoursSubject{}} {
 			if _, err := s.Decode(data); err != nil {
 				continue
 			}

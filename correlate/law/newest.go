@@ -3,6 +3,7 @@ package law
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"dossier/correlate/event"
 
@@ -32,13 +33,20 @@ func (i Item) Compare(o Item) int {
 	return strings.Compare(i.C, o.C)
 }
 
-func (i *Item) bytes() int { return len(i.A) + len(i.B) + len(i.C) }
+// itemOverhead is what an item takes beside its texts at the most: the header
+// of its array and its time.
+const itemOverhead = 1 + 9
+
+func (i *Item) bytes() int { return itemOverhead + text(i.A) + text(i.B) + text(i.C) }
 
 // items is a list in ascending order with what First and Newest share.
 type items struct {
 	list queue[Item]
 	size int
 	cut  bool
+	// mark is the first item in the order of the law that was cut: one behind
+	// it stays out even where it would fit.
+	mark Item
 }
 
 func (i *Item) encode(dst []byte) []byte {
@@ -69,7 +77,14 @@ func (i *Item) decode(src []byte) ([]byte, error) {
 	return skip(src, n-4)
 }
 
+// encode appends [mark, item ...], the mark nil while nothing was cut.
 func (l *items) encode(dst []byte) []byte {
+	dst = msgp.AppendArrayHeader(dst, uint32(1+l.list.len()))
+	if l.cut {
+		dst = l.mark.encode(dst)
+	} else {
+		dst = msgp.AppendNil(dst)
+	}
 	list := l.list.items()
 	for i := range list {
 		dst = list[i].encode(dst)
@@ -77,11 +92,22 @@ func (l *items) encode(dst []byte) []byte {
 	return dst
 }
 
-func (l *items) decode(src []byte, n int) ([]byte, error) {
-	l.list.reserve(n + 1)
-	for range n {
+func (l *items) decode(src []byte) ([]byte, error) {
+	n, src, err := readArray(src)
+	if err != nil || n < 1 {
+		return src, ErrCorrupt
+	}
+	if l.cut = !msgp.IsNil(src); l.cut {
+		src, err = l.mark.decode(src)
+	} else {
+		src, err = msgp.ReadNilBytes(src)
+	}
+	if err != nil {
+		return src, err
+	}
+	l.list.reserve(n)
+	for range n - 1 {
 		var it Item
-		var err error
 		if src, err = it.decode(src); err != nil {
 			return src, err
 		}
@@ -89,7 +115,6 @@ func (l *items) decode(src []byte, n int) ([]byte, error) {
 			return src, ErrCorrupt
 		}
 		l.list.push(it)
-		l.size += it.bytes()
 	}
 	return src, nil
 }
@@ -106,19 +131,13 @@ func (l *items) insert(it Item) {
 		i, _ = slices.BinarySearchFunc(list[:i], it, Item.Compare)
 	}
 	l.list.insert(i, it)
-	l.size += it.bytes()
 }
 
 // Newest keeps the newest items, a multiset ordered by time and content.
-type Newest struct {
-	items
-	// mark is the newest item that was cut: an older one stays out even
-	// where it would fit, for it would have been cut had it come before.
-	mark Item
-}
+type Newest struct{ items }
 
 // Emptied returns an empty Newest that takes over the memory of n.
-func (n *Newest) Emptied() Newest { return Newest{items: items{list: n.list.emptied()}} }
+func (n *Newest) Emptied() Newest { return Newest{items{list: n.list.emptied()}} }
 
 // Items returns the kept items, oldest first. The slice is the Newest's own.
 func (n *Newest) Items() []Item { return n.list.items() }
@@ -126,13 +145,14 @@ func (n *Newest) Items() []Item { return n.list.items() }
 // Truncated says whether more items were seen than are kept.
 func (n *Newest) Truncated() bool { return n.cut }
 
-// Add combines it into the list. limit.Bytes bounds the texts together: the
-// newest items that fit are kept, without a gap.
+// Add combines it into the list: the newest items that fit are kept, without
+// a gap.
 func (n *Newest) Add(it Item, limit Limit) {
 	if n.cut && it.Compare(n.mark) <= 0 {
 		return
 	}
 	n.insert(it)
+	n.size += it.bytes()
 	list, drop := n.list.items(), 0
 	for len(list)-drop > limit.Keys || limit.Bytes > 0 && n.size > limit.Bytes {
 		n.size -= list[drop].bytes()
@@ -145,34 +165,26 @@ func (n *Newest) Add(it Item, limit Limit) {
 	}
 }
 
-// Append appends the msgpack encoding: [mark, item ...], the mark nil while
-// nothing was cut.
-func (n *Newest) Append(dst []byte) []byte {
-	dst = msgp.AppendArrayHeader(dst, uint32(1+n.list.len()))
-	if n.cut {
-		dst = n.mark.encode(dst)
-	} else {
-		dst = msgp.AppendNil(dst)
+// Size returns what Append takes at the most.
+func (n *Newest) Size() int {
+	if !n.cut {
+		return headOverhead + n.size
 	}
-	return n.encode(dst)
+	return headOverhead + n.size + n.mark.bytes()
 }
+
+// Append appends the msgpack encoding.
+func (n *Newest) Append(dst []byte) []byte { return n.encode(dst) }
 
 // Decode reads what Append wrote and returns the bytes behind it.
 func (n *Newest) Decode(src []byte) ([]byte, error) {
 	*n = n.Emptied()
-	count, src, err := readArray(src)
-	if err != nil || count < 1 {
-		return src, ErrCorrupt
+	src, err := n.decode(src)
+	list := n.list.items()
+	for i := range list {
+		n.size += list[i].bytes()
 	}
-	if n.cut = !msgp.IsNil(src); n.cut {
-		src, err = n.mark.decode(src)
-	} else {
-		src, err = msgp.ReadNilBytes(src)
-	}
-	if err != nil {
-		return src, err
-	}
-	return n.decode(src, count-1)
+	return src, err
 }
 
 // First keeps the keys that were seen first, in order of their first sight. A
@@ -208,46 +220,74 @@ func (f *First) find(it *Item) int {
 	return -1
 }
 
+// bytes is what a key takes at the most, whatever its item tells.
+func (f *First) bytes(it *Item, limit Limit) int {
+	return itemOverhead + text(it.A) + text(it.B) + noteOverhead + limit.Note
+}
+
+// noteOverhead is what a note takes beside its text: it is cut to less than
+// 256 bytes.
+const noteOverhead = 2
+
 // Add combines it into the list. Of two items with one key the smaller is
-// kept.
-func (f *First) Add(it Item, keys int) {
+// kept. C is cut to limit.Note bytes.
+func (f *First) Add(it Item, limit Limit) {
+	if len(it.C) > limit.Note {
+		n := limit.Note
+		for n > 0 && !utf8.RuneStart(it.C[n]) {
+			n--
+		}
+		it.C = it.C[:n]
+	}
+	if f.size < 0 {
+		// Decoded: what the keys take is not stored.
+		f.size = 0
+		list := f.list.items()
+		for i := range list {
+			f.size += f.bytes(&list[i], limit)
+		}
+	}
 	list := f.list.items()
 	if i := f.find(&it); i >= 0 {
 		if it.Compare(list[i]) < 0 {
-			f.size -= list[i].bytes()
 			f.list.remove(i)
 			f.insert(it)
 		}
 		return
 	}
-	if n := len(list); n >= keys {
-		f.cut = true
-		if it.Compare(list[n-1]) > 0 {
-			return
-		}
+	if f.cut && it.Compare(f.mark) >= 0 {
+		return
 	}
 	f.insert(it)
-	if list = f.list.items(); len(list) > keys {
-		f.size -= list[len(list)-1].bytes()
-		f.list.remove(len(list) - 1)
+	f.size += f.bytes(&it, limit)
+	list = f.list.items()
+	for n := len(list); n > limit.Keys || limit.Bytes > 0 && f.size > limit.Bytes; n-- {
+		f.size -= f.bytes(&list[n-1], limit)
+		f.mark, f.cut = list[n-1], true
+		f.list.remove(n - 1)
 	}
 }
 
-// Append appends the msgpack encoding: [cut, item ...].
-func (f *First) Append(dst []byte) []byte {
-	dst = msgp.AppendArrayHeader(dst, uint32(1+f.list.len()))
-	return f.encode(msgp.AppendBool(dst, f.cut))
+// Append appends the msgpack encoding.
+func (f *First) Append(dst []byte) []byte { return f.encode(dst) }
+
+// Size returns what Append takes at the most.
+func (f *First) Size() int {
+	n := headOverhead
+	list := f.list.items()
+	for i := range list {
+		n += list[i].bytes()
+	}
+	if f.cut {
+		n += f.mark.bytes()
+	}
+	return n
 }
 
 // Decode reads what Append wrote and returns the bytes behind it.
 func (f *First) Decode(src []byte) ([]byte, error) {
 	*f = f.Emptied()
-	count, src, err := readArray(src)
-	if err != nil || count < 1 {
-		return src, ErrCorrupt
-	}
-	if f.cut, src, err = msgp.ReadBoolBytes(src); err != nil {
-		return src, err
-	}
-	return f.decode(src, count-1)
+	src, err := f.decode(src)
+	f.size = -1
+	return src, err
 }

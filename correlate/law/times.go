@@ -20,6 +20,9 @@ func (t *Times) Emptied() Times { return Times{list: t.list.emptied()} }
 // List returns the kept times, oldest first. The slice is the Times' own.
 func (t *Times) List() []event.Time { return t.list.items() }
 
+// Size returns what Append takes at the most.
+func (t *Times) Size() int { return 5 + 1 + 9*t.list.len() }
+
 // Truncated says whether more times were seen than are kept.
 func (t *Times) Truncated() bool { return t.cut }
 
@@ -91,6 +94,9 @@ func (l *Latest) Add(at event.Time, value string) {
 		*l = Latest{at, value}
 	}
 }
+
+// Size returns what Append takes at the most.
+func (l *Latest) Size() int { return 1 + 9 + text(l.Value) }
 
 // Append appends the msgpack encoding.
 func (l *Latest) Append(dst []byte) []byte {

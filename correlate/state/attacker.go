@@ -13,38 +13,51 @@ import (
 	"dossier/correlate/law"
 )
 
-// The bounds of an attacker's lists. Where Bytes stands, the longest prefix
-// in the list's order that fits is kept.
+// The bounds of an attacker's lists. Bytes is what the list takes of the
+// state at the most; together they make MaxAttacker.
 var (
-	LimitServices     = law.Limit{Keys: 128}
+	LimitServices     = law.Limit{Keys: 128, Bytes: 4608}
 	LimitDeckies      = law.Limit{Keys: 256, Bytes: 12 << 10}
-	LimitCommands     = law.Limit{Keys: 200, Bytes: 48 << 10}
-	LimitCredentials  = law.Limit{Keys: 200, Bytes: 24 << 10}
-	LimitFingerprints = law.Limit{Keys: 200, Bytes: 24 << 10}
-	LimitArtifacts    = law.Limit{Keys: 100, Bytes: 8 << 10}
-	LimitLeaks        = law.Limit{Keys: 50, Bytes: 6 << 10}
-	LimitSensors      = law.Limit{Keys: 64}
-	LimitSmall        = law.Limit{Keys: 64, Bytes: 3 << 10}
-	LimitNumbers      = law.Limit{Keys: 16}
-	LimitTechniques   = law.Limit{Keys: 96, Bytes: 6 << 10}
+	LimitHops         = law.Limit{Keys: 128, Bytes: 7424, Note: 32}
+	LimitCommands     = law.Limit{Keys: 200, Bytes: 16 << 10}
+	LimitCredentials  = law.Limit{Keys: 200, Bytes: 20992}
+	LimitFingerprints = law.Limit{Keys: 200, Bytes: 8 << 10}
+	LimitArtifacts    = law.Limit{Keys: 100, Bytes: 4 << 10}
+	LimitLeaks        = law.Limit{Keys: 50, Bytes: 3 << 10}
+	LimitSensors      = law.Limit{Keys: 64, Bytes: 2560}
+	LimitKexOrders    = law.Limit{Keys: 64, Bytes: 1536}
+	LimitTools        = law.Limit{Keys: 64, Bytes: 1536}
+	LimitTechniques   = law.Limit{Keys: 96, Bytes: 3584}
+	LimitAlerts       = law.Limit{Keys: 64, Bytes: 3 << 10}
+	// LimitSystems bounds the labels of operating systems, LimitNumbers TTLs
+	// and distances.
+	LimitSystems = law.Limit{Keys: 16, Bytes: 768}
+	LimitNumbers = law.Limit{Keys: 16, Bytes: 768}
+	// LimitNetwork bounds the newest addresses kept of a network.
+	LimitNetwork = law.Limit{Keys: 32, Bytes: 1700}
+	// LimitSmall bounds the services and deckies of an hour and of a mail
+	// domain.
+	LimitSmall = law.Limit{Keys: 64, Bytes: 3328}
 )
 
 const (
-	// LimitHops is the number of first contacts kept.
-	LimitHops = 128
 	// LimitSessions and LimitDomains are the numbers up to which sessions
 	// and mail domains are counted exactly.
 	LimitSessions = 256
 	LimitDomains  = 256
-	// LimitNetwork is the number of newest addresses kept of a network.
-	LimitNetwork = 32
 	// LimitTimes is the number of newest event times kept.
 	LimitTimes = 512
+	// LimitHours is the number of newest hours in which events are counted.
+	LimitHours = 24
 	// MaxTargets is the number of mail domains of one address for which
 	// documents are opened, about.
 	MaxTargets = 2000
 	// LimitTransitions is the number of lines that can be crossed, and some.
-	LimitTransitions = 32
+	LimitTransitions = 16
+	// maxStack and maxWord bound the newest TCP/IP snapshot and a class in
+	// it.
+	maxStack = 1 << 10
+	maxWord  = 32
 )
 
 // Attacker is everything known of one address (or IPv6 network).
@@ -62,8 +75,9 @@ type Attacker struct {
 	// Hops has the first contact with each decky (A) and service (B), C the
 	// event type.
 	Hops law.First
-	// Times has the newest event times.
+	// Times has the newest event times, Hours the events of the newest hours.
 	Times law.Times
+	Hours law.Hours
 	// Commands has the newest commands: A service, B decky, C line.
 	Commands     law.Newest
 	CommandCount int64
@@ -149,6 +163,7 @@ func (s *Attacker) Reset() {
 		Deckies:       s.Deckies.Emptied(),
 		Hops:          s.Hops.Emptied(),
 		Times:         s.Times.Emptied(),
+		Hours:         s.Hours.Emptied(),
 		Commands:      s.Commands.Emptied(),
 		Credentials:   s.Credentials.Emptied(),
 		Fingerprints:  s.Fingerprints.Emptied(),
@@ -204,6 +219,7 @@ func (s *Attacker) foldEvent(ev *event.Event) {
 	s.Events++
 	s.Kinds[ev.Kind]++
 	s.Times.Add(ev.Time, LimitTimes)
+	s.Hours.Add(ev.Time, LimitHours)
 	if ev.Service != "" {
 		s.Services.Add(law.Entry{Key: ev.Service, Count: 1, First: ev.Time, Last: ev.Time, Rank: uint8(ev.Kind)}, LimitServices)
 	}
@@ -259,24 +275,24 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 		s.Retransmits += e.N
 	case event.KexOrder:
 		entry.Key = e.A
-		s.KexOrders.Add(entry, LimitSmall)
+		s.KexOrders.Add(entry, LimitKexOrders)
 	case event.Tool:
 		entry.Key, entry.Payload = e.A, e.B
-		s.Tools.Add(entry, LimitSmall)
+		s.Tools.Add(entry, LimitTools)
 	case event.Technique:
 		entry.Key, entry.Payload = e.A, e.B
 		s.Techniques.Add(entry, LimitTechniques)
 	case event.Alert:
 		// The worst severity is 1: ranks keep the largest.
 		entry.Key, entry.Rank = a.Join(e.A, "\x00", e.B), uint8(255-min(max(e.N, 1), 254))
-		s.Alerts.Add(entry, LimitSmall)
+		s.Alerts.Add(entry, LimitAlerts)
 	}
 }
 
 func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence, entry law.Entry) {
 	if e.A != "" {
 		entry.Key = e.A
-		s.SystemGuesses.Add(entry, LimitSmall)
+		s.SystemGuesses.Add(entry, LimitSystems)
 	}
 	if e.N > 0 {
 		entry.Key = decimal(a, e.N)
@@ -287,14 +303,17 @@ func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence,
 		s.Distances.Add(entry, LimitNumbers)
 	}
 	for _, f := range e.Payload {
-		switch {
-		case f.Key == "ipid_class" && f.Value != "" && f.Value != "unknown":
+		if f.Value == "" || f.Value == "unknown" || len(f.Value) > maxWord {
+			continue
+		}
+		switch f.Key {
+		case "ipid_class":
 			s.IPIDClass.Add(ev.Time, f.Value)
-		case f.Key == "isn_class" && f.Value != "" && f.Value != "unknown":
+		case "isn_class":
 			s.ISNClass.Add(ev.Time, f.Value)
 		}
 	}
 	if len(e.Payload) > 0 {
-		s.Stack.Add(ev.Time, EncodeFields(a, e.Payload))
+		s.Stack.Add(ev.Time, encodeFields(a, e.Payload, maxStack))
 	}
 }

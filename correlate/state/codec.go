@@ -146,6 +146,7 @@ func (s *Attacker) Append(dst []byte) []byte {
 	e.bottom("d", &s.Deckies)
 	e.part("h", &s.Hops, len(s.Hops.Items()) > 0)
 	e.part("t", &s.Times, len(s.Times.List()) > 0)
+	e.part("hr", &s.Hours, len(s.Hours.List()) > 0)
 	e.part("c", &s.Commands, len(s.Commands.Items()) > 0 || s.Commands.Truncated())
 	e.int("cn", s.CommandCount)
 	e.time("cf", s.FirstCommand)
@@ -216,6 +217,8 @@ func (s *Attacker) Decode(src []byte) error {
 			t.part = &s.Hops
 		case "t":
 			t.part = &s.Times
+		case "hr":
+			t.part = &s.Hours
 		case "c":
 			t.part = &s.Commands
 		case "cn":

