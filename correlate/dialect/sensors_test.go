@@ -62,6 +62,9 @@ func TestSensors(t *testing.T) {
 			if s.dialect == Mapped {
 				s.options.FieldMaps = readFieldMaps(t, sensor)
 			}
+			if sensor == "tpot" {
+				s.options.FieldMaps = append(readFieldMaps(t, "beelzebub"), s.options.FieldMaps...)
+			}
 			p := newParser(t, s.options)
 			var got strings.Builder
 			for _, line := range readLines(t, filepath.Join(dataDir, s.file)) {

@@ -43,18 +43,20 @@ var all = []sensor{
 	},
 	{
 		config: "ecs", data: []string{"ecs/ecs.json", "ecs/beelzebub-integration.json"},
-		attackers: 4, address: "127.0.0.41",
+		attackers: 6, address: "127.0.0.41",
 		want: map[string]any{
-			"event_count": 7, "services": []string{"ssh"}, "command_count": 2, "login_attempts": 3, "login_successes": 1,
+			"event_count": 9, "services": []string{"ssh"}, "command_count": 3, "login_attempts": 3, "login_successes": 1,
 			"deckies": []string{"decoy-web-01", "beelzebub"}, "artifact.url": []string{"http://198.51.100.7/x.sh"},
 		},
 		sample: `"command_line"`, show: []string{"command.line", "artifact.url", "login_successes"},
 	},
 	{
-		config: "dionaea", data: []string{"dionaea/log_json.json"},
-		attackers: 7, address: "127.0.0.43",
-		want:   map[string]any{"event_count": 1, "services": []string{"mssql"}, "login_attempts": 2, "spoofable": false},
-		sample: `"mssqld"`, show: []string{"credential.pair"},
+		config: "dionaea", data: []string{"dionaea/log_incident.json"},
+		attackers: 10, address: "127.0.0.43",
+		want: map[string]any{
+			"event_count": 7, "services_interacted": []string{"mssql"}, "login_attempts": 3, "command_count": 1, "spoofable": false,
+		},
+		sample: `mssql.cmd`, show: []string{"command.line", "credential.pair"},
 	},
 	{
 		config: "heralding", data: []string{"heralding/log_session.json"},
@@ -64,17 +66,17 @@ var all = []sensor{
 	},
 	{
 		config: "beelzebub", data: []string{"beelzebub/beelzebub.json"},
-		attackers: 8, address: "127.0.0.41",
+		attackers: 9, address: "127.0.0.41",
 		want: map[string]any{
-			"event_count": 5, "services_interacted": []string{"ssh"}, "command_count": 2, "login_attempts": 2,
-			"behavior.tools": []string{"go_ssh"},
+			"event_count": 10, "services_interacted": []string{"ssh"}, "command_count": 5, "login_attempts": 4,
+			"behavior.tools": []string{"paramiko"},
 		},
 		sample: `"Status":"Interaction"`, show: []string{"command.line", "credential.pair", "fingerprint.ssh_client"},
 	},
 	{
 		config: "tpot", data: []string{"tpot/cowrie.json", "tpot/others.json"},
 		env:       map[string]string{"DECOY_NETS": "10.99.0.2/32,10.99.0.10/32,fd00:99::2/128"},
-		attackers: 13, address: "127.0.0.2",
+		attackers: 18, address: "127.0.0.2",
 		want: map[string]any{
 			"event_count": 33, "services_interacted": []string{"ssh"}, "command_count": 4, "login_attempts": 7, "login_successes": 3,
 		},
