@@ -632,7 +632,10 @@ func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan)
 			d.float("interval_s", t.Mean)
 			d.float("jitter_pct", behavior.Jitter(*t))
 		}
-		if f.beacons {
+		switch {
+		case f.beacon.Strobe:
+			d.bool("strobe", true)
+		case f.beacons:
 			d.float("score", f.beacon.Score)
 			d.float("ts_score", f.beacon.Times)
 			d.float("hist_score", f.beacon.Histogram)

@@ -185,6 +185,7 @@ var attackerFields = []Field{
 	{Name: "behavior.beacon.ts_score", Type: Float, Law: lawDerived, Source: "the newest 24 hours of event times", Doc: "Sub-score: symmetry and spread of the intervals."},
 	{Name: "behavior.beacon.hist_score", Type: Float, Law: lawDerived, Source: "the newest 24 hours of event times", Doc: "Sub-score: evenness over the day."},
 	{Name: "behavior.beacon.dur_score", Type: Float, Law: lawDerived, Source: "the newest 24 hours of event times", Doc: "Sub-score: how much of the day is covered."},
+	{Name: "behavior.beacon.strobe", Type: Boolean, Law: "counts of the newest 24 hours, exact", Source: "every event but those of our own prober", Doc: "True where there were 86,400 events or more within 24 hours of the clock: no beacon, and no score, for it never pauses. Absent otherwise."},
 	{Name: "behavior.tools", Type: Keyword, List: true, Law: lawSet + ", 64; cadences derived", Source: srcRules, Doc: "Tools recognised by user agent, mailer, client banner, HASSH, JA3 or cadence, sorted."},
 	{Name: "behavior.tool_evidence", Type: Object, List: true, Law: lawSet + ", 64", Source: srcRules, Doc: "What each tool was recognised by: {tool, by, count, first_seen, last_seen}."},
 	{Name: "behavior.technique_evidence", Type: Object, List: true, Law: lawSet + ", 96", Source: srcRules, Doc: "What each ATT&CK technique was concluded from: {technique, why, count, first_seen, last_seen}, by first_seen."},

@@ -238,6 +238,10 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	}
 	network := new(state.Attacker)
 	network.Fold(new(event.Arena), "sensor-1", true, append(beaconEvents(), domains...))
+	flood := make([]*event.Event, 86400)
+	for i := range flood {
+		flood[i] = &event.Event{Time: morning + event.Time(i)*second/2, Addr: someone, Service: "ssh"}
+	}
 	target := new(state.Target)
 	for _, ev := range domains[:100] {
 		ev.Decky = "decky-" + ev.Evidence[0].A
@@ -258,6 +262,7 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 			decode(t, r.AppendAttacker(nil, headOf(someone), s)),
 			decode(t, r.AppendAttacker(nil, nh, network)),
 			decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, beaconEvents()))),
+			decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, flood))),
 		},
 		Targets: {
 			decode(t, r.AppendTarget(nil, headOf(someone), "mail.acme.co.uk", target)),

@@ -209,7 +209,7 @@ func (r *Renderer) judge(h Head, s *state.Attacker) *figures {
 	*f = figures{tools: f.tools[:0], techniques: f.techniques[:0], tactics: f.tactics[:0]}
 	f.timing, r.floats = behavior.Time(s.Times.List(), r.floats)
 	f.class = behavior.Class(f.timing, s.Events, s.Services.Distinct())
-	f.beacon, f.beacons, r.floats = behavior.Score(s.Times.List(), !s.Times.Truncated(), r.floats)
+	f.beacon, f.beacons, r.floats = behavior.Score(s.Times.List(), !s.Times.Truncated(), s.Hours.List(), r.floats)
 	f.system = behavior.System(&s.SystemGuesses, &s.TTLs)
 	for i := range s.Tools.Entries() {
 		f.tools = append(f.tools, s.Tools.Entries()[i].Key)
@@ -272,6 +272,9 @@ func (r *Renderer) weigh(s *state.Attacker, f *figures, tools []string) {
 		}
 	}
 	n[rules.Claims] = s.Leaks.Distinct()
+	if f.beacon.Strobe {
+		n[rules.Strobe] = 1
+	}
 	f.risk = r.o.Rules.Risk(&r.facts, r.reasons)
 	r.reasons = f.risk.Reasons
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"dossier/correlate/event"
+	"dossier/correlate/law"
 )
 
 const (
@@ -16,6 +17,9 @@ const (
 	minHoursDuration = 6
 	// consistentHours is the run of hours that counts as full consistency.
 	consistentHours = 12
+	// strobe is the number of contacts in a day from which on they are one a
+	// second, and no beacon any more.
+	strobe = 86400
 	// heightStep groups hours whose heights differ by less than this part of
 	// the highest.
 	heightStep = 0.05
@@ -27,6 +31,9 @@ const (
 // weight is shared equally by the others. RITA's day of capture becomes the
 // 24 hours before the newest time.
 type Beacon struct {
+	// Strobe says that there are so many contacts that they are no beacon:
+	// there are no scores then.
+	Strobe bool
 	// Score is the mean of the sub-scores.
 	Score float64
 	// Times judges the intervals: that they lie evenly around their median
@@ -41,21 +48,17 @@ type Beacon struct {
 }
 
 // Score judges times, which ascend and all of which lie in the window where
-// whole is false. It returns false where there are too few: less than four
-// different seconds or three intervals. scratch is memory to work in; it is
-// returned, grown where that was needed.
-func Score(times []event.Time, whole bool, scratch []float64) (Beacon, bool, []float64) {
+// whole is false. hours counts the contacts of the newest hours, also of those
+// that times doesn't hold. It returns false where there is nothing to say:
+// there are less than four different seconds or three intervals. scratch is
+// memory to work in; it is returned, grown where that was needed.
+func Score(times []event.Time, whole bool, hours []law.Hour, scratch []float64) (Beacon, bool, []float64) {
 	if len(times) < 4 {
 		return Beacon{}, false, scratch
 	}
 	last := times[len(times)-1]
 	first, _ := slices.BinarySearch(times, last-day)
 	inside := times[first:]
-	start := last - day
-	if !whole && first == 0 {
-		// Older times of the day were not kept.
-		start = inside[0]
-	}
 	intervals := scratch[:0]
 	distinct := 1
 	for i := 1; i < len(inside); i++ {
@@ -64,21 +67,51 @@ func Score(times []event.Time, whole bool, scratch []float64) (Beacon, bool, []f
 			distinct++
 		}
 	}
+	var heights [bins]int
+	var covered float64
+	if whole || first > 0 {
+		const width = float64(day) / bins
+		for _, at := range inside {
+			heights[min(int(float64(at-(last-day))/width), bins-1)]++
+		}
+		covered = float64(last-inside[0]) / float64(day)
+	} else {
+		// Older times of the day were not kept, but they were counted.
+		covered = clockHours(&heights, hours, last)
+		total := 0
+		for _, h := range heights {
+			total += h
+		}
+		if total >= strobe {
+			return Beacon{Strobe: true}, true, intervals
+		}
+	}
 	if distinct < 4 || len(intervals) < 3 {
 		return Beacon{}, false, intervals
 	}
 	slices.Sort(intervals)
 	var b Beacon
 	b.Times, intervals = spread(intervals)
-	var heights [bins]int
-	width := float64(last-start) / bins
-	for _, at := range inside {
-		heights[min(int(float64(at-start)/width), bins-1)]++
-	}
 	b.Histogram = max(evenness(heights[:]), twoHeights(heights[:]))
-	b.Duration = duration(heights[:], float64(last-inside[0])/float64(last-start))
+	b.Duration = duration(heights[:], covered)
 	b.Score = round3((b.Times + b.Histogram + b.Duration) / 3)
 	return b, true, intervals
+}
+
+// clockHours counts the contacts of the 24 hours of the clock that end with
+// the hour of last. It returns the part of them between the first and the last
+// with contacts.
+func clockHours(heights *[bins]int, hours []law.Hour, last event.Time) (covered float64) {
+	const hour = day / bins
+	end := last.Hour() + hour
+	oldest := bins
+	for _, h := range hours {
+		if i := bins - int((end-h.Start)/hour); i >= 0 && i < bins {
+			heights[i] += int(h.Count)
+			oldest = min(oldest, i)
+		}
+	}
+	return float64(bins-oldest) / bins
 }
 
 // second is the whole second that t lies in: intervals are judged in them.

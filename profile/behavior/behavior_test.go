@@ -83,7 +83,7 @@ func TestBeaconScoresAreRITAs(t *testing.T) {
 	for _, c := range cases {
 		var got Beacon
 		var ok bool
-		got, ok, scratch = Score(sums(c.Seconds, 1e6), true, scratch)
+		got, ok, scratch = Score(sums(c.Seconds, 1e6), true, nil, scratch)
 		if ok != (c.Want != nil) {
 			t.Errorf("%s: scored: %v, want %v", c.Name, ok, c.Want != nil)
 			continue
@@ -100,22 +100,73 @@ func TestBeaconScoresAreRITAs(t *testing.T) {
 	}
 }
 
-// Only the day before the newest time counts, and of a list that was cut only
-// the part that was kept.
+// Only the day before the newest time counts. Of a day of which not all times
+// were kept the hours still count them all.
 func TestBeaconWindow(t *testing.T) {
-	minute := make([]int64, 400)
+	minute := make([]int64, 1440)
 	for i := range minute {
 		minute[i] = 60
 	}
 	minute[0] = 1767340800
 	times := sums(minute, 1e6)
-	alone, _, _ := Score(times, true, nil)
+	var hours law.Hours
+	for _, at := range times {
+		hours.Add(at, bins)
+	}
+	alone, _, _ := Score(times, true, nil, nil)
 	old := append([]event.Time{times[0] - 40*day, times[0] - 39*day}, times...)
-	if got, _, _ := Score(old, true, nil); got != alone {
+	if got, _, _ := Score(old, true, nil, nil); got != alone {
 		t.Errorf("events of last month change the score: %+v, without %+v", got, alone)
 	}
-	if got, _, _ := Score(times, false, nil); got.Duration != 1 || got.Histogram < alone.Histogram {
-		t.Errorf("six hours of a list that was cut: %+v; as a whole day %+v", got, alone)
+	kept := times[len(times)-512:]
+	if got, _, _ := Score(kept, false, hours.List(), nil); got != alone {
+		t.Errorf("by the newest times and the hours %+v, by all times %+v", got, alone)
+	}
+	var third law.Hours
+	for _, at := range times[960:] {
+		third.Add(at, bins)
+	}
+	if got, _, _ := Score(kept[112:], false, third.List(), nil); got.Duration != 0.667 || got.Histogram >= alone.Histogram || got.Times != alone.Times {
+		t.Errorf("eight hours: %+v, a whole day %+v", got, alone)
+	}
+}
+
+// From one contact a second, for a day, there is no beacon any more.
+func TestStrobe(t *testing.T) {
+	var hours law.Hours
+	start := event.Time(1767340800) * 1e6
+	var times law.Times
+	for i := range strobe {
+		at := start + event.Time(i)*999_000
+		hours.Add(at, bins)
+		times.Add(at, 512)
+		if i == strobe-2 {
+			if got, ok, _ := Score(times.List(), false, hours.List(), nil); !ok || got.Strobe || got.Score == 0 {
+				t.Errorf("%d contacts in a day: %+v, %v", i+1, got, ok)
+			}
+		}
+	}
+	if got, ok, _ := Score(times.List(), false, hours.List(), nil); !ok || got != (Beacon{Strobe: true}) {
+		t.Errorf("%d contacts in a day: %+v, %v", strobe, got, ok)
+	}
+	// As many, but over three days.
+	hours, times = law.Hours{}, law.Times{}
+	for i := range strobe {
+		at := start + event.Time(i)*3_000_000
+		hours.Add(at, bins)
+		times.Add(at, 512)
+	}
+	if got, ok, _ := Score(times.List(), false, hours.List(), nil); !ok || got.Strobe {
+		t.Errorf("%d contacts in three days: %+v, %v", strobe, got, ok)
+	}
+	// All in one second are a strobe too, though there is no interval.
+	hours, times = law.Hours{}, law.Times{}
+	for range strobe {
+		hours.Add(start, bins)
+		times.Add(start, 512)
+	}
+	if got, ok, _ := Score(times.List(), false, hours.List(), nil); !ok || !got.Strobe {
+		t.Errorf("%d contacts in a second: %+v, %v", strobe, got, ok)
 	}
 }
 

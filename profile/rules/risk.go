@@ -33,12 +33,13 @@ const (
 	WorstAlerts // signatures of severity 1
 	Alerts
 	Claims // addresses claimed in headers
+	Strobe // 1 where there was a contact a second for a day
 	facts
 )
 
 var factNames = [facts]string{
 	"hands_on", "login_successes", "login_attempts", "commands", "files", "mails", "smtp_domains", "credentials", "deckies",
-	"services", "interactions", "events", "large_payloads", "worst_alerts", "alerts", "claims",
+	"services", "interactions", "events", "large_payloads", "worst_alerts", "alerts", "claims", "strobe",
 }
 
 // Facts is what an attacker's risk is judged by.
