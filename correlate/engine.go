@@ -183,7 +183,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 		return Error, fmt.Errorf("correlate: chunk %s holds no record: %w", id, broken)
 	}
 	deadline, _ := ctx.Deadline()
-	chunk := commit.Chunk{ID: id, Minute: minuteOf(w.first), Deadline: deadline}
+	chunk := commit.Chunk{ID: id, Minute: minuteOf(w.first), Deadline: deadline, Records: w.records}
 	chunk.Parts = w.parts(&e.o)
 	result, err := e.o.Committer.Commit(ctx, chunk)
 	if err != nil {

@@ -49,7 +49,9 @@ type Chunk struct {
 	// Deadline is when the chunk is given back undone at the latest, unless
 	// its dead letters are just being written.
 	Deadline time.Time
-	Parts    []Part
+	// Records is how many the chunk holds, for tracing.
+	Records int
+	Parts   []Part
 	// Replay says that Parts holds one dead letter of the chunk. It is
 	// applied once, however often it is replayed, and not at all where the
 	// document holds the chunk in spite of the letter. If it is rejected

@@ -19,8 +19,8 @@ type Options struct {
 	DeadLetters DeadLetters
 	Model       Model
 	// Observe is told of every request when it has ended: what it was, how
-	// long it took and how it ended. It must not block.
-	Observe func(ctx context.Context, r *Request, took time.Duration, err error)
+	// long it took and how it ended. It must neither block nor keep r or a.
+	Observe func(ctx context.Context, r *Request, a Answer, took time.Duration)
 }
 
 func (o *Options) validate() error {
@@ -183,7 +183,7 @@ func (c *Committer) do(r *Request) {
 	start := time.Now()
 	a := c.ask(ctx, r)
 	if c.o.Observe != nil {
-		c.o.Observe(ctx, r, time.Since(start), a.Err)
+		c.o.Observe(ctx, r, a, time.Since(start))
 	}
 	c.mu.Lock()
 	c.m.Answer(r, a, time.Now())

@@ -124,7 +124,8 @@ func TestCommitters(t *testing.T) {
 	for i := range 2 {
 		c := newCommitter(t, s, func(o *Options) {
 			o.Seed = uint64(i)
-			o.Observe = func(_ context.Context, r *Request, took time.Duration, err error) {
+			o.Observe = func(_ context.Context, r *Request, a Answer, took time.Duration) {
+				err := a.Err
 				if took <= 0 || r.Chunks == 0 && r.Kind != Write || err != nil && !errors.Is(err, errLost) && !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("observed %+v, %v, %v", r, took, err)
 				}

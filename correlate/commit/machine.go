@@ -23,8 +23,9 @@ type Request struct {
 	Ops      []Op     // Write
 	Letters  []Letter // Bury
 	Deadline time.Time
-	// Chunks is the number of chunks it is made for, for tracing.
-	Chunks int
+	// Chunks is the number of chunks it is made for, Records that of their
+	// records, for tracing.
+	Chunks, Records int
 
 	task *task
 }
@@ -93,6 +94,7 @@ type part struct {
 type chunk struct {
 	id       ChunkID
 	minute   uint32
+	records  int
 	deadline time.Time
 	parts    []part
 	open     int // parts that are
@@ -161,6 +163,13 @@ type task struct {
 	foreign  []applied
 	keys     int // of markers asked for
 	ops      []taskOp
+}
+
+func (t *task) records() (n int) {
+	for _, c := range t.chunks {
+		n += c.records
+	}
+	return n
 }
 
 // taskOp is what an Op is for: a document, an effect of one, or, with
@@ -253,7 +262,7 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 		return
 	}
 	ch := &chunk{
-		id: c.ID, minute: c.Minute, deadline: c.Deadline, replay: c.Replay, origin: origin, entry: c.ID,
+		id: c.ID, minute: c.Minute, records: c.Records, deadline: c.Deadline, replay: c.Replay, origin: origin, entry: c.ID,
 		parts: make([]part, len(c.Parts)), open: len(c.Parts), done: []func(Result){done},
 	}
 	m.chunks[c.ID] = ch

@@ -564,7 +564,7 @@ func (m *Machine) write(t *task, ops []Op) {
 		m.pending = slices.Delete(m.pending, 0, n)
 	}
 	m.stats.Writes++
-	m.send(t, &Request{Kind: Write, Ops: ops, Chunks: len(t.chunks)})
+	m.send(t, &Request{Kind: Write, Ops: ops, Chunks: len(t.chunks), Records: t.records()})
 }
 
 func (m *Machine) answerWrite(t *task, a Answer) {

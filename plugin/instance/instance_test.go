@@ -26,6 +26,7 @@ import (
 	"dossier/correlate/dialect"
 	"dossier/esindex"
 	"dossier/plugin/options"
+	"dossier/testbed/otlp"
 	"dossier/testbed/process"
 )
 
@@ -408,5 +409,69 @@ func TestMetricsDocumentation(t *testing.T) {
 	}
 	if string(got) != want {
 		t.Error("docs/metrics.md is stale: go generate ./plugin/instance")
+	}
+}
+
+// TestNoTracingCostsNothing: without the variables an observed write is
+// counted, and no memory is asked for.
+func TestNoTracingCostsNothing(t *testing.T) {
+	tg := &target{requests: newRequestHistograms()}
+	r := &commit.Request{Kind: commit.Write, Chunks: 3, Ops: make([]commit.Op, 100)}
+	a := commit.Answer{Written: make([]commit.Written, 100)}
+	if n := testing.AllocsPerRun(100, func() { tg.observe(t.Context(), r, a, time.Millisecond) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestTracedCommits: what is told of a write, conflicts and a failure
+// included; a marker's own write is none.
+func TestTracedCommits(t *testing.T) {
+	collector := otlp.Start(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	i, log := start(t, new(Targets), nil)
+	tg := i.target
+	key := func(index, id string) commit.Key { return commit.Key{Index: tg.o.IndexPrefix + index, ID: id} }
+	r := &commit.Request{Kind: commit.Write, Chunks: 2, Records: 70, Ops: []commit.Op{
+		{Kind: commit.Create, Key: key("-attackers", "192.0.2.1"), Body: []byte(`{"event_count":7,"is_traversal":true,"bounty_count":2,"command_count":3,"x":"y"}`)},
+		{Kind: commit.Replace, Key: key("-attackers", "192.0.2.2"), Body: []byte(`{"event_count":1}`)},
+		{Kind: commit.Replace, Key: key("-attackers", "192.0.2.3"), Body: []byte(`{"event_count":`)},
+		{Kind: commit.Create, Key: key("-activity-2026.01", "192.0.2.1|2026-01-01T00"), Body: []byte(`{}`)},
+		{Kind: commit.Put, Key: key("-chunks-2026.01", "00"), Body: []byte(`{}`)},
+	}}
+	done := commit.Written{Status: commit.Done}
+	tg.observe(t.Context(), r, commit.Answer{Written: []commit.Written{done, {Status: commit.Conflict}, done, done, done}}, time.Millisecond)
+	tg.observe(t.Context(), r, commit.Answer{Err: &esindex.Error{Op: "bulk", Status: 429, Type: "x", Reason: "what somebody wrote"}}, time.Millisecond)
+	tg.observe(t.Context(), &commit.Request{Kind: commit.Write, Ops: r.Ops[4:]}, commit.Answer{Written: []commit.Written{done}}, time.Millisecond)
+	tg.observe(t.Context(), &commit.Request{Kind: commit.Read, Chunks: 1}, commit.Answer{}, time.Millisecond)
+	// More answers than operations: a defect, and no end of the process.
+	tg.observe(t.Context(), &commit.Request{Kind: commit.Write, Chunks: 1}, commit.Answer{Written: []commit.Written{done}}, time.Millisecond)
+	i.Close()
+	if text := log.String(); !strings.Contains(text, "panic") || !strings.Contains(text, "reason=trace") {
+		t.Errorf("the log has %s", text)
+	}
+	var commits, attackers []otlp.Span
+	for _, s := range collector.Spans(t) {
+		switch s.Name {
+		case "commit":
+			commits = append(commits, s)
+		case "attacker":
+			attackers = append(attackers, s)
+		}
+	}
+	if len(commits) != 3 || len(attackers) != 1 {
+		t.Fatalf("%d commits, %d attackers", len(commits), len(attackers))
+	}
+	for k, want := range map[string]int64{"chunks": 2, "records": 70, "attackers": 3, "documents": 4, "conflicts": 1} {
+		if got := commits[0].Attributes["dossier."+k]; got != want {
+			t.Errorf("%s is %v, want %v", k, got, want)
+		}
+	}
+	if got := commits[1].Failed; got != "bulk 429 x" {
+		t.Errorf("a failure shows as %q", got)
+	}
+	for k, want := range map[string]any{"address": "192.0.2.1", "event_count": int64(7), "is_traversal": true, "bounty_count": int64(2), "command_count": int64(3), "created": true} {
+		if got := attackers[0].Attributes["dossier.attacker."+k]; got != want {
+			t.Errorf("%s is %v, want %v", k, got, want)
+		}
 	}
 }

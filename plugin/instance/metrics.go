@@ -146,9 +146,12 @@ func newRequestHistograms() *allRequests {
 }
 
 // observe is told of every request of the committer.
-func (t *target) observe(_ context.Context, r *commit.Request, took time.Duration, err error) {
+func (t *target) observe(_ context.Context, r *commit.Request, a commit.Answer, took time.Duration) {
+	if t.tracer != nil && r.Kind == commit.Write && r.Chunks > 0 {
+		t.trace(r, a, took)
+	}
 	h := &t.requests[r.Kind]
-	if err != nil {
+	if a.Err != nil {
 		h.failed.observe(took.Seconds())
 	} else {
 		h.ok.observe(took.Seconds())

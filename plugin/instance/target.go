@@ -21,6 +21,7 @@ import (
 	"dossier/esindex/deadletter"
 	"dossier/plugin/logging"
 	"dossier/plugin/options"
+	"dossier/plugin/tracing"
 	"dossier/profile"
 	"dossier/profile/enrich"
 )
@@ -62,6 +63,7 @@ type target struct {
 	names     *enrich.Names
 	committer *commit.Committer
 	requests  *allRequests
+	tracer    *tracing.Tracer // nil where there is no tracing
 
 	cancel context.CancelFunc
 	group  sync.WaitGroup
@@ -167,6 +169,7 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 	if t.store, err = esindex.NewStore(t.client, t.templates); err != nil {
 		return nil, err
 	}
+	t.openTracer(h.Version)
 	t.committer, err = commit.New(commit.Options{
 		MachineOptions: commit.MachineOptions{Ledger: t.indices.Ledger, CacheBytes: o.CacheSize, Report: t.report},
 		Store:          t.store,
@@ -461,8 +464,9 @@ func incidentClass(in commit.Incident) string {
 func (t *target) close(ctx context.Context) {
 	t.cancel()
 	t.group.Wait()
-	if err := t.committer.Close(ctx); err != nil {
+	if err := t.closeCommitter(ctx); err != nil {
 		t.log.Info("markers of the ledger are still to be written; the next delivery sees to it")
 	}
+	t.closeTracer(ctx)
 	t.closeFiles()
 }

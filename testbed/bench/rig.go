@@ -43,7 +43,7 @@ type observed struct {
 	duplicateInWrites int
 }
 
-func (o *observed) see(_ context.Context, r *commit.Request, took time.Duration, err error) {
+func (o *observed) see(_ context.Context, r *commit.Request, a commit.Answer, took time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.trace {
@@ -52,7 +52,7 @@ func (o *observed) see(_ context.Context, r *commit.Request, took time.Duration,
 			size += len(r.Ops[i].Body)
 		}
 		fmt.Printf("        %s %-5s %5d keys, %5d operations (%.1f MB) for %d chunks: %v, error %v\n", time.Now().Format("05.000"),
-			[]string{"read", "write", "bury"}[r.Kind], len(r.Keys), len(r.Ops), float64(size)/1e6, r.Chunks, took.Round(time.Millisecond), err)
+			[]string{"read", "write", "bury"}[r.Kind], len(r.Keys), len(r.Ops), float64(size)/1e6, r.Chunks, took.Round(time.Millisecond), a.Err)
 	}
 	switch r.Kind {
 	case commit.Read:
