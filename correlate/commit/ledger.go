@@ -105,6 +105,10 @@ func (a marker) body(now time.Time) []byte {
 	return append(b, '}')
 }
 
+// rememberedMarkers bounds the markers a process remembers. One that is
+// forgotten leaves its id in the documents a while longer.
+const rememberedMarkers = 1 << 16
+
 // ledger knows the newest markers this process had acknowledged.
 type ledger struct {
 	size    int

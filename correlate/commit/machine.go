@@ -111,6 +111,8 @@ type chunk struct {
 	// a document, origin's if that one isn't done.
 	replay        bool
 	origin, entry ChunkID
+	// vouched: the ledger says that the letter's document holds origin.
+	vouched bool
 	// round is the last round of each lane that asked for its marker, blind
 	// the last that got no answer.
 	round, blind [lanes]uint64
@@ -225,7 +227,7 @@ func NewMachine(o MachineOptions, model Model) (*Machine, error) {
 		docs:   map[Key]*document{},
 		cache:  newCache(o.CacheBytes),
 		heat:   map[Key]int{},
-		ledger: newLedger(1 << 16),
+		ledger: newLedger(rememberedMarkers),
 		queued: map[ChunkID]bool{},
 	}, nil
 }
@@ -317,6 +319,9 @@ func (m *Machine) Next(now time.Time) *Request {
 
 // Flush makes pending markers due at once.
 func (m *Machine) Flush() { m.since, m.rest = time.Time{}, time.Time{} }
+
+// hurry makes pending markers due now, unless the ledger just failed.
+func (m *Machine) hurry() { m.since = m.now.Add(-m.o.MarkerDelay) }
 
 // markersDue returns when the pending markers are written if no other write
 // takes them along.
@@ -436,7 +441,7 @@ func (m *Machine) complete(c *chunk, except string) {
 	case taken:
 		c.marking = true
 		m.stats.MarkedFirst++
-		m.since = m.now.Add(-m.o.MarkerDelay)
+		m.hurry()
 	default:
 		m.giveBack(c)
 	}

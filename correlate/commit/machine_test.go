@@ -672,6 +672,85 @@ func TestExceptionIsLiftedUnderALetter(t *testing.T) {
 	b.holds("x", 1, 1)
 }
 
+// A document holds a chunk, but the process died before the chunk's effect was
+// there; then the document is refused, and the exception lifted. The letter
+// still brings the effect, but no document that was deleted since.
+func TestLetterOfAChunkThatIsHeld(t *testing.T) {
+	for _, deleted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("deleted %v", deleted), func(t *testing.T) {
+			b := newBed(t)
+			b.options.MaxApplied = 16
+			c := chunkOf(1, "x")
+			c.Parts[0].Delta.(*delta).effect = true
+			effect := effectKey(key("x"), 1)
+			if r := b.commitWith(b.process(), c, b.down(effect.ID)); r != Retry {
+				t.Fatalf("result %d", r)
+			}
+			b.refuse("x")
+			if r := b.commitWith(b.process(), c, b.down(effect.ID)); r != OK || len(b.letters) != 1 {
+				t.Fatalf("result %d, %d letters", r, len(b.letters))
+			}
+			b.heal()
+			b.others(100, 2, "x")
+			if _, has := b.ids("x", 1); has {
+				t.Fatal("the exception was not lifted")
+			}
+			if deleted {
+				delete(b.es.shard("documents").docs, "x")
+			}
+			for range 2 {
+				if r := b.commit(b.process(), replayOf(b.letters[0])); r != OK {
+					t.Errorf("result %d", r)
+				}
+			}
+			if deleted {
+				if b.es.durable(key("x")) != nil {
+					t.Error("an empty document was opened")
+				}
+				return
+			}
+			if b.es.durable(effect) == nil {
+				t.Error("no effect")
+			}
+			b.holds("x", 1, 1)
+		})
+	}
+}
+
+// The marker of a chunk with letters is on the primary only when its letter is
+// replayed; a failover takes it back, and the chunk, never acknowledged, comes
+// again.
+func TestReplayOnMarkerThatIsTakenBack(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	o := b.submit(m, poisoned(chunkOf(1, "x")))
+	b.steps(m, Read, Read, Write, Bury)
+	w := b.step(m, Write)
+	for i := range w.Ops {
+		if _, w := b.es.apply(&w.Ops[i]); w.Status != Done {
+			t.Fatal(w)
+		}
+	}
+	if o.calls != 0 || len(b.letters) != 1 {
+		t.Fatalf("%+v, %d letters", o, len(b.letters))
+	}
+	b.heal()
+	m = b.process()
+	replayed := b.submit(m, replayOf(b.letters[0]))
+	b.steps(m, Read, Read)
+	r := m.Next(b.now)
+	b.es.failover("ledger", func(string) bool { return false })
+	if r != nil {
+		m.Answer(r, b.serve(r), b.now)
+	}
+	b.rest(m, b.serve)
+	b.commit(m, chunkOf(2, "x"))
+	if r := b.commit(b.process(), poisoned(chunkOf(1, "x"))); r != OK || replayed.result != OK {
+		t.Errorf("results %d and %d", r, replayed.result)
+	}
+	b.holds("x", 1, 1)
+}
+
 func TestExceptions(t *testing.T) {
 	x, y := key("x"), key("y")
 	for _, test := range []struct {

@@ -43,7 +43,7 @@ var mutations = []mutation{
 	}},
 	{"4", "a fixed ring of the newest 16 ids, and no ledger", "TestF1AcknowledgementLost", []edit{
 		{"round.go", "\td.aged = 0\n", "\td.aged = 0\n\td.env.applied = d.env.applied[max(0, len(d.env.applied)-16):]\n"},
-		{"round.go", "done := own.Exists\n", "done := false\n"},
+		{"round.go", "\t\tcase own.Exists:\n", "\t\tcase false:\n"},
 	}},
 	{"4", "a fixed ring of the newest 16 ids", "TestF3MoreOutstandingThanKept", []edit{
 		{"round.go", "\td.aged = 0\n", "\td.aged = 0\n\td.env.applied = d.env.applied[max(0, len(d.env.applied)-16):]\n"},
@@ -64,7 +64,7 @@ var mutations = []mutation{
 		{"machine.go", "\tdefault:\n\t\tm.mark(a)\n", "\tdefault:\n\t\tm.ledger.add(a.id, a.except)\n"},
 	}},
 	{"6", "no look-up", "TestSimulation", []edit{
-		{"round.go", "done := own.Exists\n", "done := false\n"},
+		{"round.go", "\t\tcase own.Exists:\n", "\t\tcase false:\n"},
 	}},
 	{"6", "markers read before the states", "TestCloneFinishesInBetween", []edit{
 		{"machine.go", "\tkeys     int // of markers asked for\n", "\tkeys     int\n\tfirst    []Key\n"},
@@ -74,10 +74,11 @@ var mutations = []mutation{
 	}},
 	{"6", "markers read once for each delivery", "TestCloneFinishesInBetween", []edit{
 		{"machine.go", "\tmarkFirst bool\n", "\tmarkFirst bool\n\tabsent bool\n"},
-		{"round.go", "done := own.Exists\n", "done := own.Exists && !c.absent\n\t\tc.absent = true\n"},
+		{"round.go", "\t\tcase own.Exists:\n", "\t\tcase own.Exists && !c.absent:\n"},
+		{"round.go", "\t\tcase c.replay && !m.enters(c, origin):", "\t\tcase !c.replay:\n\t\t\tc.absent = true\n\t\tcase c.replay && !m.enters(c, origin):"},
 	}},
 	{"6", "fold while a marker's answer is missing", "TestLookUp", []edit{
-		{"round.go", "c.blind[t.lane] = t.round\n\t\tcase", "\n\t\tcase"},
+		{"round.go", "c.blind[t.lane] = t.round\n\t\tcase own", "\n\t\tcase own"},
 	}},
 	{"7", "no limit", "TestFullDocument", []edit{
 		{"round.go", "if taken < limit {", "if taken < limit || true {"},
@@ -153,16 +154,25 @@ var mutations = []mutation{
 		{"round.go", "a.except = without(a.except, d.key)\n", ""},
 	}},
 	{"letters", "a replay doesn't ask for its chunk's marker", "TestMarkersWithExceptions", []edit{
-		{"round.go", "done = done || origin.Exists && ", "done = done || false && "},
+		{"round.go", "c.vouched = true", "c.vouched = false"},
 	}},
 	{"letters", "ids are taken out before a replay looks for its chunk's", "TestExceptionIsLiftedUnderALetter", []edit{
 		{"round.go", "\tfor _, d := range t.docs {\n\t\t// Before", "\tfor _, d := range t.docs {\n\t\tm.prune(d)\n\t\t// Before"},
+	}},
+	{"letters", "one whose chunk is held in spite of it brings nothing", "TestLetterOfAChunkThatIsHeld", []edit{
+		{"round.go", "\t\tcase own.Exists:\n", "\t\tcase own.Exists || origin.Exists && !excepts(string(origin.State), c.parts[0].doc.key):\n"},
+	}},
+	{"letters", "one whose chunk is held opens a document that was deleted", "TestLetterOfAChunkThatIsHeld", []edit{
+		{"round.go", "case c.vouched && !d.exists:", "case false:"},
+	}},
+	{"letters", "a replay relies on a marker merely seen", "TestReplayOnMarkerThatIsTakenBack", []edit{
+		{"round.go", "case !m.ledger.has(c.origin):", "case false:"},
 	}},
 	{"letters", "a replay never takes its chunk's id", "TestReplayOfUnfinishedChunk", []edit{
 		{"round.go", "c.entry = c.origin", "c.entry = c.id"},
 	}},
 	{"letters", "a replay doesn't look for its chunk in the document", "TestReplayBesideItsChunk", []edit{
-		{"round.go", "c.replay && d.env.has(c.origin)", "false"},
+		{"round.go", "c.vouched || d.env.has(c.origin)", "c.vouched"},
 	}},
 	{"effects", "one that may be missing counts as there", "TestEffects", []edit{
 		{"round.go", "\t\t\t// The document is written; what it stands for comes again.\n\t\t\to.doc.answer = w\n", ""},

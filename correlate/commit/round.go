@@ -266,26 +266,24 @@ func (m *Machine) answerLook(t *task, a Answer) {
 		return s
 	}
 	for _, c := range t.chunks {
-		own := next()
-		done := own.Exists
+		own, origin := next(), Stored{}
 		if c.replay {
-			origin := next()
-			own.Err = cmp.Or(own.Err, origin.Err)
-			done = done || origin.Exists && !c.over && !excepts(string(origin.State), c.parts[0].doc.key)
-			if c.entry = c.id; !origin.Exists {
-				// The chunk may come again: it must find its own id.
-				c.entry = c.origin
-			}
+			origin = next()
 		}
-		switch {
-		case own.Err != nil:
+		if c.over {
+			continue
+		}
+		switch err := cmp.Or(own.Err, origin.Err); {
+		case err != nil:
 			// Whether this chunk was done is not known: none of it may be
 			// folded now.
-			m.o.Report(Incident{Kind: Unreachable, Err: own.Err, Reason: own.Err.Error()})
+			m.o.Report(Incident{Kind: Unreachable, Err: err, Reason: err.Error()})
 			c.blind[t.lane] = t.round
-		case done && !c.over:
+		case own.Exists:
 			m.stats.Skipped++
 			m.finish(c, OK)
+		case c.replay && !m.enters(c, origin):
+			c.blind[t.lane] = t.round
 		}
 	}
 	for _, f := range t.foreign {
@@ -294,6 +292,33 @@ func (m *Machine) answerLook(t *task, a Answer) {
 		}
 	}
 	m.fold(t)
+}
+
+// enters says what a letter is to its document, given its chunk's marker, and
+// whether it may go on.
+func (m *Machine) enters(c *chunk, origin Stored) bool {
+	c.vouched, c.entry = false, c.id
+	switch {
+	case !origin.Exists:
+		// The chunk may come again: it must find its own id.
+		c.entry = c.origin
+	case !excepts(string(origin.State), c.parts[0].doc.key):
+		// The document holds the chunk in spite of the letter. What followed
+		// from it may be missing all the same.
+		c.vouched = true
+	case !m.ledger.has(c.origin):
+		// The chunk is over, and what its marker excepts is left to the
+		// letter. But a marker merely seen may be taken back, and then the
+		// chunk comes again: as for a skip only an acknowledgement counts.
+		if m.mark(marker{
+			applied: applied{id: c.origin, minute: c.minute}, except: string(origin.State),
+			seen: true, version: origin.Version,
+		}) {
+			m.hurry()
+		}
+		return false
+	}
+	return true
 }
 
 // saw takes the marker of an id that stands in one of the task's documents.
@@ -320,9 +345,14 @@ func (m *Machine) fold(t *task) {
 		// letter's chunk out of the document. The letter, which saw the
 		// marker before, must still find that id.
 		for _, p := range d.waiting {
-			if m.takes(t, p) {
-				c := p.chunk
-				p.held = d.env.has(c.id) || c.replay && d.env.has(c.origin)
+			c := p.chunk
+			switch {
+			case !m.takes(t, p):
+			case c.vouched && !d.exists:
+				// It was deleted since.
+				m.settle(p)
+			default:
+				p.held = d.env.has(c.id) || c.replay && (c.vouched || d.env.has(c.origin))
 				c.started = c.started || p.held
 			}
 		}

@@ -20,6 +20,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "replay this seed of the simulation")
+	fromFlag  = flag.Uint64("from", 1, "first seed of the simulation")
 	seedsFlag = flag.Int("seeds", 0, "number of seeds of the simulation (default 2000, 200 with the race detector)")
 	stepsFlag = flag.Bool("steps", false, "with -seed: print every step")
 )
@@ -58,7 +59,8 @@ func TestSimulation(t *testing.T) {
 	start := time.Now()
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
-			for seed := next.Add(1); seed <= uint64(seeds) && failed.Load() < 5; seed = next.Add(1) {
+			for i := next.Add(1); i <= uint64(seeds) && failed.Load() < 5; i = next.Add(1) {
+				seed := *fromFlag + i - 1
 				w := newWorld(seed)
 				if err := w.run(); err != nil {
 					failed.Add(1)
@@ -80,10 +82,11 @@ func TestSimulation(t *testing.T) {
 // figures counts what happened in simulations, so that a fault that no longer
 // happens shows.
 type figures struct {
-	Chunks, Pairs, Deliveries, Crashes, AckLost, Late, Twice      int64
-	Lost, Zombies, Unknown, TakenBack, Rejected, Letters, Replays int64
-	Conflicts, Confirmed, Skipped, Refused, Evicted, Effects      int64
-	Outages, Clones, MarkedFirst                                  int64
+	Chunks, Pairs, Deliveries, Crashes, AckLost, Late, Twice int64
+	Lost, Zombies, Unknown, TakenBack, Rejected, Letters     int64
+	Replays, Early, Forgot                                   int64
+	Conflicts, Confirmed, Skipped, Refused, Evicted, Effects int64
+	Outages, Clones, MarkedFirst                             int64
 }
 
 func (f *figures) each(g *figures, do func(name string, a, b *int64)) {
@@ -101,6 +104,8 @@ func (f *figures) each(g *figures, do func(name string, a, b *int64)) {
 	do("rejected", &f.Rejected, &g.Rejected)
 	do("letters", &f.Letters, &g.Letters)
 	do("letters replayed", &f.Replays, &g.Replays)
+	do("early ones OK", &f.Early, &g.Early)
+	do("ledgers forgotten", &f.Forgot, &g.Forgot)
 	do("conflicts", &f.Conflicts, &g.Conflicts)
 	do("confirmed", &f.Confirmed, &g.Confirmed)
 	do("skipped by marker", &f.Skipped, &g.Skipped)
@@ -138,10 +143,15 @@ type faults struct {
 	// primary only.
 	ItemFails, ItemLost, ItemZombie, ItemDirty float64
 	ReadFails, ItemUnread                      float64
-	Unburied                                   float64
+	// Of each letter: not written, or at least said so; replayed while its
+	// chunk may still be under way.
+	Unburied, Early float64
 	// Of each chunk:
 	AckLost, Late, Twice float64
 	Poison               float64
+	// Of each delivery: before it the process forgets which markers it had
+	// acknowledged, as it does with the oldest.
+	Forgets float64
 	// Mean seconds between two, for each sensor, document or index.
 	Crash, Outage, Reject, Failover float64
 	Clones                          bool
@@ -242,17 +252,25 @@ func newWorld(seed uint64) *world {
 }
 
 // draw chooses the faults of a seed: each is there in about half of them, from
-// rare to frequent.
+// rare to frequent. Every other seed is crowded: few documents and chunks, and
+// what is there of faults is frequent, so that they meet.
 func (w *world) draw() {
 	r := w.rng
+	crowded := r.IntN(2) == 0
 	rate := func(most float64) float64 {
-		if r.IntN(2) == 0 {
+		switch {
+		case crowded && r.IntN(4) > 0:
+			return most * r.Float64()
+		case crowded || r.IntN(2) == 0:
 			return 0
 		}
 		return most * math.Pow(0.1, 2*r.Float64())
 	}
 	between := func(least, most float64) float64 {
-		if r.IntN(2) == 0 {
+		switch {
+		case crowded && r.IntN(4) > 0:
+			return least * (1 + 3*r.Float64())
+		case crowded || r.IntN(2) == 0:
 			return 0
 		}
 		return least * math.Pow(most/least, r.Float64())
@@ -260,9 +278,9 @@ func (w *world) draw() {
 	w.f = faults{
 		Lost: rate(0.3), LostAnswer: rate(0.3), Zombie: rate(0.2), Slow: rate(0.3),
 		ItemFails: rate(0.3), ItemLost: rate(0.2), ItemZombie: rate(0.2), ItemDirty: rate(0.3),
-		ReadFails: rate(0.3), ItemUnread: rate(0.2), Unburied: rate(0.5),
-		AckLost: rate(0.5), Late: rate(0.5), Twice: rate(0.3), Poison: rate(0.2),
-		Crash: between(3, 100), Outage: between(10, 100), Reject: between(30, 300), Failover: between(2, 60),
+		ReadFails: rate(0.3), ItemUnread: rate(0.2), Unburied: rate(0.5), Early: rate(1),
+		AckLost: rate(0.5), Late: rate(0.5), Twice: rate(0.3), Poison: rate(0.2), Forgets: rate(0.5),
+		Crash: between(3, 100), Outage: between(10, 100), Reject: between(10, 300), Failover: between(2, 60),
 		Clones: r.IntN(4) == 0,
 	}
 	w.s = setup{
@@ -274,6 +292,9 @@ func (w *world) draw() {
 			MaxApplied:   []int{16, 24, 40, 512}[r.IntN(4)],
 			MaxDocuments: []int{1, 2, 5, 5000}[r.IntN(4)],
 		},
+	}
+	if crowded {
+		w.s.chunks, w.s.documents = 10+r.IntN(20), 1+r.IntN(3)
 	}
 }
 
@@ -361,7 +382,11 @@ func (w *world) run() error {
 		w.again(w.f.Outage, func() { w.spell(w.down, k, "outage") })
 		w.again(w.f.Reject, func() { w.spell(w.refused, k, "refused") })
 	}
-	for _, index := range []string{"documents-0", "documents-1", "documents-2", "effects", w.s.options.Ledger(minute(epoch))} {
+	indices := []string{"documents-0", "documents-1", "documents-2", "effects"}
+	for minutes := uint32(0); minutes <= 60; minutes += 30 {
+		indices = append(indices, w.s.options.Ledger(minute(epoch)-minutes))
+	}
+	for _, index := range indices {
 		w.again(w.f.Failover, func() { w.failover(index, 0.3) })
 	}
 	w.after(w.s.span+20*time.Second, func() {
@@ -494,7 +519,7 @@ func (w *world) check(replayed bool) {
 			}
 			if e := effectKey(k, chunk); d.effect {
 				effects[e.ID] = true
-				if w.es.durable(e) == nil && got[chunk] == 1 && !w.es.excused[e] {
+				if w.es.durable(e) == nil && got[chunk] == 1 && (letters == 0 || replayed) && !w.es.excused[e] {
 					w.fail("lost: the effect %v", e)
 				}
 			}
@@ -515,17 +540,19 @@ func (w *world) replay() {
 	}
 	w.healed, w.calm = true, false
 	w.say("letters are replayed")
+	span := w.in(time.Second, time.Minute)
 	for _, p := range w.parcels {
 		for _, part := range p.chunk.Parts {
 			if w.letters[pair{part.Delta.(*delta).chunk, part.Key}] == 0 {
 				continue
 			}
-			c := p.chunk
-			c.Replay, c.Parts = true, []Part{part}
+			c := replayOf(Letter{Chunk: p.chunk.ID, Minute: p.chunk.Minute, Part: part})
+			at := w.in(0, span)
 			for range 2 {
 				w.figures.Replays++
 				to := w.sensors[w.rng.IntN(len(w.sensors))]
-				w.after(w.in(0, time.Minute), func() { to.replay(c) })
+				w.after(at, func() { to.replay(c, math.MaxInt) })
+				at += w.in(0, time.Second)
 			}
 		}
 	}
@@ -594,6 +621,10 @@ func (s *sensor) deliver(i int) {
 	}
 	s.w.say("sensor %d: chunk %d", s.name, i)
 	s.w.figures.Deliveries++
+	if s.w.fault(s.w.f.Forgets) {
+		s.w.figures.Forgot++
+		s.m.ledger = newLedger(rememberedMarkers)
+	}
 	s.submit(i)
 	if s.w.fault(s.w.f.Twice) {
 		s.w.figures.Twice++
@@ -645,9 +676,13 @@ func (s *sensor) acknowledged(i int) {
 	delete(s.buffer, i)
 }
 
-// replay submits letters until that is OK.
-func (s *sensor) replay(c Chunk) {
-	again := func() { s.replay(c) }
+// replay submits a letter until that is OK, or so many times.
+func (s *sensor) replay(c Chunk, times int) {
+	again := func() {
+		if times > 1 {
+			s.replay(c, times-1)
+		}
+	}
 	if !s.up {
 		s.w.after(time.Second, again)
 		return
@@ -657,8 +692,11 @@ func (s *sensor) replay(c Chunk) {
 	s.m.Submit(c, s.clock(), func(r Result) {
 		ended = true
 		s.w.say("replay of %v: result %d", c.Parts[0].Delta.(*delta).chunk, r)
-		if r == Retry {
+		switch {
+		case r == Retry:
 			s.w.after(s.w.in(time.Second, 10*time.Second), again)
+		case !s.w.healed:
+			s.w.figures.Early++
 		}
 	})
 	s.w.after(6*time.Second, func() {
@@ -825,6 +863,10 @@ func (s *sensor) bury(r *Request) {
 			for _, l := range r.Letters {
 				w.figures.Letters++
 				w.letters[pair{l.Part.Delta.(*delta).chunk, l.Part.Key}]++
+				if w.chance(w.f.Early) {
+					to, c := w.sensors[w.rng.IntN(len(w.sensors))], replayOf(l)
+					w.after(w.in(0, 20*time.Second), func() { to.replay(c, 5) })
+				}
 			}
 		}
 		if fails {
