@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"dossier/profile/internal/npm"
+	"dossier/profile/internal/registry"
 )
 
 // ecsFile is what testdata/ecs.json holds of the Elastic Common Schema: the
@@ -93,7 +93,10 @@ func values(v any) []any {
 // The extract must be what the published package says.
 func TestECSExtractIsFresh(t *testing.T) {
 	committed := ecsFields(t)
-	dir := npm.Fetch(t, "@elastic/ecs", committed.Version)
+	if committed.Version != registry.ECS.Version {
+		t.Fatalf("the extract is of ECS %s, the package of %s", committed.Version, registry.ECS.Version)
+	}
+	dir := registry.Need(t, registry.ECS)
 	names := map[string]bool{}
 	for _, k := range Kinds() {
 		for _, f := range Fields(k) {
@@ -113,7 +116,7 @@ for (const [name, f] of Object.entries(EcsFlat)) {
 console.log(JSON.stringify(out));`
 	out, err := exec.Command("node", "-e", script, filepath.Join(dir, "generated", "ecs_flat.js")).Output()
 	if err != nil {
-		t.Skipf("SKIPPED: node can't read the package: %v", err)
+		t.Skipf("SKIP: node can't read the package: %v", err)
 	}
 	all := map[string]ecsField{}
 	if err := json.Unmarshal(out, &all); err != nil {

