@@ -636,6 +636,38 @@ func TestExceptionIsLifted(t *testing.T) {
 	}
 }
 
+// A document is full of ids that only a write of it can lift: it takes the one
+// chunk that makes room for the others.
+func TestFullOfWhatCanBeLifted(t *testing.T) {
+	b := newBed(t)
+	b.options.MaxApplied = 16
+	const full = 14
+	m := b.process()
+	for n := range uint16(full) {
+		b.commitWith(m, chunkOf(n, "x", "y"), b.down("y"))
+	}
+	b.refuse("x")
+	for n := range uint16(full) {
+		if r := b.commit(b.process(), chunkOf(n, "x", "y")); r != OK {
+			t.Fatalf("result %d", r)
+		}
+	}
+	b.heal()
+	if n, _ := b.ids("x", 0); n != full || len(b.letters) != full {
+		t.Fatalf("%d ids, %d letters", n, len(b.letters))
+	}
+	m = b.process()
+	for n := uint16(100); n < 110; n++ {
+		if r := b.commit(m, chunkOf(n, "x")); r != OK {
+			t.Errorf("chunk %d: result %d", n, r)
+		}
+		b.holds("x", n, 1)
+	}
+	if n, _ := b.ids("x", 0); n > 2 {
+		t.Errorf("%d ids", n)
+	}
+}
+
 // The letter of a chunk that its document holds in spite of it asks for the
 // markers; before the answer is there this process lifts the exception, so the
 // id may leave the document. The letter saw the exception, and must still see

@@ -159,6 +159,9 @@ var mutations = []mutation{
 	{"letters", "ids are taken out before a replay looks for its chunk's", "TestExceptionIsLiftedUnderALetter", []edit{
 		{"round.go", "\tfor _, d := range t.docs {\n\t\t// Before", "\tfor _, d := range t.docs {\n\t\tm.prune(d)\n\t\t// Before"},
 	}},
+	{"letters", "a full document whose exceptions can be lifted takes nothing", "TestFullOfWhatCanBeLifted", []edit{
+		{"round.go", "len(d.lifts) > 0 && taken == len(d.env.applied)", "false"},
+	}},
 	{"letters", "one whose chunk is held in spite of it brings nothing", "TestLetterOfAChunkThatIsHeld", []edit{
 		{"round.go", "\t\tcase own.Exists:\n", "\t\tcase own.Exists || origin.Exists && !excepts(string(origin.State), c.parts[0].doc.key):\n"},
 	}},

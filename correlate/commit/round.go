@@ -327,7 +327,9 @@ func (m *Machine) saw(t *task, a marker) {
 	for _, d := range t.docs {
 		if excepts(a.except, d.key) && d.env.has(a.id) {
 			excepted = true
-			d.lifts = append(d.lifts, a)
+			if without(a.except, d.key) != a.except {
+				d.lifts = append(d.lifts, a)
+			}
 		}
 	}
 	if !excepted {
@@ -553,7 +555,8 @@ func (m *Machine) prune(d *document) {
 //
 // An eighth of the room is kept for chunks that some document holds already:
 // when the ids of two documents are those of chunks that wait for room in the
-// other one, they can be finished.
+// other one, they can be finished. A document in which exceptions can be lifted
+// takes one chunk into that room: with its write the other ids may leave.
 func (m *Machine) refuse(t *task) {
 	for _, d := range t.docs {
 		taken := len(d.env.applied)
@@ -562,7 +565,8 @@ func (m *Machine) refuse(t *task) {
 				continue
 			}
 			limit := m.o.MaxApplied
-			if !p.chunk.started {
+			lifting := len(d.lifts) > 0 && taken == len(d.env.applied)
+			if !p.chunk.started && !lifting {
 				limit -= m.o.MaxApplied / reserve
 			}
 			if taken < limit {
