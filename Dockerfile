@@ -14,4 +14,5 @@ FROM fluent/fluent-bit:${FLUENT_BIT_VERSION}
 COPY --from=build /src/build/out_dossier.so /usr/lib/dossier/out_dossier.so
 COPY --from=build /src/build/dossier /usr/bin/dossier
 COPY conf/ /etc/dossier/
-CMD ["/fluent-bit/bin/fluent-bit", "-e", "/usr/lib/dossier/out_dossier.so", "-c", "/etc/dossier/dossier-decnet.yaml"]
+# The configurations in conf/ load the plugin themselves.
+CMD ["/fluent-bit/bin/fluent-bit", "-c", "/etc/dossier/dossier-decnet.yaml"]
