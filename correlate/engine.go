@@ -56,7 +56,8 @@ type Options struct {
 	Parser *dialect.Parser
 	// Annotator adds what rules know of an event; nil adds nothing.
 	Annotator Annotator
-	// BuryBroken saves what can't be decoded, durably.
+	// BuryBroken saves what can't be decoded, durably: the bytes as they came,
+	// but for the local parts of mail addresses.
 	BuryBroken func(ctx context.Context, b Broken) error
 	// BuryUnparsed says that BuryBroken also gets the records that no dialect
 	// knows, as a chunk of their own.
@@ -199,7 +200,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 		seen.Broken++
 	}
 	if len(w.unparsed) > 0 {
-		err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: w.unparsed, Reason: "no dialect knows these records"})
+		err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: hideLocalParts(w.unparsed), Reason: "no dialect knows these records"})
 		if err != nil {
 			return Retry, fmt.Errorf("correlate: records of chunk %s that no dialect knows can't be saved: %w", id, err)
 		}
@@ -210,7 +211,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 }
 
 func (e *Engine) bury(ctx context.Context, id commit.ChunkID, tag string, data []byte, offset int, reason error) error {
-	err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Offset: offset, Data: data, Reason: reason.Error()})
+	err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Offset: offset, Data: WithoutLocalParts(data), Reason: reason.Error()})
 	if err != nil {
 		return fmt.Errorf("correlate: chunk %s breaks off at byte %d (%w) and can't be saved: %w", id, offset, reason, err)
 	}

@@ -129,6 +129,29 @@ func TestUndecodableChunk(t *testing.T) {
 	}
 }
 
+// What is saved as it came holds no local part of a mail address.
+func TestSavedBytesNameNobody(t *testing.T) {
+	b := newBench(t, func(o *correlate.Options) { o.BuryUnparsed = true })
+	data := chunktest.Lines(recordTime, "log", "nobody reads victim@example.com", connect("203.0.113.1", recordTime), `{"to":"victim@example.org"}`)
+	broken := chunktest.Lines(recordTime, "log", "another victim@example.net")
+	data = append(data, broken[:len(broken)-1]...)
+	b.flush(t, correlate.OK, data)
+	if len(b.broken) != 2 {
+		t.Fatalf("%d letters, want the broken rest and the unparsed records", len(b.broken))
+	}
+	for _, br := range b.broken {
+		if s := string(br.Data); strings.Contains(s, "victim") || !strings.Contains(s, "******@example.") {
+			t.Errorf("saved %q", s)
+		}
+	}
+	records := chunk.NewDecoder(b.broken[1].Data, new(event.Arena))
+	for records.Next() {
+	}
+	if records.Records() != 2 || records.Err() != nil {
+		t.Errorf("%d unparsed records can be read, %v; want 2", records.Records(), records.Err())
+	}
+}
+
 func TestEmptyChunk(t *testing.T) {
 	newBench(t, nil).flush(t, correlate.OK, nil)
 }

@@ -227,7 +227,7 @@ func (i *Instance) panicked(tag string, data []byte, p any) Code {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
-	err := i.target.buryBroken(ctx, correlate.Broken{Chunk: id, Tag: tag, Data: data, Reason: "panic"})
+	err := i.target.buryBroken(ctx, correlate.Broken{Chunk: id, Tag: tag, Data: correlate.WithoutLocalParts(data), Reason: "panic"})
 	if err != nil {
 		i.log.Error("a chunk can't be dead-lettered", "chunk", id, "err", err)
 		return Retry

@@ -19,10 +19,25 @@ import (
 type object = map[string]any
 
 // TestElasticSecurityFindsAttackers asks for the attackers as Elastic Security
-// does, with its default index pattern: the prebuilt rule "Threat Intel IP
-// Address Indicator Match" (elastic/detection-rules) with the two searches an
-// indicator match rule makes of it, the Indicators page, the enrichment of an
-// alert and the overview's list of sources (elastic/kibana, security_solution).
+// does, with its default index patterns. The queries are those of
+//
+//   - the prebuilt rule "Threat Intel IP Address Indicator Match" (0c41e478-…),
+//     elastic/detection-rules, rules/threat_intel/
+//     threat_intel_indicator_match_address.toml as updated 2025/04/22
+//     (2ada205f2e): its threat_query, threat_filters, threat_mapping and query;
+//   - what an indicator match rule makes of it, elastic/kibana,
+//     security_solution/server/lib/detection_engine/rule_types/indicator_match/
+//     threat_mapping: get_threat_list.ts (0467ecaf38) pages through a point in
+//     time, build_threat_mapping_filter.ts (014322438e) asks by terms where both
+//     fields are of type ip, with the first value of each indicator;
+//   - the Indicators page, security_solution/public/threat_intelligence:
+//     constants/common.ts (b4099342f2), modules/indicators/utils/
+//     get_indicator_query_params.ts (f0e9481c5e), services/fetch_indicators.ts
+//     (27a5c70085) and the bar chart's aggregation of the search strategy;
+//   - the enrichment of an alert and the overview's sources, security_solution/
+//     server/search_strategy/security_solution/factory/cti: event_enrichment/
+//     query.ts, threat_intel_source/query.threat_intel_source.dsl.ts
+//     (176a8a5f73).
 func TestElasticSecurityFindsAttackers(t *testing.T) {
 	node := esnode.Shared(t)
 	prefix := e2e.Prefix(t)
@@ -74,14 +89,26 @@ func TestElasticSecurityFindsAttackers(t *testing.T) {
 	slices.Sort(recent)
 	const feeds, threatFeeds = "logs-ti_*", "filebeat-*,logs-ti_*"
 
-	t.Run("indicator match rule", func(t *testing.T) {
-		list, _ := search(t, threatFeeds, object{
-			"size": 1000, "track_total_hits": false, "_source": false, "sort": []any{"_doc"},
-			"fields": []any{"threat.indicator.*"},
-			"query": in(since("now-30d/d"), either(match("event.module", "threatintel"), object{"query_string": object{"fields": []any{"event.module"}, "query": "ti_*"}}),
-				exists("threat.indicator.ip"), object{"bool": object{"must_not": match("labels.is_ioc_transform_source", "true")}},
-				phrase("event.category", "threat"), phrase("event.kind", "enrichment"), phrase("event.type", "indicator")),
+	// indicators returns what the rule's threat_query and threat_filters find.
+	indicators := func(t *testing.T, filters ...any) []object {
+		pit := node.Must(t, "POST", "/"+threatFeeds+"/_pit?keep_alive=1m&ignore_unavailable=true&allow_partial_search_results=false", nil)
+		answer := node.Must(t, "POST", "/_search", object{
+			"pit": object{"id": pit["id"], "keep_alive": "1m"}, "sort": []any{"_shard_doc"},
+			"size": 1000, "track_total_hits": false, "_source": false, "fields": []any{"threat.indicator.ip"},
+			"query": object{"bool": object{"filter": append(filters, since("now-30d/d"), either(match("event.module", "threatintel"), object{"query_string": object{"fields": []any{"event.module"}, "query": "ti_*"}}),
+				exists("threat.indicator.ip"), object{"bool": object{"must_not": phrase("labels.is_ioc_transform_source", "true")}},
+				phrase("event.category", "threat"), phrase("event.kind", "enrichment"), phrase("event.type", "indicator"))}},
 		})
+		node.Must(t, "DELETE", "/_pit", object{"id": answer["pit_id"]})
+		var hits []object
+		for _, hit := range at(answer, "hits.hits").([]any) {
+			hits = append(hits, hit.(object))
+		}
+		return hits
+	}
+
+	t.Run("indicator match rule", func(t *testing.T) {
+		list := indicators(t, ours)
 		if got := addresses(list); !slices.Equal(got, recent) {
 			t.Fatalf("the rule knows %v, want %v", got, recent)
 		}
@@ -89,7 +116,7 @@ func TestElasticSecurityFindsAttackers(t *testing.T) {
 		for _, hit := range list {
 			indicator := hit["fields"].(object)["threat.indicator.ip"].([]any)
 			if len(indicator) != 1 {
-				t.Errorf("the rule passes over an indicator with %d addresses: %v", len(indicator), indicator)
+				t.Errorf("an indicator with %d addresses: %v", len(indicator), indicator)
 			}
 			values = append(values, indicator[0])
 		}
@@ -154,7 +181,10 @@ func TestElasticSecurityFindsAttackers(t *testing.T) {
 		}
 		_, answer := search(t, feeds, object{"size": 0, "query": base, "aggs": object{"bars": object{
 			"terms": object{"field": "threat.feed.name"},
-			"aggs":  object{"events": object{"date_histogram": object{"field": "@timestamp", "fixed_interval": "1d", "min_doc_count": 0}}},
+			"aggs": object{"events": object{"date_histogram": object{
+				"field": "@timestamp", "fixed_interval": "1d", "min_doc_count": 0,
+				"extended_bounds": object{"min": now.AddDate(0, 0, -30).UnixMilli(), "max": now.UnixMilli()},
+			}}},
 		}}})
 		if got := at(answer, "aggregations.bars.buckets").([]any); len(got) != 1 || got[0].(object)["key"] != "Dossier" || got[0].(object)["doc_count"] != 3.0 {
 			t.Errorf("the chart has %v", got)
@@ -178,7 +208,10 @@ func TestElasticSecurityFindsAttackers(t *testing.T) {
 	t.Run("overview", func(t *testing.T) {
 		_, answer := search(t, feeds, object{"size": 0, "track_total_hits": true, "query": in(since("now-30d")), "aggs": object{"dataset": object{
 			"terms": object{"field": "event.dataset"},
-			"aggs":  object{"name": object{"terms": object{"field": "threat.feed.name"}}},
+			"aggs": object{
+				"name":      object{"terms": object{"field": "threat.feed.name"}},
+				"dashboard": object{"terms": object{"field": "threat.feed.dashboard_id"}},
+			},
 		}}})
 		source := at(answer, "aggregations.dataset.buckets").([]any)
 		if len(source) != 1 || source[0].(object)["key"] != "ti_dossier.attackers" || source[0].(object)["doc_count"] != 3.0 {
@@ -186,9 +219,44 @@ func TestElasticSecurityFindsAttackers(t *testing.T) {
 		}
 	})
 
+	// Of a network the rule takes the newest address alone; the enrichment
+	// of an alert finds them all.
+	t.Run("network", func(t *testing.T) {
+		prefix := e2e.Prefix(t)
+		var b chunktest.Builder
+		for i, addr := range []string{"2001:db8:77::1", "2001:db8:77::2", "2001:db8:77::3"} {
+			at := now.Add(-time.Hour + time.Duration(i)*time.Minute).Format("2006-01-02T15:04:05.000000+00:00")
+			b.Event(now, chunktest.Map{"log", fmt.Sprintf(`<134>1 %s decky-01 ssh - connect [relay@55555 src_ip="%s"]`, at, addr)})
+		}
+		h := e2e.StartHost(t, host.Options{Workers: 1, Properties: e2e.Properties(t, node.URL, prefix, map[string]string{"ipv6_prefix": "64"})})
+		e2e.Deliver(t, h, []e2e.Chunk{{Tag: "decnet", Data: b.Bytes()}}, 1)
+		if err := h.Exit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		node.Must(t, "POST", "/"+prefix+"-attackers/_refresh", nil)
+		mine := object{"prefix": object{"_index": prefix}}
+		list := indicators(t, mine)
+		if len(list) != 1 {
+			t.Fatalf("the rule knows %v", list)
+		}
+		if got, want := fmt.Sprint(list[0]["fields"].(object)["threat.indicator.ip"]), "[2001:db8:77::3 2001:db8:77::2 2001:db8:77::1]"; got != want {
+			t.Errorf("the network's addresses are %s, want %s", got, want)
+		}
+		for _, addr := range []string{"2001:db8:77::1", "2001:db8:77::3"} {
+			hits, _ := search(t, feeds, object{"query": object{"bool": object{
+				"should":               []any{object{"match": object{"threat.indicator.ip": object{"query": addr, "_name": "source.ip"}}}},
+				"minimum_should_match": 1,
+				"filter":               []any{mine, object{"term": object{"event.type": "indicator"}}, since("now-30d")},
+			}}})
+			if len(hits) != 1 {
+				t.Errorf("%s: the enrichment finds %v", addr, hits)
+			}
+		}
+	})
+
 	// What the rules watch must not stand beside what they watch for.
 	for name := range node.Must(t, http.MethodGet, "/logs-*/_alias", nil) {
-		if strings.HasPrefix(name, prefix) && name != prefix+"-attackers" && !strings.HasPrefix(name, prefix+"-attackers-") {
+		if strings.HasPrefix(name, prefix+"-") && name != prefix+"-attackers" && !strings.HasPrefix(name, prefix+"-attackers-") {
 			t.Errorf("%s is among logs-*", name)
 		}
 	}

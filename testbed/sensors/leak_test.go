@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"dossier/esindex/deadletter"
 	"dossier/plugin/chunk/chunktest"
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
@@ -153,6 +154,44 @@ func TestLocalPartsAreNowhere(t *testing.T) {
 			}
 			t.Logf("%d addresses, %d outputs", m.n, len(outputs))
 		})
+	}
+}
+
+// Nor are they in what is saved because nobody could read it: records of no
+// known form, and a chunk that breaks off.
+func TestLocalPartsAreNotInRawLetters(t *testing.T) {
+	var m marks
+	var lines []string
+	for _, line := range e2e.Lines(t, e2e.Data("decnet", "raw_2k.log")) {
+		if marked := m.mail("", line); marked != line {
+			lines = append(lines, "? "+marked) // no form that anybody knows
+		}
+	}
+	lines = append(lines, `{"to":"`+m.next()+`\u0040example.org"}`, "to="+m.next()+"%40example.org", `<"`+m.next()+` x"@example.org>`)
+	data := chunktest.Lines(recordTime, "log", lines...)
+	data = append(data, data[:len(data)-3]...) // the last record is cut
+	p := e2e.Properties(t, esnode.Shared(t).URL, e2e.Prefix(t), map[string]string{"unparsed_dead_letters": "on", "log_level": "trace"})
+	h := e2e.StartHost(t, host.Options{Workers: 1, Properties: p})
+	e2e.Deliver(t, h, []e2e.Chunk{{Tag: "x", Data: data}}, 1)
+	if err := h.Exit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	outputs := h.Log()
+	size := 0
+	if _, err := deadletter.Read(p["dead_letter_path"], func(l deadletter.Letter) error {
+		outputs = append(outputs, string(l.Data))
+		size += len(l.Data)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if m.n < 3 || size < len(data)-100 {
+		t.Fatalf("%d addresses marked, %d of %d bytes in letters", m.n, size, len(data))
+	}
+	for _, text := range outputs {
+		if i := strings.Index(text, markStart); i >= 0 {
+			t.Errorf("a local part: …%q…", text[max(0, i-100):min(len(text), i+100)])
+		}
 	}
 }
 
