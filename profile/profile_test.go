@@ -709,6 +709,40 @@ func checkTruncated(t *testing.T, name string, m map[string]any, s *state.Attack
 	}
 }
 
+// The smaller documents stay within the budget without any list being cut to
+// fit.
+func TestHoursAndTargetsAreBounded(t *testing.T) {
+	r := located(t, Options{})
+	long := func(i, n int) string { return fmt.Sprint(i) + strings.Repeat(`"\`, n)[:n-4] }
+	hour, target := new(state.Activity), new(state.Target)
+	for i := range 500 {
+		ev := &event.Event{Time: morning + event.Time(i), Decky: long(i, event.MaxName), Service: long(i, event.MaxService), Evidence: []event.Evidence{
+			{Kind: event.Command, A: long(i, event.MaxCommand/(1+i%20))},
+			{Kind: event.Recipient, A: "acme.com", Outcome: event.Success},
+		}}
+		hour.Fold(long(i, event.MaxName), []*event.Event{ev})
+		target.Fold(long(i, event.MaxName), "acme.com", []*event.Event{ev})
+	}
+	h := networkHead()
+	h.State = make([]byte, maxEnvelope+len(hour.Append(nil)))
+	doc := r.AppendActivity(nil, h, morning.Hour(), hour)
+	h.State = make([]byte, maxEnvelope+len(target.Append(nil)))
+	other := r.AppendTarget(nil, h, "acme.com", target)
+	t.Logf("an hour takes %d bytes, a mail target %d", len(doc), len(other))
+	if len(doc) > documentBudget || len(other) > documentBudget {
+		t.Errorf("an hour takes %d bytes, a mail target %d; allowed are %d", len(doc), len(other), documentBudget)
+	}
+	for name, m := range map[string]map[string]any{"hour": decode(t, doc), "target": decode(t, other)} {
+		want := "[deckies sensors services]"
+		if name == "hour" {
+			want = "[commands deckies observer.name services]"
+		}
+		if got := fmt.Sprint(m["truncated"]); got != want {
+			t.Errorf("%s: truncated is %s, want %s", name, got, want)
+		}
+	}
+}
+
 // A profile within its bounds shows everything.
 func TestNothingIsCutWithoutNeed(t *testing.T) {
 	r := renderer(t, Options{})
