@@ -53,9 +53,10 @@ type Chunk struct {
 	Records int
 	Parts   []Part
 	// Replay says that Parts holds one dead letter of the chunk. It is
-	// applied once, however often it is replayed, and not at all where the
-	// document holds the chunk in spite of the letter. If it is rejected
-	// again the result is Retry.
+	// applied once, however often it is replayed, for as long as the ledger
+	// is kept; where the document holds the chunk in spite of the letter only
+	// the effects are made that may be missing. If it is rejected again the
+	// result is Retry.
 	Replay bool
 }
 

@@ -107,14 +107,15 @@ type chunk struct {
 	started bool
 	// markFirst: a document of it is filling up.
 	markFirst bool
-	// replay: it is a letter of the chunk origin. entry is the id it has in
-	// a document, origin's if that one isn't done.
+	// replay: it is a letter of the chunk origin. entry is the id under which
+	// it goes into the document: origin's if that one isn't over.
 	replay        bool
 	origin, entry ChunkID
 	// vouched: the ledger says that the letter's document holds origin.
 	vouched bool
 	// round is the last round of each lane that asked for its marker, blind
-	// the last that got no answer.
+	// the last in which it must not go on: there was no answer, or none a
+	// letter can rely on.
 	round, blind [lanes]uint64
 }
 

@@ -369,7 +369,7 @@ func (m *Machine) fold(t *task) {
 }
 
 // takes says whether p can go on in this round: not if it came after the
-// markers were asked for, nor if its marker's answer is missing.
+// markers were asked for, nor if their answer lets it wait.
 func (m *Machine) takes(t *task, p *part) bool {
 	return p.stage == open && p.chunk.round[t.lane] == t.round && p.chunk.blind[t.lane] != t.round
 }
@@ -462,7 +462,7 @@ func (m *Machine) fillsUp(d *document) {
 }
 
 // choose puts into d.writing what of d is folded in this round, and says
-// whether something had to wait for its marker's answer. What is suspect is
+// whether something waits for its marker. What is suspect is
 // folded chunk by chunk.
 func (m *Machine) choose(t *task, d *document) (blind bool) {
 	d.writing = d.writing[:0]
