@@ -166,6 +166,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 		e.work.Put(w)
 	}()
 	id := ID(tag, data)
+	w.expect(len(data))
 	records := e.o.Decode(&w.arena, data)
 	seen := Stats{}
 	for from := 0; records.Next(); from = records.Offset() {

@@ -25,6 +25,8 @@ type work struct {
 	deltas   []attackerDelta
 	targets  []targetDelta
 	hours    []hourDelta
+	// hourNames has the hours whose names were made.
+	hourNames map[hourKey]hourName
 	// unparsed holds the bytes of the records that no dialect knows.
 	unparsed []byte
 }
@@ -58,7 +60,29 @@ type hourDelta struct {
 	events []*event.Event
 }
 
-func newWork() *work { return &work{byAddr: map[[16]byte]int32{}} }
+// hourKey tells the hours of a chunk apart.
+type hourKey struct {
+	hour  event.Time
+	stray bool
+}
+
+// hourName is what the activity documents of an hour have in common: their
+// index, and what stands behind the address in their ids.
+type hourName struct{ index, suffix string }
+
+func newWork() *work {
+	return &work{byAddr: map[[16]byte]int32{}, hourNames: map[hourKey]hourName{}}
+}
+
+// recordBytes is about the least that a record takes in a chunk.
+const recordBytes = 128
+
+// expect makes room for the events of a chunk of that size, so that they
+// needn't move while they are read.
+func (w *work) expect(size int) {
+	w.events = grow(w.events, size/recordBytes)
+	w.of = grow(w.of, size/recordBytes)
+}
 
 func (w *work) reset() {
 	w.arena.Reset()
@@ -72,6 +96,7 @@ func (w *work) reset() {
 	w.pointers = w.pointers[:0]
 	w.deltas, w.targets, w.hours = w.deltas[:0], w.targets[:0], w.hours[:0]
 	w.unparsed = w.unparsed[:0]
+	clear(w.hourNames)
 }
 
 // room returns room for an event, with whatever was there before; keep takes
@@ -202,35 +227,50 @@ func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string
 }
 
 func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, o *Options) []commit.Part {
-	type hourKey struct {
-		hour  event.Time
-		stray bool
-	}
+	// Nearly all attackers have their events of a chunk in one hour, or in a
+	// few that follow each other: those have views of the attacker's events.
 	var at map[hourKey]int
-	last, lastAt := hourKey{hour: -1}, 0
-	for _, ev := range d.events {
+	last, lastAt, from := hourKey{hour: -1}, 0, 0
+	for i, ev := range d.events {
+		k := hourKey{hour: ev.Time.Hour(), stray: ev.Stray}
 		if ev.Role == event.Prober {
+			// What we did ourselves is no activity of the attacker.
+			last.hour = -1
 			continue
 		}
-		k := hourKey{hour: ev.Time.Hour(), stray: ev.Stray}
-		t, known := lastAt, k == last
-		if !known {
-			if at == nil {
-				at = map[hourKey]int{}
+		if k == last {
+			h := &w.hours[lastAt]
+			if len(h.events) == i-from {
+				h.events = d.events[from : i+1 : i+1]
+			} else {
+				h.events = append(h.events, ev)
 			}
-			t, known = at[k]
+			continue
 		}
+		if at == nil {
+			at = map[hourKey]int{}
+		}
+		t, known := at[k]
 		if !known {
 			t = len(w.hours)
 			at[k] = t
 			w.hours = append(w.hours, hourDelta{sensor: o.Sensor, prefix: d.prefix, hour: k.hour})
+			name, known := w.hourNames[k]
+			if !known {
+				name = hourName{o.Indices.Activity(k.hour, k.stray), "|" + k.hour.Time().Format("2006-01-02T15")}
+				w.hourNames[k] = name
+			}
 			parts = append(parts, commit.Part{
-				Key:   commit.Key{Index: o.Indices.Activity(k.hour, k.stray), ID: address + "|" + k.hour.Time().Format("2006-01-02T15")},
-				Class: ClassActivity, Delta: hourRef(t),
+				Key: commit.Key{Index: name.index, ID: address + name.suffix}, Class: ClassActivity, Delta: hourRef(t),
 			})
 		}
-		last, lastAt = k, t
-		w.hours[t].events = append(w.hours[t].events, ev)
+		last, lastAt, from = k, t, i
+		if h := &w.hours[t]; known {
+			h.events = append(h.events, ev)
+			from = -1 // what it has is no view from here on
+		} else {
+			h.events = d.events[i : i+1 : i+1]
+		}
 	}
 	return parts
 }
