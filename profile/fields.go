@@ -142,7 +142,7 @@ var attackerFields = []Field{
 	{Name: "movement.dwell", Type: Object, List: true, Law: lawDerived, Source: "`deckies`", Doc: "Stay per decoy: {decky, first, last, seconds, events}, in order of first contact."},
 	{Name: "commands", Type: Object, List: true, Law: "newest 200 by (time, content), a multiset", Source: "command events", Doc: "What was typed or sent: {timestamp, service, decky, command}, oldest first."},
 	{Name: "command_count", Type: Long, Law: lawSum, Source: "command events", Doc: "Number of commands."},
-	{Name: "command.line", Type: Keyword, List: true, Law: lawDerived, Source: "`commands`", Doc: "The distinct lines among `commands`, in order of their oldest one there."},
+	{Name: "command.line", Type: Keyword, List: true, Law: lawDerived, Source: "`commands`", Doc: "The distinct lines among `commands` of at most 1,024 characters, in order of their oldest one there."},
 	{Name: "credentials", Type: Object, List: true, Law: "hash 200", Source: "login events that show a secret", Doc: "Distinct (service, principal, kind of secret, SHA-256 of the secret): {service, principal, secret_kind, secret, secret_sha256, count, first_seen, last_seen, outcome}, by first_seen. Option `store_secrets` decides which of secret and secret_sha256 are shown, never what is distinct."},
 	{Name: "credential_count", Type: Long, Law: "distinct, exact up to 200, then estimated", Source: "`credentials`", Doc: "Number of distinct credentials."},
 	{Name: "credential.username", Type: Keyword, List: true, Law: lawDerived, Source: "`credentials`", Doc: "Principals, sorted, each once."},
