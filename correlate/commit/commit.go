@@ -52,6 +52,8 @@ type Chunk struct {
 	// Records is how many the chunk holds, for tracing.
 	Records int
 	Parts   []Part
+	// Announced is the chunk's announcement, nil where it had none.
+	Announced *Announcement
 	// Replay says that Parts holds one dead letter of the chunk. It is
 	// applied once, however often it is replayed, for as long as the ledger
 	// is kept; where the document holds the chunk in spite of the letter only

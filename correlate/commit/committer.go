@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -44,6 +45,8 @@ type Committer struct {
 	cancel context.CancelFunc
 	kick   chan struct{}
 	group  sync.WaitGroup
+
+	coming atomic.Int32 // announced chunks
 
 	mu     sync.Mutex
 	m      *Machine
@@ -93,8 +96,33 @@ func (c *Committer) Commit(ctx context.Context, chunk Chunk) (Result, error) {
 	}
 	c.m.Submit(chunk, time.Now(), func(r Result) { ended <- r })
 	c.mu.Unlock()
+	chunk.Announced.Withdraw()
 	c.nudge()
 	return <-ended, nil
+}
+
+// Announcement says that a chunk is on its way.
+type Announcement struct {
+	c    *Committer
+	over atomic.Bool
+}
+
+// Announce says that a chunk will come soon, so that those that are there
+// wait for it a little (MachineOptions.Gather): one write for all of them
+// costs less than one for each. Either the chunk comes with the announcement,
+// or it is withdrawn.
+func (c *Committer) Announce() *Announcement {
+	c.coming.Add(1)
+	return &Announcement{c: c}
+}
+
+// Withdraw ends the announcement of a chunk that doesn't come; after that of
+// one that came it does nothing.
+func (a *Announcement) Withdraw() {
+	if a != nil && a.over.CompareAndSwap(false, true) {
+		a.c.coming.Add(-1)
+		a.c.nudge()
+	}
 }
 
 // Stats returns what was done so far.
@@ -157,6 +185,7 @@ func (c *Committer) run() {
 		c.mu.Lock()
 		now := time.Now()
 		c.m.Tick(now)
+		c.m.Expect(int(c.coming.Load()))
 		for r := c.m.Next(now); r != nil; r = c.m.Next(now) {
 			c.group.Go(func() { c.do(r) })
 		}

@@ -45,6 +45,9 @@ type lane uint8
 const (
 	calm lane = iota
 	hot
+	// ahead takes calm documents too, while the write of the other lane is on
+	// its way: where so much waits that it would be another full write.
+	ahead
 	lanes
 )
 
@@ -192,27 +195,29 @@ type Machine struct {
 	model Model
 	rand  *rand.Rand
 
-	chunks  map[ChunkID]*chunk
-	docs    map[Key]*document
-	ready   [lanes][]*document
-	delayed []*document
-	busy    [lanes]*task
-	outbox  []*Request
-	cache   *cache
-	heat    map[Key]int
-	ledger  *ledger
-	pending []marker // to be written
-	queued  map[ChunkID]bool
-	since   time.Time // when the first of pending came
-	rest    time.Time // no marker is sent before, as the last one failed
-	marking bool      // a write of markers alone is under way
-	rounds  uint64
-	scratch []byte // payload and state as they are encoded
-	body    []byte
-	encoded []byte
-	in      []Contribution
-	now     time.Time // the latest time the machine was told
-	stats   Stats
+	chunks   map[ChunkID]*chunk
+	docs     map[Key]*document
+	ready    [lanes][]*document
+	delayed  []*document
+	busy     [lanes]*task
+	coming   int       // chunks that will be submitted soon
+	earliest time.Time // since when something is in ready[calm]
+	outbox   []*Request
+	cache    *cache
+	heat     map[Key]int
+	ledger   *ledger
+	pending  []marker // to be written
+	queued   map[ChunkID]bool
+	since    time.Time // when the first of pending came
+	rest     time.Time // no marker is sent before, as the last one failed
+	marking  bool      // a write of markers alone is under way
+	rounds   uint64
+	scratch  []byte // payload and state as they are encoded
+	body     []byte
+	encoded  []byte
+	in       []Contribution
+	now      time.Time // the latest time the machine was told
+	stats    Stats
 }
 
 // NewMachine returns a Machine that folds with model.
@@ -243,7 +248,7 @@ func (m *Machine) Stats() Stats {
 // Idle says whether nothing is under way, markers included.
 func (m *Machine) Idle() bool {
 	return len(m.chunks) == 0 && len(m.docs) == 0 && len(m.pending) == 0 && !m.marking &&
-		m.busy[calm] == nil && m.busy[hot] == nil
+		m.busy == [lanes]*task{}
 }
 
 // Submit takes a chunk; done is called once, by Submit, Answer or Tick. A
@@ -293,15 +298,40 @@ func (m *Machine) queue(d *document) {
 	if m.heat[d.key] > 0 {
 		l = hot
 	}
+	if l == calm && len(m.ready[l]) == 0 {
+		m.earliest = m.now
+	}
 	m.ready[l] = append(m.ready[l], d)
 }
+
+// Expect says how many chunks will be submitted soon: what is ready waits for
+// them a little, to be written once for all.
+func (m *Machine) Expect(chunks int) { m.coming = chunks }
+
+// may says whether the lane may take what is ready for it.
+func (m *Machine) may(l lane) bool {
+	return l == hot || m.free(l) && (m.coming == 0 || !m.now.Before(m.gathered()))
+}
+
+// free says whether nothing under way keeps a lane of calm documents from
+// starting.
+func (m *Machine) free(l lane) bool {
+	other := m.busy[calm+ahead-l]
+	if other == nil {
+		return l == calm
+	}
+	return other.phase >= writing && len(m.ready[calm]) >= m.o.MaxDocuments
+}
+
+// gathered returns when what is ready waits no longer for chunks to come.
+func (m *Machine) gathered() time.Time { return m.earliest.Add(m.o.Gather) }
 
 // Next returns the next request to make, nil where there is none for now.
 func (m *Machine) Next(now time.Time) *Request {
 	m.now = now
 	m.wake()
 	for l := range lanes {
-		if m.busy[l] == nil {
+		if m.busy[l] == nil && m.may(l) {
 			m.start(l)
 		}
 	}
@@ -352,6 +382,11 @@ func (m *Machine) Wake() time.Time {
 	}
 	if len(m.pending) > 0 && !m.marking {
 		sooner(m.markersDue())
+	}
+	for _, l := range [...]lane{calm, ahead} {
+		if len(m.ready[calm]) > 0 && m.busy[l] == nil && m.free(l) {
+			sooner(m.gathered())
+		}
 	}
 	return at
 }

@@ -29,6 +29,11 @@ type MachineOptions struct {
 	//
 	// If MaxDocuments is zero, the default of 5000 will be used.
 	MaxDocuments int
+	// Gather is how long chunks wait for others that are expected, to be
+	// written together.
+	//
+	// If Gather is zero, the default of 500 ms will be used.
+	Gather time.Duration
 	// RequestTimeout is how long a request may take where no chunk's
 	// deadline gives it more.
 	//
@@ -58,6 +63,7 @@ func (o *MachineOptions) setDefaults() error {
 	setDefault(&o.MaxApplied, 512)
 	setDefault(&o.Retention, 30*24*time.Hour)
 	setDefault(&o.MaxDocuments, 5000)
+	setDefault(&o.Gather, 500*time.Millisecond)
 	setDefault(&o.RequestTimeout, 2*time.Second)
 	setDefault(&o.MarkerDelay, 250*time.Millisecond)
 	setDefault(&o.BackoffMin, 50*time.Millisecond)

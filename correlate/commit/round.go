@@ -14,7 +14,10 @@ const maxHot = 64
 // start takes what is ready in a lane through the first phase.
 func (m *Machine) start(l lane) {
 	t := &task{lane: l}
-	n, most := 0, m.o.MaxDocuments
+	n, most, from := 0, m.o.MaxDocuments, l
+	if l == ahead {
+		from = calm
+	}
 	if l == hot {
 		// Few at a time, so that little happens between a read and its
 		// write, and in no order that all writers share: else they meet at
@@ -24,7 +27,7 @@ func (m *Machine) start(l lane) {
 			m.ready[l][i], m.ready[l][j] = m.ready[l][j], m.ready[l][i]
 		})
 	}
-	for _, d := range m.ready[l] {
+	for _, d := range m.ready[from] {
 		if len(t.docs) == most {
 			break
 		}
@@ -38,7 +41,7 @@ func (m *Machine) start(l lane) {
 		d.owner = t
 		t.docs = append(t.docs, d)
 	}
-	m.ready[l] = slices.Delete(m.ready[l], 0, n)
+	m.ready[from] = slices.Delete(m.ready[from], 0, n)
 	if len(t.docs) == 0 {
 		return
 	}
@@ -48,7 +51,7 @@ func (m *Machine) start(l lane) {
 	var keys []Key
 	for _, d := range t.docs {
 		// What is contended is read in any case: the cache is too old for it.
-		if l == calm {
+		if l != hot {
 			if c, ok := m.cache.get(d.key); ok {
 				if env, err := decodeEnvelope(c.state); err == nil {
 					env.setComplete(c.complete)

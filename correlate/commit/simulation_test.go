@@ -21,9 +21,19 @@ import (
 var (
 	seedFlag  = flag.Uint64("seed", 0, "replay this seed of the simulation")
 	fromFlag  = flag.Uint64("from", 1, "first seed of the simulation")
-	seedsFlag = flag.Int("seeds", 0, "number of seeds of the simulation (default 2000, 200 with the race detector)")
+	seedsFlag = flag.Int("seeds", 0, "number of seeds of the simulation (default 4000, 500 with the race detector)")
 	stepsFlag = flag.Bool("steps", false, "with -seed: print every step")
 )
+
+// telling are seeds that came to what few others do: a mistake that is corrected
+// (see the mutations of letters) would show in them. After a change of what is
+// drawn they say nothing any more; run the mutants with many seeds for others.
+var telling = []uint64{
+	1762, 3917, // ids are taken out before a replay looks for its chunk's
+	101608, 113252, 113996, // a replay relies on a marker merely seen
+	2859,   // one whose chunk is held in spite of it brings nothing
+	106278, // a full document whose exceptions can be lifted takes nothing
+}
 
 // TestSimulation runs sensors against the model of Elasticsearch under random
 // schedules of faults, one for each seed, until all is quiet. Then every
@@ -46,12 +56,12 @@ func TestSimulation(t *testing.T) {
 	}
 	seeds := *seedsFlag
 	if seeds == 0 {
-		seeds = 2000
+		seeds = 4000
 		if raceDetector {
-			seeds = 200
+			seeds = 500
 		}
 	}
-	var next atomic.Uint64
+	var next atomic.Int64
 	var failed atomic.Int64
 	var mu sync.Mutex
 	var total figures
@@ -59,8 +69,11 @@ func TestSimulation(t *testing.T) {
 	start := time.Now()
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
-			for i := next.Add(1); i <= uint64(seeds) && failed.Load() < 5; i = next.Add(1) {
-				seed := *fromFlag + i - 1
+			for i := int(next.Add(1)) - 1; i < len(telling)+seeds && failed.Load() < 5; i = int(next.Add(1)) - 1 {
+				seed := *fromFlag + uint64(i-len(telling))
+				if i < len(telling) {
+					seed = telling[i]
+				}
 				w := newWorld(seed)
 				if err := w.run(); err != nil {
 					failed.Add(1)
@@ -73,7 +86,7 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	group.Wait()
-	t.Logf("%d seeds in %.1f s: %s", seeds, time.Since(start).Seconds(), total)
+	t.Logf("%d seeds in %.1f s: %s", len(telling)+seeds, time.Since(start).Seconds(), total)
 	if failed.Load() == 0 {
 		total.complete(t)
 	}
@@ -148,7 +161,9 @@ type faults struct {
 	Unburied, Early float64
 	// Of each chunk:
 	AckLost, Late, Twice float64
-	Poison               float64
+	// Announced is how often other chunks are said to be on their way.
+	Announced float64
+	Poison    float64
 	// Of each delivery: before it the process forgets which markers it had
 	// acknowledged, as it does with the oldest.
 	Forgets float64
@@ -279,7 +294,7 @@ func (w *world) draw() {
 		Lost: rate(0.3), LostAnswer: rate(0.3), Zombie: rate(0.2), Slow: rate(0.3),
 		ItemFails: rate(0.3), ItemLost: rate(0.2), ItemZombie: rate(0.2), ItemDirty: rate(0.3),
 		ReadFails: rate(0.3), ItemUnread: rate(0.2), Unburied: rate(0.5), Early: rate(1),
-		AckLost: rate(0.5), Late: rate(0.5), Twice: rate(0.3), Poison: rate(0.2), Forgets: rate(0.5),
+		AckLost: rate(0.5), Late: rate(0.5), Twice: rate(0.3), Poison: rate(0.2), Forgets: rate(0.5), Announced: rate(1),
 		Crash: between(3, 100), Outage: between(10, 100), Reject: between(10, 300), Failover: between(2, 60),
 		Clones: r.IntN(4) == 0,
 	}
@@ -624,6 +639,10 @@ func (s *sensor) deliver(i int) {
 	if s.w.fault(s.w.f.Forgets) {
 		s.w.figures.Forgot++
 		s.m.ledger = newLedger(rememberedMarkers)
+	}
+	if s.w.fault(s.w.f.Announced) {
+		// Some of them come, some don't.
+		s.m.Expect(s.w.rng.IntN(3))
 	}
 	s.submit(i)
 	if s.w.fault(s.w.f.Twice) {

@@ -1,0 +1,84 @@
+package commit
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// Chunks that were announced are waited for, so that one write does for all;
+// but not for long, and not once they are withdrawn.
+func TestGather(t *testing.T) {
+	b := newBed(t)
+	b.options.Gather = time.Second
+	start := b.now
+
+	m := b.process()
+	m.Expect(2)
+	one := b.submit(m, chunkOf(1, "x", "y"))
+	if r := m.Next(b.now); r != nil {
+		t.Fatalf("it didn't wait: %+v", r)
+	}
+	m.Expect(1)
+	two := b.submit(m, chunkOf(2, "y", "z"))
+	if r := m.Next(b.now); r != nil {
+		t.Fatalf("it didn't wait for the second: %+v", r)
+	}
+	m.Expect(0) // withdrawn
+	b.steps(m, Read, Read)
+	if got := documents(b.steps(m, Write)); !slices.Equal(got, []string{"x", "y", "z"}) {
+		t.Errorf("written: %v", got)
+	}
+	if one.result != OK || two.result != OK {
+		t.Errorf("results %d and %d", one.result, two.result)
+	}
+
+	b.rest(m, b.serve)
+	b.now = start.Add(time.Minute)
+	m.Expect(1)
+	late := b.submit(m, chunkOf(3, "x"))
+	if r, at := m.Next(b.now), m.Wake(); r != nil || !at.Equal(b.now.Add(time.Second)) {
+		t.Fatalf("%+v, wakes at %v", r, at)
+	}
+	b.now = b.now.Add(time.Second)
+	b.steps(m, Read)
+	if b.steps(m, Write); late.result != OK {
+		t.Errorf("it waits for what doesn't come: result %d", late.result)
+	}
+}
+
+// While a write is under way another full one is prepared and sent; less than
+// a full one waits and collects.
+func TestAhead(t *testing.T) {
+	b := newBed(t)
+	b.options.MaxDocuments = 3
+	m := b.process()
+	var ids []string
+	for i := range 8 {
+		ids = append(ids, fmt.Sprint(i))
+	}
+	o := b.submit(m, chunkOf(1, ids...))
+	b.steps(m, Read, Read)
+	first := b.step(m, Write)
+	b.steps(m, Read, Read)
+	second := b.step(m, Write)
+	if got := append(documents(first), documents(second)...); !slices.Equal(got, ids[:6]) {
+		t.Fatalf("written: %v", got)
+	}
+	if r := m.Next(b.now); r != nil {
+		t.Fatalf("a third at a time: %+v", r)
+	}
+	m.Answer(second, b.serve(second), b.now)
+	if r := m.Next(b.now); r != nil {
+		t.Fatalf("two documents are no full write: %+v", r)
+	}
+	m.Answer(first, b.serve(first), b.now)
+	b.rest(m, b.serve)
+	if o.result != OK || o.calls != 1 {
+		t.Errorf("%+v", o)
+	}
+	for _, id := range ids {
+		b.holds(id, 1, 1)
+	}
+}
