@@ -1,12 +1,11 @@
 package esindex_test
 
 import (
-	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,9 +16,11 @@ import (
 )
 
 // secured is a node with passwords and TLS that asks for a client
-// certificate.
+// certificate, and takes only small requests.
 func secured(t *testing.T) (n *esnode.Node, options esindex.Options, dir string) {
-	n = esnode.Require(t, esnode.Options{Password: "correct-horse", TLS: true, ClientCertificates: true})
+	n = esnode.Require(t, esnode.Options{Password: "correct-horse", TLS: true, ClientCertificates: true, Settings: map[string]string{
+		"http.max_content_length": "100kb", "indexing_pressure.memory.limit": "64kb",
+	}})
 	dir = t.TempDir()
 	crt, key, err := n.Authority().Client("sensor")
 	if err != nil {
@@ -140,7 +141,7 @@ func TestSecuredNode(t *testing.T) {
 		later(t, dir, "c.key")
 		check(t, c)
 	})
-	t.Run("privileges", func(t *testing.T) { testPrivileges(t, n, link) })
+	t.Run("large requests", func(t *testing.T) { testLarge(t, n, link) })
 }
 
 // later lets the client look at the files again.
@@ -155,97 +156,46 @@ func later(t *testing.T, dir string, names ...string) {
 	}
 }
 
-// account makes a user with the index and cluster privileges.
-func account(t *testing.T, n *esnode.Node, link esindex.Options, names, index, cluster []string) *esindex.Client {
-	t.Helper()
-	user := "user-" + strings.ToLower(rand.Text()[:8])
-	role := map[string]any{"cluster": cluster, "indices": []any{map[string]any{"names": names, "privileges": index}}}
-	n.Must(t, "PUT", "_security/role/"+user, role)
-	n.Must(t, "PUT", "_security/user/"+user, map[string]any{"password": "correct-horse", "roles": []string{user}})
-	link.User, link.Password = user, "correct-horse"
-	return newClient(t, link)
-}
-
-// testPrivileges: each privilege of the writer's role and of the one that
-// sets up is needed, and nothing else is.
-func testPrivileges(t *testing.T, n *esnode.Node, link esindex.Options) {
-	writer := []string{"read", "index", "view_index_metadata", "create_index"}
-	use := func(t *testing.T, without string, ready bool) error {
-		p := newPrefix()
-		tt := templates(p, 1)
-		admin := link
-		admin.User, admin.Password = n.User, n.Password
-		a := newClient(t, admin)
-		if ready {
-			store, err := esindex.NewStore(a, tt)
-			if err != nil {
-				t.Fatal(err)
+// testLarge: bulks larger than the node takes are halved, and those it has no
+// memory for come back.
+func testLarge(t *testing.T, n *esnode.Node, link esindex.Options) {
+	change := func(o *esindex.Options) {
+		*o = link
+		o.User, o.Password, o.Compress = n.User, n.Password, esindex.CompressOff
+	}
+	t.Run("413", func(t *testing.T) {
+		s := newSite(t, n, change)
+		var ops []commit.Op
+		for i := range 30 {
+			ops = append(ops, commit.Op{Key: s.things(fmt.Sprint(i)), Body: doc(strings.Repeat("x", 3000), "")})
+		}
+		ops[7].Body = doc(strings.Repeat("y", 120_000), "")
+		w := write(t, s.store, ops...)
+		for i := range w {
+			want := commit.Done
+			if i == 7 {
+				want = commit.Rejected
 			}
-			if _, err := a.Install(t.Context(), tt); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := store.EnsureIndex(t.Context(), p+"-months-a"); err != nil {
-				t.Fatal(err)
+			if w[i].Status != want {
+				t.Errorf("document %d: %+v", i, w[i])
 			}
 		}
-		rights := slices.DeleteFunc(slices.Clone(writer), func(s string) bool { return s == without })
-		c := account(t, n, link, []string{p + "-*"}, rights, nil)
-		check(t, c) // the cluster's name is not for it, but that is no error
-		store, err := esindex.NewStore(c, tt)
-		if err != nil {
-			t.Fatal(err)
+	})
+	t.Run("429", func(t *testing.T) {
+		s := newSite(t, n, change)
+		w := write(t, s.store, commit.Op{Key: s.things("small"), Body: doc("1", "")})
+		if w[0].Status != commit.Done {
+			t.Fatal(w)
 		}
-		k := commit.Key{Index: p + "-months-a", ID: "1"}
-		for _, op := range []commit.Op{{Key: k, Body: doc("1", "")}, {Kind: commit.Put, Key: k, Body: doc("2", "")}} {
-			w, err := store.Write(t.Context(), []commit.Op{op})
-			if err != nil {
-				return err
-			}
-			if w[0].Status != commit.Done {
-				return errors.New(w[0].Reason)
-			}
+		var ops []commit.Op
+		for i := range 20 {
+			ops = append(ops, commit.Op{Key: s.things(fmt.Sprint(i)), Body: doc(strings.Repeat("x", 3000), "")})
 		}
-		r, err := store.Read(t.Context(), []commit.Key{k})
-		if err != nil {
-			return err
+		w, err := s.store.Write(t.Context(), ops)
+		e, _ := errors.AsType[*esindex.Error](err)
+		if e == nil || e.Status != http.StatusTooManyRequests || e.Type != "es_rejected_execution_exception" || e.Fix == "" {
+			t.Errorf("%+v, %v", w, err)
 		}
-		return r[0].Err
-	}
-	if err := use(t, "", false); err != nil {
-		t.Errorf("the writer's role is not enough: %v", err)
-	}
-	if err := use(t, "create_index", true); err != nil {
-		t.Errorf("with indices that are there the writer's role needs create_index: %v", err)
-	}
-	for _, p := range writer {
-		err := use(t, p, false)
-		if err == nil || !strings.Contains(err.Error(), "security_exception") || !strings.Contains(err.Error(), "privilege") {
-			t.Errorf("without %s: %v", p, err)
-		}
-		t.Logf("without %s: %v", p, err)
-	}
-
-	for _, without := range []string{"", "manage", "manage_index_templates"} {
-		p := newPrefix()
-		index, cluster := []string{"manage"}, []string{"manage_index_templates"}
-		switch without {
-		case "manage":
-			index = []string{"view_index_metadata", "create_index"}
-		case "manage_index_templates":
-			cluster = nil
-		}
-		c := account(t, n, link, []string{p + "-*"}, index, cluster)
-		tt := templates(p, 1)
-		_, err := c.Install(t.Context(), tt)
-		if err == nil && without == "manage" {
-			tt = templates(p, 2) // only an upgrade changes an index
-			_, err = c.Install(t.Context(), tt)
-		}
-		if (err == nil) != (without == "") {
-			t.Errorf("set-up without %q: %v", without, err)
-		}
-		if e, ok := errors.AsType[*esindex.Error](err); err != nil && (!ok || e.Status != http.StatusForbidden) {
-			t.Errorf("set-up without %q: %v", without, err)
-		}
-	}
+		t.Log(err)
+	})
 }

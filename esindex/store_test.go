@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -285,47 +284,6 @@ func TestIndexBehindAnAlias(t *testing.T) {
 	if w := write(t, s.store, commit.Op{Kind: commit.Put, Key: a, Body: doc("2", "")}); w[0].Status != commit.Done {
 		t.Errorf("through the alias: %+v", w)
 	}
-}
-
-func TestTooLargeBulksAreHalved(t *testing.T) {
-	n := esnode.Require(t, esnode.Options{Settings: map[string]string{
-		"http.max_content_length": "100kb", "indexing_pressure.memory.limit": "64kb",
-	}})
-	t.Run("413", func(t *testing.T) {
-		s := newSite(t, n, nil)
-		var ops []commit.Op
-		for i := range 30 {
-			ops = append(ops, commit.Op{Key: s.things(fmt.Sprint(i)), Body: doc(strings.Repeat("x", 3000), "")})
-		}
-		ops[7].Body = doc(strings.Repeat("y", 120_000), "")
-		w := write(t, s.store, ops...)
-		for i := range w {
-			want := commit.Done
-			if i == 7 {
-				want = commit.Rejected
-			}
-			if w[i].Status != want {
-				t.Errorf("document %d: %+v", i, w[i])
-			}
-		}
-	})
-	t.Run("429", func(t *testing.T) {
-		s := newSite(t, n, nil)
-		w := write(t, s.store, commit.Op{Key: s.things("small"), Body: doc("1", "")})
-		if w[0].Status != commit.Done {
-			t.Fatal(w)
-		}
-		var ops []commit.Op
-		for i := range 20 {
-			ops = append(ops, commit.Op{Key: s.things(fmt.Sprint(i)), Body: doc(strings.Repeat("x", 3000), "")})
-		}
-		w, err := s.store.Write(t.Context(), ops)
-		e, _ := errors.AsType[*esindex.Error](err)
-		if e == nil || e.Status != http.StatusTooManyRequests || e.Type != "es_rejected_execution_exception" || e.Fix == "" {
-			t.Errorf("%+v, %v", w, err)
-		}
-		t.Log(err)
-	})
 }
 
 func TestBulksAreCut(t *testing.T) {
