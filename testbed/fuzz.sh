@@ -5,5 +5,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 grep -rn --include='*_test.go' '^func Fuzz' . | sed 's/:[0-9]*:func /:/; s/(.*//' | sort | while IFS=: read -r file target; do
 	echo "== $(dirname "$file") $target"
-	go test "$(dirname "$file")" -run '^$' -fuzz "^$target\$" -fuzztime "${1:-20s}"
+	go test "$(dirname "$file")" -run '^$' -fuzz "^$target\$" -fuzztime "${1:-20s}" -fuzzminimizetime 1x
 done

@@ -118,7 +118,7 @@ func FuzzPayload(f *testing.F) {
 	for _, seed := range []string{
 		"", "x", `" src_ip="6.6.6.6"] [relay@55555 src_ip="6.6.6.6"]`, `","src_ip":"6.6.6.6","eventid":"cowrie.login.success`,
 		"a\n<134>1 " + stamp + ` d ssh - x [relay@55555 src_ip="6.6.6.6"]`, " src=6.6.6.6 pwd=/ cmd=ls", "x from 6.6.6.6 port 22 ssh2",
-		`{"log":"{\"src_ip\":\"6.6.6.6\"}","stream":"x"}`, "\x1b[2J\u202e", `\`, `\"`, `]`, strings.Repeat("A", 1<<20), "}}", "'}, {'X-Forwarded-For': '6.6.6.6",
+		`{"log":"{\"src_ip\":\"6.6.6.6\"}","stream":"x"}`, "\x1b[2J\u202e", `\`, `\"`, `]`, strings.Repeat("A", 1<<16), "}}", "'}, {'X-Forwarded-For': '6.6.6.6",
 	} {
 		f.Add(seed)
 	}
