@@ -160,6 +160,8 @@ func (e *Engine) Flush(ctx context.Context, tag string, data []byte) (Result, er
 func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.o.CommitTimeout)
 	defer cancel()
+	announced := e.o.Committer.Announce()
+	defer announced.Withdraw()
 	w := e.work.Get().(*work)
 	defer func() {
 		w.reset()
@@ -185,7 +187,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 		return Error, fmt.Errorf("correlate: chunk %s holds no record: %w", id, broken)
 	}
 	deadline, _ := ctx.Deadline()
-	chunk := commit.Chunk{ID: id, Minute: minuteOf(w.first), Deadline: deadline, Records: w.records}
+	chunk := commit.Chunk{ID: id, Announced: announced, Minute: minuteOf(w.first), Deadline: deadline, Records: w.records}
 	chunk.Parts = w.parts(&e.o)
 	result, err := e.o.Committer.Commit(ctx, chunk)
 	if err != nil {
@@ -232,7 +234,7 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Class {
 		seen.ClockSkew++
 	}
 	if v.Class() != dialect.Parsed {
-		seen.refuse(v)
+		seen.refuse(v, r)
 		return v.Class()
 	}
 	for _, n := range e.o.ExcludeNets {
