@@ -72,8 +72,8 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	r.alerts(d, s, p)
 	d.int("bounty_count", s.Bounties())
 	d.int("session_count", s.Sessions.Count())
-	r.behavior(d, s, f, p)
-	r.campaigns(d, s, p)
+	r.part("behavior", d, func() { r.behavior(d, s, f, p) })
+	r.part("campaigns", d, func() { r.campaigns(d, s, p) })
 	if n := s.Domains.Count(); n > 0 {
 		d.int("smtp_domain_count", n)
 		if n > state.MaxTargets {

@@ -7,7 +7,15 @@ type Place = enrich.Place
 
 // where looks up the attacker's place, of a network that of its first
 // address.
-func (r *Renderer) where(h Head) Place { return r.o.Files.Place(h.Addr) }
+func (r *Renderer) where(h Head) (place Place) {
+	defer func() {
+		if p := recover(); p != nil {
+			place = Place{}
+			r.failed("enrichment", p)
+		}
+	}()
+	return r.o.Files.Place(h.Addr)
+}
 
 // place appends the ECS copies of a place.
 func (d *document) place(p *Place) {

@@ -709,6 +709,41 @@ func checkTruncated(t *testing.T, name string, m map[string]any, s *state.Attack
 	}
 }
 
+// What is not the core of a profile is never in its way: where it fails, the
+// document goes without it.
+func TestCoreSurvivesItsParts(t *testing.T) {
+	failed := map[string]int{}
+	r := renderer(t, Options{OnFailure: func(part string, err error) {
+		if err == nil {
+			t.Errorf("%s failed without an error", part)
+		}
+		failed[part]++
+	}})
+	s := folded(r, everyEvent())
+	whole := decode(t, r.AppendAttacker(nil, headOf(someone), s))
+	if len(failed) > 0 {
+		t.Fatalf("failed: %v", failed)
+	}
+	r.o.Rules, r.o.Files = nil, &enrich.Files{}
+	r.judged = judged{}
+	doc := decode(t, r.AppendAttacker(nil, headOf(someone), s))
+	for _, name := range []string{"event_count", "services", "deckies", "hops", "commands", "credentials", "fingerprints", "artifacts", "transitions", "threat.indicator.ip", "related", "truncated"} {
+		if got, want := fmt.Sprint(at(doc, name)), fmt.Sprint(at(whole, name)); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	if at(doc, "behavior.class") != "unknown" || at(doc, "risk.level") != "Unknown" {
+		t.Errorf("class %v, risk %v", at(doc, "behavior.class"), at(doc, "risk"))
+	}
+	decode(t, r.AppendActivity(nil, headOf(someone), morning.Hour(), new(state.Activity)))
+	if len(r.Transitions(nil, headOf(someone), s)) == 0 || len(r.AppendSummary(nil, headOf(someone), s)) == 0 {
+		t.Error("no transitions or no summary")
+	}
+	if failed["behavior"] != 1 || failed["enrichment"] != 2 {
+		t.Errorf("failed: %v", failed)
+	}
+}
+
 // The smaller documents stay within the budget without any list being cut to
 // fit.
 func TestHoursAndTargetsAreBounded(t *testing.T) {

@@ -57,6 +57,10 @@ type Options struct {
 	// Names holds where names of addresses are looked up; nil, the default,
 	// asks nobody.
 	Names *enrich.Names
+	// OnFailure is called when a part of a document that isn't its core panics
+	// (behaviour, campaigns, enrichment): the document goes without it. It may
+	// be nil.
+	OnFailure func(part string, err error)
 }
 
 // Markings returns the traffic light protocol markings that ECS knows.
@@ -197,14 +201,47 @@ type figures struct {
 	risk                rules.Risk
 }
 
-// judge works out the figures of s. They are valid until the next call.
-func (r *Renderer) judge(h Head, s *state.Attacker) *figures {
-	f := &r.figures
+// part appends a part of a document that must not be in the way of the rest:
+// where it panics it is left out.
+func (r *Renderer) part(name string, d *document, appendTo func()) {
+	n := len(d.b)
+	defer func() {
+		if p := recover(); p != nil {
+			d.b = d.b[:n]
+			r.failed(name, p)
+		}
+	}()
+	appendTo()
+}
+
+func (r *Renderer) failed(part string, cause any) {
+	if r.o.OnFailure != nil {
+		r.o.OnFailure(part, fmt.Errorf("panic: %v", cause))
+	}
+}
+
+// judge works out the figures of s. They are valid until the next call. Where
+// that panics nothing is known of the attacker but what the state says.
+func (r *Renderer) judge(h Head, s *state.Attacker) (f *figures) {
+	f = &r.figures
 	// A commit asks three times for the same state.
 	of := judged{s, s.Changes(), h.Addr}
 	if r.judged == of && of.changes > 0 {
 		return f
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			*f = figures{class: behavior.Unknown, risk: rules.Risk{Level: rules.Level(0)}}
+			r.judged = of
+			r.failed("behavior", p)
+		}
+	}()
+	r.conclude(h, s, f)
+	r.judged = of
+	return f
+}
+
+func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	r.judged = judged{}
 	*f = figures{tools: f.tools[:0], techniques: f.techniques[:0], tactics: f.tactics[:0]}
 	f.timing, r.floats = behavior.Time(s.Times.List(), r.floats)
@@ -237,8 +274,6 @@ func (r *Renderer) judge(h Head, s *state.Attacker) *figures {
 	}
 	f.tools = distinct(f.tools)
 	r.weigh(s, f, distinct(r.names))
-	r.judged = of
-	return f
 }
 
 // weigh judges the risk.

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"dossier/correlate/dialect"
+	"dossier/plugin/logging"
 	"dossier/plugin/options"
 	"dossier/profile"
 	"dossier/profile/enrich"
@@ -37,6 +38,10 @@ func (t *target) openFiles() error {
 	}
 	t.renderer, err = profile.New(profile.Options{
 		TLP: t.o.TLP, Secrets: secrets[t.o.StoreSecrets], Rules: set, Files: t.files, Names: t.names,
+		OnFailure: func(part string, err error) {
+			t.erred(part + ": " + err.Error())
+			t.log.Error("a part of a document fails and is left out", logging.ReasonKey, part, "err", err)
+		},
 	})
 	if err != nil {
 		t.closeFiles()
