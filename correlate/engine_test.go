@@ -144,6 +144,14 @@ func TestSavedBytesNameNobody(t *testing.T) {
 			t.Errorf("saved %q", s)
 		}
 	}
+	s := b.engine.Stats()
+	for reason, want := range map[dialect.Reason]string{
+		dialect.UnknownShape: "fields log; 31 bytes of text", dialect.OK: "",
+	} {
+		if got := s.Samples[reason]; got != want {
+			t.Errorf("the sample of %s is %q, want %q", reason, got, want)
+		}
+	}
 	records := chunk.NewDecoder(b.broken[1].Data, new(event.Arena))
 	for records.Next() {
 	}

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"dossier/correlate/dialect"
+	"dossier/correlate/event"
 )
 
 // Stats counts what came in and what became of it. Records are counted once,
@@ -17,9 +18,17 @@ type Stats struct {
 	// Refused counts the records without an event by reason
 	// (dialect.Reasons).
 	Refused [dialect.ReasonCount]int64
+	// Samples describe the last chunk's first record of each reason that no
+	// dialect could read (dialect.Describe).
+	Samples [dialect.ReasonCount]string
 }
 
-func (s *Stats) refuse(v dialect.Verdict) { s.Refused[v.Reason]++ }
+func (s *Stats) refuse(v dialect.Verdict, r *event.Record) {
+	s.Refused[v.Reason]++
+	if v.Class() == dialect.Unparsed && s.Samples[v.Reason] == "" {
+		s.Samples[v.Reason] = dialect.Describe(r)
+	}
+}
 
 // counters is Stats that several flushes add to.
 type counters struct {
@@ -58,5 +67,8 @@ func (c *counters) add(s *Stats) {
 	c.s.Excluded += s.Excluded
 	for i, n := range s.Refused {
 		c.s.Refused[i] += n
+		if s.Samples[i] != "" {
+			c.s.Samples[i] = s.Samples[i]
+		}
 	}
 }

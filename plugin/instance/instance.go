@@ -185,7 +185,7 @@ var (
 )
 
 // tellRefused logs that records gave no event, by reason; the logger holds
-// back repeats. What is dropped on purpose is only counted.
+// back repeats, for a minute. What is dropped on purpose is only counted.
 func (i *Instance) tellRefused() {
 	s := i.engine.Stats()
 	i.mu.Lock()
@@ -203,8 +203,13 @@ func (i *Instance) tellRefused() {
 		default:
 			continue
 		}
-		i.log.LogAttrs(context.Background(), level, "records give no event", slog.String(logging.ReasonKey, r.String()),
-			slog.String("verdict", r.Class().String()), slog.Int64("since_start", s.Refused[r]))
+		attrs := []slog.Attr{
+			slog.String(logging.ReasonKey, r.String()), slog.String("verdict", r.Class().String()), slog.Int64("since_start", s.Refused[r]),
+		}
+		if s.Samples[r] != "" {
+			attrs = append(attrs, slog.String("sample", s.Samples[r]))
+		}
+		i.log.LogAttrs(context.Background(), level, "records give no event", attrs...)
 	}
 }
 

@@ -63,6 +63,11 @@ func (c *counts) metrics() []Metric {
 	counter("records_total", "Records of the chunks that are done.", s.Records)
 	counter("records_malformed_total", "Entries of chunks that are no records.", s.Malformed)
 	for _, r := range dialect.Reasons() {
+		if r.Class() == dialect.Unparsed {
+			counter("records_unparsed_total", "Records in no form that any dialect knows, by reason.", s.Refused[r], Label{"reason", r.String()})
+		}
+	}
+	for _, r := range dialect.Reasons() {
 		if r.Class() != dialect.Parsed {
 			counter("records_refused_total", "Records that gave no event, by verdict and reason.", s.Refused[r],
 				Label{"verdict", r.Class().String()}, Label{"reason", r.String()})
