@@ -21,7 +21,7 @@ import (
 var (
 	seedFlag  = flag.Uint64("seed", 0, "replay this seed of the simulation")
 	fromFlag  = flag.Uint64("from", 1, "first seed of the simulation")
-	seedsFlag = flag.Int("seeds", 0, "number of seeds of the simulation (default 4000, 500 with the race detector)")
+	seedsFlag = flag.Int("seeds", 0, "number of seeds of the simulation (default 4000, 1000 with the race detector)")
 	stepsFlag = flag.Bool("steps", false, "with -seed: print every step")
 )
 
@@ -58,7 +58,7 @@ func TestSimulation(t *testing.T) {
 	if seeds == 0 {
 		seeds = 4000
 		if raceDetector {
-			seeds = 500
+			seeds = 1000
 		}
 	}
 	var next atomic.Int64
