@@ -285,6 +285,18 @@ func TestFluentBitMetrics(t *testing.T) {
 		`fluentbit_dossier_ready{name="decoys"} 1`,
 		`# TYPE fluentbit_dossier_cache_bytes gauge`,
 	}
+	doc, err := os.ReadFile("../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range documented.FindAllStringSubmatch(string(doc), -1) {
+		if m[2] != "histogram" {
+			want = append(want, fmt.Sprintf("# TYPE fluentbit_dossier_%s %s\n", m[1], m[2]))
+		}
+	}
+	if len(want) < 20 {
+		t.Fatalf("only %d metrics are documented", len(want))
+	}
 	ctx := limit(t, time.Minute)
 	for {
 		text := get(ctx, fmt.Sprintf("http://127.0.0.1:%d/api/v2/metrics/prometheus", f.Port()))

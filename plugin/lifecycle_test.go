@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -511,13 +510,8 @@ func TestUnparsedDeadLetters(t *testing.T) {
 // after Fluent Bit put its own signal handlers over Go's.
 func TestPanicInOneRecord(t *testing.T) {
 	node := esnode.Shared(t)
-	plugin := filepath.Join(t.TempDir(), "out_dossier.so")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-trimpath", "-tags", "netgo,osusergo,faults", "-o", plugin, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	p := properties(t, node.URL, nil)
-	h := e2e.StartHost(t, host.Options{Plugin: plugin, Properties: p, Workers: 2})
+	h := e2e.StartHost(t, host.Options{Plugin: faulty(t), Properties: p, Workers: 2})
 	deliver(t, h, 0, "before", records(10))
 	for _, kind := range []string{"panic", "nil"} {
 		if err := h.ResetSignals(); err != nil {

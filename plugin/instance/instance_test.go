@@ -475,3 +475,58 @@ func TestTracedCommits(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryMetricHasItsOwnSource: each series shows the one count it stands
+// for, and every documented one is there.
+func TestEveryMetricHasItsOwnSource(t *testing.T) {
+	var refused [dialect.ReasonCount]int64
+	for r := range refused {
+		refused[r] = int64(1000 + r)
+	}
+	last := time.UnixMilli(1767323045678)
+	c := counts{
+		engine: correlate.Stats{
+			ChunksOK: 1, ChunksRetry: 2, ChunksError: 3, Bytes: 4, Records: 5, Events: 6, Malformed: 7, Broken: 8, ClockSkew: 9, Excluded: 10, Refused: refused,
+		},
+		commit: commit.Stats{
+			Skipped: 11, DocumentsRead: 12, DocumentsWritten: 13, Created: 14, Conflicts: 15, Unknown: 16, Buried: 17, Effects: 18, Markers: 19,
+			AtRisk: 20, Evicted: 21, CacheBytes: 22, CacheEntries: 23,
+		},
+		panics: 24, ready: true, last: last,
+	}
+	want := map[string]float64{
+		"chunks_total ok": 1, "chunks_total retry": 2, "chunks_total error": 3, "chunk_bytes_total": 4, "records_total": 5, "events_total": 6,
+		"records_malformed_total": 7, "chunks_broken_total": 8, "events_clock_skew_total": 9, "events_excluded_total": 10,
+		"chunks_skipped_total": 11, "documents_read_total": 12, "documents_written_total": 13, "documents_created_total": 14, "conflicts_total": 15,
+		"unknown_outcomes_total": 16, "dead_letters_total": 17, "effects_total": 18, "markers_total": 19, "exactness_at_risk_total": 20,
+		"cache_evictions_total": 21, "cache_bytes": 22, "cache_documents": 23, "panics_total": 24, "ready": 1, "last_chunk_timestamp_seconds": 1767323045.678,
+	}
+	for _, r := range dialect.Reasons() {
+		if r.Class() == dialect.Unparsed {
+			want["records_unparsed_total "+r.String()] = float64(1000 + int(r))
+		}
+		if r.Class() != dialect.Parsed {
+			want["records_refused_total "+r.Class().String()+" "+r.String()] = float64(1000 + int(r))
+		}
+	}
+	for _, m := range c.metrics() {
+		name := m.Name
+		for _, l := range m.Labels {
+			name += " " + l.Value
+		}
+		v, ok := want[name]
+		if !ok || m.Value != v {
+			t.Errorf("%s is %v, want %v", name, m.Value, v)
+		}
+		delete(want, name)
+	}
+	for name := range want {
+		t.Errorf("%s is missing", name)
+	}
+	c = counts{}
+	for _, m := range c.metrics() {
+		if m.Value != 0 {
+			t.Errorf("%s begins at %v", m.Name, m.Value)
+		}
+	}
+}
