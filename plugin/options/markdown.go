@@ -22,6 +22,8 @@ Dossier asks for likely misspellings at start and warns of those that are set.
 ` + "`host`, `port`, `tls`, `tls.*`, `net.*`" + ` of Fluent Bit have no effect on this
 output (` + "`tls on`" + ` even stops Fluent Bit): Fluent Bit doesn't hand them on.
 ` + "`workers`, `retry_limit`, `match`, `alias`, `log_level`" + ` work as everywhere.
+Tracing has no option: the variables of OpenTelemetry in the environment ask for
+it ([operations.md](operations.md#tracing)).
 
 <!-- Made from the table in plugin/options by go generate; don't edit. -->
 `)
