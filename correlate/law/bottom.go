@@ -56,8 +56,8 @@ type Bottom struct {
 }
 
 // entryOverhead is what an entry takes beside its key and payload at the most:
-// the header of its array, hash, count, two times and rank.
-const entryOverhead = 1 + 9 + 9 + 9 + 9 + 2
+// the header of its array, count, two times and rank.
+const entryOverhead = 1 + 9 + 9 + 9 + 2
 
 // headOverhead is what the header of a list and a number in front take.
 const headOverhead = 5 + 9
@@ -188,16 +188,15 @@ func (b *Bottom) trim(limit Limit) {
 	}
 }
 
-// Append appends the msgpack encoding: [mark, [key, hash, count, first, last,
-// rank, payload] ...].
+// Append appends the msgpack encoding: [mark, [key, count, first, last, rank,
+// payload] ...]. The hashes, which nothing packs, are made again by Decode.
 func (b *Bottom) Append(dst []byte) []byte {
 	dst = msgp.AppendArrayHeader(dst, uint32(1+len(b.entries)))
 	dst = msgp.AppendUint64(dst, b.mark)
 	for i := range b.entries {
 		e := &b.entries[i]
-		dst = msgp.AppendArrayHeader(dst, 7)
+		dst = msgp.AppendArrayHeader(dst, 6)
 		dst = msgp.AppendString(dst, e.Key)
-		dst = msgp.AppendUint64(dst, e.hash)
 		dst = msgp.AppendInt64(dst, e.Count)
 		dst = appendTime(dst, e.First)
 		// Most keys are seen for a short while: the difference is shorter.
@@ -242,15 +241,13 @@ func before(a, b *Entry) bool {
 
 func (e *Entry) decode(src []byte) ([]byte, error) {
 	n, src, err := readArray(src)
-	if err != nil || n < 7 {
+	if err != nil || n < 6 {
 		return src, ErrCorrupt
 	}
 	if e.Key, src, err = readString(src); err != nil {
 		return src, err
 	}
-	if e.hash, src, err = msgp.ReadUint64Bytes(src); err != nil {
-		return src, err
-	}
+	e.hash = keyHash(e.Key)
 	if e.Count, src, err = msgp.ReadInt64Bytes(src); err != nil {
 		return src, err
 	}
@@ -267,5 +264,5 @@ func (e *Entry) decode(src []byte) ([]byte, error) {
 	if e.Payload, src, err = readString(src); err != nil {
 		return src, err
 	}
-	return skip(src, n-7)
+	return skip(src, n-6)
 }
