@@ -157,6 +157,9 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 	}
 	defer func() {
 		if err != nil {
+			at, cancel := context.WithTimeout(context.Background(), 0)
+			defer cancel()
+			t.closeTracer(at)
 			t.closeFiles()
 		}
 	}()

@@ -37,8 +37,10 @@ func open(t *testing.T, variables map[string]string, report func(error)) (*Trace
 	return Open(Options{Version: "1.2.3", Sensor: "s1", Report: report})
 }
 
+// TestOffWithoutVariables is the first: what a package of OpenTelemetry's
+// started by itself would show.
 func TestOffWithoutVariables(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer goleak.VerifyNone(t)
 	for _, v := range []map[string]string{
 		nil,
 		{"OTEL_SERVICE_NAME": "x", "OTEL_TRACES_SAMPLER": "always_on"},
