@@ -132,8 +132,6 @@ pipeline:
       read_from_head: on
       db: %s
       storage.type: filesystem
-      buffer_chunk_size: 512k
-      buffer_max_size: 2M
   outputs:
     - %s
       match: "*"
