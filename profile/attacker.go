@@ -72,6 +72,9 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	r.alerts(d, s, p)
 	d.int("bounty_count", s.Bounties())
 	d.int("session_count", s.Sessions.Count())
+	if s.LongestSession > 0 {
+		d.float("session_longest_s", float64(s.LongestSession)/1000)
+	}
 	r.part("behavior", d, func() { r.behavior(d, s, f, p) })
 	r.part("campaigns", d, func() { r.campaigns(d, s, p) })
 	if n := s.Domains.Count(); n > 0 {

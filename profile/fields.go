@@ -170,6 +170,7 @@ var attackerFields = []Field{
 	{Name: "alert.signature", Type: Keyword, List: true, Law: lawDerived, Source: "`alerts`", Doc: "Signatures, sorted, each once."},
 	{Name: "bounty_count", Type: Long, Law: lawDerived, Source: "credentials, fingerprints, artifacts, leaks", Doc: "Distinct credentials, fingerprints, artifacts and leaks together."},
 	{Name: "session_count", Type: Long, Law: "distinct, exact up to 256, then estimated", Source: "session ids", Doc: "Number of sessions on the decoys; in `truncated` where it is an estimate."},
+	{Name: "session_longest_s", Type: Float, Law: "max", Source: "ends of sessions, where the sensor tells their length", Doc: "Seconds the longest session took."},
 	{Name: "behavior.class", Type: Keyword, Law: lawDerived, Source: "`event_count`, `service_count`, `behavior.timing`", Doc: "unknown, slow_scan, scanning, brute_force, beaconing, interactive or mixed: the first rule that fits (below)."},
 	{Name: "behavior.timing.event_count", Type: Float, Law: "newest 512 times, a multiset", Source: srcEvery, Doc: "Number of event times the statistics are over."},
 	{Name: "behavior.timing.duration_s", Type: Float, Law: "newest 512 times, a multiset", Source: srcEvery, Doc: "Seconds between the oldest and the newest of them."},

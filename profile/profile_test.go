@@ -66,7 +66,7 @@ func everyEvent() []*event.Event {
 	for i := range 3 {
 		add(60+event.Time(i), "decky-02", "ssh", "auth_attempt", event.Scan,
 			event.Evidence{Kind: event.Login, A: "root", B: "plaintext", C: fmt.Sprintf("p\"\\ä]\u2028%d", i), Digest: digest(byte(i)), Outcome: event.Failure},
-			event.Evidence{Kind: event.Session, A: "6fe3"})
+			event.Evidence{Kind: event.Session, A: "6fe3", N: 1500})
 	}
 	add(120, "decky-02", "ssh", "auth_attempt", event.Scan,
 		event.Evidence{Kind: event.Login, A: "root", B: "plaintext", C: "toor", Digest: digest(9), Outcome: event.Success})
@@ -397,7 +397,7 @@ func randomEvents(r *rand.Rand, n int) []*event.Event {
 			case 10:
 				e = event.Evidence{Kind: event.Alert, A: pick(90), B: "Misc Attack", N: int64(1 + r.IntN(3))}
 			case 11:
-				e = event.Evidence{Kind: event.Session, A: pick(400)}
+				e = event.Evidence{Kind: event.Session, A: pick(400), N: int64(r.IntN(5000))}
 			}
 			ev.Evidence = append(ev.Evidence, e)
 		}

@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"math"
+	"strconv"
 	"strings"
 
 	"dossier/correlate/event"
@@ -64,8 +66,14 @@ func (x *scratch) cowrieService(kind string) string {
 
 func (x *scratch) cowrieEvidence(kind string, class class) {
 	switch kind {
-	case "cowrie.session.connect", "cowrie.session.closed", "cowrie.log.closed":
+	case "cowrie.session.connect", "cowrie.log.closed":
 		x.session(x.get("session"))
+	case "cowrie.session.closed":
+		length, ok := x.int("duration_ms")
+		if !ok {
+			length = milliseconds(x.get("duration")) // version 2
+		}
+		x.sessionOf(x.get("session"), length)
 	case "cowrie.client.version":
 		x.fingerprint("ssh_client_banner", x.get("version"))
 	case "cowrie.client.kex":
@@ -131,9 +139,34 @@ func (x *scratch) cowrieLogin(outcome event.Outcome) {
 
 // session adds a session's id.
 func (x *scratch) session(id string) {
-	if id != "" {
-		x.add(event.Evidence{Kind: event.Session, A: x.value(id)})
+	x.sessionOf(id, 0)
+}
+
+// maxSession is the longest session that is believed, in milliseconds.
+const maxSession = 366 * 24 * 3600 * 1000
+
+// sessionOf adds a session's id with its length in milliseconds, 0 where it
+// isn't known.
+func (x *scratch) sessionOf(id string, length int64) {
+	if length < 0 || length > maxSession {
+		length = 0
 	}
+	if id != "" {
+		x.add(event.Evidence{Kind: event.Session, A: x.value(id), N: length})
+	}
+}
+
+// milliseconds reads a number of seconds with a fraction. It returns 0 for
+// anything else.
+func milliseconds(s string) int64 {
+	if s == "" || len(s) > 24 {
+		return 0
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= 0 && v <= maxSession/1000) {
+		return 0
+	}
+	return int64(math.Round(v * 1000))
 }
 
 // technique adds an ATT&CK technique, recognised by what.

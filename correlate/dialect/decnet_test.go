@@ -238,7 +238,7 @@ func TestDECNETLines(t *testing.T) {
 		{
 			"a recorded session",
 			`<134>1 ` + stamp + ` d sessrec - session_recorded [relay@55555 sid="4119f4d9" service="telnet" src_ip="89.61.198.201" duration_s="800.274" bytes="724944" truncated="false"]`,
-			`89.61.198.201 d/telnet session_recorded interaction handshake | session "4119f4d9"`,
+			`89.61.198.201 d/telnet session_recorded interaction handshake | session "4119f4d9" 800274 0`,
 		},
 		{
 			"a mutation", `<134>1 ` + stamp + ` decky-08 mutator - decky_mutated [relay@55555 decky="decky-08" src_ip="1.1.1.1"]`,

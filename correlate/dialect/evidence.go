@@ -27,7 +27,7 @@ func (x *scratch) decnetEvidence(out *event.Event, class class, s *survey) {
 	}
 	switch out.Type {
 	case "session_recorded":
-		x.session(x.get("sid"))
+		x.sessionOf(x.get("sid"), milliseconds(x.get("duration_s")))
 	case "rcpt_to", "rcpt_denied", "message_accepted":
 		x.recipients(out)
 	case "file_captured", "message_stored":

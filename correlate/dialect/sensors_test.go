@@ -209,3 +209,13 @@ func TestCommandsAreInteractions(t *testing.T) {
 		}
 	}
 }
+
+func TestMilliseconds(t *testing.T) {
+	for s, want := range map[string]int64{
+		"0.2": 200, "800.274": 800274, "12": 12000, "0": 0, "": 0, "x": 0, "-1": 0, "NaN": 0, "Inf": 0, "1e300": 0, "31622400": maxSession, "31622401": 0,
+	} {
+		if got := milliseconds(s); got != want {
+			t.Errorf("milliseconds(%q) = %d, want %d", s, got, want)
+		}
+	}
+}

@@ -161,7 +161,8 @@ const (
 	// address, B the header, C its category ("public" or the reason why it
 	// can't be public).
 	Leak
-	// Session is a session on the sensor: A its id.
+	// Session is a session on the sensor: A its id, N its length in
+	// milliseconds where that is known.
 	Session
 	// Recipient is a mail domain the attacker aimed at: A the domain in
 	// lower-case ASCII, Outcome whether the decoy took it. The local part is

@@ -92,6 +92,7 @@ type Attacker struct {
 	Artifacts       law.Bottom // keyed by SHA-256, NUL, URL, NUL, kind
 	Leaks           law.Bottom // keyed by address, NUL, header, NUL, category
 	Sessions        law.Distinct
+	LongestSession  int64 // in milliseconds
 	Sensors         law.Bottom
 	Network         law.First  // the real addresses behind a network: A, the newest by negated time
 	Recon           event.Time // newest event of phase Recon
@@ -267,6 +268,7 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 		s.Leaks.Add(entry, LimitLeaks)
 	case event.Session:
 		s.Sessions.Add(e.A, LimitSessions)
+		s.LongestSession = max(s.LongestSession, e.N)
 	case event.Recipient, event.Message:
 		s.Domains.Add(e.A, LimitDomains)
 	case event.Stack:

@@ -158,6 +158,7 @@ func (s *Attacker) Append(dst []byte) []byte {
 	e.bottom("ar", &s.Artifacts)
 	e.bottom("lk", &s.Leaks)
 	e.part("se", &s.Sessions, s.Sessions.Len() > 0)
+	e.int("sl", s.LongestSession)
 	e.bottom("sn", &s.Sensors)
 	e.part("nw", &s.Network, len(s.Network.Items()) > 0)
 	e.time("pr", s.Recon)
@@ -241,6 +242,8 @@ func (s *Attacker) Decode(src []byte) error {
 			t.part = &s.Leaks
 		case "se":
 			t.part = &s.Sessions
+		case "sl":
+			t.int = &s.LongestSession
 		case "sn":
 			t.part = &s.Sensors
 		case "nw":
