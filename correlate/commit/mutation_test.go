@@ -43,6 +43,7 @@ var mutations = []mutation{
 	}},
 	{"4", "a fixed ring of the newest 16 ids, and no ledger", "TestF1AcknowledgementLost", []edit{
 		{"round.go", "\td.aged = 0\n", "\td.aged = 0\n\td.env.applied = d.env.applied[max(0, len(d.env.applied)-16):]\n"},
+		{"round.go", "case m.ledger.vouches(a.id, d.key):\n\t\t\treturn true", "case m.ledger.vouches(a.id, d.key):\n\t\t\treturn false"},
 		{"round.go", "\t\tcase own.Exists:\n", "\t\tcase false:\n"},
 	}},
 	{"4", "a fixed ring of the newest 16 ids", "TestF3MoreOutstandingThanKept", []edit{
