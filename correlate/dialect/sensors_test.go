@@ -196,6 +196,48 @@ func TestEventTypesAreKnown(t *testing.T) {
 	}
 }
 
+// TestDerivedTypesAreKnown does the same for the types that the parser or a
+// field map gives.
+func TestDerivedTypesAreKnown(t *testing.T) {
+	// What a record of these types means depends on what else is in it.
+	judged := map[string]string{"dionaea": "accept connect", "tpot": "accept connect Cowrie"}
+	for _, s := range sensors {
+		sensor, _, _ := strings.Cut(s.file, "/")
+		known := map[string]bool{}
+		switch s.dialect {
+		case Native:
+			for kind := range table[Native] {
+				known[kind] = true
+			}
+			for kind := range table[DECNET] { // bash's lines have DECNET's types
+				known[kind] = true
+			}
+		case Mapped:
+			for _, name := range []string{"beelzebub", sensor} {
+				s.options.FieldMaps = append(s.options.FieldMaps, readFieldMaps(t, name)...)
+			}
+			for _, m := range s.options.FieldMaps {
+				for kind := range m.Types {
+					known[kind] = true
+				}
+			}
+			for kind := range strings.FieldsSeq(judged[sensor]) {
+				known[kind] = true
+			}
+		default:
+			continue
+		}
+		p := newParser(t, s.options)
+		for _, line := range readLines(t, filepath.Join(dataDir, s.file)) {
+			var ev event.Event
+			v := p.Parse(new(event.Arena), logRecord(line), &ev)
+			if v.Class() == Parsed && (v.Dialect == s.dialect || s.dialect == Native) && !known[ev.Type] {
+				t.Errorf("%s: nobody says what %q means", s.file, ev.Type)
+			}
+		}
+	}
+}
+
 // TestCommandsAreInteractions checks the table: who gives a command interacts.
 func TestCommandsAreInteractions(t *testing.T) {
 	for d, types := range table {
@@ -207,6 +249,9 @@ func TestCommandsAreInteractions(t *testing.T) {
 				t.Errorf("%s %q is a login and noise", Dialect(d), kind)
 			}
 		}
+	}
+	if c := meanings["command"]; !c.Command || c.Kind != event.Interaction {
+		t.Error("a field map's commands are no interactions")
 	}
 }
 

@@ -19,7 +19,7 @@ var all = []sensor{
 			"event_count": 87, "services": []string{"ssh"}, "services_interacted": []string{"ssh"}, "deckies": []string{"decoy-ssh-01"},
 			"command_count": 15, "login_attempts": 11, "login_successes": 9, "spoofable": false, "behavior.tools": []string{"paramiko"},
 		},
-		sample: `cowrie.login.success`, show: []string{"command.line", "credential.pair", "artifacts", "fingerprint.hassh", "fingerprint.ssh_client"},
+		sample: `cowrie.login.success`, show: []string{"session_longest_s", "command.line", "credential.pair", "artifacts", "fingerprint.hassh", "fingerprint.ssh_client"},
 	},
 	{
 		config: "opencanary", data: []string{"opencanary/opencanary.log"},
