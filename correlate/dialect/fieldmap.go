@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -87,6 +88,14 @@ type FieldNames struct {
 	Technique Names `yaml:"technique"`
 }
 
+// each calls do with the names of each meaning and the key they stand under.
+func (f *FieldNames) each(do func(key string, names Names)) {
+	v := reflect.ValueOf(f).Elem()
+	for i := range v.NumField() {
+		do(v.Type().Field(i).Tag.Get("yaml"), v.Field(i).Interface().(Names))
+	}
+}
+
 // Names is a list of names; in YAML one name may stand alone.
 type Names []string
 
@@ -153,6 +162,11 @@ func (m *FieldMap) validate() error {
 	if len(m.Fields.Address) == 0 {
 		bad("fields.address is missing: name the field with the attacker's address")
 	}
+	for _, name := range m.Fields.Address {
+		if containsFold(name, "forwarded") || containsFold(name, "x-real-ip") {
+			bad("fields.address is %q: a client can write there whom he likes; name it under forwarded", name)
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(m.Types)) {
 		if _, ok := meanings[m.Types[key]]; !ok && m.Types[key] != dropWord {
 			bad("types.%s is %q: it must be one of %s, %s", key, m.Types[key],
@@ -164,6 +178,25 @@ func (m *FieldMap) validate() error {
 			bad("set.%s: only %s can be set", key, strings.Join(settable, ", "))
 		}
 	}
+	if word := m.Set["outcome"]; word != "" && m.outcome(word) == event.Unknown {
+		bad("set.outcome is %q: it must be success, failure or one of the words under success and failure", word)
+	}
+	if slices.Contains(m.Absent, "*") {
+		bad(`absent has "*": then nothing would ever be there`)
+	}
+	m.Fields.each(func(key string, names Names) {
+		several := key == "principal" || key == "secret" || key == "command" || key == "arguments"
+		for _, name := range names {
+			switch stars := strings.Count(name, "*"); {
+			case name == "":
+				bad("fields.%s has an empty name", key)
+			case stars > 0 && !several:
+				bad(`fields.%s is %q: a "*" can stand for an array's elements in principal, secret, command and arguments only`, key, name)
+			case stars > 1:
+				bad(`fields.%s is %q: only one "*" can stand in a name`, key, name)
+			}
+		}
+	})
 	for _, kind := range slices.Sorted(maps.Keys(m.Fingerprints)) {
 		if kind == "" || len(kind) > 32 || strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
 			bad("fingerprints.%s: a type is lower-case letters, digits and _", kind)
@@ -574,7 +607,7 @@ func (x *scratch) mappedLogins(m *fieldMap) {
 	}
 }
 
-func (m *fieldMap) outcome(word string) event.Outcome {
+func (m *FieldMap) outcome(word string) event.Outcome {
 	switch {
 	case slices.Contains(m.Success, word):
 		return event.Success

@@ -132,6 +132,12 @@ func TestFieldMapErrors(t *testing.T) {
 		{"name: x\nmatch: {a: b}\nfields: {adress: ip}\n", "field adress not found"},
 		{good + "types: {a: attack}\n", `types.a is "attack"`},
 		{good + "set: {address: x}\n", "set.address: only decky"},
+		{good + "set: {outcome: perhaps}\n", `set.outcome is "perhaps"`},
+		{"name: x\nmatch: {a: b}\nfields: {address: [ip, headers.X-Forwarded-For]}\n", "a client can write there"},
+		{good + "absent: ['*']\n", `absent has "*"`},
+		{"name: x\nmatch: {a: b}\nfields: {address: 'peers.*.ip'}\n", `fields.address is "peers.*.ip"`},
+		{"name: x\nmatch: {a: b}\nfields: {address: ip, secret: 'a.*.b.*'}\n", `fields.secret is "a.*.b.*": only one`},
+		{"name: x\nmatch: {a: b}\nfields: {address: ['']}\n", "fields.address has an empty name"},
 		{good + "fingerprints: {\"a b\": x}\n", "fingerprints.a b"},
 		{strings.Repeat(good+"---\n", maxFieldMaps+1), "more than"},
 	}
@@ -141,7 +147,7 @@ func TestFieldMapErrors(t *testing.T) {
 			t.Errorf("%q: %v, want an error with %q", tt.yaml, err, tt.want)
 		}
 	}
-	if _, err := ReadFieldMaps(strings.NewReader(good + "---\n" + good)); err != nil {
+	if _, err := ReadFieldMaps(strings.NewReader(good + "set: {outcome: nope}\nfailure: nope\n---\n" + good)); err != nil {
 		t.Error(err)
 	}
 }
