@@ -59,7 +59,7 @@ func TestFluentBitSeveralOutputs(t *testing.T) {
 	third["alias"], third["index_prefix"] = "c", first["index_prefix"]+"-c"
 	dir := t.TempDir()
 	f := fluent(t, flb.Options{Plugin: host.BuildPlugin(t), Dir: dir, File: sensorLog(t, dir, 100), Output: first, More: []map[string]string{second, third}})
-	if err := f.WaitRecords(limit(t, time.Minute), 100); err != nil {
+	if err := f.WaitRecords(limit(t, 3*time.Minute), 100); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Stop(limit(t, 30*time.Second)); err != nil {
@@ -119,7 +119,7 @@ func TestFluentBitFailedReload(t *testing.T) {
 	for i := range 20 {
 		fmt.Fprintln(more, line(1000+i))
 	}
-	if err := f.WaitRecords(limit(t, time.Minute), 120); err != nil {
+	if err := f.WaitRecords(limit(t, 3*time.Minute), 120); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Stop(limit(t, 30*time.Second)); err != nil {
@@ -148,7 +148,7 @@ func TestFluentBitPanic(t *testing.T) {
 			dir := t.TempDir()
 			log := sensorLog(t, dir, 100)
 			f := fluent(t, flb.Options{Plugin: faulty(t), Dir: dir, File: log, Output: p})
-			if err := f.WaitRecords(limit(t, time.Minute), 100); err != nil {
+			if err := f.WaitRecords(limit(t, 3*time.Minute), 100); err != nil {
 				t.Fatal(err)
 			}
 			more, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
@@ -168,7 +168,7 @@ func TestFluentBitPanic(t *testing.T) {
 			for i := range 20 {
 				fmt.Fprintln(more, line(1000+i))
 			}
-			if err := f.WaitRecords(limit(t, time.Minute), 121); err != nil {
+			if err := f.WaitRecords(limit(t, 3*time.Minute), 121); err != nil {
 				t.Fatal(err)
 			}
 			if err := f.Stop(limit(t, 30*time.Second)); err != nil {

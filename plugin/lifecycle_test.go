@@ -332,7 +332,7 @@ func TestFailedReload(t *testing.T) {
 func TestReloadRefusedWithWorkers(t *testing.T) {
 	node := esnode.Shared(t)
 	h := e2e.StartHost(t, host.Options{Properties: properties(t, node.URL, nil), Workers: 2, HotReload: true})
-	if _, err := h.WaitLog(limit(t, 5*time.Second), "hot reload is on, but will be refused"); err != nil {
+	if _, err := h.WaitLog(limit(t, 20*time.Second), "hot reload is on, but will be refused"); err != nil {
 		t.Error(err)
 	}
 	for i := range 2 {

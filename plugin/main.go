@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 	"unsafe"
 
 	"github.com/fluent/fluent-bit-go/output"
@@ -124,13 +125,28 @@ func dossierExit(context unsafe.Pointer) (result C.int) {
 //export dossierPreRun
 func dossierPreRun(hotReload C.int) (result C.int) {
 	defer guard("pre_run", func() { result = 0 })
-	workers := C.host_has_workers() != 0
-	fluentBit.onWorkers.Store(workers)
-	if hotReload != 0 && workers && fluentBit.warned.CompareAndSwap(false, true) {
-		fluentBit.log.Warn("hot reload is on, but will be refused: with workers 1 or more Fluent Bit (up to 5.1.1 at least) crashes at the second or third; set hot_reload off or workers 0")
+	fluentBit.onWorkers.Store(C.host_has_workers() != 0)
+	if hotReload != 0 && !warnOfReload() {
+		// Threads name themselves; on a busy host they may not have got to it.
+		time.AfterFunc(time.Second, func() {
+			defer guard("pre_run", func() {})
+			warnOfReload()
+		})
 	}
 	fluentBit.emit()
 	return 0
+}
+
+// warnOfReload says once that reloads will be refused, where there are worker
+// threads, and whether there are.
+func warnOfReload() bool {
+	if C.host_has_workers() == 0 {
+		return false
+	}
+	if fluentBit.warned.CompareAndSwap(false, true) {
+		fluentBit.log.Warn("hot reload is on, but will be refused: with workers 1 or more Fluent Bit (up to 5.1.1 at least) crashes at the second or third; set hot_reload off or workers 0")
+	}
+	return true
 }
 
 //export dossierPreExit

@@ -102,8 +102,14 @@ func TestTracingIsNoBurden(t *testing.T) {
 			if !slices.ContainsFunc(warnings, func(l string) bool { return strings.Contains(l, test.want) }) {
 				t.Errorf("no %q in %q", test.want, warnings)
 			}
-			if len(warnings) > 3 {
-				t.Errorf("%d warnings: %q", len(warnings), warnings)
+			said := 0
+			for _, l := range warnings {
+				if strings.Contains(l, "spans are lost") || strings.Contains(l, "tracing is off") {
+					said++
+				}
+			}
+			if said > 3 {
+				t.Errorf("%d warnings: %q", said, warnings)
 			}
 		})
 	}
@@ -126,7 +132,7 @@ func TestFluentBitTracing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Kill()
-	if err := f.WaitRecords(limit(t, time.Minute), 100); err != nil {
+	if err := f.WaitRecords(limit(t, 3*time.Minute), 100); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Stop(limit(t, 30*time.Second)); err != nil {
