@@ -46,7 +46,7 @@ const (
 	calm lane = iota
 	hot
 	// ahead takes calm documents too, while the write of the other lane is on
-	// its way: where so much waits that it would be another full write.
+	// its way: where that left so much behind that it is another full write.
 	ahead
 	lanes
 )
@@ -202,6 +202,7 @@ type Machine struct {
 	busy     [lanes]*task
 	coming   int       // chunks that will be submitted soon
 	earliest time.Time // since when something is in ready[calm]
+	left     int       // how many in ready[calm] no longer wait for others
 	outbox   []*Request
 	cache    *cache
 	heat     map[Key]int
@@ -320,7 +321,8 @@ func (m *Machine) free(l lane) bool {
 	if other == nil {
 		return l == calm
 	}
-	return other.phase >= writing && len(m.ready[calm]) >= m.o.MaxDocuments
+	// What has come since collects: it is written once when this is done.
+	return other.phase >= writing && m.left >= m.o.MaxDocuments
 }
 
 // gathered returns when what is ready waits no longer for chunks to come.

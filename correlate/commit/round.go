@@ -42,6 +42,11 @@ func (m *Machine) start(l lane) {
 		t.docs = append(t.docs, d)
 	}
 	m.ready[from] = slices.Delete(m.ready[from], 0, n)
+	if from == calm {
+		if m.left = max(0, m.left-n); m.busy[calm] == nil && m.busy[ahead] == nil {
+			m.left = len(m.ready[calm])
+		}
+	}
 	if len(t.docs) == 0 {
 		return
 	}
