@@ -22,16 +22,18 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	for _, kind := range []struct {
-		what, goal string
-		dry        bool
+		what, goal, hosts string
+		dry               bool
 	}{
-		{"loaded and registered, nothing initialised", "", true},
-		{"loaded and initialised, Elasticsearch asked", "", false},
+		{"loaded and registered, nothing initialised", "", b.node.URL, true},
+		// Nobody listens on the discard port: it is refused at once.
+		{"loaded and initialised, without a node", "< 100", "http://127.0.0.1:9", false},
+		{"loaded and initialised, Elasticsearch asked", "", b.node.URL, false},
 	} {
 		var took []time.Duration
 		for range 7 {
 			o := host.Options{Plugin: plugin, Properties: map[string]string{
-				"es_hosts": b.node.URL, "index_prefix": "bench-start", "sensor_id": "bench",
+				"es_hosts": kind.hosts, "index_prefix": "bench-start", "sensor_id": "bench",
 				"dead_letter_path": filepath.Join(b.dir, "letters"),
 			}}
 			start := time.Now()
