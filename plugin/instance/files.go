@@ -39,6 +39,7 @@ func (t *target) openFiles() error {
 	t.renderer, err = profile.New(profile.Options{
 		TLP: t.o.TLP, Secrets: secrets[t.o.StoreSecrets], Rules: set, Files: t.files, Names: t.names,
 		OnFailure: func(part string, err error) {
+			t.leftOut.Add(1)
 			t.erred(part + ": " + err.Error())
 			t.log.Error("a part of a document fails and is left out", logging.ReasonKey, part, "err", err)
 		},

@@ -28,7 +28,9 @@ type counts struct {
 	engine correlate.Stats
 	commit commit.Stats
 	panics int64
-	ready  bool
+	// leftOut counts the parts of documents that failed.
+	leftOut int64
+	ready   bool
 	// last is the time of the last chunk that was done.
 	last time.Time
 }
@@ -41,6 +43,9 @@ func (i *Instance) Metrics() []Metric {
 	c := counts{panics: i.panics, last: i.lastOK}
 	i.mu.Unlock()
 	c.engine, c.commit, c.ready = i.engine.Stats(), i.target.statsFor(i), i.target.isReady()
+	if i.target.isFirst(i) {
+		c.leftOut = i.target.leftOut.Load()
+	}
 	return c.metrics()
 }
 
@@ -77,6 +82,7 @@ func (c *counts) metrics() []Metric {
 	counter("events_excluded_total", "Events of exclude_nets.", s.Excluded)
 	counter("events_clock_skew_total", "Events that were given their record's time.", s.ClockSkew)
 	counter("panics_total", "Chunks that made the code panic; each is a defect of Dossier.", c.panics)
+	counter("parts_left_out_total", "Parts of documents (behavior, campaigns, enrichment) that failed and were left out; each is a defect of Dossier.", c.leftOut)
 	counter("documents_read_total", "Documents read from Elasticsearch.", m.DocumentsRead)
 	counter("documents_written_total", "Documents that Elasticsearch acknowledged.", m.DocumentsWritten)
 	counter("documents_created_total", "Documents that were new.", m.Created)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dossier/correlate"
@@ -62,6 +63,7 @@ type target struct {
 	templates []esindex.Template
 	letters   *deadletter.Box
 	renderer  *profile.Renderer
+	leftOut   atomic.Int64 // parts of documents that failed
 	files     *enrich.Files
 	names     *enrich.Names
 	committer *commit.Committer
