@@ -67,8 +67,8 @@ func (s *source) all() []chunk {
 	return list
 }
 
-// writeLog writes the lines of a generator to a file and returns its size.
-func (b *bench) writeLog(name string, o gen.Options) (path string, size int64, err error) {
+// writeLog writes lines of a generator to a file and returns its size.
+func (b *bench) writeLog(name string, o gen.Options, lines int) (path string, size int64, err error) {
 	s, err := gen.New(o)
 	if err != nil {
 		return "", 0, err
@@ -80,7 +80,7 @@ func (b *bench) writeLog(name string, o gen.Options) (path string, size int64, e
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
 	var line []byte
-	for range b.lines {
+	for range lines {
 		line = append(s.Append(line[:0]), '\n')
 		size += int64(len(line))
 		// The error stays until Flush.
