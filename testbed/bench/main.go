@@ -32,7 +32,7 @@ func main() {
 	flag.StringVar(&b.plugin, "plugin", "build/out_dossier.so", "the plugin")
 	flag.StringVar(&b.out, "out", "build/bench.json", "where the figures go as JSON")
 	flag.IntVar(&b.lines, "lines", 500_000, "lines of a log")
-	flag.IntVar(&b.workers, "workers", 8, "flushes at a time, as Fluent Bit's option workers")
+	flag.IntVar(&b.workers, "workers", 32, "flushes at a time, as Fluent Bit's option workers")
 	flag.BoolVar(&b.trace, "trace", false, "print each request of the part commit, and what Fluent Bit logs")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, where the engine runs in the parts commit, latency and writers")
 	only := flag.String("only", "", "the parts to run, separated by commas: "+strings.Join(names(), ", ")+"; empty for all")
