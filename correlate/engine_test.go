@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -40,7 +41,8 @@ func newBench(t *testing.T, change func(*correlate.Options)) *bench {
 		t.Fatal(err)
 	}
 	b.committer, err = commit.New(commit.Options{
-		MachineOptions: commit.MachineOptions{Ledger: ix.Ledger}, Store: b.store, DeadLetters: b.store,
+		// A chunk whose announcement outlived it would wait for itself.
+		MachineOptions: commit.MachineOptions{Ledger: ix.Ledger, Gather: time.Hour}, Store: b.store, DeadLetters: b.store,
 		Model: correlate.NewModel(correlate.ModelOptions{Renderer: renderer, Indices: ix, Activity: true, Transitions: true}),
 	})
 	if err != nil {
@@ -203,6 +205,38 @@ func TestStrayActivity(t *testing.T) {
 	ix := b.store.Indices()
 	if ix["d-activity-other"] != 1 || ix["d-activity-2025.10"] != 1 {
 		t.Errorf("indices %v", ix)
+	}
+}
+
+// An attacker's events of one chunk come to their hours, in whatever order and
+// with our own probes between them.
+func TestActivityHours(t *testing.T) {
+	b := newBench(t, nil)
+	probe := fmt.Sprintf(`<134>1 %s decky-01 prober - jarm_fingerprint [relay@55555 target_ip="203.0.113.1" hash="x"]`, recordTime.Add(-time.Hour).Format(time.RFC3339))
+	var lines []string
+	want := map[string]float64{}
+	for i, hour := range []int{1, 1, 0, 1, 1, 2, 2, 2, 1, 1, 1, 2, 0, 3, 1} { // 0 is a probe
+		if hour == 0 {
+			lines = append(lines, probe)
+			continue
+		}
+		at := recordTime.Add(-time.Duration(hour)*time.Hour + time.Duration(i)*time.Minute)
+		lines = append(lines, connect("203.0.113.1", at), connect("203.0.113.2", at))
+		for _, address := range []string{"203.0.113.1", "203.0.113.2"} {
+			want[address+"|"+at.Format("2006-01-02T15")]++
+		}
+	}
+	b.flush(t, correlate.OK, chunktest.Lines(recordTime, "log", lines...))
+	got := map[string]float64{}
+	for id, raw := range b.store.Documents("d-activity-2026.01") {
+		var doc struct{ Activity struct{ Events float64 } }
+		if err := json.Unmarshal(raw, &doc); err != nil {
+			t.Fatal(err)
+		}
+		got[id] = doc.Activity.Events
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("events of the hours: %v, want %v", got, want)
 	}
 }
 

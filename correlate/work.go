@@ -227,49 +227,40 @@ func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string
 }
 
 func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, o *Options) []commit.Part {
-	// Nearly all attackers have their events of a chunk in one hour, or in a
-	// few that follow each other: those have views of the attacker's events.
 	var at map[hourKey]int
 	last, lastAt, from := hourKey{hour: -1}, 0, 0
 	for i, ev := range d.events {
-		k := hourKey{hour: ev.Time.Hour(), stray: ev.Stray}
 		if ev.Role == event.Prober {
 			// What we did ourselves is no activity of the attacker.
-			last.hour = -1
 			continue
 		}
-		if k == last {
-			h := &w.hours[lastAt]
-			if len(h.events) == i-from {
-				h.events = d.events[from : i+1 : i+1]
-			} else {
-				h.events = append(h.events, ev)
-			}
-			continue
-		}
-		if at == nil {
-			at = map[hourKey]int{}
-		}
-		t, known := at[k]
-		if !known {
-			t = len(w.hours)
-			at[k] = t
-			w.hours = append(w.hours, hourDelta{sensor: o.Sensor, prefix: d.prefix, hour: k.hour})
-			name, known := w.hourNames[k]
+		k := hourKey{hour: ev.Time.Hour(), stray: ev.Stray}
+		if k != last {
+			t, known := at[k]
 			if !known {
-				name = hourName{o.Indices.Activity(k.hour, k.stray), "|" + k.hour.Time().Format("2006-01-02T15")}
-				w.hourNames[k] = name
+				if at == nil {
+					at = map[hourKey]int{}
+				}
+				t = len(w.hours)
+				at[k] = t
+				w.hours = append(w.hours, hourDelta{sensor: o.Sensor, prefix: d.prefix, hour: k.hour})
+				name, known := w.hourNames[k]
+				if !known {
+					name = hourName{o.Indices.Activity(k.hour, k.stray), "|" + k.hour.Time().Format("2006-01-02T15")}
+					w.hourNames[k] = name
+				}
+				parts = append(parts, commit.Part{
+					Key: commit.Key{Index: name.index, ID: address + name.suffix}, Class: ClassActivity, Delta: hourRef(t),
+				})
 			}
-			parts = append(parts, commit.Part{
-				Key: commit.Key{Index: name.index, ID: address + name.suffix}, Class: ClassActivity, Delta: hourRef(t),
-			})
+			last, lastAt, from = k, t, i
 		}
-		last, lastAt, from = k, t, i
-		if h := &w.hours[t]; known {
-			h.events = append(h.events, ev)
-			from = -1 // what it has is no view from here on
+		// Nearly always an hour's events follow each other: as long as they
+		// do, they are a view of the attacker's.
+		if h := &w.hours[lastAt]; len(h.events) == i-from {
+			h.events = d.events[from : i+1 : i+1]
 		} else {
-			h.events = d.events[i : i+1 : i+1]
+			h.events = append(h.events, ev)
 		}
 	}
 	return parts

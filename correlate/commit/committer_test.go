@@ -339,3 +339,39 @@ func TestPanicInStore(t *testing.T) {
 	}
 	s.check(t, "x", 1, 1)
 }
+
+// What was announced is waited for, until it comes or is withdrawn.
+func TestAnnounce(t *testing.T) {
+	s := newStore()
+	c := newCommitter(t, s, func(o *Options) { o.Gather = time.Hour })
+	defer closeCommitter(t, c)
+	results := make(chan Result, 2)
+	submit := func(chunk Chunk) {
+		chunk.Deadline = soon(10 * time.Second)
+		go func() {
+			r, err := c.Commit(t.Context(), chunk)
+			if err != nil {
+				t.Error(err)
+			}
+			results <- r
+		}()
+	}
+	coming, withdrawn := c.Announce(), c.Announce()
+	submit(chunkOf(1, "x"))
+	time.Sleep(50 * time.Millisecond)
+	if n := c.Stats().Tasks; n != 0 {
+		t.Errorf("%d rounds while two chunks are on their way", n)
+	}
+	second := chunkOf(2, "x")
+	second.Announced = coming
+	submit(second)
+	withdrawn.Withdraw()
+	withdrawn.Withdraw() // once counts
+	for range 2 {
+		if r := <-results; r != OK {
+			t.Errorf("result %d", r)
+		}
+	}
+	s.check(t, "x", 1, 1)
+	s.check(t, "x", 2, 1)
+}
