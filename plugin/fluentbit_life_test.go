@@ -28,26 +28,6 @@ func faulty(t *testing.T) string {
 	return plugin
 }
 
-// fluent starts a real Fluent Bit and shows its log where the test fails.
-func fluent(t *testing.T, o flb.Options) *flb.Fluent {
-	t.Helper()
-	flb.Require(t)
-	f, err := flb.Start(limit(t, time.Minute), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		f.Kill()
-		if t.Failed() {
-			log := f.Log()
-			for _, l := range log[max(0, len(log)-40):] {
-				t.Log("fluent-bit:", l)
-			}
-		}
-	})
-	return f
-}
-
 // TestFluentBitSeveralOutputs: two to the same indices share what talks to
 // the cluster and count each chunk once; the third is apart.
 func TestFluentBitSeveralOutputs(t *testing.T) {
@@ -58,7 +38,7 @@ func TestFluentBitSeveralOutputs(t *testing.T) {
 	second["alias"] = "b"
 	third["alias"], third["index_prefix"] = "c", first["index_prefix"]+"-c"
 	dir := t.TempDir()
-	f := fluent(t, flb.Options{Plugin: host.BuildPlugin(t), Dir: dir, File: sensorLog(t, dir, 100), Output: first, More: []map[string]string{second, third}})
+	f := flb.Run(limit(t, time.Minute), t, flb.Options{Plugin: host.BuildPlugin(t), Dir: dir, File: sensorLog(t, dir, 100), Output: first, More: []map[string]string{second, third}})
 	if err := f.WaitRecords(limit(t, 3*time.Minute), 100); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +70,7 @@ func TestFluentBitFailedReload(t *testing.T) {
 	p := properties(t, node.URL, map[string]string{"workers": "0"})
 	dir := t.TempDir()
 	log := sensorLog(t, dir, 100)
-	f := fluent(t, flb.Options{Plugin: host.BuildPlugin(t), Dir: dir, File: log, Output: p, Service: map[string]string{"hot_reload": "on"}})
+	f := flb.Run(limit(t, time.Minute), t, flb.Options{Plugin: host.BuildPlugin(t), Dir: dir, File: log, Output: p, Service: map[string]string{"hot_reload": "on"}})
 	if _, err := f.WaitLog(limit(t, 30*time.Second), "[output:dossier:dossier.0] started"); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +127,7 @@ func TestFluentBitPanic(t *testing.T) {
 			p := properties(t, node.URL, map[string]string{"workers": workers})
 			dir := t.TempDir()
 			log := sensorLog(t, dir, 100)
-			f := fluent(t, flb.Options{Plugin: faulty(t), Dir: dir, File: log, Output: p})
+			f := flb.Run(limit(t, time.Minute), t, flb.Options{Plugin: faulty(t), Dir: dir, File: log, Output: p})
 			if err := f.WaitRecords(limit(t, 3*time.Minute), 100); err != nil {
 				t.Fatal(err)
 			}

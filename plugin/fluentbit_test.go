@@ -38,22 +38,9 @@ func startFluent(t *testing.T, output, service map[string]string) *flb.Fluent {
 	t.Helper()
 	flb.Require(t)
 	dir := t.TempDir()
-	f, err := flb.Start(limit(t, time.Minute), flb.Options{
+	return flb.Run(limit(t, time.Minute), t, flb.Options{
 		Plugin: host.BuildPlugin(t), Dir: dir, File: sensorLog(t, dir, 100), Output: output, Service: service,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		f.Kill()
-		if t.Failed() {
-			log := f.Log()
-			for _, l := range log[max(0, len(log)-40):] {
-				t.Log("fluent-bit:", l)
-			}
-		}
-	})
-	return f
 }
 
 // TestFluentBitStopsAtAWrongOption: one line of ours, exit code not 0, soon.

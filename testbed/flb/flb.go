@@ -132,6 +132,27 @@ func Start(ctx context.Context, o Options) (*Fluent, error) {
 	return f, nil
 }
 
+// Run is Start for a test: where there is no Fluent Bit the test is skipped,
+// with the test it ends, and where the test fails the end of its log is shown.
+func Run(ctx context.Context, t testing.TB, o Options) *Fluent {
+	t.Helper()
+	Require(t)
+	f, err := Start(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		f.Kill()
+		if t.Failed() {
+			log := f.Log()
+			for _, l := range log[max(0, len(log)-40):] {
+				t.Log("fluent-bit:", l)
+			}
+		}
+	})
+	return f
+}
+
 // configure writes the configuration: the settings under which nothing is
 // lost (docs/guarantees.md), with short waits.
 func (f *Fluent) configure(o Options) (string, error) {

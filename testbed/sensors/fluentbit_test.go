@@ -100,20 +100,7 @@ func start(ctx context.Context, t *testing.T, s sensor, node *esnode.Node, prefi
 	for k, v := range s.env {
 		env = append(env, k+"="+v)
 	}
-	f, err := flb.Start(ctx, flb.Options{Config: filepath.Join(home, name), Env: env})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		f.Kill()
-		if t.Failed() {
-			log := f.Log()
-			for _, l := range log[max(0, len(log)-40):] {
-				t.Log("fluent-bit:", l)
-			}
-		}
-	})
-	return f
+	return flb.Run(ctx, t, flb.Options{Config: filepath.Join(home, name), Env: env})
 }
 
 // feed gives the input what the sensor wrote.
