@@ -82,3 +82,62 @@ func TestAhead(t *testing.T) {
 		b.holds(id, 1, 1)
 	}
 }
+
+// What a round writes is cut into bulks. Some are on their way at a time, the
+// next is folded when one of them is answered, and a chunk is done with the
+// last.
+func TestBulks(t *testing.T) {
+	b := newBed(t)
+	b.options.BulkOps, b.options.Bulks = 2, 2
+	m := b.process()
+	ids := []string{"0", "1", "2", "3", "4", "5", "6"}
+	o := b.submit(m, chunkOf(1, ids...))
+	b.steps(m, Read, Read)
+	var way []*Request
+	for range 2 {
+		way = append(way, b.step(m, Write))
+	}
+	if r := m.Next(b.now); r != nil {
+		t.Fatalf("a third at a time: %+v", r)
+	}
+	if got := append(documents(way[0]), documents(way[1])...); !slices.Equal(got, ids[:4]) {
+		t.Errorf("written: %v", got)
+	}
+	// What comes meanwhile, for a document that waits to be folded too, is
+	// left for the next round.
+	late := b.submit(m, chunkOf(2, "6"))
+	m.Answer(way[1], b.serve(way[1]), b.now)
+	third := b.step(m, Write)
+	m.Answer(third, b.serve(third), b.now)
+	last := b.step(m, Write)
+	if got := append(documents(third), documents(last)...); !slices.Equal(got, ids[4:]) {
+		t.Errorf("written: %v", got)
+	}
+	m.Answer(last, b.serve(last), b.now)
+	if o.calls != 0 || m.Next(b.now) != nil {
+		t.Fatalf("a bulk is on its way, and the round over: %+v", o)
+	}
+	m.Answer(way[0], b.serve(way[0]), b.now)
+	b.rest(m, b.serve)
+	if o.result != OK || late.result != OK {
+		t.Errorf("results %+v and %+v", o, late)
+	}
+	for _, id := range ids {
+		b.holds(id, 1, 1)
+	}
+	b.holds("6", 2, 1)
+}
+
+// A bulk ends with the document that brings it to its size.
+func TestBulkBytes(t *testing.T) {
+	b := newBed(t)
+	b.options.BulkBytes = 1
+	m := b.process()
+	most := 0
+	if r := b.commitWith(m, chunkOf(1, "x", "y", "z"), func(r *Request) Answer {
+		most = max(most, len(documents(r)))
+		return b.serve(r)
+	}); r != OK || most != 1 {
+		t.Errorf("result %d, at most %d documents at a time", r, most)
+	}
+}

@@ -28,6 +28,7 @@ type Request struct {
 	Chunks, Records int
 
 	task *task
+	bulk *bulk // of a Write
 }
 
 // Answer is what became of a Request. With Err nothing is known about any of
@@ -168,7 +169,20 @@ type task struct {
 	chunks   []*chunk
 	foreign  []applied
 	keys     int // of markers asked for
-	ops      []taskOp
+	// While it writes: the documents still to be folded, and how many bulks
+	// are on their way.
+	left  []*document
+	bulks int
+}
+
+// bulk is one write of a task: as many of its documents as go into a request.
+// They are rendered when there is a request to send them with, so that memory
+// is bounded by what is on its way, and Elasticsearch works on the first while
+// the next are folded.
+type bulk struct {
+	docs []*document
+	ops  []taskOp
+	size int // of the bodies, in bytes
 }
 
 func (t *task) records() (n int) {
@@ -333,14 +347,18 @@ func (m *Machine) Next(now time.Time) *Request {
 	m.now = now
 	m.wake()
 	for l := range lanes {
+		if len(m.outbox) > 0 {
+			break // first things first: folding takes time
+		}
 		if m.busy[l] == nil && m.may(l) {
 			m.start(l)
 		}
+		m.goOn(l)
 	}
 	if len(m.outbox) == 0 && len(m.pending) > 0 && !m.marking && !now.Before(m.markersDue()) {
 		// Nothing to travel with.
 		m.marking = true
-		m.write(&task{phase: writing}, nil)
+		m.write(&task{phase: writing}, &bulk{}, nil)
 	}
 	if len(m.outbox) == 0 {
 		return nil

@@ -86,7 +86,7 @@ var mutations = []mutation{
 	}},
 	{"7", "other documents of a refused chunk are written", "TestFullDocument", []edit{
 		{"round.go", "\tm.refuse(t)\n", ""},
-		{"round.go", "\t\tops = m.foldDocument(t, d, ops)\n", "\t\tall := t.docs\n\t\tt.docs = []*document{d}\n\t\tm.refuse(t)\n\t\tt.docs = all\n\t\tops = m.foldDocument(t, d, ops)\n"},
+		{"round.go", "\t\t\tops = m.foldDocument(", "\t\t\tall := t.docs\n\t\t\tt.docs = t.left[:1]\n\t\t\tm.refuse(t)\n\t\t\tt.docs = all\n\t\t\tops = m.foldDocument("},
 	}},
 	{"7", "no room kept for what is half done", "TestFullDocumentsDontWaitForEachOther", []edit{
 		{"round.go", "limit -= m.o.MaxApplied / reserve", "limit -= 0"},

@@ -25,10 +25,22 @@ type MachineOptions struct {
 	//
 	// If Retention is zero, the default of 30 days will be used.
 	Retention time.Duration
-	// MaxDocuments bounds the documents of one write.
+	// MaxDocuments bounds the documents that are taken through one round, and
+	// so the states that are read at a time.
 	//
 	// If MaxDocuments is zero, the default of 5000 will be used.
 	MaxDocuments int
+	// BulkBytes and BulkOps say when a write is large enough: with the
+	// document that brings its bodies to so many bytes, or its operations to
+	// so many.
+	//
+	// If zero, the defaults of 4 MiB and 1500 will be used.
+	BulkBytes, BulkOps int
+	// Bulks is how many writes of a round may be on their way at a time.
+	//
+	// If Bulks is zero, the default of 3 will be used: two that Elasticsearch
+	// works on, and one that is there when it is done with the first.
+	Bulks int
 	// Gather is how long chunks wait for others that are expected, to be
 	// written together.
 	//
@@ -63,6 +75,9 @@ func (o *MachineOptions) setDefaults() error {
 	setDefault(&o.MaxApplied, 512)
 	setDefault(&o.Retention, 30*24*time.Hour)
 	setDefault(&o.MaxDocuments, 5000)
+	setDefault(&o.BulkBytes, 4<<20)
+	setDefault(&o.BulkOps, 1500)
+	setDefault(&o.Bulks, 3)
 	setDefault(&o.Gather, 500*time.Millisecond)
 	setDefault(&o.RequestTimeout, 2*time.Second)
 	setDefault(&o.MarkerDelay, 250*time.Millisecond)

@@ -123,7 +123,7 @@ func (m *Machine) Answer(r *Request, a Answer, now time.Time) {
 	case looking:
 		m.answerLook(t, a)
 	case writing:
-		m.answerWrite(t, a)
+		m.answerWrite(t, r.bulk, a)
 	case burying:
 		m.answerBury(t, a)
 	}
@@ -347,7 +347,7 @@ func (m *Machine) saw(t *task, a marker) {
 	}
 }
 
-// fold folds what waits for the task's documents and writes them.
+// fold makes the task's documents ready to be folded and written.
 func (m *Machine) fold(t *task) {
 	for _, d := range t.docs {
 		// Before anything is pruned: since the markers were asked for, this
@@ -369,11 +369,30 @@ func (m *Machine) fold(t *task) {
 		m.prune(d)
 	}
 	m.refuse(t)
-	var ops []Op
-	for _, d := range t.docs {
-		ops = m.foldDocument(t, d, ops)
+	t.phase, t.left = writing, t.docs
+}
+
+// goOn folds and writes what the lane's task has left, a bulk at a time, as
+// far as there may be another one on its way.
+func (m *Machine) goOn(l lane) {
+	for t := m.busy[l]; t != nil && t.phase == writing && t.bulks < m.o.Bulks; {
+		if len(t.left) == 0 {
+			if t.bulks == 0 {
+				m.end(t)
+			}
+			return
+		}
+		b := &bulk{}
+		var ops []Op
+		for len(t.left) > 0 && b.size < m.o.BulkBytes && len(ops) < m.o.BulkOps {
+			ops = m.foldDocument(t, b, t.left[0], ops)
+			t.left = t.left[1:]
+		}
+		if len(ops) > 0 {
+			m.write(t, b, ops)
+			return
+		}
 	}
-	m.write(t, ops)
 }
 
 // takes says whether p can go on in this round: not if it came after the
@@ -383,7 +402,10 @@ func (m *Machine) takes(t *task, p *part) bool {
 }
 
 // foldDocument folds what waits for d and appends the operations it takes.
-func (m *Machine) foldDocument(t *task, d *document, ops []Op) []Op {
+func (m *Machine) foldDocument(t *task, b *bulk, d *document, ops []Op) []Op {
+	if d.owner != t {
+		return ops
+	}
 	blind := m.choose(t, d)
 	if len(d.writing) == 0 {
 		if blind {
@@ -442,17 +464,21 @@ func (m *Machine) foldDocument(t *task, d *document, ops []Op) []Op {
 			op.Kind, op.Version = Replace, d.version
 		}
 		ops = append(ops, op)
-		t.ops = append(t.ops, taskOp{key: d.key, doc: d})
+		b.ops = append(b.ops, taskOp{key: d.key, doc: d})
+		b.size += len(op.Body)
 	}
 	for _, e := range effects {
 		ops = append(ops, Op{Kind: Create, Key: e.Key, Body: e.Body})
-		t.ops = append(t.ops, taskOp{key: e.Key, doc: d, effect: true})
+		b.ops = append(b.ops, taskOp{key: e.Key, doc: d, effect: true})
+		b.size += len(e.Body)
 	}
 	if !write && len(effects) == 0 {
 		// Everything is there and acknowledged.
 		m.settleAll(d)
 		m.release(d)
+		return ops
 	}
+	b.docs = append(b.docs, d)
 	return ops
 }
 
@@ -588,35 +614,31 @@ func (m *Machine) refuse(t *task) {
 	}
 }
 
-// write sends the task's operations, and the markers that wait for a ride.
-func (m *Machine) write(t *task, ops []Op) {
-	t.docs = slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t })
-	t.phase = writing
-	if len(ops) == 0 && m.busy[t.lane] == t {
-		m.end(t)
-		return
-	}
+// write sends a bulk of the task, and the markers that wait for a ride.
+func (m *Machine) write(t *task, b *bulk, ops []Op) {
 	if !m.now.Before(m.rest) {
 		n := min(len(m.pending), m.o.MaxDocuments)
 		for _, a := range m.pending[:n] {
 			k := m.markerKey(a.applied)
 			ops = append(ops, a.op(k, m.now))
-			t.ops = append(t.ops, taskOp{key: k, marker: a})
+			b.ops = append(b.ops, taskOp{key: k, marker: a})
 		}
 		m.pending = slices.Delete(m.pending, 0, n)
 	}
+	t.bulks++
 	m.stats.Writes++
-	m.send(t, &Request{Kind: Write, Ops: ops, Chunks: len(t.chunks), Records: t.records()})
+	m.send(t, &Request{Kind: Write, Ops: ops, Chunks: len(t.chunks), Records: t.records(), bulk: b})
 }
 
-func (m *Machine) answerWrite(t *task, a Answer) {
-	if a.Err == nil && len(a.Written) != len(t.ops) {
-		a.Err = fmt.Errorf("commit: %d operations sent, %d answered", len(t.ops), len(a.Written))
+func (m *Machine) answerWrite(t *task, b *bulk, a Answer) {
+	t.bulks--
+	if a.Err == nil && len(a.Written) != len(b.ops) {
+		a.Err = fmt.Errorf("commit: %d operations sent, %d answered", len(b.ops), len(a.Written))
 	}
-	for _, d := range t.docs {
+	for _, d := range b.docs {
 		d.answer = Written{Status: Done}
 	}
-	for i, o := range t.ops {
+	for i, o := range b.ops {
 		w := Written{Status: Unknown}
 		if a.Err == nil {
 			w = a.Written[i]
@@ -641,10 +663,12 @@ func (m *Machine) answerWrite(t *task, a Answer) {
 			m.stats.Effects++
 		}
 	}
-	for _, d := range t.docs {
+	for _, d := range b.docs {
 		m.answerDocument(d)
 	}
-	m.end(t)
+	if t.bulks == 0 && len(t.left) == 0 {
+		m.end(t)
+	}
 }
 
 // maxHeat bounds the documents remembered as contended.

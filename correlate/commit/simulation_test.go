@@ -304,6 +304,8 @@ func (w *world) draw() {
 			CacheBytes:   int64(1) << (9 + r.IntN(12)),
 			MaxApplied:   []int{16, 24, 40, 512}[r.IntN(4)],
 			MaxDocuments: []int{1, 2, 5, 5000}[r.IntN(4)],
+			BulkOps:      []int{1, 2, 4, 1500}[r.IntN(4)],
+			Bulks:        1 + r.IntN(3),
 		},
 	}
 	if crowded {
