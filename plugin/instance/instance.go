@@ -129,6 +129,8 @@ func (i *Instance) newEngine(parser *dialect.Parser) (*correlate.Engine, error) 
 // Flush commits one chunk. Nothing refers to data when it returns. onWorker
 // says that the caller's thread has nothing else to do.
 func (i *Instance) Flush(tag string, data []byte, onWorker bool) Code {
+	i.host.Targets.begin()
+	defer i.host.Targets.end()
 	start := time.Now()
 	code, err := i.flush(tag, data, onWorker)
 	i.flushes[code].observe(time.Since(start).Seconds())

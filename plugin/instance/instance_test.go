@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -253,6 +254,41 @@ func TestSharing(t *testing.T) {
 	c.Close()
 	if len(targets.by) != 0 {
 		t.Errorf("%d targets are left", len(targets.by))
+	}
+}
+
+// TestMemoryFollowsWorkers: with each chunk more at a time the memory limit
+// grows by what one takes, once.
+func TestMemoryFollowsWorkers(t *testing.T) {
+	if os.Getenv("GOMEMLIMIT") != "" || os.Getenv("GOGC") != "" {
+		t.Skip("SKIP: GOMEMLIMIT or GOGC is set, which goes before")
+	}
+	i, _ := start(t, new(Targets), nil)
+	defer i.Close()
+	limit := debug.SetMemoryLimit(-1)
+	grown := func() int64 { return (debug.SetMemoryLimit(-1) - limit) / chunkMemory }
+	ready(i)
+	held, come := make(chan struct{}), make(chan struct{})
+	i.engine = &fakeEngine{flush: func() (correlate.Result, error) {
+		come <- struct{}{}
+		<-held
+		return correlate.OK, nil
+	}}
+	var group sync.WaitGroup
+	for n := range int64(3) {
+		group.Go(func() { i.Flush("a", nil, true) })
+		<-come
+		if grown() != n+1 {
+			t.Errorf("%d chunks under way: the limit grew by %d", n+1, grown())
+		}
+	}
+	close(held)
+	group.Wait()
+	group.Go(func() { i.Flush("a", nil, true) })
+	<-come
+	group.Wait()
+	if grown() != 3 {
+		t.Errorf("after 3 chunks and one more: the limit grew by %d", grown())
 	}
 }
 

@@ -35,8 +35,12 @@ const (
 	setupTimeout = 30 * time.Second
 	// minPause and maxPause bound the pause between tries.
 	minPause, maxPause = time.Second, 5 * time.Second
-	// workingMemory is what Go's memory may grow to beyond the caches.
+	// workingMemory is what Go's memory may grow to beyond the caches and the
+	// chunks under way.
 	workingMemory = 150 << 20
+	// chunkMemory is about what a chunk of log lines takes while it is under
+	// way: its 2 MB become 7 MB of events, parts and evidence.
+	chunkMemory = 8 << 20
 	// collectAt is by how many percent the heap grows before it is collected,
 	// as long as that is within the limit.
 	collectAt = 300
@@ -45,8 +49,11 @@ const (
 // Targets holds what the instances of a process share, by cluster and index
 // prefix. The zero value is ready.
 type Targets struct {
-	mu sync.Mutex
-	by map[string]*target
+	flushing atomic.Int64 // chunks under way
+
+	mu   sync.Mutex
+	by   map[string]*target
+	most int64 // chunks under way at a time so far
 }
 
 // target is one index prefix on one cluster: all writes to it go through one
@@ -109,11 +116,27 @@ func (ts *Targets) acquire(o options.Options, h Host) (*target, error) {
 	ts.by[key] = t
 	ts.limitMemory()
 	if err := t.firstTry(); err != nil {
-		ts.end(context.Background(), t)
+		ts.close(context.Background(), t)
 		return nil, err
 	}
 	return t, nil
 }
+
+// begin counts a chunk under way until end. Each worker of Fluent Bit holds one
+// more, so with the first that many at a time memory may grow by what they
+// take: else a backlog is collected as garbage over and over, in a third of the
+// time it takes.
+func (ts *Targets) begin() {
+	n := ts.flushing.Add(1)
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if n > ts.most {
+		ts.most = n
+		ts.limitMemory()
+	}
+}
+
+func (ts *Targets) end() { ts.flushing.Add(-1) }
 
 // limitMemory has the garbage collector work harder as memory gets near what
 // the caches and their use need together, and less while it is far from it: a
@@ -130,7 +153,7 @@ func (ts *Targets) limitMemory() {
 	}
 	limit := int64(math.MaxInt64)
 	if len(ts.by) > 0 {
-		limit = workingMemory
+		limit = workingMemory + ts.most*chunkMemory
 		for _, t := range ts.by {
 			limit += t.o.CacheSize
 		}
@@ -143,11 +166,11 @@ func (ts *Targets) release(ctx context.Context, t *target) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if t.users--; t.users == 0 {
-		ts.end(ctx, t)
+		ts.close(ctx, t)
 	}
 }
 
-func (ts *Targets) end(ctx context.Context, t *target) {
+func (ts *Targets) close(ctx context.Context, t *target) {
 	delete(ts.by, t.key)
 	t.close(ctx)
 	ts.limitMemory()
