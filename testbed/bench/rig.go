@@ -237,8 +237,12 @@ func (b *bench) ask(ctx context.Context, method, path string, body any) (map[str
 	return answer, err
 }
 
-// nodeTime returns the processor time that the nodes have used so far.
+// nodeTime returns the processor time that the nodes have used so far. It
+// waits first: a node looks at its own figures once a second.
 func (b *bench) nodeTime(ctx context.Context) (time.Duration, error) {
+	if err := sleep(ctx, 1100*time.Millisecond); err != nil {
+		return 0, err
+	}
 	answer, err := b.ask(ctx, "GET", "/_nodes/stats/process", nil)
 	if err != nil {
 		return 0, err
