@@ -12,8 +12,6 @@ import (
 func TestGather(t *testing.T) {
 	b := newBed(t)
 	b.options.Gather = time.Second
-	start := b.now
-
 	m := b.process()
 	m.Expect(2)
 	one := b.submit(m, chunkOf(1, "x", "y"))
@@ -34,17 +32,22 @@ func TestGather(t *testing.T) {
 		t.Errorf("results %d and %d", one.result, two.result)
 	}
 
-	b.rest(m, b.serve)
-	b.now = start.Add(time.Minute)
-	m.Expect(1)
-	late := b.submit(m, chunkOf(3, "x"))
-	if r, at := m.Next(b.now), m.Wake(); r != nil || !at.Equal(b.now.Add(time.Second)) {
-		t.Fatalf("%+v, wakes at %v", r, at)
-	}
-	b.now = b.now.Add(time.Second)
-	b.steps(m, Read)
-	if b.steps(m, Write); late.result != OK {
-		t.Errorf("it waits for what doesn't come: result %d", late.result)
+	for gather, want := range map[time.Duration]time.Duration{
+		500 * time.Millisecond: 500 * time.Millisecond,
+		time.Minute:            time.Second, // an eighth of the 8 s that a chunk has here
+	} {
+		b.options.Gather = gather
+		m := b.process()
+		m.Expect(1)
+		late := b.submit(m, chunkOf(3, "x"))
+		if r, at := m.Next(b.now), m.Wake(); r != nil || !at.Equal(b.now.Add(want)) {
+			t.Fatalf("gathering for %v: %+v, wakes at %v", gather, r, at)
+		}
+		b.now = b.now.Add(want)
+		b.steps(m, Read, Read)
+		if b.steps(m, Write); late.result != OK {
+			t.Errorf("it waits for what doesn't come: result %d", late.result)
+		}
 	}
 }
 

@@ -215,7 +215,7 @@ type Machine struct {
 	delayed  []*document
 	busy     [lanes]*task
 	coming   int       // chunks that will be submitted soon
-	earliest time.Time // since when something is in ready[calm]
+	gathered time.Time // until when what is in ready[calm] may wait for more
 	left     int       // how many in ready[calm] no longer wait for others
 	outbox   []*Request
 	cache    *cache
@@ -300,7 +300,13 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 		d.waiting = append(d.waiting, &ch.parts[i])
 		m.queue(d)
 	}
+	if by := now.Add(c.Deadline.Sub(now) / patience); by.Before(m.gathered) {
+		m.gathered = by
+	}
 }
+
+// patience is the part of its time that a chunk may wait for others.
+const patience = 8
 
 // queue makes d ready for the next task, unless it is owned, delayed or
 // queued already.
@@ -314,7 +320,7 @@ func (m *Machine) queue(d *document) {
 		l = hot
 	}
 	if l == calm && len(m.ready[l]) == 0 {
-		m.earliest = m.now
+		m.gathered = m.now.Add(m.o.Gather)
 	}
 	m.ready[l] = append(m.ready[l], d)
 }
@@ -325,7 +331,7 @@ func (m *Machine) Expect(chunks int) { m.coming = chunks }
 
 // may says whether the lane may take what is ready for it.
 func (m *Machine) may(l lane) bool {
-	return l == hot || m.free(l) && (m.coming == 0 || !m.now.Before(m.gathered()))
+	return l == hot || m.free(l) && (m.coming == 0 || !m.now.Before(m.gathered))
 }
 
 // free says whether nothing under way keeps a lane of calm documents from
@@ -338,9 +344,6 @@ func (m *Machine) free(l lane) bool {
 	// What has come since collects: it is written once when this is done.
 	return other.phase >= writing && m.left >= m.o.MaxDocuments
 }
-
-// gathered returns when what is ready waits no longer for chunks to come.
-func (m *Machine) gathered() time.Time { return m.earliest.Add(m.o.Gather) }
 
 // Next returns the next request to make, nil where there is none for now.
 func (m *Machine) Next(now time.Time) *Request {
@@ -405,7 +408,7 @@ func (m *Machine) Wake() time.Time {
 	}
 	for _, l := range [...]lane{calm, ahead} {
 		if len(m.ready[calm]) > 0 && m.busy[l] == nil && m.free(l) {
-			sooner(m.gathered())
+			sooner(m.gathered)
 		}
 	}
 	return at

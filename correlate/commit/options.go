@@ -42,9 +42,10 @@ type MachineOptions struct {
 	// works on, and one that is there when it is done with the first.
 	Bulks int
 	// Gather is how long chunks wait for others that are expected, to be
-	// written together.
+	// written together; never longer than an eighth of the time until their
+	// deadline.
 	//
-	// If Gather is zero, the default of 500 ms will be used.
+	// If Gather is zero, the default of 1 s will be used.
 	Gather time.Duration
 	// RequestTimeout is how long a request may take where no chunk's
 	// deadline gives it more.
@@ -78,7 +79,7 @@ func (o *MachineOptions) setDefaults() error {
 	setDefault(&o.BulkBytes, 4<<20)
 	setDefault(&o.BulkOps, 1500)
 	setDefault(&o.Bulks, 3)
-	setDefault(&o.Gather, 500*time.Millisecond)
+	setDefault(&o.Gather, time.Second)
 	setDefault(&o.RequestTimeout, 2*time.Second)
 	setDefault(&o.MarkerDelay, 250*time.Millisecond)
 	setDefault(&o.BackoffMin, 50*time.Millisecond)
