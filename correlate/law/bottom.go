@@ -2,7 +2,6 @@ package law
 
 import (
 	"sort"
-	"strings"
 
 	"dossier/correlate/event"
 
@@ -21,7 +20,7 @@ type Entry struct {
 	// content: the most telling one, and a law that never depends on order.
 	Payload string
 
-	hash uint64
+	hash uint64 // 0 until it is needed
 }
 
 // Limit bounds a Bottom.
@@ -45,15 +44,24 @@ type Limit struct {
 // "Counting distinct elements in a data stream", 2002; relative standard
 // error about 1/√(N−2)).
 //
+// A key is hashed where its place in the order of hashes matters: when
+// something must be cut, and when the list is read or written. A decoded list
+// comes in that order and is taken at its word.
+//
 // The zero value is empty.
 type Bottom struct {
-	entries []Entry // by hash, then key
+	entries []Entry // the first ordered of them by hash, then key; the others as they came
+	ordered int
 	size    int
 	// mark is the smallest hash that was cut, 0 while nothing was: a key
 	// behind it stays out, even where it would fit, for it would have been
 	// cut had it come before the one at the mark.
 	mark uint64
 }
+
+// short is the number of keys up to which a key is found by comparing it with
+// all of them, which is cheaper than hashing it. A longer list is all ordered.
+const short = 32
 
 // entryOverhead is what an entry takes beside its key and payload at the most:
 // the header of its array, count, two times and rank.
@@ -85,11 +93,15 @@ func (b *Bottom) Distinct() int64 {
 	if b.mark == 0 || n < 2 {
 		return int64(n)
 	}
-	return estimate(n, b.entries[n-1].hash)
+	b.order()
+	return estimate(n, b.entries[n-1].hashed())
 }
 
 // Entries returns the kept keys in hash order. The slice is the Bottom's own.
-func (b *Bottom) Entries() []Entry { return b.entries }
+func (b *Bottom) Entries() []Entry {
+	b.order()
+	return b.entries
+}
 
 // Sorted returns the kept keys in byte order of the key.
 func (b *Bottom) Sorted() []Entry {
@@ -110,34 +122,53 @@ func (b *Bottom) Keys() []string {
 
 // Get returns the entry of key, nil where it isn't kept.
 func (b *Bottom) Get(key string) *Entry {
-	// Most lists are short, and comparing a few strings is cheaper than
-	// hashing one.
-	if len(b.entries) <= 32 {
-		for i := range b.entries {
-			if b.entries[i].Key == key {
-				return &b.entries[i]
-			}
-		}
-		return nil
-	}
-	if i, found := b.search(keyHash(key), key); found {
-		return &b.entries[i]
-	}
-	return nil
+	e, _ := b.find(key)
+	return e
 }
 
-func (b *Bottom) search(hash uint64, key string) (int, bool) {
-	i := sort.Search(len(b.entries), func(i int) bool {
+// find returns the entry of key, nil where it isn't kept, and key's hash if it
+// had to be made.
+func (b *Bottom) find(key string) (e *Entry, hash uint64) {
+	if len(b.entries) <= short {
+		for i := range b.entries {
+			if b.entries[i].Key == key {
+				return &b.entries[i], 0
+			}
+		}
+		return nil, 0
+	}
+	hash = keyHash(key)
+	if i := b.search(hash, key); i < len(b.entries) && b.entries[i].Key == key {
+		return &b.entries[i], hash
+	}
+	return nil, hash
+}
+
+// search returns where a key belongs among the ordered entries.
+func (b *Bottom) search(hash uint64, key string) int {
+	return sort.Search(b.ordered, func(i int) bool {
 		e := &b.entries[i]
-		return e.hash > hash || e.hash == hash && e.Key >= key
+		h := e.hashed()
+		return h > hash || h == hash && e.Key >= key
 	})
-	return i, i < len(b.entries) && b.entries[i].Key == key
+}
+
+// order brings all entries into the order of their hashes. They are few that
+// aren't: those that came since, of a short list.
+func (b *Bottom) order() {
+	for ; b.ordered < len(b.entries); b.ordered++ {
+		e := b.entries[b.ordered]
+		i := b.search(e.hashed(), e.Key)
+		copy(b.entries[i+1:b.ordered+1], b.entries[i:])
+		b.entries[i] = e
+	}
 }
 
 // Add combines item, whose Count is how often it was seen, into the set. The
 // item's strings are kept as they are.
 func (b *Bottom) Add(item Entry, limit Limit) {
-	if e := b.Get(item.Key); e != nil {
+	e, hash := b.find(item.Key)
+	if e != nil {
 		e.merge(&item)
 		if len(e.Payload) < len(item.Payload) || len(e.Payload) == len(item.Payload) && e.Payload < item.Payload {
 			b.size += text(item.Payload) - text(e.Payload)
@@ -146,16 +177,24 @@ func (b *Bottom) Add(item Entry, limit Limit) {
 		}
 		return
 	}
-	item.hash = keyHash(item.Key)
-	if b.mark != 0 && item.hash >= b.mark {
+	item.hash = hash
+	if b.mark != 0 && item.hashed() >= b.mark {
 		return
 	}
-	i, _ := b.search(item.hash, item.Key)
-	b.entries = append(b.entries, Entry{})
-	copy(b.entries[i+1:], b.entries[i:])
-	b.entries[i] = item
+	b.entries = append(b.entries, item)
 	b.size += item.bytes()
+	if len(b.entries) > short {
+		b.order()
+	}
 	b.trim(limit)
+}
+
+// hashed returns the hash of e's key.
+func (e *Entry) hashed() uint64 {
+	if e.hash == 0 {
+		e.hash = keyHash(e.Key)
+	}
+	return e.hash
 }
 
 func (e *Entry) bytes() int { return entryOverhead + text(e.Key) + text(e.Payload) }
@@ -177,20 +216,26 @@ func Earliest(a, b event.Time) event.Time {
 
 func (b *Bottom) trim(limit Limit) {
 	n := len(b.entries)
-	for n > 0 && (n > limit.Keys || limit.Bytes > 0 && b.size > limit.Bytes) {
-		n--
-		b.size -= b.entries[n].bytes()
+	over := func() bool { return n > limit.Keys || limit.Bytes > 0 && b.size > limit.Bytes }
+	if !over() {
+		return
+	}
+	b.order()
+	for ; n > 0 && over(); n-- {
+		b.size -= b.entries[n-1].bytes()
 	}
 	if n < len(b.entries) {
-		b.mark = max(1, b.entries[n].hash)
+		b.mark = max(1, b.entries[n].hashed())
 		clear(b.entries[n:])
-		b.entries = b.entries[:n]
+		b.entries, b.ordered = b.entries[:n], n
 	}
 }
 
 // Append appends the msgpack encoding: [mark, [key, count, first, last, rank,
-// payload] ...]. The hashes, which nothing packs, are made again by Decode.
+// payload] ...]. The hashes, which nothing packs, are made again where they are
+// needed.
 func (b *Bottom) Append(dst []byte) []byte {
+	b.order()
 	dst = msgp.AppendArrayHeader(dst, uint32(1+len(b.entries)))
 	dst = msgp.AppendUint64(dst, b.mark)
 	for i := range b.entries {
@@ -226,17 +271,11 @@ func (b *Bottom) Decode(src []byte) ([]byte, error) {
 		if src, err = e.decode(src); err != nil {
 			return src, err
 		}
-		if k := len(b.entries); k > 0 && !before(&b.entries[k-1], &e) {
-			return src, ErrCorrupt
-		}
 		b.entries = append(b.entries, e)
 		b.size += e.bytes()
 	}
+	b.ordered = len(b.entries)
 	return src, nil
-}
-
-func before(a, b *Entry) bool {
-	return a.hash < b.hash || a.hash == b.hash && strings.Compare(a.Key, b.Key) < 0
 }
 
 func (e *Entry) decode(src []byte) ([]byte, error) {
@@ -247,7 +286,6 @@ func (e *Entry) decode(src []byte) ([]byte, error) {
 	if e.Key, src, err = readString(src); err != nil {
 		return src, err
 	}
-	e.hash = keyHash(e.Key)
 	if e.Count, src, err = msgp.ReadInt64Bytes(src); err != nil {
 		return src, err
 	}
