@@ -37,7 +37,7 @@ func (c *Core) Read(data []byte) (Counts, error) {
 		c.engine.read(w, &r, &seen)
 	}
 	w.attackers(&c.engine.o)
-	return Counts{w.records, len(w.events), len(w.groups)}, records.Err()
+	return Counts{w.records, len(w.events), len(w.groups.all)}, records.Err()
 }
 
 // Fold does what Read does, and folds each attacker's events into a state. The

@@ -17,9 +17,7 @@ type work struct {
 	events []event.Event
 	// of holds the group of each event.
 	of     []int32
-	groups []group
-	// byAddr has the group of each address or, masked, network.
-	byAddr map[[16]byte]int32
+	groups groups
 
 	pointers []*event.Event
 	deltas   []attackerDelta
@@ -29,11 +27,6 @@ type work struct {
 	hourNames map[hourKey]hourName
 	// unparsed holds the bytes of the records that no dialect knows.
 	unparsed []byte
-}
-
-type group struct {
-	prefix netip.Prefix
-	count  int32 // events
 }
 
 // attackerDelta is what one chunk adds to one attacker.
@@ -71,7 +64,7 @@ type hourKey struct {
 type hourName struct{ index, suffix string }
 
 func newWork() *work {
-	return &work{byAddr: map[[16]byte]int32{}, hourNames: map[hourKey]hourName{}}
+	return &work{hourNames: map[hourKey]hourName{}}
 }
 
 // recordBytes is about the least that a record takes in a chunk.
@@ -89,9 +82,8 @@ func (w *work) reset() {
 	w.records, w.first = 0, event.Never
 	clear(w.events)
 	w.events = w.events[:0]
-	w.groups = w.groups[:0]
+	w.groups.reset()
 	w.of = w.of[:0]
-	clear(w.byAddr)
 	clear(w.pointers)
 	w.pointers = w.pointers[:0]
 	w.deltas, w.targets, w.hours = w.deltas[:0], w.targets[:0], w.hours[:0]
@@ -111,22 +103,12 @@ func (w *work) room() *event.Event {
 
 func (w *work) keep(ev *event.Event, ipv6Prefix int) {
 	bits := ev.Addr.BitLen()
-	if bits == 128 {
-		bits = ipv6Prefix
+	prefix := netip.PrefixFrom(ev.Addr, bits)
+	if bits == 128 && ipv6Prefix < 128 {
+		prefix = netip.PrefixFrom(ev.Addr, ipv6Prefix).Masked()
 	}
-	// An address has at least as many bits as either bound.
-	prefix, _ := ev.Addr.Prefix(bits)
 	w.events = w.events[:len(w.events)+1]
-	// No address is IPv4-mapped, so this tells all of them apart, and is hashed
-	// in half the time.
-	key := prefix.Addr().As16()
-	g, known := w.byAddr[key]
-	if !known {
-		g = int32(len(w.groups))
-		w.byAddr[key] = g
-		w.groups = append(w.groups, group{prefix: prefix})
-	}
-	w.of = append(w.of, g)
+	w.of = append(w.of, w.groups.of(prefix))
 }
 
 // id returns the document id of an attacker: the address, or the network as
@@ -140,14 +122,15 @@ func id(p netip.Prefix) string {
 
 // attackers makes each group an attacker's delta.
 func (w *work) attackers(o *Options) {
+	groups := w.groups.all
 	for _, g := range w.of {
-		w.groups[g].count++
+		groups[g].count++
 	}
-	w.deltas = grow(w.deltas, len(w.groups))
+	w.deltas = grow(w.deltas, len(groups))
 	w.pointers = grow(w.pointers, len(w.events))[:len(w.events)]
 	free := w.pointers
-	for i := range w.groups {
-		g := &w.groups[i]
+	for i := range groups {
+		g := &groups[i]
 		w.deltas = append(w.deltas, attackerDelta{
 			arena: &w.arena, sensor: o.Sensor, prefix: g.prefix, events: free[:0:g.count],
 		})
@@ -162,7 +145,7 @@ func (w *work) attackers(o *Options) {
 // parts groups the events by the documents they change.
 func (w *work) parts(o *Options) []commit.Part {
 	w.attackers(o)
-	parts := make([]commit.Part, 0, 2*len(w.groups))
+	parts := make([]commit.Part, 0, 2*len(w.deltas))
 	for i := range w.deltas {
 		d := &w.deltas[i]
 		parts = append(parts, commit.Part{
