@@ -16,7 +16,8 @@ func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *
 	x.document(fields)
 	v := Verdict{Dialect: Cowrie}
 	kind, _ := x.lookup("eventid")
-	class := classify(Cowrie, kind)
+	known := x.kind(Cowrie, kind)
+	class := known.class
 	text, named := x.lookup("src_ip")
 	addr, reason := attacker(text, named)
 	if reason != OK {
@@ -32,7 +33,7 @@ func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *
 	}
 	out.Addr = addr
 	v.ClockSkew = x.when(out, r, "timestamp")
-	out.Type = x.arena.Name(kind, event.MaxService)
+	out.Type = known.name
 	out.Kind, out.Phase = class.Kind, class.Phase
 	out.Decky = p.decky(x, x.first("t-pot_hostname", "sensor"))
 	out.Service = x.cowrieService(kind)

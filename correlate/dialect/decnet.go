@@ -68,8 +68,8 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 		v.Dialect = Native
 	}
 	table := DECNET
-	name := program(f.app)
-	app := p.apps[name]
+	program := x.program(f.app)
+	app := &program.app
 	switch {
 	case app.drop:
 		v.Reason = DropApp
@@ -103,7 +103,8 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 			table, kind, s.addr, s.named = Native, said.kind, said.addr, true
 		}
 	}
-	class := classify(table, kind)
+	known := x.kind(table, kind)
+	class := known.class
 	addr, reason := attacker(s.addr, s.named)
 	if reason != OK {
 		if reason == NoAddress && (class.Kind == event.Noise || app.prose && said.kind == "") {
@@ -114,10 +115,10 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	}
 
 	out.Addr = addr
-	own, known := parseTime(f.time)
-	out.Time, v.ClockSkew = settle(own, known, r.Time)
+	own, readable := parseTime(f.time)
+	out.Time, v.ClockSkew = settle(own, readable, r.Time)
 	v.ClockSkew = v.ClockSkew && f.timed
-	out.Type = x.arena.Name(kind, event.MaxService)
+	out.Type = known.name
 	out.Kind, out.Phase = class.Kind, class.Phase
 	out.Decky = p.decky(x, f.host)
 	switch {
@@ -128,10 +129,10 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 			out.Service = x.arena.Name(service, event.MaxService)
 		}
 	default:
-		out.Service = x.arena.Name(name, event.MaxService)
+		out.Service = program.service
 	}
 	out.Large = s.large()
-	out.Handshake = app.tcp || sawEstablished(app.role, kind) || name == "dns" && x.get("transport") == "tcp"
+	out.Handshake = app.tcp || sawEstablished(app.role, kind) || program.name == "dns" && x.get("transport") == "tcp"
 	if table == Native {
 		x.proseLogin(&said, class)
 	} else {

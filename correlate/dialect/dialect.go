@@ -15,7 +15,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"dossier/correlate/event"
 )
@@ -63,7 +62,6 @@ type Parser struct {
 	secrets  Secrets
 	names    map[netip.Addr]string
 	maps     fieldMaps
-	pool     *sync.Pool
 }
 
 // New returns a Parser.
@@ -80,7 +78,6 @@ func New(o Options) (*Parser, error) {
 		decoys:   slices.Clone(o.DecoyNets),
 		names:    maps.Clone(o.DecoyNames),
 		secrets:  o.Secrets,
-		pool:     &sync.Pool{New: func() any { return new(scratch) }},
 	}
 	if p.internal == "" {
 		p.internal = DefaultInternalPrefix
@@ -145,14 +142,17 @@ func dialectNames() []string {
 
 // Parse reads r into out, whose strings are views of r or live in a. Only
 // where the verdict's class is Parsed has out an event.
+//
+// The Parser keeps its working memory in a.Local.
 func (p *Parser) Parse(a *event.Arena, r *event.Record, out *event.Event) Verdict {
-	x := p.pool.Get().(*scratch)
-	x.arena, x.secrets = a, p.secrets
+	x, ok := a.Local.(*scratch)
+	if !ok || x.parser != p || x.arena != a {
+		x = &scratch{parser: p, arena: a, secrets: p.secrets}
+		a.Local = x
+	}
 	*out = event.Event{}
-	v := p.parse(x, r, out)
-	x.reset()
-	p.pool.Put(x)
-	return v
+	x.next()
+	return p.document(x, r, r.Fields, 0, out)
 }
 
 // The names under which a record may have its line, best first.
@@ -270,10 +270,6 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 		s.dialect = ECS
 	}
 	return s
-}
-
-func (p *Parser) parse(x *scratch, r *event.Record, out *event.Event) Verdict {
-	return p.document(x, r, r.Fields, 0, out)
 }
 
 // document reads a record's fields, or those of a JSON document in it.

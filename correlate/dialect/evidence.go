@@ -210,24 +210,24 @@ func (x *scratch) settings(kind string) {
 
 // requestEvidence adds what a request's headers show.
 func (x *scratch) requestEvidence(out *event.Event) {
-	x.readHeaders()
-	if len(x.headers) == 0 {
+	r := x.request()
+	if len(r.headers) == 0 {
 		if agent := x.get("user_agent"); agent != "" {
 			x.agent(agent, x.get("method"), x.get("path"))
 		}
 		return
 	}
-	if agent, ok := x.header("User-Agent"); ok {
+	if agent, ok := r.header("User-Agent"); ok {
 		x.agent(agent, x.get("method"), x.get("path"))
 	}
-	if mailer, ok := x.header("X-Mailer"); ok {
+	if mailer, ok := r.header("X-Mailer"); ok {
 		if containsFold(mailer, "gophish") {
 			x.add(event.Evidence{Kind: event.Tool, A: "gophish", B: "x-mailer"})
 		}
 	}
 	if out.Service == "http" || out.Service == "https" {
-		x.claims(out.Addr)
-		x.headerOrder()
+		x.claims(r, out.Addr)
+		x.headerOrder(r)
 	}
 }
 

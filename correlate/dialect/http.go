@@ -15,21 +15,42 @@ const (
 	headerPrefix  = "headers."
 )
 
-// readHeaders fills x.headers from the parameter "headers": a JSON object, a
+// request is what a request's headers say, whoever sent them.
+type request struct {
+	// text is what the headers were read from, "" where they came apart.
+	text    string
+	headers []event.Field
+	// order names the headers in their order in lower case, without the
+	// volatile ones; casing is how they are spelled, tool whose order it is,
+	// hash the order's SHA-256.
+	order, casing, tool, hash string
+}
+
+// request reads the headers from the parameter "headers": a JSON object, a
 // Python dict as print shows it, or an object already taken apart.
-func (x *scratch) readHeaders() {
-	x.headers = x.headers[:0]
+func (x *scratch) request() *request {
 	text, ok := x.lookup("headers")
-	if !ok {
+	m := &x.memo.requests[event.Mix(text)%uint(len(x.memo.requests))]
+	if m.text == text && text != "" {
+		return m
+	}
+	x.headers = x.headers[:0]
+	if ok {
+		x.readHeaders(strings.TrimSpace(text))
+	} else {
 		for i := range x.params {
 			f := &x.params[i]
 			if name, ok := strings.CutPrefix(f.Key, headerPrefix); ok && len(x.headers) < maxHeaders {
 				x.headers = append(x.headers, event.Field{Key: name, Value: f.Value})
 			}
 		}
-		return
 	}
-	text = strings.TrimSpace(text)
+	*m = request{text: text, headers: x.arena.Fields(x.headers)}
+	x.setOrder(m)
+	return m
+}
+
+func (x *scratch) readHeaders(text string) {
 	if len(text) < 2 || len(text) > maxHeaderText || text[0] != '{' {
 		return
 	}
@@ -43,10 +64,10 @@ func (x *scratch) readHeaders() {
 }
 
 // header returns the value of the first header of that name.
-func (x *scratch) header(name string) (string, bool) {
-	for i := range x.headers {
-		if strings.EqualFold(x.headers[i].Key, name) {
-			return x.headers[i].Value, true
+func (r *request) header(name string) (string, bool) {
+	for i := range r.headers {
+		if strings.EqualFold(r.headers[i].Key, name) {
+			return r.headers[i].Value, true
 		}
 	}
 	return "", false
@@ -59,13 +80,13 @@ func (x *scratch) agent(value, method, path string) {
 		return
 	}
 	value = value[:min(len(value), event.MaxCommand)]
-	category, tool := agents.match(value)
-	x.put("category", category)
-	x.put("tool", tool)
-	x.put("signals", x.agentSignals(value))
+	known := x.userAgent(value)
+	x.put("category", known.category)
+	x.put("tool", known.tool)
+	x.put("signals", known.signals)
 	x.put("method", method)
 	x.put("path", path)
-	x.fingerprint("http_useragent", value)
+	x.add(event.Evidence{Kind: event.Fingerprint, A: "http_useragent", B: known.shown})
 }
 
 // agentSignals names what is odd about a user agent, as a comma list.
@@ -144,16 +165,15 @@ func volatile(lower string) bool {
 	}
 }
 
-// headerOrder adds the fingerprint of which headers come in which order.
-func (x *scratch) headerOrder() {
+// setOrder sets what the order of r's headers says.
+func (x *scratch) setOrder(r *request) {
 	size := 0
-	for i := range x.headers {
-		size += len(x.headers[i].Key) + 1
+	for i := range r.headers {
+		size += len(r.headers[i].Key) + 1
 	}
 	names := x.arena.Grab(size)
-	casing := ""
-	for i := range x.headers {
-		name := x.headers[i].Key
+	for i := range r.headers {
+		name := r.headers[i].Key
 		start := len(names)
 		for j := 0; j < len(name); j++ {
 			names = append(names, lowerByte(name[j]))
@@ -164,29 +184,37 @@ func (x *scratch) headerOrder() {
 		}
 		names = append(names, ',')
 		switch c := casingOf(name); {
-		case casing == "":
-			casing = c
-		case casing != c:
-			casing = "mixed"
+		case r.casing == "":
+			r.casing = c
+		case r.casing != c:
+			r.casing = "mixed"
 		}
 	}
 	if len(names) == 0 {
 		return
 	}
-	order := x.arena.Keep(names[:len(names)-1])
+	r.order = x.arena.Keep(names[:len(names)-1])
+	r.tool = orderTool(r.order)
 	// The hash is over the names with a newline between them.
-	lines := append(x.arena.Grab(len(order)), order...)
+	lines := append(x.arena.Grab(len(r.order)), r.order...)
 	for i, c := range lines {
 		if c == ',' {
 			lines[i] = '\n'
 		}
 	}
 	sum := sha256.Sum256(lines)
-	hash := x.arena.Keep(hex.AppendEncode(x.arena.Grab(16), sum[:8]))
-	x.put("order", order)
-	x.put("casing_category", casing)
-	x.put("tool_guess", orderTool(order))
-	x.fingerprint("http_quirks", hash)
+	r.hash = x.arena.Keep(hex.AppendEncode(x.arena.Grab(16), sum[:8]))
+}
+
+// headerOrder adds the fingerprint of which headers come in which order.
+func (x *scratch) headerOrder(r *request) {
+	if r.hash == "" {
+		return
+	}
+	x.put("order", r.order)
+	x.put("casing_category", r.casing)
+	x.put("tool_guess", r.tool)
+	x.fingerprint("http_quirks", r.hash)
 }
 
 // casingOf says how a header's name is spelled.
@@ -230,9 +258,9 @@ func orderTool(order string) string {
 
 // claims adds the address that a proxy header of the request claims, where it
 // isn't the attacker's own. It is evidence, never the attacker's address.
-func (x *scratch) claims(own netip.Addr) {
+func (x *scratch) claims(r *request, own netip.Addr) {
 	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP"} {
-		value, ok := x.header(name)
+		value, ok := r.header(name)
 		if !ok {
 			continue
 		}

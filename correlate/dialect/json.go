@@ -260,32 +260,26 @@ func (sc *scanner) skip() bool {
 
 // text reads a string. Where it isn't kept it is only passed over.
 func (sc *scanner) text(keep bool) (string, bool) {
-	sc.i++
-	start := sc.i
-	end := -1 // the next quote, escaped or not
-	for {
-		if end < sc.i {
-			i := strings.IndexByte(sc.s[sc.i:], '"')
-			if i < 0 {
-				return "", false
-			}
-			end = sc.i + i
-		}
-		slash := strings.IndexByte(sc.s[sc.i:end], '\\')
-		if slash < 0 {
-			sc.i = end + 1
-			break
-		}
-		sc.i += slash + len(`\"`)
+	start := sc.i + 1
+	end := quoteOrSlash(sc.s, start)
+	escaped := false
+	for end < len(sc.s) && sc.s[end] == '\\' {
+		escaped = true
+		end = quoteOrSlash(sc.s, min(end+2, len(sc.s)))
 	}
-	raw := sc.s[start : sc.i-1]
-	if strings.IndexByte(raw, '\\') < 0 {
+	if end == len(sc.s) {
+		return "", false
+	}
+	sc.i = end + 1
+	raw := sc.s[start:end]
+	switch {
+	case !escaped:
 		return raw, true
-	}
-	if !keep {
+	case !keep:
 		return "", validEscapes(raw)
+	default:
+		return unescape(sc.arena, raw)
 	}
-	return unescape(sc.arena, raw)
 }
 
 // validEscapes says whether the escapes in a JSON string are those that exist.

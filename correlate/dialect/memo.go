@@ -1,13 +1,24 @@
 package dialect
 
-import "dossier/correlate/event"
+import (
+	"crypto/sha256"
+
+	"dossier/correlate/event"
+)
 
 // memo remembers what was found out about texts that the records of a chunk
 // have over and over. Each text has one place, which the next one takes.
 type memo struct {
 	kinds    [64]kindMemo
 	programs [32]programMemo
+	values   [64]valueMemo
+	requests [32]request
+	agents   [32]agentMemo
+	secrets  [64]secretMemo
 }
+
+// valueMemo is a PARAM-VALUE without its escapes.
+type valueMemo struct{ text, value string }
 
 // kindMemo is what an event type means in a dialect.
 type kindMemo struct {
@@ -43,4 +54,32 @@ func (x *scratch) program(text string) *programMemo {
 		*m = programMemo{text, x.parser.apps[name], name, x.arena.Name(name, event.MaxService)}
 	}
 	return m
+}
+
+// agentMemo is what a user agent says.
+type agentMemo struct{ text, category, tool, signals, shown string }
+
+// userAgent returns what a user agent says.
+func (x *scratch) userAgent(text string) *agentMemo {
+	m := &x.memo.agents[event.Mix(text)%uint(len(x.memo.agents))]
+	if m.text != text {
+		category, tool := agents.match(text)
+		*m = agentMemo{text, category, tool, x.agentSignals(text), x.value(text)}
+	}
+	return m
+}
+
+// secretMemo is a secret's SHA-256.
+type secretMemo struct {
+	text   string
+	digest [sha256.Size]byte
+}
+
+// sum returns a secret's SHA-256. Attackers try the same lists.
+func (x *scratch) sum(secret string) *[sha256.Size]byte {
+	m := &x.memo.secrets[event.Mix(secret)%uint(len(x.memo.secrets))]
+	if m.text != secret || secret == "" {
+		*m = secretMemo{secret, sha256.Sum256(event.Bytes(secret))}
+	}
+	return &m.digest
 }

@@ -7,9 +7,10 @@ import (
 	"dossier/correlate/event"
 )
 
-// scratch is the memory one Parse works in. What leaves it is copied to the
-// arena.
+// scratch is the memory a Parser works in while it reads into an arena. What
+// leaves it is copied to the arena.
 type scratch struct {
+	parser  *Parser
 	arena   *event.Arena
 	secrets Secrets
 	// params has the named values of the line or document at hand: what was
@@ -27,19 +28,25 @@ type scratch struct {
 	payload []event.Field
 	// evidence is what was found so far.
 	evidence []event.Evidence
+	memo     memo
 }
 
-// reset forgets the last record: a pooled scratch must hold no view of a
-// chunk that is gone.
-func (x *scratch) reset() {
-	x.arena, x.params, x.text = nil, nil, false
-	clear(x.own)
-	clear(x.documents)
-	clear(x.headers)
-	clear(x.payload)
-	clear(x.evidence)
+// next makes x ready for a record.
+func (x *scratch) next() {
+	x.params, x.text = nil, false
 	x.own, x.documents, x.headers = x.own[:0], x.documents[:0], x.headers[:0]
 	x.payload, x.evidence = x.payload[:0], x.evidence[:0]
+}
+
+// Reset forgets the records: no view of a chunk that is gone may stay. It is
+// for the arena to call.
+func (x *scratch) Reset() {
+	x.next()
+	for _, f := range [...][]event.Field{x.own, x.documents, x.headers, x.payload} {
+		clear(f[:cap(f)])
+	}
+	clear(x.evidence[:cap(x.evidence)])
+	x.memo = memo{}
 }
 
 // keep adds a parameter of a line.

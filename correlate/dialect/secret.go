@@ -47,7 +47,7 @@ func (x *scratch) login(c credential) {
 	}
 	if c.kind != "" {
 		e.B = x.arena.Name(c.kind, event.MaxService)
-		e.Digest = sha256.Sum256(event.Bytes(c.secret))
+		e.Digest = *x.sum(c.secret)
 		e.C = x.show(c.kind, c.secret, &e.Digest)
 	}
 	x.add(e)

@@ -2,6 +2,8 @@ package dialect
 
 import (
 	"strings"
+
+	"dossier/correlate/event"
 )
 
 const (
@@ -170,13 +172,10 @@ func (x *scratch) parseElement(f *frame, s string) (rest string, ok bool) {
 			return s[1:], true
 		}
 		eq := 0
-		for eq < len(s) && s[eq] != '=' {
-			if c := s[eq]; c <= ' ' || c >= 0x7f || c == '"' || c == ']' {
-				return "", false
-			}
+		for eq < len(s) && nameBytes[s[eq]] {
 			eq++
 		}
-		if eq == 0 || eq > maxParamName || len(s) < eq+3 || s[eq+1] != '"' {
+		if eq == 0 || eq > maxParamName || len(s) < eq+3 || s[eq] != '=' || s[eq+1] != '"' {
 			return "", false
 		}
 		name := s[:eq]
@@ -194,32 +193,39 @@ func (x *scratch) parseElement(f *frame, s string) (rest string, ok bool) {
 	}
 }
 
+// nameBytes are the bytes that a PARAM-NAME may have.
+var nameBytes = func() (is [256]bool) {
+	for c := byte('!'); c < 0x7f; c++ {
+		is[c] = c != '=' && c != '"' && c != ']'
+	}
+	return is
+}()
+
 // parseValue reads a PARAM-VALUE behind its opening quote, and its closing
 // quote. `\"`, `\\` and `\]` stand for the second character, any other
 // backslash for itself.
 func (x *scratch) parseValue(s string, keep bool) (value, rest string, ok bool) {
-	end, escaped := 0, false
-	for {
-		i := strings.IndexByte(s[end:], '"')
-		if i < 0 {
-			return "", "", false
-		}
-		segment := s[end : end+i]
-		if strings.IndexByte(segment, '\\') < 0 {
-			end += i
-			break
-		}
+	end := quoteOrSlash(s, 0)
+	escaped := false
+	for end < len(s) && s[end] == '\\' {
 		escaped = true
-		slashes := len(segment) - len(strings.TrimRight(segment, `\`))
-		end += i
-		if slashes%2 == 0 {
-			break
-		}
-		end++
+		end = quoteOrSlash(s, min(end+2, len(s)))
+	}
+	if end == len(s) {
+		return "", "", false
 	}
 	value, rest = s[:end], s[end+1:]
-	if !escaped || !keep {
-		return value, rest, true
+	if escaped && keep {
+		value = x.unescaped(value)
+	}
+	return value, rest, true
+}
+
+// unescaped returns a PARAM-VALUE without its escapes.
+func (x *scratch) unescaped(value string) string {
+	m := &x.memo.values[event.Mix(value)%uint(len(x.memo.values))]
+	if m.text == value {
+		return m.value
 	}
 	b := x.arena.Grab(len(value))
 	for i := 0; i < len(value); i++ {
@@ -232,5 +238,6 @@ func (x *scratch) parseValue(s string, keep bool) (value, rest string, ok bool) 
 		}
 		b = append(b, c)
 	}
-	return x.arena.Keep(b), rest, true
+	*m = valueMemo{value, x.arena.Keep(b)}
+	return m.value
 }

@@ -16,6 +16,11 @@ type Arena struct {
 	fields   blocks[Field]
 	evidence blocks[Evidence]
 	names    [128]name
+
+	// Local is memory that whoever reads into the arena keeps with it, nil
+	// while there is none. It may hold views of what the arena handed out:
+	// Reset resets it too.
+	Local interface{ Reset() }
 }
 
 // name is what Name made of a text.
@@ -78,6 +83,9 @@ func (a *Arena) Reset() {
 	a.fields.reset(arenaFields)
 	a.evidence.reset(arenaEvents)
 	clear(a.names[:])
+	if a.Local != nil {
+		a.Local.Reset()
+	}
 }
 
 // Grab returns an empty buffer with room for at least n bytes. Append at most

@@ -21,11 +21,7 @@ const (
 // anything was cut. The result is s itself where nothing had to change, else
 // it lives in the arena.
 func (a *Arena) Clean(s string, limit int) (clean string, cut bool) {
-	i := 0
-	for i < len(s) && s[i] >= 0x20 && s[i] < 0x7f {
-		i++
-	}
-	if i == len(s) {
+	if printable(s) {
 		if len(s) <= limit {
 			return s, false
 		}
@@ -49,6 +45,34 @@ func (a *Arena) Clean(s string, limit int) (clean string, cut bool) {
 	}
 	clean = keepIfChanged(a, b, s)
 	return clean, len(in) < len(s)
+}
+
+// printable says whether s is printable ASCII, as nearly all texts are. It
+// looks at eight bytes at once.
+func printable(s string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		w := Load64(s)
+		// The high bit of a byte is set where it is below 0x20, and where it
+		// is 0x7f or more; and nowhere while no byte is either.
+		if ((w-0x20*ones)|(w+ones)|w)&highs != 0 {
+			return false
+		}
+	}
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x20 || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// Load64 returns the first eight bytes of s, the first one lowest. s must have
+// as many.
+func Load64(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 func keepIfChanged(a *Arena, b []byte, s string) string {
@@ -92,7 +116,7 @@ func (a *Arena) Name(s string, limit int) string {
 	if s == "" {
 		return ""
 	}
-	n := &a.names[(len(s)*17+int(s[0])+int(s[len(s)/2])*5+int(s[len(s)-1])*11)%len(a.names)]
+	n := &a.names[Mix(s)%uint(len(a.names))]
 	if n.text != s || n.limit != limit {
 		*n = name{s, a.name(s, limit), limit}
 	}
@@ -106,4 +130,15 @@ func (a *Arena) name(s string, limit int) string {
 	}
 	s, _ = a.Clean(s, limit)
 	return s
+}
+
+// Mix returns a number made of the length and a few bytes of s, by which
+// tables whose places may be overwritten choose one. Names that differ in the
+// digits at their end have different ones.
+func Mix(s string) uint {
+	n := len(s)
+	if n == 0 {
+		return 0
+	}
+	return uint(n)*17 + uint(s[0]) + uint(s[n/2])*5 + uint(s[max(n-2, 0)])*37 + uint(s[n-1])*11
 }
