@@ -234,16 +234,9 @@ func (d *Decoder) time() (t event.Time, what string, err error) {
 	}
 	switch kind {
 	case extKind:
-		id, n, err := d.msgpack.DecodeExtHeader()
-		if err != nil {
-			return 0, "", errCut
-		}
-		b, err := d.in.take(n)
-		if err != nil {
-			return 0, "", err
-		}
-		if id != 0 || n != 8 {
-			return 0, wrongTime, nil
+		b, err := d.eventTime()
+		if err != nil || b == nil {
+			return 0, wrongTime, err
 		}
 		seconds, nanos := be32(b), be32(b[4:])
 		if seconds >= groupEnd {
@@ -289,9 +282,26 @@ func (d *Decoder) time() (t event.Time, what string, err error) {
 	}
 }
 
+// eventTime reads the 8 bytes of an extension 0, nil where it is another one.
+func (d *Decoder) eventTime() ([]byte, error) {
+	if rest := d.in.data[d.in.off:]; len(rest) >= 10 && rest[0] == 0xd7 && rest[1] == 0 {
+		d.in.off += 10 // as Fluent Bit writes it
+		return rest[2:10], nil
+	}
+	id, n, err := d.msgpack.DecodeExtHeader()
+	if err != nil {
+		return nil, errCut
+	}
+	b, err := d.in.take(n)
+	if err != nil || id != 0 || n != 8 {
+		return nil, err
+	}
+	return b, nil
+}
+
 // mapFields reads a map's members as fields below d.path.
 func (d *Decoder) mapFields(depth int) error {
-	n, err := d.msgpack.DecodeMapLen()
+	n, err := d.in.length()
 	if err != nil || n > (len(d.in.data)-d.in.off)/2 {
 		return errCut
 	}
@@ -379,9 +389,9 @@ func (d *Decoder) text() (s string, ok bool, err error) {
 	}
 	switch kind {
 	case stringKind:
-		n, err := d.msgpack.DecodeBytesLen()
+		n, err := d.in.length()
 		if err != nil {
-			return "", false, errCut
+			return "", false, err
 		}
 		b, err := d.in.take(n)
 		return event.View(b), true, err
@@ -429,7 +439,7 @@ func (d *Decoder) text() (s string, ok bool, err error) {
 // arrayLen reads an array's header. An array that can't be in the rest of the
 // chunk is cut off.
 func (d *Decoder) arrayLen() (int, error) {
-	n, err := d.msgpack.DecodeArrayLen()
+	n, err := d.in.length()
 	if err != nil || n > len(d.in.data)-d.in.off {
 		return 0, errCut
 	}

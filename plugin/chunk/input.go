@@ -3,7 +3,8 @@ package chunk
 import "io"
 
 // input is the chunk and how far it was read. It is what the msgpack decoder
-// reads headers and numbers from; texts are taken from it directly.
+// reads numbers from; texts, and the headers that every record has, are taken
+// from it directly.
 type input struct {
 	data []byte
 	off  int
@@ -51,6 +52,32 @@ func (in *input) peek() (kind, error) {
 		return 0, errCut
 	}
 	return kinds[in.data[in.off]], nil
+}
+
+// length reads the header of the str, bin, array or map that comes next and
+// returns how many bytes, elements or pairs it announces.
+func (in *input) length() (int, error) {
+	c := in.data[in.off]
+	switch {
+	case c <= 0x9f: // fixmap, fixarray
+		in.off++
+		return int(c & 0x0f), nil
+	case c <= 0xbf: // fixstr
+		in.off++
+		return int(c & 0x1f), nil
+	}
+	b, err := in.take(1 + int(shapes[c-0xc0].length))
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, x := range b[1:] {
+		n = n<<8 | int(x)
+	}
+	if n < 0 { // of four bytes, in an int as long
+		return 0, errCut
+	}
+	return n, nil
 }
 
 // skip steps over one value. It uses neither stack nor memory, however deep
