@@ -68,7 +68,13 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 		v.Dialect = Native
 	}
 	table := DECNET
-	program := x.program(f.app)
+	var program *programMemo
+	var known *kindMemo
+	if f.header != nil {
+		program, known = &f.header.program, &f.header.kind
+	} else {
+		program, known = x.program(f.app), x.kind(DECNET, f.msgID)
+	}
 	app := &program.app
 	switch {
 	case app.drop:
@@ -103,7 +109,9 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 			table, kind, s.addr, s.named = Native, said.kind, said.addr, true
 		}
 	}
-	known := x.kind(table, kind)
+	if table != DECNET || kind != f.msgID {
+		known = x.kind(table, kind)
+	}
 	class := known.class
 	addr, reason := attacker(s.addr, s.named)
 	if reason != OK {
@@ -131,7 +139,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	default:
 		out.Service = program.service
 	}
-	out.Large = s.large()
+	out.Large = s.sized && s.large()
 	out.Handshake = app.tcp || sawEstablished(app.role, kind) || program.name == "dns" && x.get("transport") == "tcp"
 	if table == Native {
 		x.proseLogin(&said, class)
@@ -174,6 +182,7 @@ type survey struct {
 	named bool
 	// sizes are bytes, size and content_length, in DECNET's order.
 	sizes [3]string
+	sized bool // whether there is any
 	// secret is secret_b64.
 	secret string
 	// request says that there is something of a request's headers.
@@ -208,11 +217,11 @@ func (x *scratch) survey(role event.Role) survey {
 		case "ip":
 			rank = 6
 		case "bytes":
-			s.sizes[0] = f.Value
+			s.sizes[0], s.sized = f.Value, true
 		case "size":
-			s.sizes[1] = f.Value
+			s.sizes[1], s.sized = f.Value, true
 		case "content_length":
-			s.sizes[2] = f.Value
+			s.sizes[2], s.sized = f.Value, true
 		case "secret_b64":
 			s.secret = f.Value
 		case "headers", "user_agent":
@@ -293,8 +302,10 @@ func parseShellLine(msg string) (l shellLine, ok bool) {
 	if !ok {
 		return l, false
 	}
-	if i := strings.Index(" "+head, " pwd="); i >= 0 {
-		head = head[:max(i-1, 0)]
+	if strings.HasPrefix(head, "pwd=") {
+		head = ""
+	} else if i := strings.Index(head, " pwd="); i >= 0 {
+		head = head[:i]
 	}
 	for head != "" {
 		var word string

@@ -21,9 +21,11 @@ type request struct {
 	text    string
 	headers []event.Field
 	// order names the headers in their order in lower case, without the
-	// volatile ones; casing is how they are spelled, tool whose order it is,
-	// hash the order's SHA-256.
+	// volatile ones, as it may be shown; casing is how they are spelled, tool
+	// whose order it is, hash the order's SHA-256.
 	order, casing, tool, hash string
+	// claims says that a proxy header is among them.
+	claims bool
 }
 
 // request reads the headers from the parameter "headers": a JSON object, a
@@ -46,6 +48,10 @@ func (x *scratch) request() *request {
 		}
 	}
 	*m = request{text: text, headers: x.arena.Fields(x.headers)}
+	for _, name := range proxyHeaders {
+		_, has := m.header(name)
+		m.claims = m.claims || has
+	}
 	x.setOrder(m)
 	return m
 }
@@ -81,9 +87,9 @@ func (x *scratch) agent(value, method, path string) {
 	}
 	value = value[:min(len(value), event.MaxCommand)]
 	known := x.userAgent(value)
-	x.put("category", known.category)
-	x.put("tool", known.tool)
-	x.put("signals", known.signals)
+	x.note("category", known.category)
+	x.note("tool", known.tool)
+	x.note("signals", known.signals)
 	x.put("method", method)
 	x.put("path", path)
 	x.add(event.Evidence{Kind: event.Fingerprint, A: "http_useragent", B: known.shown})
@@ -193,10 +199,10 @@ func (x *scratch) setOrder(r *request) {
 	if len(names) == 0 {
 		return
 	}
-	r.order = x.arena.Keep(names[:len(names)-1])
-	r.tool = orderTool(r.order)
+	order := x.arena.Keep(names[:len(names)-1])
+	r.order, r.tool = x.value(order), orderTool(order)
 	// The hash is over the names with a newline between them.
-	lines := append(x.arena.Grab(len(r.order)), r.order...)
+	lines := append(x.arena.Grab(len(order)), order...)
 	for i, c := range lines {
 		if c == ',' {
 			lines[i] = '\n'
@@ -211,10 +217,10 @@ func (x *scratch) headerOrder(r *request) {
 	if r.hash == "" {
 		return
 	}
-	x.put("order", r.order)
-	x.put("casing_category", r.casing)
-	x.put("tool_guess", r.tool)
-	x.fingerprint("http_quirks", r.hash)
+	x.note("order", r.order)
+	x.note("casing_category", r.casing)
+	x.note("tool_guess", r.tool)
+	x.add(event.Evidence{Kind: event.Fingerprint, A: "http_quirks", B: r.hash})
 }
 
 // casingOf says how a header's name is spelled.
@@ -256,10 +262,16 @@ func orderTool(order string) string {
 	return ""
 }
 
+// proxyHeaders are the headers in which proxies name their clients.
+var proxyHeaders = [...]string{"Forwarded", "X-Forwarded-For", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP"}
+
 // claims adds the address that a proxy header of the request claims, where it
 // isn't the attacker's own. It is evidence, never the attacker's address.
 func (x *scratch) claims(r *request, own netip.Addr) {
-	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP"} {
+	if !r.claims {
+		return
+	}
+	for _, name := range proxyHeaders {
 		value, ok := r.header(name)
 		if !ok {
 			continue

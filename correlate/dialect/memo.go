@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"crypto/sha256"
+	"strings"
 
 	"dossier/correlate/event"
 )
@@ -9,12 +10,13 @@ import (
 // memo remembers what was found out about texts that the records of a chunk
 // have over and over. Each text has one place, which the next one takes.
 type memo struct {
-	kinds    [64]kindMemo
-	programs [32]programMemo
-	values   [64]valueMemo
-	requests [32]request
-	agents   [32]agentMemo
-	secrets  [64]secretMemo
+	headers  [256]header
+	kinds    [256]kindMemo
+	programs [64]programMemo
+	values   [128]valueMemo
+	requests [64]request
+	agents   [64]agentMemo
+	secrets  [256]secretMemo
 }
 
 // valueMemo is a PARAM-VALUE without its escapes.
@@ -82,4 +84,20 @@ func (x *scratch) sum(secret string) *[sha256.Size]byte {
 		*m = secretMemo{secret, sha256.Sum256(event.Bytes(secret))}
 	}
 	return &m.digest
+}
+
+// header is the end of an RFC 5424 line's HEADER: APP-NAME, PROCID and MSGID
+// up to the structured data, taken apart and understood.
+type header struct {
+	text             string
+	app, proc, msgID string
+	program          programMemo
+	kind             kindMemo
+}
+
+// header returns the place of the header that s starts with, and its length;
+// 0 where no structured data follows.
+func (x *scratch) header(s string) (h *header, n int) {
+	n = max(strings.IndexByte(s, '['), 0)
+	return &x.memo.headers[event.Mix(s[:n])%uint(len(x.memo.headers))], n
 }

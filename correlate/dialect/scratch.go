@@ -113,9 +113,13 @@ func (x *scratch) value(s string) string {
 }
 
 // put adds a field to the payload at hand unless it is empty.
-func (x *scratch) put(key, value string) {
+func (x *scratch) put(key, value string) { x.note(key, x.value(value)) }
+
+// note adds a field whose value may be shown as it is to the payload at hand
+// unless it is empty.
+func (x *scratch) note(key, value string) {
 	if value != "" {
-		x.payload = append(x.payload, event.Field{Key: key, Value: x.value(value)})
+		x.payload = append(x.payload, event.Field{Key: key, Value: value})
 	}
 }
 

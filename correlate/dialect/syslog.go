@@ -27,6 +27,8 @@ type frame struct {
 	relay bool
 	// timed says that the line had a field for its time, readable or not.
 	timed bool
+	// header is what is remembered of app and msgID, nil while nothing is.
+	header *header
 }
 
 // parse5424 takes apart a line by the grammar of RFC 5424 §6, strict where an
@@ -38,16 +40,22 @@ func (x *scratch) parse5424(f *frame, line string) Reason {
 	if !ok || !strings.HasPrefix(rest, "1 ") {
 		return BadHeader
 	}
-	rest = rest[len("1 "):]
-	for _, field := range [...]*string{&f.time, &f.host, &f.app, &f.proc, &f.msgID} {
-		space := strings.IndexByte(rest, ' ')
-		if space <= 0 {
+	rest, ok = cutFields(rest[len("1 "):], &f.time, &f.host)
+	if !ok {
+		return BadHeader
+	}
+	if h, n := x.header(rest); n > 0 && h.text == rest[:n] {
+		f.app, f.proc, f.msgID, f.header = h.app, h.proc, h.msgID, h
+		rest = rest[n:]
+	} else {
+		start := rest
+		if rest, ok = cutFields(rest, &f.app, &f.proc, &f.msgID); !ok {
 			return BadHeader
 		}
-		if v := rest[:space]; v != "-" {
-			*field = v
+		if n == len(start)-len(rest) {
+			*h = header{start[:n], f.app, f.proc, f.msgID, *x.program(f.app), *x.kind(DECNET, f.msgID)}
+			f.header = h
 		}
-		rest = rest[space+1:]
 	}
 	f.timed = true
 	if reason := x.parseBody(f, rest); reason != OK {
@@ -57,6 +65,21 @@ func (x *scratch) parse5424(f *frame, line string) Reason {
 		return x.parseWrapped(f)
 	}
 	return OK
+}
+
+// cutFields cuts header fields off s, each with the space behind it.
+func cutFields(s string, fields ...*string) (rest string, ok bool) {
+	for _, field := range fields {
+		space := strings.IndexByte(s, ' ')
+		if space <= 0 {
+			return "", false
+		}
+		if v := s[:space]; v != "-" {
+			*field = v
+		}
+		s = s[space+1:]
+	}
+	return s, true
 }
 
 // wrapping says whether a relay may have wrapped a line in f.
@@ -89,15 +112,9 @@ func (x *scratch) parseWrapped(f *frame) Reason {
 	}
 	inner := frame{time: f.time, timed: f.timed}
 	var stamp string
-	for _, field := range [...]*string{&stamp, &inner.host, &inner.app, &inner.proc, &inner.msgID} {
-		space := strings.IndexByte(rest, ' ')
-		if space <= 0 {
-			return OK
-		}
-		if v := rest[:space]; v != "-" {
-			*field = v
-		}
-		rest = rest[space+1:]
+	rest, ok := cutFields(rest, &stamp, &inner.host, &inner.app, &inner.proc, &inner.msgID)
+	if !ok {
+		return OK
 	}
 	if reason := x.parseBody(&inner, rest); reason != OK {
 		return reason

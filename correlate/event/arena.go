@@ -15,7 +15,7 @@ type Arena struct {
 	bytes    blocks[byte]
 	fields   blocks[Field]
 	evidence blocks[Evidence]
-	names    [128]name
+	names    [512]name
 
 	// Local is memory that whoever reads into the arena keeps with it, nil
 	// while there is none. It may hold views of what the arena handed out:

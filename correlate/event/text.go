@@ -1,6 +1,7 @@
 package event
 
 import (
+	"math/bits"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -132,13 +133,16 @@ func (a *Arena) name(s string, limit int) string {
 	return s
 }
 
-// Mix returns a number made of the length and a few bytes of s, by which
-// tables whose places may be overwritten choose one. Names that differ in the
-// digits at their end have different ones.
+// Mix returns a number made of the length, the beginning and the end of s, by
+// which tables whose places may be overwritten choose one.
 func Mix(s string) uint {
 	n := len(s)
-	if n == 0 {
-		return 0
+	h := uint64(n)
+	switch {
+	case n >= 8:
+		h += Load64(s) ^ bits.RotateLeft64(Load64(s[n-8:]), 21)
+	case n > 0:
+		h |= uint64(s[0])<<8 | uint64(s[n/2])<<16 | uint64(s[n-1])<<24
 	}
-	return uint(n)*17 + uint(s[0]) + uint(s[n/2])*5 + uint(s[max(n-2, 0)])*37 + uint(s[n-1])*11
+	return uint(h * 0x9e3779b97f4a7c15 >> 40)
 }
