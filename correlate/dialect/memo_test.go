@@ -22,14 +22,14 @@ func TestMemosDoNotShow(t *testing.T) {
 		p := newParser(t, Options{Secrets: secrets, DropApps: []string{"none"}})
 		r := rand.New(rand.NewPCG(uint64(secrets), 9))
 		var shared event.Arena
-		for i := range 20_000 {
+		for i := range 5000 {
 			line := lines[r.IntN(len(lines))]
 			if r.IntN(2) == 0 && line != "" {
 				b := []byte(line)
 				b[r.IntN(len(b))] = "ax19.:\"\\] "[r.IntN(10)]
 				line = string(b)
 			}
-			if i%5000 == 4999 {
+			if i%2000 == 1999 {
 				shared.Reset()
 			}
 			var own event.Arena

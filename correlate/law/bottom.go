@@ -70,10 +70,10 @@ const entryOverhead = 1 + 9 + 9 + 9 + 2
 // headOverhead is what the header of a list and a number in front take.
 const headOverhead = 5 + 9
 
-// Emptied returns an empty Bottom that takes over the memory of b.
-func (b *Bottom) Emptied() Bottom {
+// Reset empties b and keeps its memory.
+func (b *Bottom) Reset() {
 	clear(b.entries)
-	return Bottom{entries: b.entries[:0]}
+	b.entries, b.ordered, b.size, b.mark = b.entries[:0], 0, 0, 0
 }
 
 // Len returns the number of keys kept.
@@ -167,23 +167,48 @@ func (b *Bottom) order() {
 // Add combines item, whose Count is how often it was seen, into the set. The
 // item's strings are kept as they are.
 func (b *Bottom) Add(item Entry, limit Limit) {
-	e, hash := b.find(item.Key)
+	b.add(item.Key, item.Count, item.First, item.Last, item.Rank, item.Payload, &limit)
+}
+
+// See combines one sight of key at a time into the set, as Add does an item.
+// It is for those who have many: handing on an Entry takes longer than
+// counting it.
+func (b *Bottom) See(key string, at event.Time, rank uint8, payload string, limit *Limit) {
+	b.add(key, 1, at, at, rank, payload, limit)
+}
+
+func (b *Bottom) add(key string, count int64, first, last event.Time, rank uint8, payload string, limit *Limit) {
+	e, hash := b.find(key)
 	if e != nil {
-		e.merge(&item)
-		if len(e.Payload) < len(item.Payload) || len(e.Payload) == len(item.Payload) && e.Payload < item.Payload {
-			b.size += text(item.Payload) - text(e.Payload)
-			e.Payload = item.Payload
+		e.Count += count
+		e.First = Earliest(e.First, first)
+		e.Last = max(e.Last, last)
+		e.Rank = max(e.Rank, rank)
+		if len(e.Payload) < len(payload) || len(e.Payload) == len(payload) && e.Payload < payload {
+			b.size += text(payload) - text(e.Payload)
+			e.Payload = payload
 			b.trim(limit)
 		}
 		return
 	}
-	item.hash = hash
-	if b.mark != 0 && item.hashed() >= b.mark {
-		return
+	if b.mark != 0 {
+		if hash == 0 {
+			hash = keyHash(key)
+		}
+		if hash >= b.mark {
+			return
+		}
 	}
-	b.entries = append(b.entries, item)
-	b.size += item.bytes()
-	if len(b.entries) > short {
+	n := len(b.entries)
+	if n == cap(b.entries) {
+		b.entries = append(b.entries, Entry{})
+	}
+	b.entries = b.entries[:n+1]
+	e = &b.entries[n]
+	// One by one: a whole Entry that was just put together is slow to copy.
+	e.Key, e.Count, e.First, e.Last, e.Rank, e.Payload, e.hash = key, count, first, last, rank, payload, hash
+	b.size += e.bytes()
+	if n >= short {
 		b.order()
 	}
 	b.trim(limit)
@@ -199,13 +224,6 @@ func (e *Entry) hashed() uint64 {
 
 func (e *Entry) bytes() int { return entryOverhead + text(e.Key) + text(e.Payload) }
 
-func (e *Entry) merge(item *Entry) {
-	e.Count += item.Count
-	e.First = Earliest(e.First, item.First)
-	e.Last = max(e.Last, item.Last)
-	e.Rank = max(e.Rank, item.Rank)
-}
-
 // Earliest returns the smaller of two times, of which Never is none.
 func Earliest(a, b event.Time) event.Time {
 	if a == event.Never || b != event.Never && b < a {
@@ -214,7 +232,7 @@ func Earliest(a, b event.Time) event.Time {
 	return a
 }
 
-func (b *Bottom) trim(limit Limit) {
+func (b *Bottom) trim(limit *Limit) {
 	n := len(b.entries)
 	over := func() bool { return n > limit.Keys || limit.Bytes > 0 && b.size > limit.Bytes }
 	if !over() {
@@ -259,7 +277,7 @@ func (b *Bottom) Decode(src []byte) ([]byte, error) {
 	if err != nil || n < 1 {
 		return src, ErrCorrupt
 	}
-	*b = b.Emptied()
+	b.Reset()
 	if b.mark, src, err = msgp.ReadUint64Bytes(src); err != nil {
 		return src, err
 	}

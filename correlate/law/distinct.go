@@ -19,8 +19,8 @@ type Distinct struct {
 	cut    bool
 }
 
-// Emptied returns an empty Distinct that takes over the memory of d.
-func (d *Distinct) Emptied() Distinct { return Distinct{hashes: d.hashes[:0]} }
+// Reset empties d and keeps its memory.
+func (d *Distinct) Reset() { d.hashes, d.cut = d.hashes[:0], false }
 
 // Add counts key and keeps the n smallest hashes.
 func (d *Distinct) Add(key string, n int) {
@@ -74,7 +74,7 @@ func (d *Distinct) Append(dst []byte) []byte {
 
 // Decode reads what Append wrote and returns the bytes behind it.
 func (d *Distinct) Decode(src []byte) ([]byte, error) {
-	*d = d.Emptied()
+	d.Reset()
 	n, src, err := readArray(src)
 	if err != nil || n < 2 {
 		return src, ErrCorrupt

@@ -27,8 +27,8 @@ const length = event.Time(3600 * 1e6)
 // thousand years.
 const hourBytes = 5 + 9
 
-// Emptied returns an empty Hours that takes over the memory of h.
-func (h *Hours) Emptied() Hours { return Hours{h.list[:0]} }
+// Reset empties h and keeps its memory.
+func (h *Hours) Reset() { h.list = h.list[:0] }
 
 // List returns the hours kept, oldest first. The slice is the Hours' own.
 func (h *Hours) List() []Hour { return h.list }
@@ -82,7 +82,7 @@ func (h *Hours) Decode(src []byte) ([]byte, error) {
 	if err != nil || n%2 != 0 {
 		return src, ErrCorrupt
 	}
-	*h = h.Emptied()
+	h.Reset()
 	last := event.Never
 	for i := range n / 2 {
 		var later, count int64

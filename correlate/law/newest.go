@@ -49,6 +49,14 @@ type items struct {
 	mark Item
 }
 
+func (l *items) reset() {
+	l.list.reset()
+	l.size = 0
+	if l.cut {
+		l.cut, l.mark = false, Item{}
+	}
+}
+
 func (i *Item) encode(dst []byte) []byte {
 	dst = msgp.AppendArrayHeader(dst, 4)
 	dst = appendTime(dst, i.Time)
@@ -114,30 +122,32 @@ func (l *items) decode(src []byte) ([]byte, error) {
 		if list := l.list.items(); len(list) > 0 && list[len(list)-1].Compare(it) > 0 {
 			return src, ErrCorrupt
 		}
-		l.list.push(it)
+		*l.list.push() = it
 	}
 	return src, nil
 }
 
-// insert puts it in its place.
-func (l *items) insert(it Item) {
+// insert puts an item in its place.
+func (l *items) insert(it *Item) {
 	list := l.list.items()
 	i := len(list)
 	// Events come nearly in order: the place is mostly at the end.
-	for i > 0 && i > len(list)-4 && list[i-1].Compare(it) > 0 {
+	for i > 0 && i > len(list)-4 && list[i-1].Compare(*it) > 0 {
 		i--
 	}
-	if i > 0 && list[i-1].Compare(it) > 0 {
-		i, _ = slices.BinarySearchFunc(list[:i], it, Item.Compare)
+	if i > 0 && list[i-1].Compare(*it) > 0 {
+		i, _ = slices.BinarySearchFunc(list[:i], *it, Item.Compare)
 	}
-	l.list.insert(i, it)
+	place := l.list.insert(i)
+	// One by one: a whole Item that was just put together is slow to copy.
+	place.Time, place.A, place.B, place.C = it.Time, it.A, it.B, it.C
 }
 
 // Newest keeps the newest items, a multiset ordered by time and content.
 type Newest struct{ items }
 
-// Emptied returns an empty Newest that takes over the memory of n.
-func (n *Newest) Emptied() Newest { return Newest{items{list: n.list.emptied()}} }
+// Reset empties n and keeps its memory.
+func (n *Newest) Reset() { n.reset() }
 
 // Items returns the kept items, oldest first. The slice is the Newest's own.
 func (n *Newest) Items() []Item { return n.list.items() }
@@ -151,7 +161,7 @@ func (n *Newest) Add(it Item, limit Limit) {
 	if n.cut && it.Compare(n.mark) <= 0 {
 		return
 	}
-	n.insert(it)
+	n.insert(&it)
 	n.size += it.bytes()
 	list, drop := n.list.items(), 0
 	for len(list)-drop > limit.Keys || limit.Bytes > 0 && n.size > limit.Bytes {
@@ -178,7 +188,7 @@ func (n *Newest) Append(dst []byte) []byte { return n.encode(dst) }
 
 // Decode reads what Append wrote and returns the bytes behind it.
 func (n *Newest) Decode(src []byte) ([]byte, error) {
-	*n = n.Emptied()
+	n.Reset()
 	src, err := n.decode(src)
 	list := n.list.items()
 	for i := range list {
@@ -195,8 +205,11 @@ type First struct {
 	hint int
 }
 
-// Emptied returns an empty First that takes over the memory of f.
-func (f *First) Emptied() First { return First{items: items{list: f.list.emptied()}} }
+// Reset empties f and keeps its memory.
+func (f *First) Reset() {
+	f.reset()
+	f.hint = 0
+}
 
 // Items returns the kept items, first seen first. The slice is the First's
 // own.
@@ -221,7 +234,7 @@ func (f *First) find(it *Item) int {
 }
 
 // bytes is what a key takes at the most, whatever its item tells.
-func (f *First) bytes(it *Item, limit Limit) int {
+func (f *First) bytes(it *Item, limit *Limit) int {
 	return itemOverhead + text(it.A) + text(it.B) + noteOverhead + limit.Note
 }
 
@@ -231,7 +244,9 @@ const noteOverhead = 2
 
 // Add combines it into the list. Of two items with one key the smaller is
 // kept. C is cut to limit.Note bytes.
-func (f *First) Add(it Item, limit Limit) {
+func (f *First) Add(it Item, limit Limit) { f.add(&it, &limit) }
+
+func (f *First) add(it *Item, limit *Limit) {
 	if len(it.C) > limit.Note {
 		n := limit.Note
 		for n > 0 && !utf8.RuneStart(it.C[n]) {
@@ -248,7 +263,7 @@ func (f *First) Add(it Item, limit Limit) {
 		}
 	}
 	list := f.list.items()
-	if i := f.find(&it); i >= 0 {
+	if i := f.find(it); i >= 0 {
 		if it.Compare(list[i]) < 0 {
 			f.list.remove(i)
 			f.insert(it)
@@ -259,7 +274,7 @@ func (f *First) Add(it Item, limit Limit) {
 		return
 	}
 	f.insert(it)
-	f.size += f.bytes(&it, limit)
+	f.size += f.bytes(it, limit)
 	list = f.list.items()
 	for n := len(list); n > limit.Keys || limit.Bytes > 0 && f.size > limit.Bytes; n-- {
 		f.size -= f.bytes(&list[n-1], limit)
@@ -286,7 +301,7 @@ func (f *First) Size() int {
 
 // Decode reads what Append wrote and returns the bytes behind it.
 func (f *First) Decode(src []byte) ([]byte, error) {
-	*f = f.Emptied()
+	f.Reset()
 	src, err := f.decode(src)
 	f.size = -1
 	return src, err

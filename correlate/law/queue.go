@@ -14,10 +14,10 @@ func (q *queue[T]) items() []T { return q.all[q.head:] }
 
 func (q *queue[T]) len() int { return len(q.all) - q.head }
 
-// emptied returns an empty queue that takes over the memory of q.
-func (q *queue[T]) emptied() queue[T] {
+// reset empties q and keeps its memory.
+func (q *queue[T]) reset() {
 	clear(q.all)
-	return queue[T]{all: q.all[:0]}
+	q.all, q.head = q.all[:0], 0
 }
 
 // reserve makes room for n items.
@@ -29,21 +29,32 @@ func (q *queue[T]) drop(n int) {
 	q.head += n
 }
 
-func (q *queue[T]) push(item T) {
-	if len(q.all) == cap(q.all) && q.head > len(q.all)/4 {
-		n := copy(q.all, q.items())
-		clear(q.all[n:])
-		q.all, q.head = q.all[:n], 0
+// push adds an item and returns its place, which has what was there before.
+func (q *queue[T]) push() *T {
+	n := len(q.all)
+	if n == cap(q.all) {
+		if q.head > n/4 {
+			n = copy(q.all, q.items())
+			clear(q.all[n:])
+			q.head = 0
+		} else {
+			var none T
+			q.all = append(q.all, none)
+		}
 	}
-	q.all = append(q.all, item)
+	q.all = q.all[:n+1]
+	return &q.all[n]
 }
 
-// insert puts item before the i-th.
-func (q *queue[T]) insert(i int, item T) {
-	q.push(item)
-	list := q.items()
-	copy(list[i+1:], list[i:])
-	list[i] = item
+// insert adds an item before the i-th and returns its place, which has what
+// was there before.
+func (q *queue[T]) insert(i int) *T {
+	place := q.push()
+	if list := q.items(); i < len(list)-1 {
+		copy(list[i+1:], list[i:])
+		place = &list[i]
+	}
+	return place
 }
 
 // remove takes out the i-th item.

@@ -14,8 +14,11 @@ type Times struct {
 	cut  bool
 }
 
-// Emptied returns an empty Times that takes over the memory of t.
-func (t *Times) Emptied() Times { return Times{list: t.list.emptied()} }
+// Reset empties t and keeps its memory.
+func (t *Times) Reset() {
+	t.list.reset()
+	t.cut = false
+}
 
 // List returns the kept times, oldest first. The slice is the Times' own.
 func (t *Times) List() []event.Time { return t.list.items() }
@@ -41,7 +44,7 @@ func (t *Times) Add(at event.Time, n int) {
 	if i > 0 && list[i-1] > at {
 		i, _ = slices.BinarySearch(list, at)
 	}
-	t.list.insert(i, at)
+	*t.list.insert(i) = at
 }
 
 // Append appends the msgpack encoding: [cut, first, difference ...].
@@ -62,7 +65,7 @@ func (t *Times) Decode(src []byte) ([]byte, error) {
 	if err != nil || n < 1 {
 		return src, ErrCorrupt
 	}
-	*t = t.Emptied()
+	t.Reset()
 	if t.cut, src, err = msgp.ReadBoolBytes(src); err != nil {
 		return src, err
 	}
@@ -77,7 +80,7 @@ func (t *Times) Decode(src []byte) ([]byte, error) {
 			return src, ErrCorrupt
 		}
 		last += d
-		t.list.push(last)
+		*t.list.push() = last
 	}
 	return src, nil
 }

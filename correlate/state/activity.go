@@ -27,10 +27,11 @@ type Activity struct {
 
 // Reset empties s and keeps the memory of its lists.
 func (s *Activity) Reset() {
-	*s = Activity{
-		Services: s.Services.Emptied(), Deckies: s.Deckies.Emptied(), Sensors: s.Sensors.Emptied(),
-		Commands: s.Commands.Emptied(),
-	}
+	s.Services.Reset()
+	s.Deckies.Reset()
+	s.Sensors.Reset()
+	s.Commands.Reset()
+	*s = Activity{Services: s.Services, Deckies: s.Deckies, Sensors: s.Sensors, Commands: s.Commands}
 }
 
 // Fold adds the events of the hour.

@@ -156,32 +156,38 @@ func CredentialKey(a *event.Arena, service string, ev *event.Evidence) string {
 	return a.Join(service, "\x00", ev.A, "\x00", ev.B, "\x00", event.View(ev.Digest[:]))
 }
 
-// Reset empties s and keeps the memory of its lists.
+// Reset empties s and keeps the memory of its lists. Most attackers have a few
+// events in a chunk, so it is done in place.
 func (s *Attacker) Reset() {
-	*s = Attacker{
-		changes:       s.changes + 1,
-		Services:      s.Services.Emptied(),
-		Deckies:       s.Deckies.Emptied(),
-		Hops:          s.Hops.Emptied(),
-		Times:         s.Times.Emptied(),
-		Hours:         s.Hours.Emptied(),
-		Commands:      s.Commands.Emptied(),
-		Credentials:   s.Credentials.Emptied(),
-		Fingerprints:  s.Fingerprints.Emptied(),
-		Artifacts:     s.Artifacts.Emptied(),
-		Leaks:         s.Leaks.Emptied(),
-		Sessions:      s.Sessions.Emptied(),
-		Sensors:       s.Sensors.Emptied(),
-		Network:       s.Network.Emptied(),
-		SystemGuesses: s.SystemGuesses.Emptied(),
-		TTLs:          s.TTLs.Emptied(),
-		Distances:     s.Distances.Emptied(),
-		KexOrders:     s.KexOrders.Emptied(),
-		Tools:         s.Tools.Emptied(),
-		Techniques:    s.Techniques.Emptied(),
-		Alerts:        s.Alerts.Emptied(),
-		Domains:       s.Domains.Emptied(),
-	}
+	s.changes++
+	s.First, s.Last, s.Events, s.Kinds = event.Never, event.Never, 0, [3]int64{}
+	s.CommandCount, s.FirstCommand = 0, event.Never
+	s.Attempts, s.Successes, s.FirstSuccess = 0, 0, event.Never
+	s.LongestSession, s.Recon, s.Exfil, s.Large, s.Retransmits = 0, event.Never, event.Never, 0, 0
+	s.Stack, s.IPIDClass, s.ISNClass = law.Latest{}, law.Latest{}, law.Latest{}
+	s.Crowd, s.Handshake, s.Transitions = Crowd{}, false, nil
+	s.unknown, s.unknownElements = nil, 0
+	s.Services.Reset()
+	s.Deckies.Reset()
+	s.Hops.Reset()
+	s.Times.Reset()
+	s.Hours.Reset()
+	s.Commands.Reset()
+	s.Credentials.Reset()
+	s.Fingerprints.Reset()
+	s.Artifacts.Reset()
+	s.Leaks.Reset()
+	s.Sessions.Reset()
+	s.Sensors.Reset()
+	s.Network.Reset()
+	s.SystemGuesses.Reset()
+	s.TTLs.Reset()
+	s.Distances.Reset()
+	s.KexOrders.Reset()
+	s.Tools.Reset()
+	s.Techniques.Reset()
+	s.Alerts.Reset()
+	s.Domains.Reset()
 }
 
 // IsTraversal says whether at least two deckies were touched.
@@ -222,10 +228,10 @@ func (s *Attacker) foldEvent(ev *event.Event) {
 	s.Times.Add(ev.Time, LimitTimes)
 	s.Hours.Add(ev.Time, LimitHours)
 	if ev.Service != "" {
-		s.Services.Add(law.Entry{Key: ev.Service, Count: 1, First: ev.Time, Last: ev.Time, Rank: uint8(ev.Kind)}, LimitServices)
+		s.Services.See(ev.Service, ev.Time, uint8(ev.Kind), "", &LimitServices)
 	}
 	if ev.Decky != "" {
-		s.Deckies.Add(law.Entry{Key: ev.Decky, Count: 1, First: ev.Time, Last: ev.Time}, LimitDeckies)
+		s.Deckies.See(ev.Decky, ev.Time, 0, "", &LimitDeckies)
 		s.Hops.Add(law.Item{Time: ev.Time, A: ev.Decky, B: ev.Service, C: ev.Type}, LimitHops)
 	}
 	if ev.Phase&event.Recon != 0 {
@@ -241,7 +247,6 @@ func (s *Attacker) foldEvent(ev *event.Event) {
 }
 
 func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Evidence) {
-	entry := law.Entry{Count: 1, First: ev.Time, Last: ev.Time}
 	switch e.Kind {
 	case event.Command:
 		s.CommandCount++
@@ -254,55 +259,45 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 			s.FirstSuccess = law.Earliest(s.FirstSuccess, ev.Time)
 		}
 		if e.B != "" {
-			entry.Key, entry.Rank, entry.Payload = CredentialKey(a, ev.Service, e), uint8(e.Outcome), e.C
-			s.Credentials.Add(entry, LimitCredentials)
+			s.Credentials.See(CredentialKey(a, ev.Service, e), ev.Time, uint8(e.Outcome), e.C, &LimitCredentials)
 		}
 	case event.Fingerprint:
-		entry.Key, entry.Payload = a.Join(e.A, "\x00", e.B), EncodeFields(a, e.Payload)
-		s.Fingerprints.Add(entry, LimitFingerprints)
+		s.Fingerprints.See(a.Join(e.A, "\x00", e.B), ev.Time, 0, EncodeFields(a, e.Payload), &LimitFingerprints)
 	case event.Artifact:
-		entry.Key, entry.Payload = a.Join(e.A, "\x00", e.B, "\x00", e.C), EncodeFields(a, e.Payload)
-		s.Artifacts.Add(entry, LimitArtifacts)
+		s.Artifacts.See(a.Join(e.A, "\x00", e.B, "\x00", e.C), ev.Time, 0, EncodeFields(a, e.Payload), &LimitArtifacts)
 	case event.Leak:
-		entry.Key = a.Join(e.A, "\x00", e.B, "\x00", e.C)
-		s.Leaks.Add(entry, LimitLeaks)
+		s.Leaks.See(a.Join(e.A, "\x00", e.B, "\x00", e.C), ev.Time, 0, "", &LimitLeaks)
 	case event.Session:
 		s.Sessions.Add(e.A, LimitSessions)
 		s.LongestSession = max(s.LongestSession, e.N)
 	case event.Recipient, event.Message:
 		s.Domains.Add(e.A, LimitDomains)
 	case event.Stack:
-		s.foldStack(a, ev, e, entry)
+		s.foldStack(a, ev, e)
 	case event.Retransmits:
 		s.Retransmits += e.N
 	case event.KexOrder:
-		entry.Key = e.A
-		s.KexOrders.Add(entry, LimitKexOrders)
+		s.KexOrders.See(e.A, ev.Time, 0, "", &LimitKexOrders)
 	case event.Tool:
-		entry.Key, entry.Payload = e.A, e.B
-		s.Tools.Add(entry, LimitTools)
+		s.Tools.See(e.A, ev.Time, 0, e.B, &LimitTools)
 	case event.Technique:
-		entry.Key, entry.Payload = e.A, e.B
-		s.Techniques.Add(entry, LimitTechniques)
+		s.Techniques.See(e.A, ev.Time, 0, e.B, &LimitTechniques)
 	case event.Alert:
 		// The worst severity is 1: ranks keep the largest.
-		entry.Key, entry.Rank = a.Join(e.A, "\x00", e.B), uint8(255-min(max(e.N, 1), 254))
-		s.Alerts.Add(entry, LimitAlerts)
+		rank := uint8(255 - min(max(e.N, 1), 254))
+		s.Alerts.See(a.Join(e.A, "\x00", e.B), ev.Time, rank, "", &LimitAlerts)
 	}
 }
 
-func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence, entry law.Entry) {
+func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence) {
 	if e.A != "" {
-		entry.Key = e.A
-		s.SystemGuesses.Add(entry, LimitSystems)
+		s.SystemGuesses.See(e.A, ev.Time, 0, "", &LimitSystems)
 	}
 	if e.N > 0 {
-		entry.Key = decimal(a, e.N)
-		s.TTLs.Add(entry, LimitNumbers)
+		s.TTLs.See(decimal(a, e.N), ev.Time, 0, "", &LimitNumbers)
 	}
 	if e.M > 0 {
-		entry.Key = decimal(a, e.M)
-		s.Distances.Add(entry, LimitNumbers)
+		s.Distances.See(decimal(a, e.M), ev.Time, 0, "", &LimitNumbers)
 	}
 	for _, f := range e.Payload {
 		if f.Value == "" || f.Value == "unknown" || len(f.Value) > maxWord {

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
 	"dossier/correlate/event"
+	"dossier/correlate/law"
 
 	"github.com/tinylib/msgp/msgp"
 )
@@ -140,6 +142,51 @@ func TestBounds(t *testing.T) {
 	}
 	if s.Events != 20_000 || s.CommandCount != 20_000 || s.Attempts != 20_000 {
 		t.Errorf("counts %d, %d, %d; want 20000 each", s.Events, s.CommandCount, s.Attempts)
+	}
+}
+
+// Reset forgets everything but memory, whatever fields there are.
+func TestResetForgetsEverything(t *testing.T) {
+	s := full(t, 200)
+	wire := s.Append(nil)
+	wire[4]++ // one more name
+	if err := s.Decode(msgp.AppendInt(msgp.AppendString(wire, "zz"), 1)); err != nil {
+		t.Fatal(err)
+	}
+	s.Fold(new(event.Arena), "s", true, []*event.Event{{Time: s.First, Handshake: true, Large: true, Phase: event.Recon | event.Exfil, Addr: netip.MustParseAddr("::1"),
+		Evidence: []event.Evidence{{Kind: event.Retransmits, N: 1}}}})
+	for i := range s.Kinds {
+		s.Kinds[i]++
+	}
+	s.Crowd.Chunk[0] = 1
+	s.Stack = law.Latest{Time: 1, Value: "x"}
+	v := reflect.ValueOf(s).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); f.IsZero() {
+			t.Errorf("the test leaves %s zero", v.Type().Field(i).Name)
+		}
+	}
+	s.Reset()
+	var rest func(path string, v reflect.Value)
+	rest = func(path string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				rest(path+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+		case reflect.Slice:
+			if v.Len() > 0 {
+				t.Errorf("%s has %d elements", path, v.Len())
+			}
+		default:
+			if !v.IsZero() && path != ".changes" {
+				t.Errorf("%s is %v", path, v)
+			}
+		}
+	}
+	rest("", v)
+	if got := s.Append(nil); !bytes.Equal(got, new(Attacker).Append(nil)) {
+		t.Errorf("%x", got)
 	}
 }
 

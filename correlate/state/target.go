@@ -20,7 +20,10 @@ type Target struct {
 
 // Reset empties s and keeps the memory of its lists.
 func (s *Target) Reset() {
-	*s = Target{Services: s.Services.Emptied(), Deckies: s.Deckies.Emptied(), Sensors: s.Sensors.Emptied()}
+	s.Services.Reset()
+	s.Deckies.Reset()
+	s.Sensors.Reset()
+	*s = Target{Services: s.Services, Deckies: s.Deckies, Sensors: s.Sensors}
 }
 
 // Fold adds the events that name domain.
