@@ -179,6 +179,7 @@ type Store interface {
 	// of now (not as of the last refresh).
 	Read(ctx context.Context, keys []Key) ([]Stored, error)
 	// Write carries out the operations and returns their answers in order.
+	// The memory of the bodies is used again after it returned.
 	Write(ctx context.Context, ops []Op) ([]Written, error)
 }
 

@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -90,7 +91,7 @@ func (e *elastic) apply(op *Op) (*revision, Written) {
 		return nil, Written{Status: Conflict, Reason: "version_conflict_engine_exception"}
 	}
 	s.seq++
-	r := &revision{body: op.Body, version: Version{s.seq, s.term}}
+	r := &revision{body: bytes.Clone(op.Body), version: Version{s.seq, s.term}}
 	d.current = r
 	d.pending = append(d.pending, r)
 	return r, Written{Status: Done, Version: r.version}
@@ -165,4 +166,14 @@ func stateOf(body []byte) []byte {
 		panic(err)
 	}
 	return state
+}
+
+// sent returns the operations as they are on the wire: the memory of their
+// bodies is used again once the request is answered.
+func sent(ops []Op) []Op {
+	out := slices.Clone(ops)
+	for i := range out {
+		out[i].Body = bytes.Clone(out[i].Body)
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package commit
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -183,6 +184,39 @@ type bulk struct {
 	docs []*document
 	ops  []taskOp
 	size int // of the bodies, in bytes
+	// block holds the bodies one after the other; one that it has no room for
+	// has its own memory. What follows is used again once the bulk is
+	// answered.
+	block *[]byte
+}
+
+var blocks = sync.Pool{New: func() any { return new([]byte) }}
+
+// room returns where the next body may be appended: behind the last one.
+func (b *bulk) room(size int) []byte {
+	if b.block == nil {
+		b.block = blocks.Get().(*[]byte)
+		*b.block = slices.Grow((*b.block)[:0], size+size/8)
+	}
+	at := len(*b.block)
+	return (*b.block)[at:at:cap(*b.block)]
+}
+
+// take keeps a body that was appended to room, and returns it.
+func (b *bulk) take(body []byte) []byte {
+	if at := len(*b.block); at+len(body) <= cap(*b.block) && len(body) > 0 && &body[0] == &(*b.block)[at : at+1][0] {
+		*b.block = (*b.block)[:at+len(body)]
+	}
+	return body[:len(body):len(body)]
+}
+
+// free gives the bodies' memory back: the request has been answered, and
+// nobody reads them any more.
+func (b *bulk) free() {
+	if b.block != nil {
+		blocks.Put(b.block)
+		b.block = nil
+	}
 }
 
 func (t *task) records() (n int) {
@@ -228,7 +262,6 @@ type Machine struct {
 	marking  bool      // a write of markers alone is under way
 	rounds   uint64
 	scratch  []byte // payload and state as they are encoded
-	body     []byte
 	encoded  []byte
 	in       []Contribution
 	now      time.Time // the latest time the machine was told

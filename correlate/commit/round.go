@@ -439,7 +439,7 @@ func (m *Machine) foldDocument(t *task, b *bulk, d *document, ops []Op) []Op {
 		m.release(d)
 		return ops
 	}
-	body, effects, err := m.render(d, write)
+	body, effects, err := m.render(b, d, write)
 	clear(m.in)
 	switch {
 	case errors.Is(err, ErrNotOpened):
@@ -536,9 +536,9 @@ func (m *Machine) settleAll(d *document) {
 
 var errPanic = errors.New("commit: panic in a fold")
 
-// render folds m.in onto d and, if it shall be written, encodes its state and
-// document. A panic there is an error like any other.
-func (m *Machine) render(d *document, write bool) (body []byte, effects []Effect, err error) {
+// render folds m.in onto d and, if it shall be written in b, encodes its state
+// and document. A panic there is an error like any other.
+func (m *Machine) render(b *bulk, d *document, write bool) (body []byte, effects []Effect, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			d.state, body, effects, err = nil, nil, nil, fmt.Errorf("%w: %v", errPanic, p)
@@ -557,8 +557,7 @@ func (m *Machine) render(d *document, write bool) (body []byte, effects []Effect
 		d.env.payload = m.scratch
 		m.encoded = d.env.append(m.encoded[:0])
 		d.state = slices.Clone(m.encoded) // of the size it has: the cache keeps it
-		m.body = folded.AppendDocument(m.body[:0], d.state)
-		body = slices.Clone(m.body)
+		body = b.take(folded.AppendDocument(b.room(m.o.BulkBytes), d.state))
 	}
 	return body, folded.Effects(), nil
 }
@@ -663,6 +662,7 @@ func (m *Machine) answerWrite(t *task, b *bulk, a Answer) {
 			m.stats.Effects++
 		}
 	}
+	b.free()
 	for _, d := range b.docs {
 		m.answerDocument(d)
 	}

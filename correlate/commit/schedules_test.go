@@ -271,7 +271,7 @@ func TestZombieRequests(t *testing.T) {
 	b.rest(m, func(r *Request) Answer {
 		if r.Kind == Write && first {
 			first = false
-			zombies = append(zombies, r)
+			zombies = append(zombies, &Request{Kind: Write, Ops: sent(r.Ops)})
 			return Answer{Err: errLost}
 		}
 		return b.serve(r)

@@ -812,7 +812,7 @@ func (s *sensor) read(r *Request) {
 }
 
 func (s *sensor) write(r *Request) {
-	w := s.w
+	w, ops := s.w, sent(r.Ops)
 	there, back := w.travel(), w.travel()
 	switch {
 	case w.fault(w.f.Lost):
@@ -824,17 +824,17 @@ func (s *sensor) write(r *Request) {
 		s.lost(r)
 		there = w.in(time.Second, 40*time.Minute)
 		w.after(there, func() {
-			for i := range r.Ops {
-				w.es.write(&r.Ops[i])
+			for i := range ops {
+				w.es.write(&ops[i])
 			}
 		})
 		return
 	}
-	revisions := make([]*revision, len(r.Ops))
-	written := make([]Written, len(r.Ops))
+	revisions := make([]*revision, len(ops))
+	written := make([]Written, len(ops))
 	carryOut := func(from, to int) {
 		for i := from; i < to; i++ {
-			op := &r.Ops[i]
+			op := &ops[i]
 			switch {
 			case w.down[op.Key] || w.fault(w.f.ItemFails):
 				written[i] = Written{Reason: "unavailable_shards_exception"}
@@ -849,9 +849,9 @@ func (s *sensor) write(r *Request) {
 		}
 	}
 	// The parts of a bulk go to different shards.
-	cut := w.rng.IntN(len(r.Ops) + 1)
+	cut := w.rng.IntN(len(ops) + 1)
 	w.after(there, func() { carryOut(0, cut) })
-	w.after(there+w.in(0, back), func() { carryOut(cut, len(r.Ops)) })
+	w.after(there+w.in(0, back), func() { carryOut(cut, len(ops)) })
 	silent := w.fault(w.f.LostAnswer)
 	s.answer(r, there+back, func() Answer {
 		for i, rev := range revisions {
@@ -861,9 +861,9 @@ func (s *sensor) write(r *Request) {
 				// On the primary, and perhaps never elsewhere.
 				written[i] = Written{Reason: "timeout"}
 				if w.rng.IntN(3) == 0 {
-					w.after(w.in(0, 20*time.Second), func() { w.es.replicate(r.Ops[i].Key, rev) })
+					w.after(w.in(0, 20*time.Second), func() { w.es.replicate(ops[i].Key, rev) })
 				}
-			case !w.es.replicate(r.Ops[i].Key, rev) || w.fault(w.f.ItemLost):
+			case !w.es.replicate(ops[i].Key, rev) || w.fault(w.f.ItemLost):
 				written[i] = Written{Reason: "primary is no longer"}
 			}
 		}
