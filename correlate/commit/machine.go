@@ -184,28 +184,35 @@ type bulk struct {
 	docs []*document
 	ops  []taskOp
 	size int // of the bodies, in bytes
-	// block holds the bodies one after the other; one that it has no room for
-	// has its own memory. What follows is used again once the bulk is
-	// answered.
-	block *[]byte
+	// blocks hold the bodies one after the other, the last one is being
+	// filled. A body that it has no room for has its own memory.
+	blocks []*block
 }
 
-var blocks = sync.Pool{New: func() any { return new([]byte) }}
+// block is memory for bodies, used again once their bulk is answered.
+type block struct {
+	used int
+	b    [128 << 10]byte
+}
 
-// room returns where the next body may be appended: behind the last one.
-func (b *bulk) room(size int) []byte {
-	if b.block == nil {
-		b.block = blocks.Get().(*[]byte)
-		*b.block = slices.Grow((*b.block)[:0], size+size/8)
+var blocks = sync.Pool{New: func() any { return new(block) }}
+
+// room returns where the next body may be appended.
+func (b *bulk) room() []byte {
+	if len(b.blocks) == 0 {
+		b.blocks = append(b.blocks, blocks.Get().(*block))
 	}
-	at := len(*b.block)
-	return (*b.block)[at:at:cap(*b.block)]
+	l := b.blocks[len(b.blocks)-1]
+	return l.b[l.used:l.used]
 }
 
 // take keeps a body that was appended to room, and returns it.
 func (b *bulk) take(body []byte) []byte {
-	if at := len(*b.block); at+len(body) <= cap(*b.block) && len(body) > 0 && &body[0] == &(*b.block)[at : at+1][0] {
-		*b.block = (*b.block)[:at+len(body)]
+	l := b.blocks[len(b.blocks)-1]
+	if l.used+len(body) <= len(l.b) {
+		l.used += len(body)
+	} else {
+		b.blocks = append(b.blocks, blocks.Get().(*block))
 	}
 	return body[:len(body):len(body)]
 }
@@ -213,10 +220,11 @@ func (b *bulk) take(body []byte) []byte {
 // free gives the bodies' memory back: the request has been answered, and
 // nobody reads them any more.
 func (b *bulk) free() {
-	if b.block != nil {
-		blocks.Put(b.block)
-		b.block = nil
+	for _, l := range b.blocks {
+		l.used = 0
+		blocks.Put(l)
 	}
+	b.blocks = nil
 }
 
 func (t *task) records() (n int) {

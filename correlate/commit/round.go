@@ -557,7 +557,7 @@ func (m *Machine) render(b *bulk, d *document, write bool) (body []byte, effects
 		d.env.payload = m.scratch
 		m.encoded = d.env.append(m.encoded[:0])
 		d.state = slices.Clone(m.encoded) // of the size it has: the cache keeps it
-		body = b.take(folded.AppendDocument(b.room(m.o.BulkBytes), d.state))
+		body = b.take(folded.AppendDocument(b.room(), d.state))
 	}
 	return body, folded.Effects(), nil
 }
