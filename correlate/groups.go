@@ -1,7 +1,9 @@
 package correlate
 
 import (
+	"encoding/binary"
 	"hash/maphash"
+	"math/rand/v2"
 	"net/netip"
 )
 
@@ -10,9 +12,10 @@ import (
 // is a map with what a map needs for other purposes left out. The hash is
 // seeded: attackers choose their addresses.
 type groups struct {
-	all   []group
-	seed  maphash.Seed
-	slots []slot // their number is a power of two, at least twice that of groups
+	all    []group
+	seed   maphash.Seed
+	factor uint64 // odd; of IPv4 addresses, for which multiplying is enough (Dietzfelbinger et al., 1997)
+	slots  []slot // their number is a power of two, at least twice that of groups
 }
 
 type group struct {
@@ -21,10 +24,12 @@ type group struct {
 	count  int32 // events
 }
 
-// slot is the place of a group, empty where next is 0.
+// slot is the place of a group: its index and 1, negative where it isn't an
+// IPv4 address, 0 where the place is empty. The tag of an IPv4 address is the
+// address itself, so that nothing else must be looked at.
 type slot struct {
-	tag  uint32 // of the hash
-	next int32  // the group's index and 1
+	tag   uint32
+	group int32
 }
 
 const minSlots = 64
@@ -35,43 +40,56 @@ func (g *groups) reset() {
 	clear(g.slots)
 }
 
-// of returns the index of the group of p, which must be masked.
+// of returns the index of the group of p, which must be masked; of IPv4
+// nothing may be masked.
 func (g *groups) of(p netip.Prefix) int32 {
+	n := int32(len(g.all))
 	if 2*len(g.all) >= len(g.slots) {
 		g.grow()
 	}
-	// No address is IPv4-mapped, so this tells all of them apart.
-	key := p.Addr().As16()
-	hash := maphash.Bytes(g.seed, key[:])
-	i, tag := g.start(hash)
-	for ; ; i = (i + 1) & (len(g.slots) - 1) {
-		s := &g.slots[i]
-		if s.next == 0 {
+	var new slot
+	var hash uint64
+	if addr := p.Addr(); addr.Is4() {
+		ip := addr.As4()
+		new = slot{binary.BigEndian.Uint32(ip[:]), n + 1}
+		hash = uint64(new.tag) * g.factor
+	} else {
+		ip := addr.As16()
+		hash = maphash.Bytes(g.seed, ip[:])
+		new = slot{uint32(hash), -n - 1}
+	}
+	for i := g.start(hash); ; i = (i + 1) & (len(g.slots) - 1) {
+		switch s := &g.slots[i]; {
+		case s.group == 0:
+			*s = new
 			g.all = append(g.all, group{prefix: p, hash: hash})
-			*s = slot{tag, int32(len(g.all))}
-			return s.next - 1
-		}
-		if s.tag == tag && g.all[s.next-1].prefix == p {
-			return s.next - 1
+			return n
+		case s.tag != new.tag:
+		case s.group > 0 && new.group > 0:
+			return s.group - 1
+		case s.group < 0 && g.all[-s.group-1].prefix == p:
+			return -s.group - 1
 		}
 	}
 }
 
-// start returns where the search for a hash starts, and its tag.
-func (g *groups) start(hash uint64) (int, uint32) {
-	return int(hash) & (len(g.slots) - 1), uint32(hash >> 32)
-}
+// start returns where the search for a hash starts.
+func (g *groups) start(hash uint64) int { return int(hash>>32) & (len(g.slots) - 1) }
 
 func (g *groups) grow() {
 	if g.slots == nil {
-		g.seed = maphash.MakeSeed()
+		g.seed, g.factor = maphash.MakeSeed(), rand.Uint64()|1
 	}
-	g.slots = make([]slot, max(minSlots, 2*len(g.slots)))
-	for k := range g.all {
-		i, tag := g.start(g.all[k].hash)
-		for g.slots[i].next != 0 {
+	old := g.slots
+	g.slots = make([]slot, max(minSlots, 2*len(old)))
+	for _, s := range old {
+		if s.group == 0 {
+			continue
+		}
+		i := g.start(g.all[max(s.group, -s.group)-1].hash)
+		for g.slots[i].group != 0 {
 			i = (i + 1) & (len(g.slots) - 1)
 		}
-		g.slots[i] = slot{tag, int32(k + 1)}
+		g.slots[i] = s
 	}
 }
