@@ -55,7 +55,7 @@ func (sc *scanner) peek() byte {
 }
 
 func (sc *scanner) space() {
-	for sc.i < len(sc.s) {
+	for sc.i < len(sc.s) && sc.s[sc.i] <= ' ' {
 		switch sc.s[sc.i] {
 		case ' ', '\t', '\n', '\r':
 			sc.i++

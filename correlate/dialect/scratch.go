@@ -137,6 +137,17 @@ func (x *scratch) add(e event.Evidence) {
 	x.evidence = append(x.evidence, e)
 }
 
+// found adds evidence of a kind with the payload at hand, to be filled in: in
+// place, for what most events have.
+func (x *scratch) found(kind event.EvidenceKind) *event.Evidence {
+	n := len(x.evidence)
+	x.evidence = append(x.evidence, event.Evidence{})
+	e := &x.evidence[n]
+	e.Kind, e.Payload = kind, x.arena.Fields(x.payload)
+	x.payload = x.payload[:0]
+	return e
+}
+
 // fingerprint adds a fingerprint with the payload at hand, unless value is
 // empty.
 func (x *scratch) fingerprint(kind, value string) {
@@ -144,7 +155,9 @@ func (x *scratch) fingerprint(kind, value string) {
 		x.payload = x.payload[:0]
 		return
 	}
-	x.add(event.Evidence{Kind: event.Fingerprint, A: kind, B: x.value(value)})
+	shown := x.value(value)
+	e := x.found(event.Fingerprint)
+	e.A, e.B = kind, shown
 }
 
 // command adds a command line.

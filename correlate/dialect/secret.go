@@ -40,17 +40,13 @@ type credential struct {
 
 // login adds an attempt to log in.
 func (x *scratch) login(c credential) {
-	e := event.Evidence{
-		Kind:    event.Login,
-		Outcome: c.outcome,
-		A:       x.value(c.principal),
-	}
+	e := x.found(event.Login)
+	e.Outcome, e.A = c.outcome, x.value(c.principal)
 	if c.kind != "" {
 		e.B = x.arena.Name(c.kind, event.MaxService)
 		e.Digest = *x.sum(c.secret)
 		e.C = x.show(c.kind, c.secret, &e.Digest)
 	}
-	x.add(e)
 }
 
 // show returns a secret as it may be shown. Bytes that are no text are shown

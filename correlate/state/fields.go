@@ -27,11 +27,20 @@ func encodeFields(a *event.Arena, fields []event.Field, limit int) string {
 		return ""
 	}
 	b := msgp.AppendArrayHeader(a.Grab(size+3), uint32(2*n))
-	for _, f := range fields[:n] {
-		b = msgp.AppendString(b, f.Key)
-		b = msgp.AppendString(b, f.Value)
+	for i := range fields[:n] {
+		b = appendText(b, fields[i].Key)
+		b = appendText(b, fields[i].Value)
 	}
 	return a.Keep(b)
+}
+
+// appendText appends s, which is mostly short.
+func appendText(b []byte, s string) []byte {
+	if len(s) >= 32 {
+		return msgp.AppendString(b, s)
+	}
+	b = append(b, 0xa0|byte(len(s)))
+	return append(b, s...)
 }
 
 // DecodeFields calls yield for each field of a payload, in its order. It stops
