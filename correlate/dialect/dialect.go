@@ -53,7 +53,8 @@ type Options struct {
 	Secrets Secrets
 }
 
-// Parser reads records. It doesn't change and may be used concurrently.
+// Parser reads records. It doesn't change and may be used concurrently, with
+// arenas that aren't.
 type Parser struct {
 	force    Dialect
 	apps     map[string]app

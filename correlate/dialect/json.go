@@ -91,16 +91,16 @@ func (sc *scanner) add(name, value string) {
 // value reads one value; name is where it stands, "" where it isn't kept.
 func (sc *scanner) value(name string, depth int) bool {
 	switch c := sc.peek(); {
-	case c == '{':
-		return sc.object(name, depth)
-	case c == '[':
-		return sc.array(name, depth)
 	case c == '"':
 		v, ok := sc.text(name != "")
 		if ok {
 			sc.add(name, v)
 		}
 		return ok
+	case c == '{':
+		return sc.object(name, depth)
+	case c == '[':
+		return sc.array(name, depth)
 	case c == 't':
 		return sc.literal(name, "true")
 	case c == 'f':
