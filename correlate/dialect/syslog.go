@@ -176,16 +176,13 @@ func (x *scratch) parseElement(f *frame, s string) (rest string, ok bool) {
 	f.relay = f.relay || relay
 	s = s[end:]
 	for {
+		for s != "" && s[0] == ' ' {
+			s = s[1:]
+		}
 		if s == "" {
 			return "", false
 		}
 		if s[0] == ']' {
-			return s[1:], true
-		}
-		for s != "" && s[0] == ' ' {
-			s = s[1:]
-		}
-		if s != "" && s[0] == ']' {
 			return s[1:], true
 		}
 		eq := 0
@@ -196,11 +193,13 @@ func (x *scratch) parseElement(f *frame, s string) (rest string, ok bool) {
 			return "", false
 		}
 		name := s[:eq]
-		value, after, ok := x.parseValue(s[eq+2:], relay)
-		if !ok {
+		s = s[eq+2:]
+		var value string
+		if end := quoteOrSlash(s, 0); end < len(s) && s[end] == '"' {
+			value, s = s[:end], s[end+1:] // nothing is escaped, as mostly
+		} else if value, s, ok = x.parseValue(s, relay); !ok {
 			return "", false
 		}
-		s = after
 		if relay {
 			x.keep(name, value)
 		}
