@@ -22,6 +22,7 @@ type group struct {
 	prefix netip.Prefix
 	hash   uint64
 	count  int32 // events
+	mail   bool  // some of them name mail domains
 }
 
 // slot is the place of a group: its index and 1, negative where it isn't an

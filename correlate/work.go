@@ -25,6 +25,10 @@ type work struct {
 	hours    []hourDelta
 	// hourNames has the hours whose names were made.
 	hourNames map[hourKey]hourName
+	// hourAt and targetAt have the places in hours and targets of the attacker
+	// at work.
+	hourAt   map[hourKey]int
+	targetAt map[string]int
 	// unparsed holds the bytes of the records that no dialect knows.
 	unparsed []byte
 }
@@ -64,11 +68,11 @@ type hourKey struct {
 type hourName struct{ index, suffix string }
 
 func newWork() *work {
-	return &work{hourNames: map[hourKey]hourName{}}
+	return &work{hourNames: map[hourKey]hourName{}, hourAt: map[hourKey]int{}, targetAt: map[string]int{}}
 }
 
-// recordBytes is about the least that a record takes in a chunk.
-const recordBytes = 128
+// recordBytes is about what a short record takes in a chunk.
+const recordBytes = 160
 
 // expect makes room for the events of a chunk of that size, so that they
 // needn't move while they are read.
@@ -89,6 +93,7 @@ func (w *work) reset() {
 	w.deltas, w.targets, w.hours = w.deltas[:0], w.targets[:0], w.hours[:0]
 	w.unparsed = w.unparsed[:0]
 	clear(w.hourNames)
+	w.targetAt = emptied(w.targetAt)
 }
 
 // room returns room for an event, with whatever was there before; keep takes
@@ -108,7 +113,12 @@ func (w *work) keep(ev *event.Event, ipv6Prefix int) {
 		prefix = netip.PrefixFrom(ev.Addr, ipv6Prefix).Masked()
 	}
 	w.events = w.events[:len(w.events)+1]
-	w.of = append(w.of, w.groups.of(prefix))
+	of := w.groups.of(prefix)
+	w.of = append(w.of, of)
+	g := &w.groups.all[of]
+	for i := 0; i < len(ev.Evidence) && !g.mail; i++ {
+		g.mail = names(&ev.Evidence[i])
+	}
 }
 
 // id returns the document id of an attacker: the address, or the network as
@@ -154,51 +164,48 @@ func (w *work) parts(o *Options) []commit.Part {
 	}
 	n := len(parts)
 	for i := range w.deltas {
-		parts = w.targetParts(parts, &w.deltas[i], parts[i].Key.ID, o)
+		if w.groups.all[i].mail {
+			parts = w.targetParts(parts, &w.deltas[i], parts[i].Key.ID, o)
+		}
 	}
 	if o.Activity {
 		for i := range n {
 			parts = w.hourParts(parts, &w.deltas[i], parts[i].Key.ID, o)
 		}
 	}
-	for i := range parts[n:] {
-		p := &parts[n+i]
-		switch at := p.Delta.(type) {
-		case targetRef:
-			p.Delta = &w.targets[at]
-		case hourRef:
-			p.Delta = &w.hours[at]
-		}
+	// Only now do the deltas of targets and hours stay where they are.
+	rest := parts[n:]
+	for i := range w.targets {
+		rest[i].Delta = &w.targets[i]
+	}
+	rest = rest[len(w.targets):]
+	for i := range w.hours {
+		rest[i].Delta = &w.hours[i]
 	}
 	return parts
 }
 
-// The deltas of targets and hours are appended to slices that may move; until
-// all are there the parts hold their places.
-type (
-	targetRef int
-	hourRef   int
-)
+// names says whether e names a mail domain.
+func names(e *event.Evidence) bool { return e.Kind == event.Recipient || e.Kind == event.Message }
 
+// targetParts appends a part for each mail domain that an attacker aimed at,
+// and its delta to w.targets.
 func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string, o *Options) []commit.Part {
-	var at map[string]int
+	w.targetAt = emptied(w.targetAt)
 	for _, ev := range d.events {
 		for i := range ev.Evidence {
 			e := &ev.Evidence[i]
-			if e.Kind != event.Recipient && e.Kind != event.Message {
+			if !names(e) {
 				continue
 			}
-			if at == nil {
-				at = map[string]int{}
-			}
-			t, known := at[e.A]
+			t, known := w.targetAt[e.A]
 			if !known {
 				t = len(w.targets)
-				at[e.A] = t
 				domain := strings.Clone(e.A)
+				w.targetAt[domain] = t
 				w.targets = append(w.targets, targetDelta{sensor: o.Sensor, prefix: d.prefix, domain: domain})
 				parts = append(parts, commit.Part{
-					Key: commit.Key{Index: o.Indices.Targets(), ID: address + "|" + domain}, Class: ClassTarget, Delta: targetRef(t),
+					Key: commit.Key{Index: o.Indices.Targets(), ID: address + "|" + domain}, Class: ClassTarget,
 				})
 			}
 			if evs := w.targets[t].events; len(evs) == 0 || evs[len(evs)-1] != ev {
@@ -209,8 +216,10 @@ func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string
 	return parts
 }
 
+// hourParts appends a part for each hour of an attacker, and its delta to
+// w.hours.
 func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, o *Options) []commit.Part {
-	var at map[hourKey]int
+	w.hourAt = emptied(w.hourAt)
 	last, lastAt, from := hourKey{hour: -1}, 0, 0
 	for i, ev := range d.events {
 		if ev.Role == event.Prober {
@@ -219,13 +228,10 @@ func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, 
 		}
 		k := hourKey{hour: ev.Time.Hour(), stray: ev.Stray}
 		if k != last {
-			t, known := at[k]
+			t, known := w.hourAt[k]
 			if !known {
-				if at == nil {
-					at = map[hourKey]int{}
-				}
 				t = len(w.hours)
-				at[k] = t
+				w.hourAt[k] = t
 				w.hours = append(w.hours, hourDelta{sensor: o.Sensor, prefix: d.prefix, hour: k.hour})
 				name, known := w.hourNames[k]
 				if !known {
@@ -233,7 +239,7 @@ func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, 
 					w.hourNames[k] = name
 				}
 				parts = append(parts, commit.Part{
-					Key: commit.Key{Index: name.index, ID: address + name.suffix}, Class: ClassActivity, Delta: hourRef(t),
+					Key: commit.Key{Index: name.index, ID: address + name.suffix}, Class: ClassActivity,
 				})
 			}
 			last, lastAt, from = k, t, i
@@ -247,6 +253,16 @@ func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, 
 		}
 	}
 	return parts
+}
+
+// emptied returns an empty map: m itself unless it was large, for then
+// emptying it takes long, each time.
+func emptied[K comparable](m map[K]int) map[K]int {
+	if len(m) > 128 {
+		return make(map[K]int)
+	}
+	clear(m)
+	return m
 }
 
 func grow[T any](s []T, n int) []T {

@@ -28,8 +28,7 @@ type Key struct {
 	Index, ID string
 }
 
-// Class orders the documents of a commit and tells the Model what a document
-// is. Documents of a lower class are folded before those of a higher one.
+// Class tells the Model what a document is.
 type Class uint8
 
 // Part is what one chunk contributes to one document.
@@ -85,7 +84,9 @@ type Contribution struct {
 // and shall not be opened. Its contributions count as done.
 var ErrNotOpened = errors.New("commit: document not opened")
 
-// Model folds and renders documents. It is called by one goroutine at a time.
+// Model folds and renders documents. It is called by one goroutine at a time,
+// for the documents of a round in the order of their ids: one whose id begins
+// with another's comes after it.
 type Model interface {
 	// Fold adds the contributions to the stored payload (nil: the document
 	// doesn't exist). The result may hold views of both; it is used before

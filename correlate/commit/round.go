@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -52,7 +53,11 @@ func (m *Machine) start(l lane) {
 	}
 	m.stats.Tasks++
 	m.busy[l] = t
-	slices.SortStableFunc(t.docs, func(a, b *document) int { return int(a.class) - int(b.class) })
+	// What belongs together is folded one after the other, while its events are
+	// near; first what the ids of the others begin with.
+	slices.SortFunc(t.docs, func(a, b *document) int {
+		return cmp.Or(strings.Compare(a.key.ID, b.key.ID), strings.Compare(a.key.Index, b.key.Index))
+	})
 	var keys []Key
 	for _, d := range t.docs {
 		// What is contended is read in any case: the cache is too old for it.

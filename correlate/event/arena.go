@@ -125,9 +125,17 @@ func (a *Arena) Evidence(e []Evidence) []Evidence {
 	return a.evidence.keep(append(a.evidence.grab(len(e), arenaEvents), e...))
 }
 
-// MoreEvidence returns a copy of e with n empty elements behind it.
+// MoreEvidence returns e with n empty elements behind it: where e was the last
+// evidence handed out it stays where it is, else it is copied.
 func (a *Arena) MoreEvidence(e []Evidence, n int) []Evidence {
 	size := len(e) + n
+	cur := a.evidence.cur
+	if at := len(cur) - len(e); len(e) > 0 && at >= 0 && at+size <= cap(cur) && &cur[at] == &e[0] {
+		a.evidence.cur = cur[:at+size]
+		e = a.evidence.cur[at : at+size : at+size]
+		clear(e[size-n:])
+		return e
+	}
 	b := append(a.evidence.grab(size, arenaEvents), e...)[:size]
 	clear(b[len(e):])
 	return a.evidence.keep(b)
