@@ -152,35 +152,33 @@ func (w *work) attackers(o *Options) {
 	}
 }
 
-// parts groups the events by the documents they change.
+// parts groups the events by the documents they change, those of an attacker
+// one after the other.
 func (w *work) parts(o *Options) []commit.Part {
 	w.attackers(o)
 	parts := make([]commit.Part, 0, 2*len(w.deltas))
 	for i := range w.deltas {
 		d := &w.deltas[i]
+		address := id(d.prefix)
 		parts = append(parts, commit.Part{
-			Key: commit.Key{Index: o.Indices.Attackers(), ID: id(d.prefix)}, Class: ClassAttacker, Delta: d,
+			Key: commit.Key{Index: o.Indices.Attackers(), ID: address}, Class: ClassAttacker, Delta: d,
 		})
-	}
-	n := len(parts)
-	for i := range w.deltas {
 		if w.groups.all[i].mail {
-			parts = w.targetParts(parts, &w.deltas[i], parts[i].Key.ID, o)
+			parts = w.targetParts(parts, d, address, o)
 		}
-	}
-	if o.Activity {
-		for i := range n {
-			parts = w.hourParts(parts, &w.deltas[i], parts[i].Key.ID, o)
+		if o.Activity {
+			parts = w.hourParts(parts, d, address, o)
 		}
 	}
 	// Only now do the deltas of targets and hours stay where they are.
-	rest := parts[n:]
-	for i := range w.targets {
-		rest[i].Delta = &w.targets[i]
-	}
-	rest = rest[len(w.targets):]
-	for i := range w.hours {
-		rest[i].Delta = &w.hours[i]
+	targets, hours := w.targets, w.hours
+	for i := range parts {
+		switch p := &parts[i]; p.Class {
+		case ClassTarget:
+			p.Delta, targets = &targets[0], targets[1:]
+		case ClassActivity:
+			p.Delta, hours = &hours[0], hours[1:]
+		}
 	}
 	return parts
 }

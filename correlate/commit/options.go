@@ -28,7 +28,9 @@ type MachineOptions struct {
 	// MaxDocuments bounds the documents that are taken through one round, and
 	// so the states that are read at a time.
 	//
-	// If MaxDocuments is zero, the default of 5000 will be used.
+	// If MaxDocuments is zero, the default of 1500 will be used: what a
+	// backlog's later chunks bring for documents whose round has not begun is
+	// written with them.
 	MaxDocuments int
 	// BulkBytes and BulkOps say when a write is large enough: with the
 	// document that brings its bodies to so many bytes, or its operations to
@@ -38,8 +40,8 @@ type MachineOptions struct {
 	BulkBytes, BulkOps int
 	// Bulks is how many writes of a round may be on their way at a time.
 	//
-	// If Bulks is zero, the default of 3 will be used: two that Elasticsearch
-	// works on, and one that is there when it is done with the first.
+	// If Bulks is zero, the default of 2 will be used; with the round ahead
+	// that is up to 4.
 	Bulks int
 	// Gather is how long chunks wait for others that are expected, to be
 	// written together; never longer than an eighth of the time until their
@@ -75,10 +77,10 @@ func (o *MachineOptions) setDefaults() error {
 	setDefault(&o.CacheBytes, 256<<20)
 	setDefault(&o.MaxApplied, 512)
 	setDefault(&o.Retention, 30*24*time.Hour)
-	setDefault(&o.MaxDocuments, 5000)
+	setDefault(&o.MaxDocuments, 1500)
 	setDefault(&o.BulkBytes, 4<<20)
 	setDefault(&o.BulkOps, 1500)
-	setDefault(&o.Bulks, 3)
+	setDefault(&o.Bulks, 2)
 	setDefault(&o.Gather, time.Second)
 	setDefault(&o.RequestTimeout, 2*time.Second)
 	setDefault(&o.MarkerDelay, 250*time.Millisecond)
