@@ -41,7 +41,7 @@ func (b *bench) bulk(ctx context.Context) error {
 	for range connections {
 		group.Go(func() {
 			for body := range bodies {
-				if err := b.sendBulk(ctx, index, body); err != nil {
+				if err := b.sendBulk(ctx, "/"+index, body); err != nil {
 					cancel(err)
 					return
 				}
@@ -79,8 +79,10 @@ func (b *bench) bulk(ctx context.Context) error {
 	return b.drop(ctx, index)
 }
 
-func (b *bench) sendBulk(ctx context.Context, index string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, "POST", b.node.URL+"/"+index+"/_bulk?filter_path=errors", bytes.NewReader(body))
+// sendBulk sends a _bulk request for path, "/index" or "" where the operations
+// name theirs. One that fails is an error.
+func (b *bench) sendBulk(ctx context.Context, path string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, "POST", b.node.URL+path+"/_bulk?filter_path=errors", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

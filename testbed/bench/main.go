@@ -32,7 +32,7 @@ func main() {
 	flag.StringVar(&b.plugin, "plugin", "build/out_dossier.so", "the plugin")
 	flag.StringVar(&b.out, "out", "build/bench.json", "where the figures go as JSON")
 	flag.IntVar(&b.lines, "lines", 500_000, "lines of a log")
-	flag.IntVar(&b.workers, "workers", 32, "flushes at a time, as Fluent Bit's option workers")
+	flag.IntVar(&b.workers, "workers", 64, "flushes at a time, as Fluent Bit's option workers")
 	flag.IntVar(&b.rounds, "rounds", 3, "how often the part fluent measures each output")
 	flag.BoolVar(&b.trace, "trace", false, "print each request of the part commit, and what Fluent Bit logs")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, where the engine runs in the parts commit, latency and writers")
@@ -86,6 +86,7 @@ var parts = []struct {
 	{"latency", true, (*bench).latency},
 	{"writers", true, (*bench).writers},
 	{"fluent", true, (*bench).fluent},
+	{"floor", true, (*bench).floor},
 	{"bulk", true, (*bench).bulk},
 }
 

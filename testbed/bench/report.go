@@ -78,6 +78,7 @@ func (r *report) compare() {
 		dossier := "Fluent Bit → Dossier, " + kind
 		r.ratio(dossier+" ÷ es output", dossier, "Fluent Bit → es, "+kind, "≥ 6")
 		r.ratio(dossier+" ÷ tail → null", dossier, "Fluent Bit → null, "+kind, "≥ 0.6, aim 0.8")
+		r.ratio(dossier+" ÷ its documents alone", dossier, "the documents alone, by plain bulk, "+kind, "")
 	}
 	r.ratio("Fluent Bit → Dossier, uniform ÷ plain bulk", "Fluent Bit → Dossier, uniform", "plain bulk, a document a line", "")
 	r.ratio("index of Dossier ÷ index of raw lines", "Dossier's indices on disk", "raw lines' index on disk", "")

@@ -112,18 +112,11 @@ func newRig(o rigOptions, url string) (*rig, error) {
 	if o.store != nil {
 		c.Store, c.DeadLetters = o.store, o.store
 	} else {
-		templates, err := templates(o.prefix)
-		if err != nil {
-			return nil, err
-		}
-		client, err := esindex.New(esindex.Options{Hosts: []string{url}})
+		client, templates, err := install(o.prefix, url)
 		if err != nil {
 			return nil, err
 		}
 		r.close = client.Close
-		if _, err := client.Install(context.Background(), templates); err != nil {
-			return nil, err
-		}
 		if c.Store, err = esindex.NewStore(client, templates); err != nil {
 			return nil, err
 		}
@@ -140,6 +133,20 @@ func newRig(o rigOptions, url string) (*rig, error) {
 		CommitTimeout: 2 * time.Minute,
 	})
 	return r, err
+}
+
+// install installs the templates of all indices.
+func install(prefix, url string) (*esindex.Client, []esindex.Template, error) {
+	templates, err := templates(prefix)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := esindex.New(esindex.Options{Hosts: []string{url}})
+	if err != nil {
+		return nil, nil, err
+	}
+	_, err = client.Install(context.Background(), templates)
+	return client, templates, err
 }
 
 // templates returns the templates of all indices as esindex takes them.

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"dossier/correlate/commit"
+	"dossier/testbed/gen"
+)
+
+// keeping is a store that keeps what is written, as plain bulk takes it, and
+// writes nothing.
+type keeping struct {
+	counting
+	mu        sync.Mutex
+	bodies    [][]byte // of requests
+	documents int
+}
+
+// Write implements commit.Store.
+func (k *keeping) Write(ctx context.Context, ops []commit.Op) ([]commit.Written, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var body bytes.Buffer
+	for i := range ops {
+		fmt.Fprintf(&body, "{\"index\":{\"_index\":%q,\"_id\":%q}}\n%s\n", ops[i].Key.Index, ops[i].Key.ID, ops[i].Body)
+	}
+	k.bodies = append(k.bodies, body.Bytes())
+	k.documents += len(ops)
+	return k.counting.Write(ctx, ops)
+}
+
+// floor measures how long the node alone takes for the documents that Dossier
+// writes: the requests of a run, kept in memory, are sent again by plain bulk.
+// No engine that writes these documents can be faster.
+func (b *bench) floor(ctx context.Context) error {
+	for _, load := range []struct {
+		name string
+		o    gen.Options
+	}{{"uniform", uniform}, {"zipf", zipf}} {
+		s, err := newSource(load.o, b.lines)
+		if err != nil {
+			return err
+		}
+		prefix := "bench-floor-" + load.name
+		k := &keeping{}
+		r, err := newRig(rigOptions{prefix: prefix, sensor: "bench", activity: true, store: k}, "")
+		if err != nil {
+			return err
+		}
+		if _, err := r.deliver(ctx, s.all(), b.workers); err != nil {
+			return err
+		}
+		end, cancel := context.WithTimeout(ctx, deadline)
+		err = r.end(end)
+		cancel()
+		if err != nil {
+			return err
+		}
+		client, _, err := install(prefix, b.node.URL)
+		if err != nil {
+			return err
+		}
+		var took []time.Duration
+		for round := range warmUps + b.rounds {
+			if err := b.drop(ctx, prefix+"-*"); err != nil {
+				return err
+			}
+			start := time.Now()
+			if err := b.sendAll(ctx, k.bodies); err != nil {
+				return err
+			}
+			if round >= warmUps {
+				took = append(took, time.Since(start))
+			}
+		}
+		slices.Sort(took)
+		median := took[len(took)/2]
+		b.report.add(figure{What: "the documents alone, by plain bulk, " + load.name, Value: float64(b.lines) / median.Seconds(), Unit: "records/s",
+			Note: fmt.Sprintf("%.2f s for %d documents in %d requests, 2 connections, median of %d", median.Seconds(), k.documents, len(k.bodies), len(took))})
+		if err := errors.Join(client.Close(), b.drop(ctx, prefix+"-*")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendAll sends requests over two connections.
+func (b *bench) sendAll(ctx context.Context, list [][]byte) error {
+	bodies := make(chan []byte)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			for body := range bodies {
+				if err := b.sendBulk(ctx, "", body); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	for _, body := range list {
+		select {
+		case bodies <- body:
+		case <-ctx.Done():
+		}
+	}
+	close(bodies)
+	group.Wait()
+	return context.Cause(ctx)
+}
