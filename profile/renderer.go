@@ -109,6 +109,7 @@ type Renderer struct {
 	judged  judged
 	facts   rules.Facts
 	reasons []rules.Reason
+	named   struct{ of, uuid string }
 }
 
 // New returns a Renderer.
@@ -137,7 +138,12 @@ func begin(dst []byte) document { return document{append(dst, '{')} }
 func (d *document) now(name string, t time.Time) { d.time(name, event.FromTime(t)) }
 
 func (r *Renderer) uuid(d *document, id string) {
-	d.string("uuid", uuid.NewSHA1(r.namespace, event.Bytes(id)).String())
+	// An attacker's documents are rendered one after the other.
+	if r.named.of != id {
+		r.named.of = strings.Clone(id)
+		r.named.uuid = uuid.NewSHA1(r.namespace, event.Bytes(id)).String()
+	}
+	d.string("uuid", r.named.uuid)
 }
 
 // schema appends what closes every document.
