@@ -1,7 +1,9 @@
 package commit
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -142,5 +144,37 @@ func TestBulkBytes(t *testing.T) {
 		return b.serve(r)
 	}); r != OK || most != 1 {
 		t.Errorf("result %d, at most %d documents at a time", r, most)
+	}
+}
+
+// The bodies of a bulk stay what they are while others follow, whether they
+// fit into a block or not.
+func TestBodies(t *testing.T) {
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 20 {
+		var b bulk
+		var bodies [][]byte
+		for i := range 50 {
+			size := r.IntN(10_000)
+			if r.IntN(10) == 0 {
+				size = r.IntN(2 * len(block{}.b))
+			}
+			// Grown in steps, as a document is, and perhaps cut again.
+			body := b.room()
+			for len(body) < size {
+				body = append(body, bytes.Repeat([]byte{byte(i)}, 1+r.IntN(1000))...)
+			}
+			bodies = append(bodies, b.take(body[:size]))
+			if len(bodies[i]) != size {
+				t.Fatalf("seed %d: body %d has %d bytes of %d", seed, i, len(bodies[i]), size)
+			}
+		}
+		for i, body := range bodies {
+			if len(bytes.Trim(body, string([]byte{byte(i)}))) != 0 {
+				t.Fatalf("seed %d: body %d was written over", seed, i)
+			}
+		}
+		b.free()
 	}
 }
