@@ -194,7 +194,7 @@ func TestNotReady(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options.Options{CommitTimeout: 8 * time.Second, EngineCommitTimeout: 3 * time.Second}
-		i := &Instance{o: o, log: slog.New(slog.DiscardHandler), target: &target{ready: make(chan struct{}), tried: make(chan struct{})}}
+		i := &Instance{o: o, host: Host{Targets: new(Targets)}, log: slog.New(slog.DiscardHandler), target: &target{ready: make(chan struct{}), tried: make(chan struct{})}}
 		i.makeHistograms()
 		for onWorker, want := range map[bool]time.Duration{true: 8 * time.Second, false: 3 * time.Second} {
 			begin := time.Now()

@@ -50,10 +50,10 @@ const (
 // prefix. The zero value is ready.
 type Targets struct {
 	flushing atomic.Int64 // chunks under way
+	most     atomic.Int64 // at a time so far, as the memory limit knows it
 
-	mu   sync.Mutex
-	by   map[string]*target
-	most int64 // chunks under way at a time so far
+	mu sync.Mutex
+	by map[string]*target
 }
 
 // target is one index prefix on one cluster: all writes to it go through one
@@ -128,12 +128,14 @@ func (ts *Targets) acquire(o options.Options, h Host) (*target, error) {
 // time it takes.
 func (ts *Targets) begin() {
 	n := ts.flushing.Add(1)
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if n > ts.most {
-		ts.most = n
-		ts.limitMemory()
+	// Who makes or ends a target holds the lock for seconds: the next chunk
+	// tries again.
+	if n <= ts.most.Load() || !ts.mu.TryLock() {
+		return
 	}
+	defer ts.mu.Unlock()
+	ts.most.Store(max(n, ts.most.Load()))
+	ts.limitMemory()
 }
 
 func (ts *Targets) end() { ts.flushing.Add(-1) }
@@ -153,7 +155,7 @@ func (ts *Targets) limitMemory() {
 	}
 	limit := int64(math.MaxInt64)
 	if len(ts.by) > 0 {
-		limit = workingMemory + ts.most*chunkMemory
+		limit = workingMemory + ts.most.Load()*chunkMemory
 		for _, t := range ts.by {
 			limit += t.o.CacheSize
 		}

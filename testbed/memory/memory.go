@@ -5,6 +5,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -84,7 +85,7 @@ func (s *Store) write(op *commit.Op) (commit.Written, error) {
 	s.bytes += int64(len(op.Body))
 	next := stored{state: state, seq: s.seq}
 	if !s.Discard {
-		next.body = op.Body
+		next.body = bytes.Clone(op.Body)
 	}
 	s.docs[op.Key] = next
 	return commit.Written{Status: commit.Done, Version: commit.Version{SeqNo: s.seq, PrimaryTerm: 1}}, nil
