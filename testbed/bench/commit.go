@@ -35,6 +35,23 @@ func (b *bench) withRig(ctx context.Context, o rigOptions, do func(r *rig) error
 // commit measures the engine and the node alone: rates over the run, and what
 // is written.
 func (b *bench) commit(ctx context.Context) error {
+	// On a node that has just started everything takes several times longer,
+	// and less from one minute to the next.
+	for range warmUps {
+		s, err := newSource(uniform, b.lines)
+		if err != nil {
+			return err
+		}
+		if err := b.withRig(ctx, rigOptions{prefix: "bench-warm", sensor: "bench", activity: true}, func(r *rig) error {
+			_, err := r.deliver(ctx, s.all(), b.workers)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	if err := b.drop(ctx, "bench-warm-*"); err != nil {
+		return err
+	}
 	for _, load := range []struct {
 		name string
 		o    gen.Options

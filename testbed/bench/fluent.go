@@ -88,7 +88,7 @@ func (b *bench) fluent(ctx context.Context) error {
 }
 
 // warmUps is how many rounds of a load are not measured.
-const warmUps = 2
+const warmUps = 4
 
 // output is one that Fluent Bit delivers to.
 type output struct {
