@@ -133,6 +133,40 @@ func TestBulks(t *testing.T) {
 	b.holds("6", 2, 1)
 }
 
+// When a round of contended documents comes to nothing the next begins at
+// once: nothing else would wake it.
+func TestRoundThatComesToNothing(t *testing.T) {
+	b := newBed(t)
+	b.options.MaxDocuments = 1
+	m := b.process()
+	outcomes := map[string]*outcome{"x": b.submit(m, chunkOf(1, "x")), "y": b.submit(m, chunkOf(2, "y"))}
+	var way []*Request
+	for range outcomes {
+		b.steps(m, Read, Read)
+		way = append(way, b.step(m, Write))
+	}
+	b.commit(b.process(), chunkOf(3, "x", "y"))
+	for _, w := range way {
+		m.Answer(w, b.serve(w), b.now) // a conflict
+	}
+	first := b.step(m, Read)
+	id, other, n := first.Keys[0].ID, "y", uint16(1)
+	if id == "y" {
+		other, n = "x", 2
+	}
+	m.giveBack(m.chunks[chunkOf(n).ID])
+	m.Answer(first, b.serve(first), b.now)
+	if next := b.step(m, Read); next.Keys[0].ID != other {
+		t.Fatalf("it asks for %v", next.Keys)
+	} else {
+		m.Answer(next, b.serve(next), b.now)
+	}
+	b.rest(m, b.serve)
+	if outcomes[id].result != Retry || outcomes[other].result != OK {
+		t.Errorf("%s: %+v, %s: %+v", id, outcomes[id], other, outcomes[other])
+	}
+}
+
 // A bulk ends with the document that brings it to its size.
 func TestBulkBytes(t *testing.T) {
 	b := newBed(t)

@@ -391,13 +391,13 @@ func (m *Machine) Next(now time.Time) *Request {
 	m.now = now
 	m.wake()
 	for l := range lanes {
-		if len(m.outbox) > 0 {
-			break // first things first: folding takes time
+		// One request at a time: it is on its way while the next is folded.
+		for over := true; over && len(m.outbox) == 0; {
+			if m.busy[l] == nil && m.may(l) {
+				m.start(l)
+			}
+			over = m.goOn(l)
 		}
-		if m.busy[l] == nil && m.may(l) {
-			m.start(l)
-		}
-		m.goOn(l)
 	}
 	if len(m.outbox) == 0 && len(m.pending) > 0 && !m.marking && !now.Before(m.markersDue()) {
 		// Nothing to travel with.

@@ -378,14 +378,15 @@ func (m *Machine) fold(t *task) {
 }
 
 // goOn folds and writes what the lane's task has left, a bulk at a time, as
-// far as there may be another one on its way.
-func (m *Machine) goOn(l lane) {
+// far as there may be another one on its way. It says whether the task is over:
+// nothing was left to write.
+func (m *Machine) goOn(l lane) (over bool) {
 	for t := m.busy[l]; t != nil && t.phase == writing && t.bulks < m.o.Bulks; {
 		if len(t.left) == 0 {
-			if t.bulks == 0 {
+			if over = t.bulks == 0; over {
 				m.end(t)
 			}
-			return
+			return over
 		}
 		b := &bulk{}
 		var ops []Op
@@ -395,9 +396,10 @@ func (m *Machine) goOn(l lane) {
 		}
 		if len(ops) > 0 {
 			m.write(t, b, ops)
-			return
+			return false
 		}
 	}
+	return false
 }
 
 // takes says whether p can go on in this round: not if it came after the
