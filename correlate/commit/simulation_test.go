@@ -29,7 +29,7 @@ var (
 // letters shows in each. A change of what is drawn makes them seeds like any
 // others; TestSimulation with many seeds in such a mutant finds new ones.
 var telling = []uint64{
-	5357, // ids are taken out before a replay looks for its chunk's
+	5357,        // ids are taken out before a replay looks for its chunk's
 	2698, 15932, // a replay relies on a marker merely seen
 }
 
