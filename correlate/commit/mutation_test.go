@@ -163,6 +163,9 @@ var mutations = []mutation{
 	{"letters", "a full document whose exceptions can be lifted takes nothing", "TestFullOfWhatCanBeLifted", []edit{
 		{"round.go", "len(d.lifts) > 0 && taken == len(d.env.applied)", "false"},
 	}},
+	{"letters", "the last place of a document is given away like any other", "TestSimulation", []edit{
+		{"round.go", "\t\t\t\tlimit-- //", "\t\t\t\t//"},
+	}},
 	{"letters", "one whose chunk is held in spite of it brings nothing", "TestLetterOfAChunkThatIsHeld", []edit{
 		{"round.go", "\t\tcase own.Exists:\n", "\t\tcase own.Exists || origin.Exists && !excepts(string(origin.State), c.parts[0].doc.key):\n"},
 	}},

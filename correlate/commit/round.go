@@ -596,7 +596,8 @@ func (m *Machine) prune(d *document) {
 // An eighth of the room is kept for chunks that some document holds already:
 // when the ids of two documents are those of chunks that wait for room in the
 // other one, they can be finished. A document in which exceptions can be lifted
-// takes one chunk into that room: with its write the other ids may leave.
+// takes one chunk into that room, the last place if need be, which is kept for
+// it: with its write the other ids may leave.
 func (m *Machine) refuse(t *task) {
 	for _, d := range t.docs {
 		taken := len(d.env.applied)
@@ -606,7 +607,11 @@ func (m *Machine) refuse(t *task) {
 			}
 			limit := m.o.MaxApplied
 			lifting := len(d.lifts) > 0 && taken == len(d.env.applied)
-			if !p.chunk.started && !lifting {
+			switch {
+			case lifting:
+			case p.chunk.started:
+				limit-- // the last place is for one with which ids may leave
+			default:
 				limit -= m.o.MaxApplied / reserve
 			}
 			if taken < limit {
