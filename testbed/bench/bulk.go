@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"sync"
 	"time"
@@ -16,7 +17,7 @@ import (
 // bulk indexes the same lines one document each: as little as a program can
 // do that keeps every line.
 func (b *bench) bulk(ctx context.Context) error {
-	const index, size, connections = "bench-raw", 5000, 2
+	const index, size = "bench-raw", 5000
 	if err := b.drop(ctx, index); err != nil {
 		return err
 	}
@@ -33,39 +34,22 @@ func (b *bench) bulk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bodies := make(chan []byte, connections)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var group sync.WaitGroup
 	start := time.Now()
-	for range connections {
-		group.Go(func() {
-			for body := range bodies {
-				if err := b.sendBulk(ctx, "/"+index, body); err != nil {
-					cancel(err)
-					return
+	if err := b.sendAll(ctx, "/"+index, func(yield func([]byte) bool) {
+		for done := 0; done < b.lines; done += size {
+			var body bytes.Buffer
+			for range min(size, b.lines-done) {
+				line, err := json.Marshal(s.Lines(1)[0])
+				if err != nil {
+					panic(err) // of a string
 				}
+				fmt.Fprintf(&body, "{\"create\":{}}\n{\"@timestamp\":%d,\"log\":%s}\n", recordTime.UnixMilli(), line)
 			}
-		})
-	}
-	for done := 0; done < b.lines; done += size {
-		var body bytes.Buffer
-		for range min(size, b.lines-done) {
-			line, err := json.Marshal(s.Lines(1)[0])
-			if err != nil {
-				return err
+			if !yield(body.Bytes()) {
+				return
 			}
-			fmt.Fprintf(&body, "{\"create\":{}}\n{\"@timestamp\":%d,\"log\":%s}\n", recordTime.UnixMilli(), line)
 		}
-		select {
-		case bodies <- body.Bytes():
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	close(bodies)
-	group.Wait()
-	if err := context.Cause(ctx); err != nil {
+	}); err != nil {
 		return err
 	}
 	took := time.Since(start)
@@ -77,6 +61,39 @@ func (b *bench) bulk(ctx context.Context) error {
 	}
 	b.report.add(figure{What: "raw lines' index on disk", Value: disk, Unit: "bytes"})
 	return b.drop(ctx, index)
+}
+
+// connections is how many _bulk requests are on their way at a time.
+const connections = 2
+
+// sendAll sends _bulk requests for path, some at a time.
+func (b *bench) sendAll(ctx context.Context, path string, list iter.Seq[[]byte]) error {
+	bodies := make(chan []byte, connections)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var group sync.WaitGroup
+	for range connections {
+		group.Go(func() {
+			for body := range bodies {
+				if err := b.sendBulk(ctx, path, body); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	for body := range list {
+		select {
+		case bodies <- body:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	close(bodies)
+	group.Wait()
+	return context.Cause(ctx)
 }
 
 // sendBulk sends a _bulk request for path, "/index" or "" where the operations

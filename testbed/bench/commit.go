@@ -52,10 +52,7 @@ func (b *bench) commit(ctx context.Context) error {
 	if err := b.drop(ctx, "bench-warm-*"); err != nil {
 		return err
 	}
-	for _, load := range []struct {
-		name string
-		o    gen.Options
-	}{{"uniform", uniform}, {"zipf", zipf}} {
+	for _, load := range loads {
 		s, err := newSource(load.o, b.lines)
 		if err != nil {
 			return err
@@ -134,20 +131,11 @@ func (b *bench) perCommit(ctx context.Context) error {
 	attackers, written := 0, int64(0)
 	for _, c := range s.all() {
 		// A rig of its own tells who is in the chunk.
-		alone, err := newRig(rigOptions{prefix: "bench-alone", store: counting{}}, "")
+		alone, err := without(ctx, rigOptions{prefix: "bench-alone", store: counting{}}, []chunk{c}, 1)
 		if err != nil {
 			return err
 		}
-		if _, err := alone.deliver(ctx, []chunk{c}, 1); err != nil {
-			return err
-		}
-		attackers += int(alone.committer.Stats().WrittenByClass[correlate.ClassAttacker])
-		end, cancel := context.WithTimeout(ctx, deadline)
-		err = alone.end(end)
-		cancel()
-		if err != nil {
-			return err
-		}
+		attackers += int(alone.WrittenByClass[correlate.ClassAttacker])
 	}
 	if s, err = newSource(uniform, min(b.lines, 60_000)); err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"dossier/correlate/commit"
-	"dossier/testbed/gen"
 )
 
 // keeping is a store that keeps what is written, as plain bulk takes it, and
@@ -39,27 +38,14 @@ func (k *keeping) Write(ctx context.Context, ops []commit.Op) ([]commit.Written,
 // writes: the requests of a run, kept in memory, are sent again by plain bulk.
 // No engine that writes these documents can be faster.
 func (b *bench) floor(ctx context.Context) error {
-	for _, load := range []struct {
-		name string
-		o    gen.Options
-	}{{"uniform", uniform}, {"zipf", zipf}} {
+	for _, load := range loads {
 		s, err := newSource(load.o, b.lines)
 		if err != nil {
 			return err
 		}
 		prefix := "bench-floor-" + load.name
 		k := &keeping{}
-		r, err := newRig(rigOptions{prefix: prefix, sensor: "bench", activity: true, store: k}, "")
-		if err != nil {
-			return err
-		}
-		if _, err := r.deliver(ctx, s.all(), b.workers); err != nil {
-			return err
-		}
-		end, cancel := context.WithTimeout(ctx, deadline)
-		err = r.end(end)
-		cancel()
-		if err != nil {
+		if _, err := without(ctx, rigOptions{prefix: prefix, sensor: "bench", activity: true, store: k}, s.all(), b.workers); err != nil {
 			return err
 		}
 		client, _, err := install(prefix, b.node.URL)
@@ -72,7 +58,7 @@ func (b *bench) floor(ctx context.Context) error {
 				return err
 			}
 			start := time.Now()
-			if err := b.sendAll(ctx, k.bodies); err != nil {
+			if err := b.sendAll(ctx, "", slices.Values(k.bodies)); err != nil {
 				return err
 			}
 			if round >= warmUps {
@@ -88,31 +74,4 @@ func (b *bench) floor(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// sendAll sends requests over two connections.
-func (b *bench) sendAll(ctx context.Context, list [][]byte) error {
-	bodies := make(chan []byte)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var group sync.WaitGroup
-	for range 2 {
-		group.Go(func() {
-			for body := range bodies {
-				if err := b.sendBulk(ctx, "", body); err != nil {
-					cancel(err)
-					return
-				}
-			}
-		})
-	}
-	for _, body := range list {
-		select {
-		case bodies <- body:
-		case <-ctx.Done():
-		}
-	}
-	close(bodies)
-	group.Wait()
-	return context.Cause(ctx)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"dossier/testbed/flb"
-	"dossier/testbed/gen"
 	"dossier/testbed/process"
 )
 
@@ -33,10 +31,7 @@ func (b *bench) fluent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, load := range []struct {
-		name string
-		o    gen.Options
-	}{{"uniform", uniform}, {"zipf", zipf}} {
+	for _, load := range loads {
 		path, size, err := b.writeLog(load.name+".log", load.o, b.lines)
 		if err != nil {
 			return err
@@ -208,14 +203,19 @@ pipeline:
 		}
 	}
 	r.took = time.Since(start)
-	r.fluent, err = f.PID().Time()
+	if r.fluent, err = f.PID().Time(); err != nil {
+		return r, err
+	}
+	if r.peak, err = f.PID().PeakRSS(); err != nil {
+		return r, err
+	}
 	stop, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	var errs [3]error
-	r.peak, errs[0] = f.PID().PeakRSS()
-	errs[1] = f.Stop(stop)
-	r.node, errs[2] = b.since(ctx, node)
-	return r, errors.Join(append(errs[:], err)...)
+	if err := f.Stop(stop); err != nil {
+		return r, err
+	}
+	r.node, err = b.since(ctx, node)
+	return r, err
 }
 
 // readSoFar returns how far the process has read the file: the position of

@@ -23,6 +23,11 @@ var recordTime = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 var (
 	uniform = gen.Options{Sensor: gen.DECNET, Attackers: 5000, Deckies: 20}
 	zipf    = gen.Options{Sensor: gen.DECNET, Attackers: 50_000, Zipf: 1.1, Deckies: 20}
+
+	loads = []struct {
+		name string
+		o    gen.Options
+	}{{"uniform", uniform}, {"zipf", zipf}}
 )
 
 // chunk is what Fluent Bit delivers at a time.

@@ -50,20 +50,10 @@ func (b *bench) memory(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r, err := newRig(rigOptions{prefix: "bench-memory", sensor: "bench", store: counting{}}, "")
+		st, err := without(ctx, rigOptions{prefix: "bench-memory", sensor: "bench", store: counting{}}, s.all(), 1)
 		if err != nil {
 			return err
 		}
-		if _, err := r.deliver(ctx, s.all(), 1); err != nil {
-			return err
-		}
-		end, cancel := context.WithTimeout(ctx, deadline)
-		err = r.end(end)
-		cancel()
-		if err != nil {
-			return err
-		}
-		st := r.committer.Stats()
 		b.report.add(figure{What: "cached bytes of " + kind.name, Value: float64(st.CacheBytes) / float64(st.CacheEntries), Unit: "bytes", Goal: kind.goal,
 			Note: fmt.Sprintf("%d documents", st.CacheEntries)})
 	}

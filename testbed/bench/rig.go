@@ -169,6 +169,22 @@ func templates(prefix string) ([]esindex.Template, error) {
 	return out, nil
 }
 
+// without has chunks go through a rig whose store is no node, and returns what
+// its committer did.
+func without(ctx context.Context, o rigOptions, list []chunk, workers int) (commit.Stats, error) {
+	r, err := newRig(o, "")
+	if err != nil {
+		return commit.Stats{}, err
+	}
+	if _, err := r.deliver(ctx, list, workers); err != nil {
+		return commit.Stats{}, err
+	}
+	end, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	err = r.end(end)
+	return r.committer.Stats(), err
+}
+
 // end waits for the markers and closes the rig.
 func (r *rig) end(ctx context.Context) error {
 	if err := r.committer.Close(ctx); err != nil {
