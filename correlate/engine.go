@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dossier/correlate/commit"
@@ -123,6 +124,8 @@ type Engine struct {
 	o     Options
 	work  sync.Pool
 	stats counters
+	// attackers is how many the last chunk had.
+	attackers atomic.Int32
 }
 
 // New returns an Engine.
@@ -168,7 +171,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 		e.work.Put(w)
 	}()
 	id := ID(tag, data)
-	w.expect(len(data))
+	w.expect(len(data), int(e.attackers.Load()))
 	records := e.o.Decode(&w.arena, data)
 	seen := Stats{}
 	for from := 0; records.Next(); from = records.Offset() {
@@ -189,6 +192,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 	deadline, _ := ctx.Deadline()
 	chunk := commit.Chunk{ID: id, Announced: announced, Minute: minuteOf(w.first), Deadline: deadline, Records: w.records}
 	chunk.Parts = w.parts(&e.o)
+	e.attackers.Store(int32(len(w.deltas)))
 	result, err := e.o.Committer.Commit(ctx, chunk)
 	if err != nil {
 		return Retry, err

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"strings"
 
 	"dossier/correlate/event"
 	"dossier/correlate/state"
@@ -53,7 +54,7 @@ func (c *Core) Fold(data []byte, stored map[string][]byte, visit func(h Head, s 
 		c.state.Reset()
 		address := ""
 		if stored != nil || visit != nil {
-			address = id(d.prefix)
+			address = strings.Clone(c.work.id(d.prefix))
 		}
 		if b := stored[address]; b != nil {
 			if err := c.state.Decode(b); err != nil {

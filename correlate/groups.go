@@ -3,6 +3,7 @@ package correlate
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 )
@@ -41,12 +42,20 @@ func (g *groups) reset() {
 	clear(g.slots)
 }
 
+// expect makes room for about so many groups.
+func (g *groups) expect(n int) {
+	g.all = grow(g.all, n)
+	if len(g.slots) < 2*n {
+		g.rehash(2 * n)
+	}
+}
+
 // of returns the index of the group of p, which must be masked; of IPv4
 // nothing may be masked.
 func (g *groups) of(p netip.Prefix) int32 {
 	n := int32(len(g.all))
 	if 2*len(g.all) >= len(g.slots) {
-		g.grow()
+		g.rehash(2 * len(g.slots))
 	}
 	var new slot
 	var hash uint64
@@ -77,12 +86,13 @@ func (g *groups) of(p netip.Prefix) int32 {
 // start returns where the search for a hash starts.
 func (g *groups) start(hash uint64) int { return int(hash>>32) & (len(g.slots) - 1) }
 
-func (g *groups) grow() {
+// rehash makes a table of at least so many slots.
+func (g *groups) rehash(size int) {
 	if g.slots == nil {
 		g.seed, g.factor = maphash.MakeSeed(), rand.Uint64()|1
 	}
 	old := g.slots
-	g.slots = make([]slot, max(minSlots, 2*len(old)))
+	g.slots = make([]slot, 1<<bits.Len(uint(max(minSlots, size)-1)))
 	for _, s := range old {
 		if s.group == 0 {
 			continue

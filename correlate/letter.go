@@ -56,9 +56,9 @@ func EncodeDelta(delta any) (json.RawMessage, error) {
 	case *attackerDelta:
 		l, events = letterDelta{Sensor: d.sensor, Source: d.prefix}, d.events
 	case *targetDelta:
-		l, events = letterDelta{Sensor: d.sensor, Source: d.prefix, Domain: d.domain}, d.events
+		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Domain: d.domain}, d.events
 	case *hourDelta:
-		l, events = letterDelta{Sensor: d.sensor, Source: d.prefix, Hour: d.hour}, d.events
+		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Hour: d.hour}, d.events
 	default:
 		return nil, fmt.Errorf("correlate: %T is no delta", delta)
 	}
@@ -111,13 +111,14 @@ func DecodeDelta(class commit.Class, raw json.RawMessage) (any, error) {
 		}
 		events[i] = ev
 	}
+	d := &attackerDelta{arena: new(event.Arena), sensor: l.Sensor, prefix: l.Source, events: events}
 	switch class {
 	case ClassAttacker:
-		return &attackerDelta{arena: new(event.Arena), sensor: l.Sensor, prefix: l.Source, events: events}, nil
+		return d, nil
 	case ClassTarget:
-		return &targetDelta{sensor: l.Sensor, prefix: l.Source, domain: l.Domain, events: events}, nil
+		return &targetDelta{attacker: d, domain: l.Domain, events: events}, nil
 	case ClassActivity:
-		return &hourDelta{sensor: l.Sensor, prefix: l.Source, hour: l.Hour, events: events}, nil
+		return &hourDelta{attacker: d, hour: l.Hour, events: events}, nil
 	}
 	return nil, fmt.Errorf("correlate: no documents of class %d", class)
 }

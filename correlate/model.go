@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -87,24 +86,25 @@ type attackerFold struct {
 	head    Head
 	reached []state.Transition
 	effects []commit.Effect
-	body    []byte
+	body    []byte // of the effects
 }
 
 func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.attacker
-	f.m, f.head, f.reached, f.effects = m, Head{}, f.reached[:0], f.effects[:0]
+	f.m, f.head, f.reached, f.effects, f.body = m, Head{}, f.reached[:0], f.effects[:0], f.body[:0]
 	f.s.Reset()
 	if payload != nil {
 		if err := f.s.Decode(payload); err != nil {
 			return nil, err
 		}
 	}
+	var prefix netip.Prefix
 	for i := range in {
 		d, ok := in[i].Delta.(*attackerDelta)
 		if !ok {
 			return nil, fmt.Errorf("correlate: %T is no attacker's delta", in[i].Delta)
 		}
-		f.head = head(d.prefix, key.ID, m.o.Now())
+		prefix = d.prefix
 		if in[i].Applied {
 			continue
 		}
@@ -114,6 +114,7 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 			f.s.Crowd = state.Crowd{Share: float64(state.MaxTargets) / float64(after), Chunk: in[i].Chunk}
 		}
 	}
+	f.head = head(prefix, key.ID, m.o.Now())
 	if m.o.Transitions {
 		f.cross(in)
 	}
@@ -150,10 +151,11 @@ func (f *attackerFold) cross(in []commit.Contribution) {
 		if !slices.ContainsFunc(in, func(c commit.Contribution) bool { return c.Chunk == t.Chunk }) {
 			continue
 		}
-		f.body = f.m.o.Renderer.AppendTransition(f.body[:0], f.head, t, &f.s)
+		from := len(f.body)
+		f.body = f.m.o.Renderer.AppendTransition(f.body, f.head, t, &f.s)
 		f.effects = append(f.effects, commit.Effect{
 			Key:  commit.Key{Index: f.m.o.Indices.Transitions(t.Time), ID: f.head.ID + "|" + t.Action + "|" + t.Value},
-			Body: bytes.Clone(f.body),
+			Body: f.body[from:],
 		})
 	}
 }
@@ -166,6 +168,13 @@ func (f *attackerFold) AppendDocument(dst, st []byte) []byte {
 }
 
 func (f *attackerFold) Effects() []commit.Effect { return f.effects }
+
+// attackerOf returns the id of the attacker whose hour or mail domain the
+// document is about: what stands before its name.
+func attackerOf(k commit.Key) string {
+	id, _, _ := strings.Cut(k.ID, "|")
+	return id
+}
 
 // head describes the attacker of a document.
 func head(p netip.Prefix, id string, now time.Time) Head {
@@ -194,13 +203,14 @@ func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribut
 		}
 	}
 	opened := payload != nil
+	address := attackerOf(key)
+	var prefix netip.Prefix
 	for i := range in {
 		d, ok := in[i].Delta.(*targetDelta)
 		if !ok {
 			return nil, fmt.Errorf("correlate: %T is no target's delta", in[i].Delta)
 		}
-		address := id(d.prefix)
-		f.head, f.domain = head(d.prefix, address, m.o.Now()), d.domain
+		prefix, f.domain = d.attacker.prefix, d.domain
 		if in[i].Applied {
 			continue
 		}
@@ -208,8 +218,9 @@ func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribut
 			continue
 		}
 		opened = true
-		f.s.Fold(d.sensor, d.domain, d.events)
+		f.s.Fold(d.attacker.sensor, d.domain, d.events)
 	}
+	f.head = head(prefix, address, m.o.Now())
 	if !opened {
 		return nil, commit.ErrNotOpened
 	}
@@ -233,7 +244,7 @@ type hourFold struct {
 	hour event.Time
 }
 
-func (m *model) foldHour(_ commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
+func (m *model) foldHour(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.hour
 	f.m, f.head, f.hour = m, Head{}, event.Never
 	f.s.Reset()
@@ -242,16 +253,18 @@ func (m *model) foldHour(_ commit.Key, payload []byte, in []commit.Contribution)
 			return nil, err
 		}
 	}
+	var prefix netip.Prefix
 	for i := range in {
 		d, ok := in[i].Delta.(*hourDelta)
 		if !ok {
 			return nil, fmt.Errorf("correlate: %T is no hour's delta", in[i].Delta)
 		}
-		f.head, f.hour = head(d.prefix, id(d.prefix), m.o.Now()), d.hour
+		prefix, f.hour = d.attacker.prefix, d.hour
 		if !in[i].Applied {
-			f.s.Fold(d.sensor, d.events)
+			f.s.Fold(d.attacker.sensor, d.events)
 		}
 	}
+	f.head = head(prefix, attackerOf(key), m.o.Now())
 	if n, ok := m.notes[f.head.ID]; ok && n.summary != "" {
 		f.s.Summary.Add(event.Time(n.events), n.summary)
 	}

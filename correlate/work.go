@@ -43,18 +43,16 @@ type attackerDelta struct {
 
 // targetDelta is what one chunk adds to one mail domain of an attacker.
 type targetDelta struct {
-	sensor string
-	prefix netip.Prefix
-	domain string
-	events []*event.Event
+	attacker *attackerDelta
+	domain   string
+	events   []*event.Event
 }
 
 // hourDelta is what one chunk adds to one hour of an attacker.
 type hourDelta struct {
-	sensor string
-	prefix netip.Prefix
-	hour   event.Time
-	events []*event.Event
+	attacker *attackerDelta
+	hour     event.Time
+	events   []*event.Event
 }
 
 // hourKey tells the hours of a chunk apart.
@@ -75,10 +73,12 @@ func newWork() *work {
 const recordBytes = 160
 
 // expect makes room for the events of a chunk of that size, so that they
-// needn't move while they are read.
-func (w *work) expect(size int) {
-	w.events = grow(w.events, size/recordBytes)
-	w.of = grow(w.of, size/recordBytes)
+// needn't move while they are read, and for about so many attackers.
+func (w *work) expect(size, attackers int) {
+	records := size / recordBytes
+	w.events = grow(w.events, records)
+	w.of = grow(w.of, records)
+	w.groups.expect(min(attackers, records))
 }
 
 func (w *work) reset() {
@@ -121,15 +121,6 @@ func (w *work) keep(ev *event.Event, ipv6Prefix int) {
 	}
 }
 
-// id returns the document id of an attacker: the address, or the network as
-// CIDR where it is one.
-func id(p netip.Prefix) string {
-	if p.IsSingleIP() {
-		return p.Addr().String()
-	}
-	return p.String()
-}
-
 // attackers makes each group an attacker's delta.
 func (w *work) attackers(o *Options) {
 	groups := w.groups.all
@@ -157,11 +148,13 @@ func (w *work) attackers(o *Options) {
 func (w *work) parts(o *Options) []commit.Part {
 	w.attackers(o)
 	parts := make([]commit.Part, 0, 2*len(w.deltas))
+	w.hours = grow(w.hours, len(w.deltas))
+	index := o.Indices.Attackers()
 	for i := range w.deltas {
 		d := &w.deltas[i]
-		address := id(d.prefix)
+		address := w.id(d.prefix)
 		parts = append(parts, commit.Part{
-			Key: commit.Key{Index: o.Indices.Attackers(), ID: address}, Class: ClassAttacker, Delta: d,
+			Key: commit.Key{Index: index, ID: address}, Class: ClassAttacker, Delta: d,
 		})
 		if w.groups.all[i].mail {
 			parts = w.targetParts(parts, d, address, o)
@@ -183,6 +176,20 @@ func (w *work) parts(o *Options) []commit.Part {
 	return parts
 }
 
+// id returns the document id of an attacker: the address, or the network as
+// CIDR where it is one.
+func (w *work) id(p netip.Prefix) string {
+	b := w.arena.Grab(maxPrefix)
+	if p.IsSingleIP() {
+		return w.arena.Keep(p.Addr().AppendTo(b))
+	}
+	return w.arena.Keep(p.AppendTo(b))
+}
+
+// maxPrefix is the length of the longest network in CIDR notation, without a
+// zone: an event's address has none.
+const maxPrefix = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128")
+
 // names says whether e names a mail domain.
 func names(e *event.Evidence) bool { return e.Kind == event.Recipient || e.Kind == event.Message }
 
@@ -201,9 +208,9 @@ func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string
 				t = len(w.targets)
 				domain := strings.Clone(e.A)
 				w.targetAt[domain] = t
-				w.targets = append(w.targets, targetDelta{sensor: o.Sensor, prefix: d.prefix, domain: domain})
+				w.targets = append(w.targets, targetDelta{attacker: d, domain: domain})
 				parts = append(parts, commit.Part{
-					Key: commit.Key{Index: o.Indices.Targets(), ID: address + "|" + domain}, Class: ClassTarget,
+					Key: commit.Key{Index: o.Indices.Targets(), ID: w.arena.Join(address, "|", domain)}, Class: ClassTarget,
 				})
 			}
 			if evs := w.targets[t].events; len(evs) == 0 || evs[len(evs)-1] != ev {
@@ -230,14 +237,14 @@ func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, 
 			if !known {
 				t = len(w.hours)
 				w.hourAt[k] = t
-				w.hours = append(w.hours, hourDelta{sensor: o.Sensor, prefix: d.prefix, hour: k.hour})
+				w.hours = append(w.hours, hourDelta{attacker: d, hour: k.hour})
 				name, known := w.hourNames[k]
 				if !known {
 					name = hourName{o.Indices.Activity(k.hour, k.stray), "|" + k.hour.Time().Format("2006-01-02T15")}
 					w.hourNames[k] = name
 				}
 				parts = append(parts, commit.Part{
-					Key: commit.Key{Index: name.index, ID: address + name.suffix}, Class: ClassActivity,
+					Key: commit.Key{Index: name.index, ID: w.arena.Join(address, name.suffix)}, Class: ClassActivity,
 				})
 			}
 			last, lastAt, from = k, t, i

@@ -26,6 +26,12 @@ const maxReasonText = 256 << 10
 // the document and its key.
 const actionSize = 112
 
+// maxSize is about what an operation takes in a request, and no less unless
+// its key must be escaped.
+func maxSize(op *commit.Op) int {
+	return len(op.Body) + len(op.Key.Index) + len(op.Key.ID) + actionSize
+}
+
 // appendOp appends an operation as _bulk wants it: a line that says what to
 // do, and the document's.
 func appendOp(b []byte, op *commit.Op) []byte {

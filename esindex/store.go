@@ -291,7 +291,7 @@ func (s *Store) cut(ops []commit.Op, pending []int32) []int32 {
 	room := int(s.room.Load())
 	size := 0
 	for n, i := range pending {
-		size += len(ops[i].Body) + len(ops[i].Key.Index) + len(ops[i].Key.ID) + actionSize
+		size += maxSize(&ops[i])
 		if n > 0 && (size > room || n == s.c.o.MaxBulkDocs) {
 			return pending[:n]
 		}
@@ -302,7 +302,11 @@ func (s *Store) cut(ops []commit.Op, pending []int32) []int32 {
 // bulk sends the operations at the positions in one request, or in halves of
 // it where that is too large.
 func (s *Store) bulk(ctx context.Context, sc *scratch, ops []commit.Op, at []int32, out []commit.Written) error {
-	sc.body = sc.body[:0]
+	size := 0
+	for _, i := range at {
+		size += maxSize(&ops[i])
+	}
+	sc.body = slices.Grow(sc.body[:0], size)
 	for _, i := range at {
 		sc.body = appendOp(sc.body, &ops[i])
 	}

@@ -33,6 +33,8 @@ type Class uint8
 
 // Part is what one chunk contributes to one document.
 type Part struct {
+	// Key names the document. Its ID may be memory that is used again once
+	// the chunk is over.
 	Key   Key
 	Class Class
 	// Delta is what the Model folds; nil never.
@@ -105,7 +107,8 @@ type Folded interface {
 	// Effects returns what must be created when the contributions are
 	// applied, and again wherever it isn't known that it was. A document of
 	// that id that exists already is left alone; so an effect whose creation
-	// a failover takes back may be missing, but is never there twice.
+	// a failover takes back may be missing, but is never there twice. The
+	// bodies are copied before Fold is called again.
 	Effects() []Effect
 }
 

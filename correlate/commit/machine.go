@@ -3,6 +3,7 @@ package commit
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -334,8 +335,9 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 		p := &c.Parts[i]
 		d := m.docs[p.Key]
 		if d == nil {
-			d = &document{key: p.Key, class: p.Class}
-			m.docs[p.Key] = d
+			// It may outlast the chunk.
+			d = &document{key: Key{p.Key.Index, strings.Clone(p.Key.ID)}, class: p.Class}
+			m.docs[d.key] = d
 		}
 		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, suspect: c.Replay}
 		d.waiting = append(d.waiting, &ch.parts[i])

@@ -389,7 +389,9 @@ func (m *Machine) goOn(l lane) (over bool) {
 			return over
 		}
 		b := &bulk{}
-		var ops []Op
+		// A document seldom has more than one effect.
+		ops := make([]Op, 0, min(2*len(t.left), m.o.BulkOps))
+		b.ops = make([]taskOp, 0, cap(ops))
 		for len(t.left) > 0 && b.size < m.o.BulkBytes && len(ops) < m.o.BulkOps {
 			ops = m.foldDocument(t, b, t.left[0], ops)
 			t.left = t.left[1:]
@@ -425,6 +427,7 @@ func (m *Machine) foldDocument(t *task, b *bulk, d *document, ops []Op) []Op {
 	d.fresh = false
 	write := false
 	m.in = m.in[:0]
+	d.env.applied = slices.Grow(d.env.applied, len(d.writing))
 	for i, p := range d.writing {
 		d.fresh = d.fresh || !p.held
 		if c := p.chunk; !p.held && (i == 0 || d.writing[i-1].chunk != c) {
@@ -566,7 +569,11 @@ func (m *Machine) render(b *bulk, d *document, write bool) (body []byte, effects
 		d.state = slices.Clone(m.encoded) // of the size it has: the cache keeps it
 		body = b.take(folded.AppendDocument(b.room(), d.state))
 	}
-	return body, folded.Effects(), nil
+	effects = folded.Effects()
+	for i := range effects {
+		effects[i].Body = b.take(append(b.room(), effects[i].Body...))
+	}
+	return body, effects, nil
 }
 
 func minute(t time.Time) uint32 { return uint32(t.Unix() / 60) }

@@ -112,8 +112,7 @@ func (d *Decoder) Err() error { return d.err }
 
 // Offset returns where the last whole event ended, in bytes.
 func (d *Decoder) Offset() int {
-	var broken *BrokenError
-	if errors.As(d.err, &broken) {
+	if broken, ok := errors.AsType[*BrokenError](d.err); ok {
 		return broken.Offset
 	}
 	return d.in.off
