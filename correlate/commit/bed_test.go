@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // bed is a model of Elasticsearch and a clock for schedules that are written
@@ -68,8 +69,29 @@ type outcome struct {
 func (b *bed) submit(m *Machine, c Chunk) *outcome {
 	o := &outcome{}
 	c.Deadline = b.now.Add(8 * time.Second)
-	m.Submit(c, b.now, func(r Result) { o.calls++; o.result = r })
+	c, back := lend(c)
+	m.Submit(c, b.now, func(r Result) { back(); o.calls++; o.result = r })
 	return o
+}
+
+// lend returns the chunk with ids that are lent, as those of an engine are:
+// their memory is used again after back.
+func lend(c Chunk) (lent Chunk, back func()) {
+	var all []byte
+	for i := range c.Parts {
+		all = append(all, c.Parts[i].Key.ID...)
+	}
+	c.Parts = slices.Clone(c.Parts)
+	for i, at := 0, 0; i < len(c.Parts); i++ {
+		n := len(c.Parts[i].Key.ID)
+		c.Parts[i].Key.ID = unsafe.String(unsafe.SliceData(all[at:]), n)
+		at += n
+	}
+	return c, func() {
+		for i := range all {
+			all[i] = '?'
+		}
+	}
 }
 
 // unmarked commits a chunk in a process that dies after OK and before the

@@ -663,7 +663,9 @@ func (s *sensor) submit(i int) {
 	w, at := s.w, s.epoch
 	c := w.parcels[i].chunk
 	c.Deadline = s.clock().Add(w.in(time.Second, 8*time.Second))
-	s.m.Submit(c, s.clock(), func(r Result) {
+	lent, back := lend(c)
+	s.m.Submit(lent, s.clock(), func(r Result) {
+		back()
 		if s.epoch != at {
 			w.fail("sensor %d: an answer from the dead", s.name)
 		}
@@ -709,7 +711,9 @@ func (s *sensor) replay(c Chunk, times int) {
 	}
 	at, ended := s.epoch, false
 	c.Deadline = s.clock().Add(5 * time.Second)
-	s.m.Submit(c, s.clock(), func(r Result) {
+	lent, back := lend(c)
+	s.m.Submit(lent, s.clock(), func(r Result) {
+		back()
 		ended = true
 		s.w.say("replay of %v: result %d", c.Parts[0].Delta.(*delta).chunk, r)
 		switch {
