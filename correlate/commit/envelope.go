@@ -91,6 +91,20 @@ func (e *envelope) isComplete(id ChunkID) bool {
 	return i >= 0 && e.applied[i].complete
 }
 
+// completed notes that everything of the chunk is there. It looks for the id
+// from a place on, and returns the one behind it: the ids of one write follow
+// each other in its order.
+func (e *envelope) completed(id ChunkID, from int) (next int) {
+	n := len(e.applied)
+	for i := range n {
+		if at := (from + i) % n; e.applied[at].id == id {
+			e.applied[at].complete = true
+			return at + 1
+		}
+	}
+	return from
+}
+
 func (e *envelope) has(id ChunkID) bool {
 	for i := range e.applied {
 		if e.applied[i].id == id {

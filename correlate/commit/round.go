@@ -697,9 +697,9 @@ func (m *Machine) answerDocument(d *document) {
 	switch d.answer.Status {
 	case Done:
 		if d.state != nil {
-			for i := range d.env.applied {
-				a := &d.env.applied[i]
-				a.complete = a.complete || slices.ContainsFunc(d.writing, func(p *part) bool { return p.chunk.id == a.id })
+			at := 0
+			for _, p := range d.writing {
+				at = d.env.completed(p.chunk.id, at)
 			}
 			m.cache.put(d.key, cached{d.state, d.answer.Version, d.env.complete()})
 			m.count(d)

@@ -130,11 +130,18 @@ func spread(v []float64) (score float64, memory []float64) {
 	if q3-q1 >= 10 && mid != q1 && mid != q3 {
 		skew = (q1 + q3 - 2*mid) / (q3 - q1)
 	}
-	for i := range n {
-		v = append(v, math.Abs(v[i]-mid))
+	// The distances from the median ascend on both sides of it.
+	low, high := n/2-1, n/2
+	for range n {
+		if high == n || low >= 0 && mid-v[low] <= v[high]-mid {
+			v = append(v, mid-v[low])
+			low--
+		} else {
+			v = append(v, v[high]-mid)
+			high++
+		}
 	}
 	off := v[n:]
-	slices.Sort(off)
 	near := 1.0
 	if mid >= 1 {
 		near = max((mid-median(off))/mid, 0)
