@@ -148,7 +148,9 @@ func (w *work) attackers(o *Options) {
 func (w *work) parts(o *Options) []commit.Part {
 	w.attackers(o)
 	parts := make([]commit.Part, 0, 2*len(w.deltas))
-	w.hours = grow(w.hours, len(w.deltas))
+	if o.Activity {
+		w.hours = grow(w.hours, len(w.deltas))
+	}
 	index := o.Indices.Attackers()
 	for i := range w.deltas {
 		d := &w.deltas[i]

@@ -78,6 +78,7 @@ func (r *report) compare() {
 		dossier := "Fluent Bit → Dossier, " + kind
 		r.ratio(dossier+" ÷ es output", dossier, "Fluent Bit → es, "+kind, "≥ 6")
 		r.ratio(dossier+" ÷ tail → null", dossier, "Fluent Bit → null, "+kind, "≥ 0.6, aim 0.8")
+		r.ratio("tail → null ÷ es output, "+kind+": no output can be more", "Fluent Bit → null, "+kind, "Fluent Bit → es, "+kind, "")
 		r.ratio(dossier+" ÷ its documents alone", dossier, "the documents alone, by plain bulk, "+kind, "")
 	}
 	r.ratio("Fluent Bit → Dossier, uniform ÷ plain bulk", "Fluent Bit → Dossier, uniform", "plain bulk, a document a line", "")
