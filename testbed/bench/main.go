@@ -33,7 +33,7 @@ func main() {
 	flag.StringVar(&b.out, "out", "build/bench.json", "where the figures go as JSON")
 	flag.IntVar(&b.lines, "lines", 500_000, "lines of a log")
 	flag.IntVar(&b.workers, "workers", 64, "flushes at a time, as Fluent Bit's option workers")
-	flag.IntVar(&b.rounds, "rounds", 3, "how often the part fluent measures each output")
+	flag.IntVar(&b.rounds, "rounds", 5, "how often the part fluent measures each output")
 	flag.BoolVar(&b.trace, "trace", false, "print each request of the part commit, and what Fluent Bit logs")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, where the engine runs in the parts commit, latency and writers")
 	only := flag.String("only", "", "the parts to run, separated by commas: "+strings.Join(names(), ", ")+"; empty for all")
