@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -186,7 +185,7 @@ pipeline:
 		return r, err
 	}
 	defer f.Kill()
-	if err := b.drained(ctx, f.PID(), file, size, storage); err != nil {
+	if err := drained(ctx, f, file, size, storage); err != nil {
 		return r, err
 	}
 	r.took = time.Since(start)
@@ -208,18 +207,27 @@ pipeline:
 // drained waits until Fluent Bit has read the file to its end and holds none of
 // it any more. It looks as rarely, and at as little, as a figure of two digits
 // allows: it shares the processors with what it measures.
-func (b *bench) drained(ctx context.Context, pid process.PID, file string, size int64, storage string) error {
-	const pause = 10 * time.Millisecond
+func drained(ctx context.Context, f *flb.Fluent, file string, size int64, storage string) error {
+	wait := func() error {
+		select {
+		case <-time.After(10 * time.Millisecond):
+			return nil
+		case <-f.Done():
+			return errors.New("Fluent Bit is gone")
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	info := ""
 	for read := int64(0); read < size; {
+		if err := wait(); err != nil {
+			return err
+		}
 		var err error
 		if info == "" {
-			info, err = descriptor(pid, file)
-		} else if read, err = position(info); errors.Is(err, fs.ErrNotExist) {
-			info, err = "", nil // opened anew
-		}
-		if err == nil && read < size {
-			err = sleep(ctx, pause)
+			info, err = descriptor(f.PID(), file)
+		} else {
+			read, err = position(info)
 		}
 		if err != nil {
 			return err
@@ -230,7 +238,7 @@ func (b *bench) drained(ctx context.Context, pid process.PID, file string, size 
 		if err != nil || len(held) == 0 {
 			return err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := wait(); err != nil {
 			return err
 		}
 	}
@@ -242,7 +250,7 @@ func descriptor(pid process.PID, file string) (string, error) {
 	proc := filepath.Join("/proc", strconv.Itoa(int(pid)))
 	list, err := os.ReadDir(filepath.Join(proc, "fd"))
 	if err != nil {
-		return "", fmt.Errorf("Fluent Bit is gone: %w", err)
+		return "", err
 	}
 	for _, fd := range list {
 		if target, err := os.Readlink(filepath.Join(proc, "fd", fd.Name())); err == nil && target == file {
