@@ -509,7 +509,7 @@ func (m *Machine) fillsUp(d *document) {
 // whether something waits for its marker. What is suspect is
 // folded chunk by chunk.
 func (m *Machine) choose(t *task, d *document) (blind bool) {
-	d.writing = slices.Grow(d.writing[:0], len(d.waiting))
+	d.writing = d.writing[:0]
 	var first *part
 	for _, p := range d.waiting {
 		if !m.takes(t, p) {
