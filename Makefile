@@ -38,6 +38,8 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	@command -v "$${FLUENT_BIT:-fluent-bit}" >/dev/null || echo 'SKIP: no fluent-bit on PATH and FLUENT_BIT not set: the tests through a real Fluent Bit are left out'
 	@$(GO) run ./profile/cmd/publicdata
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SERVERS))")
+	@# What is said of memory holds without the race detector only.
+	$(GO) test ./correlate -run Allocates
 	$(GO) run ./testbed/esnode/cmd/esnode fetch
 	$(GO) test -race -p 1 -timeout 40m $(SERVERS)
 

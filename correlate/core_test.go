@@ -2,7 +2,9 @@ package correlate_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"math"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"dossier/correlate"
+	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
 	"dossier/correlate/state"
@@ -46,6 +49,10 @@ func newLoad(b testing.TB, o gen.Options) load {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return nextLoad(s)
+}
+
+func nextLoad(s *gen.Source) load {
 	var l load
 	for size := 0; size < chunkBytes; {
 		line := s.Lines(1)[0]
@@ -316,6 +323,68 @@ func TestCoreAllocates(t *testing.T) {
 		}
 	}
 }
+
+// The bounds of what a whole flush may allocate: for a record next to nothing
+// beyond its event, for a document what it is known by.
+const (
+	maxRecordAllocations   = 0.02
+	maxDocumentAllocations = 30
+)
+
+// TestFlushAllocates holds a flush, from bytes to documents written, to its
+// bounds: with few attackers the records count, with many the documents.
+func TestFlushAllocates(t *testing.T) {
+	if raceDetector {
+		t.Skip("SKIP: the race detector makes sync.Pool forget; allocations say nothing under it")
+	}
+	for _, attackers := range []int{20, 5000} {
+		b := newBenchOn(t, silent{}, nil)
+		s, err := gen.New(gen.Options{Sensor: gen.DECNET, Attackers: attackers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		flush := func() (allocs, bound float64) {
+			l := nextLoad(s)
+			written := -b.committer.Stats().DocumentsWritten
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			b.flush(t, correlate.OK, l.data)
+			runtime.ReadMemStats(&after)
+			written += b.committer.Stats().DocumentsWritten
+			return float64(after.Mallocs - before.Mallocs), maxRecordAllocations*float64(l.records) + maxDocumentAllocations*float64(written)
+		}
+		for range 3 {
+			flush() // memory that is kept
+		}
+		allocs, bound := flush()
+		for range 4 { // what else the process does may add some
+			if a, m := flush(); a/m < allocs/bound {
+				allocs, bound = a, m
+			}
+		}
+		t.Logf("%d attackers: %.0f allocations a flush; the bound is %.0f", attackers, allocs, bound)
+		if allocs > bound {
+			t.Errorf("%d attackers: %.0f allocations a flush; want at most %.0f", attackers, allocs, bound)
+		}
+	}
+}
+
+// silent is a store that takes everything and allocates little.
+type silent struct{}
+
+func (silent) Read(_ context.Context, keys []commit.Key) ([]commit.Stored, error) {
+	return make([]commit.Stored, len(keys)), nil
+}
+
+func (silent) Write(_ context.Context, ops []commit.Op) ([]commit.Written, error) {
+	out := make([]commit.Written, len(ops))
+	for i := range out {
+		out[i] = commit.Written{Status: commit.Done, Version: commit.Version{SeqNo: 1, PrimaryTerm: 1}}
+	}
+	return out, nil
+}
+
+func (silent) Bury(context.Context, []commit.Letter) error { return errors.New("a letter") }
 
 // skimMsgpack reads a chunk with the msgpack package alone, and keeps
 // nothing.

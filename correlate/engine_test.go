@@ -34,7 +34,19 @@ type bench struct {
 
 func newBench(t *testing.T, change func(*correlate.Options)) *bench {
 	t.Helper()
-	b := &bench{store: memory.New()}
+	store := memory.New()
+	b := newBenchOn(t, store, change)
+	b.store = store
+	return b
+}
+
+// newBenchOn is newBench over another store.
+func newBenchOn(t *testing.T, store interface {
+	commit.Store
+	commit.DeadLetters
+}, change func(*correlate.Options)) *bench {
+	t.Helper()
+	b := &bench{}
 	ix := correlate.Indices{Prefix: "d"}
 	renderer, err := profile.New(profile.Options{})
 	if err != nil {
@@ -42,7 +54,7 @@ func newBench(t *testing.T, change func(*correlate.Options)) *bench {
 	}
 	b.committer, err = commit.New(commit.Options{
 		// A chunk whose announcement outlived it would wait for itself.
-		MachineOptions: commit.MachineOptions{Ledger: ix.Ledger, Gather: time.Hour}, Store: b.store, DeadLetters: b.store,
+		MachineOptions: commit.MachineOptions{Ledger: ix.Ledger, Gather: time.Hour}, Store: store, DeadLetters: store,
 		Model: correlate.NewModel(correlate.ModelOptions{Renderer: renderer, Indices: ix, Activity: true, Transitions: true}),
 	})
 	if err != nil {

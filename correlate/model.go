@@ -46,7 +46,8 @@ type model struct {
 	// notes holds what the documents folded after an attacker must know of
 	// it. Losing one costs a figure in an activity document, or opens a mail
 	// domain too many.
-	notes map[string]note
+	notes   map[string]note
+	summary []byte // memory to write one in
 }
 
 // note is what was last known of an attacker.
@@ -120,7 +121,8 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 	}
 	n := note{events: f.s.Events, crowd: f.s.Crowd}
 	if m.o.Activity {
-		n.summary = string(m.o.Renderer.AppendSummary(nil, f.head, &f.s))
+		m.summary = m.o.Renderer.AppendSummary(m.summary[:0], f.head, &f.s)
+		n.summary = string(m.summary)
 	}
 	if m.o.Activity || f.s.Crowd.Share > 0 {
 		m.note(strings.Clone(key.ID), n)
