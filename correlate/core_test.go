@@ -2,9 +2,7 @@ package correlate_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"math"
 	"os"
@@ -16,7 +14,6 @@ import (
 	"time"
 
 	"dossier/correlate"
-	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
 	"dossier/correlate/state"
@@ -24,6 +21,7 @@ import (
 	"dossier/plugin/chunk/chunktest"
 	"dossier/profile"
 	"dossier/testbed/gen"
+	"dossier/testbed/memory"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -283,6 +281,23 @@ func BenchmarkCore(b *testing.B) {
 	}
 }
 
+func skipUnderRace(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("SKIP: the race detector makes sync.Pool forget; allocations say nothing under it")
+	}
+}
+
+// allocated returns how often memory was allocated while do ran, and how many
+// bytes.
+func allocated(do func()) (allocs, bytes float64) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs - before.Mallocs), float64(after.TotalAlloc - before.TotalAlloc)
+}
+
 // The bounds of what the core may allocate per record on its way from bytes to
 // states: next to nothing once its memory is there. The goal was one
 // allocation and 64 bytes.
@@ -294,9 +309,7 @@ const (
 // TestCoreAllocates holds the core to its bounds in memory, which are the same
 // on every machine.
 func TestCoreAllocates(t *testing.T) {
-	if raceDetector {
-		t.Skip("SKIP: the race detector makes sync.Pool forget; allocations say nothing under it")
-	}
+	skipUnderRace(t)
 	for name, o := range map[string]gen.Options{
 		"DECNET": {Sensor: gen.DECNET, Attackers: 5000}, "Cowrie": {Sensor: gen.Cowrie, Attackers: 5000},
 	} {
@@ -308,15 +321,14 @@ func TestCoreAllocates(t *testing.T) {
 			}
 		}
 		fold() // memory that is kept
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
 		const runs = 10
-		for range runs {
-			fold()
-		}
-		runtime.ReadMemStats(&after)
+		allocs, bytes := allocated(func() {
+			for range runs {
+				fold()
+			}
+		})
 		n := float64(runs * l.records)
-		allocs, bytes := float64(after.Mallocs-before.Mallocs)/n, float64(after.TotalAlloc-before.TotalAlloc)/n
+		allocs, bytes = allocs/n, bytes/n
 		t.Logf("%s: %.3f allocations, %.1f bytes per record", name, allocs, bytes)
 		if allocs > maxAllocations || bytes > maxBytes {
 			t.Errorf("%s: %.3f allocations, %.1f bytes per record; want at most %v and %v", name, allocs, bytes, maxAllocations, maxBytes)
@@ -334,11 +346,9 @@ const (
 // TestFlushAllocates holds a flush, from bytes to documents written, to its
 // bounds: with few attackers the records count, with many the documents.
 func TestFlushAllocates(t *testing.T) {
-	if raceDetector {
-		t.Skip("SKIP: the race detector makes sync.Pool forget; allocations say nothing under it")
-	}
+	skipUnderRace(t)
 	for _, attackers := range []int{20, 5000} {
-		b := newBenchOn(t, silent{}, nil)
+		b := newBenchOn(t, memory.Nothing{}, nil)
 		s, err := gen.New(gen.Options{Sensor: gen.DECNET, Attackers: attackers})
 		if err != nil {
 			t.Fatal(err)
@@ -346,12 +356,9 @@ func TestFlushAllocates(t *testing.T) {
 		flush := func() (allocs, bound float64) {
 			l := nextLoad(s)
 			written := -b.committer.Stats().DocumentsWritten
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			b.flush(t, correlate.OK, l.data)
-			runtime.ReadMemStats(&after)
+			allocs, _ = allocated(func() { b.flush(t, correlate.OK, l.data) })
 			written += b.committer.Stats().DocumentsWritten
-			return float64(after.Mallocs - before.Mallocs), maxRecordAllocations*float64(l.records) + maxDocumentAllocations*float64(written)
+			return allocs, maxRecordAllocations*float64(l.records) + maxDocumentAllocations*float64(written)
 		}
 		for range 3 {
 			flush() // memory that is kept
@@ -368,23 +375,6 @@ func TestFlushAllocates(t *testing.T) {
 		}
 	}
 }
-
-// silent is a store that takes everything and allocates little.
-type silent struct{}
-
-func (silent) Read(_ context.Context, keys []commit.Key) ([]commit.Stored, error) {
-	return make([]commit.Stored, len(keys)), nil
-}
-
-func (silent) Write(_ context.Context, ops []commit.Op) ([]commit.Written, error) {
-	out := make([]commit.Written, len(ops))
-	for i := range out {
-		out[i] = commit.Written{Status: commit.Done, Version: commit.Version{SeqNo: 1, PrimaryTerm: 1}}
-	}
-	return out, nil
-}
-
-func (silent) Bury(context.Context, []commit.Letter) error { return errors.New("a letter") }
 
 // skimMsgpack reads a chunk with the msgpack package alone, and keeps
 // nothing.

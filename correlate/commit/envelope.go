@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 
 	"github.com/tinylib/msgp/msgp"
@@ -87,31 +86,26 @@ func (e *envelope) setComplete(bits uint64) {
 
 // isComplete says whether everything of the chunk is known to be there.
 func (e *envelope) isComplete(id ChunkID) bool {
-	i := slices.IndexFunc(e.applied, func(a applied) bool { return a.id == id })
+	i := e.find(id, 0)
 	return i >= 0 && e.applied[i].complete
 }
 
-// completed notes that everything of the chunk is there. It looks for the id
-// from a place on, and returns the one behind it: the ids of one write follow
-// each other in its order.
-func (e *envelope) completed(id ChunkID, from int) (next int) {
-	n := len(e.applied)
-	for i := range n {
-		if at := (from + i) % n; e.applied[at].id == id {
-			e.applied[at].complete = true
-			return at + 1
-		}
-	}
-	return from
-}
+func (e *envelope) has(id ChunkID) bool { return e.find(id, 0) >= 0 }
 
-func (e *envelope) has(id ChunkID) bool {
-	for i := range e.applied {
+// find returns the place of the chunk's id, -1 where it isn't there. It begins
+// at from, where the id is thought to be, and comes to those before it last.
+func (e *envelope) find(id ChunkID, from int) int {
+	for i := from; i < len(e.applied); i++ {
 		if e.applied[i].id == id {
-			return true
+			return i
 		}
 	}
-	return false
+	for i := range from {
+		if e.applied[i].id == id {
+			return i
+		}
+	}
+	return -1
 }
 
 // decodeEnvelope reads a stored state. The payload is a view of src unless it

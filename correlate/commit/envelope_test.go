@@ -127,3 +127,19 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+// An id is found wherever it is and wherever it is thought to be.
+func TestFind(t *testing.T) {
+	const ids = 5
+	e := someEnvelope(ids, 0)
+	for from := range ids + 1 {
+		for i := range ids {
+			if got := e.find(chunkOf(uint16(i)).ID, from); got != i {
+				t.Errorf("id %d, from %d: found at %d", i, from, got)
+			}
+		}
+		if got := e.find(chunkOf(ids).ID, from); got != -1 {
+			t.Errorf("an id that isn't there, from %d: found at %d", from, got)
+		}
+	}
+}

@@ -87,6 +87,52 @@ func TestConflictsUntilTheDeadline(t *testing.T) {
 	b.holds("x", 1, 1)
 }
 
+// What this process had acknowledged, effects included, is not made again for
+// chunks that come again because of another document.
+func TestWhatIsThereIsNotMadeAgain(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	made := map[Key]int{}
+	deliver := func(serve func(*Request) Answer, want Result, chunks ...uint16) {
+		t.Helper()
+		clear(made)
+		var outcomes []*outcome
+		for _, n := range chunks {
+			c := chunkOf(n, "x", "y")
+			c.Parts[0].Delta.(*delta).effect = true
+			outcomes = append(outcomes, b.submit(m, c))
+		}
+		b.rest(m, func(r *Request) Answer {
+			for i := range r.Ops {
+				made[r.Ops[i].Key]++
+			}
+			return serve(r)
+		})
+		for i, o := range outcomes {
+			if o.result != want {
+				t.Fatalf("chunk %d: result %d, want %d", chunks[i], o.result, want)
+			}
+		}
+	}
+	x, effect := key("x"), func(n uint16) Key { return effectKey(key("x"), n) }
+	deliver(b.down("y"), Retry, 1, 2, 3)
+	if made[x] == 0 || made[effect(1)] == 0 || made[effect(2)] == 0 || made[effect(3)] == 0 {
+		t.Fatalf("made: %v", made)
+	}
+	deliver(b.down("y"), Retry, 2, 3, 1)
+	if made[x] != 0 || made[effect(1)] != 0 || made[effect(2)] != 0 || made[effect(3)] != 0 {
+		t.Errorf("made again: %v", made)
+	}
+	deliver(b.serve, OK, 4, 3, 1, 2)
+	if made[x] != 1 || made[effect(4)] != 1 || made[effect(1)] != 0 || made[effect(2)] != 0 || made[effect(3)] != 0 {
+		t.Errorf("made with a chunk that is new: %v", made)
+	}
+	for n := uint16(1); n <= 4; n++ {
+		b.holds("x", n, 1)
+		b.holds("y", n, 1)
+	}
+}
+
 // Rule 5: the marker is written once all is durable, with the next write or
 // after a short while; then the id leaves the document.
 func TestMarker(t *testing.T) {

@@ -50,7 +50,7 @@ var mutations = []mutation{
 		{"round.go", "\td.aged = 0\n", "\td.aged = 0\n\td.env.applied = d.env.applied[max(0, len(d.env.applied)-16):]\n"},
 	}},
 	{"4", "membership tested over the newest 8 ids", "TestSimulation", []edit{
-		{"envelope.go", "\tfor i := range e.applied {\n\t\tif e.applied[i].id == id {", "\tfor i := max(0, len(e.applied)-8); i < len(e.applied); i++ {\n\t\tif e.applied[i].id == id {"},
+		{"envelope.go", "bool { return e.find(id, 0) >= 0 }", "bool { return e.find(id, 0) >= max(0, len(e.applied)-8) }"},
 	}},
 	{"5", "marker after the first document", "TestSimulation", []edit{
 		{"machine.go", "\tp.stage = settled\n\tp.chunk.open--\n", "\tp.stage = settled\n\tp.chunk.open--\n\tm.mark(marker{applied: applied{id: p.chunk.id, minute: p.chunk.minute}})\n"},

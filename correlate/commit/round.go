@@ -388,10 +388,9 @@ func (m *Machine) goOn(l lane) (over bool) {
 			}
 			return over
 		}
-		b := &bulk{}
 		// A document seldom has more than one effect.
-		ops := make([]Op, 0, min(2*len(t.left), m.o.BulkOps))
-		b.ops = make([]taskOp, 0, cap(ops))
+		room := min(2*len(t.left), m.o.BulkOps)
+		b, ops := &bulk{ops: make([]taskOp, 0, room)}, make([]Op, 0, room)
 		for len(t.left) > 0 && b.size < m.o.BulkBytes && len(ops) < m.o.BulkOps {
 			ops = m.foldDocument(t, b, t.left[0], ops)
 			t.left = t.left[1:]
@@ -697,9 +696,13 @@ func (m *Machine) answerDocument(d *document) {
 	switch d.answer.Status {
 	case Done:
 		if d.state != nil {
-			at := 0
+			// The ids of a write follow each other in its order.
+			next := 0
 			for _, p := range d.writing {
-				at = d.env.completed(p.chunk.id, at)
+				if i := d.env.find(p.chunk.id, next); i >= 0 {
+					d.env.applied[i].complete = true
+					next = i + 1
+				}
 			}
 			m.cache.put(d.key, cached{d.state, d.answer.Version, d.env.complete()})
 			m.count(d)

@@ -11,6 +11,7 @@ import (
 
 	"dossier/correlate"
 	"dossier/testbed/gen"
+	"dossier/testbed/memory"
 )
 
 // deadline bounds the end of a rig.
@@ -135,7 +136,7 @@ func (b *bench) perCommit(ctx context.Context) error {
 	attackers, written := 0, int64(0)
 	for _, c := range s.all() {
 		// A rig of its own tells who is in the chunk.
-		alone, err := without(ctx, rigOptions{prefix: "bench-alone", store: counting{}}, []chunk{c}, 1)
+		alone, err := without(ctx, rigOptions{prefix: "bench-alone", store: memory.Nothing{}}, []chunk{c}, 1)
 		if err != nil {
 			return err
 		}

@@ -3,36 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
-	"dossier/correlate/commit"
 	"dossier/testbed/gen"
+	"dossier/testbed/memory"
 )
-
-// counting is a store that keeps nothing: every document is new, every write
-// is taken.
-type counting struct{}
-
-var sequence atomic.Int64
-
-// Read implements commit.Store.
-func (counting) Read(_ context.Context, keys []commit.Key) ([]commit.Stored, error) {
-	return make([]commit.Stored, len(keys)), nil
-}
-
-// Write implements commit.Store.
-func (counting) Write(_ context.Context, ops []commit.Op) ([]commit.Written, error) {
-	out := make([]commit.Written, len(ops))
-	for i := range out {
-		out[i] = commit.Written{Status: commit.Done, Version: commit.Version{SeqNo: sequence.Add(1), PrimaryTerm: 1}}
-	}
-	return out, nil
-}
-
-// Bury implements commit.DeadLetters.
-func (counting) Bury(context.Context, []commit.Letter) error {
-	return fmt.Errorf("a dead letter in a benchmark")
-}
 
 // memory measures what the cache takes for each attacker.
 func (b *bench) memory(ctx context.Context) error {
@@ -50,7 +24,7 @@ func (b *bench) memory(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		st, err := without(ctx, rigOptions{prefix: "bench-memory", sensor: "bench", store: counting{}}, s.all(), 1)
+		st, err := without(ctx, rigOptions{prefix: "bench-memory", sensor: "bench", store: memory.Nothing{}}, s.all(), 1)
 		if err != nil {
 			return err
 		}

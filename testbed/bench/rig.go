@@ -20,6 +20,7 @@ import (
 	"dossier/esindex"
 	chunks "dossier/plugin/chunk"
 	"dossier/profile"
+	"dossier/testbed/memory"
 )
 
 // rig is what the plugin consists of, without Fluent Bit: an engine, its
@@ -84,13 +85,6 @@ type rigOptions struct {
 	}
 }
 
-// noLetters takes no dead letters: a benchmark has none.
-type noLetters struct{}
-
-func (noLetters) Bury(context.Context, []commit.Letter) error {
-	return errors.New("a dead letter in a benchmark")
-}
-
 func newRig(o rigOptions, url string) (*rig, error) {
 	renderer, err := profile.New(profile.Options{})
 	if err != nil {
@@ -120,7 +114,7 @@ func newRig(o rigOptions, url string) (*rig, error) {
 		if c.Store, err = esindex.NewStore(client, templates); err != nil {
 			return nil, err
 		}
-		c.DeadLetters = noLetters{}
+		c.DeadLetters = memory.Nothing{}
 	}
 	if r.committer, err = commit.New(c); err != nil {
 		return nil, err

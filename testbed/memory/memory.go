@@ -17,9 +17,6 @@ import (
 
 // Store implements commit.Store and commit.DeadLetters.
 type Store struct {
-	// Discard keeps states only, for benchmarks.
-	Discard bool
-
 	mu      sync.Mutex
 	seq     int64
 	docs    map[commit.Key]stored
@@ -83,11 +80,7 @@ func (s *Store) write(op *commit.Op) (commit.Written, error) {
 	}
 	s.seq++
 	s.bytes += int64(len(op.Body))
-	next := stored{state: state, seq: s.seq}
-	if !s.Discard {
-		next.body = bytes.Clone(op.Body)
-	}
-	s.docs[op.Key] = next
+	s.docs[op.Key] = stored{bytes.Clone(op.Body), state, s.seq}
 	return commit.Written{Status: commit.Done, Version: commit.Version{SeqNo: s.seq, PrimaryTerm: 1}}, nil
 }
 
