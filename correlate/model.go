@@ -263,7 +263,7 @@ func (m *model) foldHour(key commit.Key, payload []byte, in []commit.Contributio
 		}
 		prefix, f.hour = d.attacker.prefix, d.hour
 		if !in[i].Applied {
-			f.s.Fold(d.attacker.sensor, d.events)
+			f.s.Fold(d.attacker.arena, d.attacker.sensor, d.events)
 		}
 	}
 	f.head = head(prefix, attackerOf(key), m.o.Now())

@@ -1,7 +1,10 @@
 package profile
 
 import (
+	"cmp"
 	"errors"
+	"slices"
+	"strings"
 
 	"dossier/correlate/event"
 	"dossier/correlate/law"
@@ -69,6 +72,37 @@ func (u *summary) decode(v string) error {
 	return nil
 }
 
+// tried appends the hour's credentials, those tried most often first.
+func (r *Renderer) tried(d *document, s *state.Activity) {
+	if s.Tried.Len() == 0 {
+		return
+	}
+	r.entries = append(r.entries[:0], s.Tried.Entries()...)
+	slices.SortFunc(r.entries, func(a, b law.Entry) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Key, b.Key))
+	})
+	d.object("credentials")
+	d.array("tried")
+	for i := range r.entries {
+		e := &r.entries[i]
+		c := credentialOf(e.Key)
+		d.element()
+		d.some("service", c.service)
+		d.some("user", c.principal)
+		d.string("secret_kind", c.kind)
+		r.secret(d, c, e)
+		d.int("attempts", e.Count)
+		var successes int64
+		if admitted := s.Admitted.Get(e.Key); admitted != nil {
+			successes = admitted.Count
+		}
+		d.int("successes", successes)
+		d.end()
+	}
+	d.endArray()
+	d.end()
+}
+
 // AppendActivity appends an attacker's hour.
 func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.Activity) []byte {
 	where := r.where(h)
@@ -102,6 +136,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 		}
 		d.endArray()
 	}
+	r.tried(&d, s)
 	var u summary
 	if s.Summary.Time != event.Never && u.decode(s.Summary.Value) == nil {
 		d.int("event_count", u.events)
@@ -127,7 +162,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	for _, list := range [...]struct {
 		name string
 		of   *law.Bottom
-	}{{"deckies", &s.Deckies}, {"observer.name", &s.Sensors}, {"services", &s.Services}} {
+	}{{"credentials.tried", &s.Tried}, {"deckies", &s.Deckies}, {"observer.name", &s.Sensors}, {"services", &s.Services}} {
 		if list.of.Truncated() {
 			r.names = append(r.names, list.name)
 		}

@@ -348,6 +348,14 @@ func (r *Renderer) credential(d *document, e *law.Entry) {
 	d.some("service", c.service)
 	d.string("principal", c.principal)
 	d.string("secret_kind", c.kind)
+	r.secret(d, c, e)
+	d.counted(e)
+	d.some("outcome", event.Outcome(e.Rank).String())
+	d.end()
+}
+
+// secret appends what store_secrets shows of a credential's secret.
+func (r *Renderer) secret(d *document, c credential, e *law.Entry) {
 	if r.o.Secrets == Plain {
 		d.string("secret", e.Payload)
 	}
@@ -357,9 +365,6 @@ func (r *Renderer) credential(d *document, e *law.Entry) {
 		d.b = hex.AppendEncode(d.b, event.Bytes(c.digest))
 		d.b = append(d.b, '"')
 	}
-	d.counted(e)
-	d.some("outcome", event.Outcome(e.Rank).String())
-	d.end()
 }
 
 // The flat lists of fingerprints.

@@ -86,7 +86,11 @@ func TestElasticsearch(t *testing.T) {
 					want++
 				}
 			}
-			if got := hits(t, n, pattern, fmt.Sprintf(`{"exists":{"field":%q}}`, f.Name)); got != want {
+			query := fmt.Sprintf(`{"exists":{"field":%q}}`, f.Name)
+			if f.Type == Nested {
+				query = fmt.Sprintf(`{"nested":{"path":%q,"query":{"exists":{"field":"%s.%s"}}}}`, f.Name, f.Name, f.Members[0].Name)
+			}
+			if got := hits(t, n, pattern, query); got != want {
 				t.Errorf("%s: %d documents are found by %s, %d hold it", kind, got, f.Name, want)
 			}
 		}
@@ -118,7 +122,7 @@ func flat(prefix string, properties map[string]any) []string {
 	var names []string
 	for name, v := range properties {
 		m := v.(map[string]any)
-		if inner, ok := m["properties"].(map[string]any); ok {
+		if inner, ok := m["properties"].(map[string]any); ok && m["type"] != string(Nested) {
 			names = append(names, flat(prefix+name+".", inner)...)
 			continue
 		}

@@ -58,6 +58,8 @@ const (
 	IP       Type = "ip"
 	GeoPoint Type = "geo_point"
 	Binary   Type = "binary"
+	// Nested is a list of objects that are searched and counted one by one.
+	Nested Type = "nested"
 	// Object is kept in the source only: neither parsed nor indexed.
 	Object Type = "object"
 )
@@ -79,6 +81,8 @@ type Field struct {
 	Source string
 	// Doc says what the field tells.
 	Doc string
+	// Members are those of the objects, with Nested.
+	Members []Field
 	// ECS says that name and type are those of the Elastic Common Schema.
 	ECS bool
 }
@@ -301,6 +305,15 @@ var activityFields = []Field{
 	{Name: "services", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "events of the hour", Doc: "Services touched, sorted."},
 	{Name: "deckies", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "events of the hour", Doc: "Decoys touched, sorted."},
 	{Name: "commands", Type: Object, List: true, Law: "newest 20 by (time, content), a multiset", Source: "command events", Doc: "What was typed or sent: {timestamp, service, decky, command}, oldest first."},
+	{Name: "credentials.tried", Type: Nested, List: true, Law: "hash 128", Source: "login events that show a secret", Doc: "Distinct credentials of the hour, those tried most often first. Option `store_secrets` decides which of secret and secret_sha256 are shown, never what is distinct.", Members: []Field{
+		{Name: "service", Type: Keyword, Law: lawKey, Source: "login events", Doc: "The service."},
+		{Name: "user", Type: Keyword, Law: lawKey, Source: "login events", Doc: "The principal; absent where the protocol has none."},
+		{Name: "secret_kind", Type: Keyword, Law: lawKey, Source: "login events", Doc: "What the secret is: password, public key and so on."},
+		{Name: "secret", Type: Keyword, Law: lawKey, Source: "login events", Doc: "The secret, with `store_secrets plain`."},
+		{Name: "secret_sha256", Type: Keyword, Law: lawKey, Source: "login events", Doc: "SHA-256 of the secret, unless `store_secrets none`."},
+		{Name: "attempts", Type: Long, Law: lawSum, Source: "login events", Doc: "How often it was tried in the hour."},
+		{Name: "successes", Type: Long, Law: lawSum, Source: "login events", Doc: "How often a decoy let it in."},
+	}},
 	{Name: "event_count", Type: Long, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `event_count` when the hour was last written."},
 	{Name: "service_count", Type: Integer, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `service_count` then."},
 	{Name: "decky_count", Type: Integer, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `decky_count` then."},

@@ -11,7 +11,7 @@ import (
 
 // SchemaVersion is the version of the documents' fields. It is in every
 // document, in the mappings and in the templates.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // Product marks the indices that are ours, in the mappings' _meta.
 const Product = "dossier"
@@ -212,6 +212,13 @@ func (f Field) mapping() map[string]any {
 		m["ignore_above"] = longestKeyword
 	case Object:
 		m["enabled"] = false
+	case Nested:
+		m["dynamic"] = false
+		members := map[string]any{}
+		for _, member := range f.Members {
+			members[member.Name] = member.mapping()
+		}
+		m["properties"] = members
 	}
 	return m
 }

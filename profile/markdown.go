@@ -29,22 +29,30 @@ func Markdown() []byte {
 		fmt.Fprintf(&b, "## `%s`\n\n`_id` is %s.\n\n", name, k.id())
 		b.WriteString("| field | type | law | from | what it tells |\n|---|---|---|---|---|\n")
 		for _, f := range Fields(k) {
-			kind := string(f.Type)
-			if f.List {
-				kind += "[]"
-			}
-			if f.Type == Object {
-				kind += ", not indexed"
-			}
-			if f.ECS {
-				kind += ", ECS"
-			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.Name, kind, f.Law, f.Source, f.Doc)
+			f.row(&b, "")
 		}
 		b.WriteString("\n")
 	}
 	b.WriteString(strings.Replace(after, "<!-- limits -->\n", limits(), 1))
 	return []byte(b.String())
+}
+
+// row writes the field's row of the table, and those of its members.
+func (f Field) row(b *strings.Builder, within string) {
+	kind := string(f.Type)
+	if f.List {
+		kind += "[]"
+	}
+	if f.Type == Object {
+		kind += ", not indexed"
+	}
+	if f.ECS {
+		kind += ", ECS"
+	}
+	fmt.Fprintf(b, "| `%s%s` | %s | %s | %s | %s |\n", within, f.Name, kind, f.Law, f.Source, f.Doc)
+	for _, member := range f.Members {
+		member.row(b, within+f.Name+".")
+	}
 }
 
 // limits returns the rows of the table of bounds.
@@ -68,6 +76,7 @@ func limits() string {
 		{"behavior.kex_order", state.LimitKexOrders},
 		{"sensors", state.LimitSensors},
 		{"threat.indicator.ip", state.LimitNetwork},
+		{"credentials.tried", state.LimitTried},
 	} {
 		fmt.Fprintf(&b, "| `%s` | %d | %d |\n", l.field, l.Keys, l.Bytes)
 	}

@@ -249,7 +249,7 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	}
 	target.Fold("sensor-1", "mail.acme.co.uk", domains[:100])
 	hour := new(state.Activity)
-	hour.Fold("sensor-1", append(everyEvent(), domains[:100]...))
+	hour.Fold(new(event.Arena), "sensor-1", append(everyEvent(), domains[:100]...))
 	hour.Summary.Add(event.Time(s.Events), string(r.AppendSummary(nil, headOf(someone), s)))
 	beat := &Heartbeat{
 		Sensor: "sensor-1", Version: "1.0.0", Started: written, RecordsIn: 1,
@@ -320,7 +320,7 @@ func checkType(t *testing.T, k Kind, f Field, v any) {
 		t.Errorf("%s: %s holds an array: %v, want %v", k, f.Name, ok, f.List)
 	} else if ok {
 		for _, one := range list {
-			checkType(t, k, Field{Name: f.Name, Type: f.Type}, one)
+			checkType(t, k, Field{Name: f.Name, Type: f.Type, Members: f.Members}, one)
 		}
 		return
 	}
@@ -349,6 +349,21 @@ func checkType(t *testing.T, k Kind, f Field, v any) {
 		ok = err == nil
 	case GeoPoint, Object:
 		_, ok = v.(map[string]any)
+	case Nested:
+		var members map[string]any
+		if members, ok = v.(map[string]any); !ok {
+			break
+		}
+		known := map[string]bool{}
+		for _, m := range f.Members {
+			if v, there := members[m.Name]; there {
+				checkType(t, k, Field{Name: f.Name + "." + m.Name, Type: m.Type}, v)
+			}
+			known[m.Name] = true
+		}
+		for name := range members {
+			ok = ok && known[name]
+		}
 	}
 	if !ok {
 		t.Errorf("%s: %s can't be %#v", k, f.Name, v)
@@ -495,7 +510,7 @@ func TestAttacker(t *testing.T) {
 		"threat.indicator.geo.location": `{"lat":52.5,"lon":13.375}`,
 		"threat.indicator.ip":           `"185.220.101.4"`,
 		"event.kind":                    `"enrichment"`,
-		"schema_version":                `1`,
+		"schema_version":                `2`,
 	} {
 		got, err := json.Marshal(at(doc, name))
 		if err != nil {
@@ -755,7 +770,7 @@ func TestHoursAndTargetsAreBounded(t *testing.T) {
 			{Kind: event.Command, A: long(i, event.MaxCommand/(1+i%20))},
 			{Kind: event.Recipient, A: "acme.com", Outcome: event.Success},
 		}}
-		hour.Fold(long(i, event.MaxName), []*event.Event{ev})
+		hour.Fold(new(event.Arena), long(i, event.MaxName), []*event.Event{ev})
 		target.Fold(long(i, event.MaxName), "acme.com", []*event.Event{ev})
 	}
 	h := networkHead()

@@ -8,6 +8,9 @@ import (
 // LimitActivityCommands bounds the commands of one hour.
 var LimitActivityCommands = law.Limit{Keys: 20, Bytes: 16 << 10}
 
+// LimitTried bounds the credentials of one hour.
+var LimitTried = law.Limit{Keys: 128, Bytes: 12 << 10}
+
 // Activity is what one address did in one hour.
 type Activity struct {
 	Events                     int64
@@ -18,6 +21,12 @@ type Activity struct {
 	Services, Deckies, Sensors law.Bottom
 	// Commands has the newest commands: A service, B decky, C line.
 	Commands law.Newest
+	// Tried has the credentials shown, keyed by CredentialKey: Count is how
+	// often, Payload the secret as it may be shown. Admitted has those that a
+	// decoy let in, Count is how often. Both are cut by the same hash of the
+	// key, and what Admitted keeps of a key is never longer, so a key that
+	// Tried keeps is never missing in Admitted.
+	Tried, Admitted law.Bottom
 	// Summary is the attacker as it stood at the last write, encoded by
 	// whoever renders it; Latest keeps the one with most events.
 	Summary         law.Latest
@@ -31,11 +40,14 @@ func (s *Activity) Reset() {
 	s.Deckies.Reset()
 	s.Sensors.Reset()
 	s.Commands.Reset()
-	*s = Activity{Services: s.Services, Deckies: s.Deckies, Sensors: s.Sensors, Commands: s.Commands}
+	s.Tried.Reset()
+	s.Admitted.Reset()
+	*s = Activity{Services: s.Services, Deckies: s.Deckies, Sensors: s.Sensors, Commands: s.Commands, Tried: s.Tried, Admitted: s.Admitted}
 }
 
-// Fold adds the events of the hour.
-func (s *Activity) Fold(sensor string, events []*event.Event) {
+// Fold adds the events of the hour. Strings of the events are kept as views;
+// the arena holds the keys that are made here.
+func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 	for _, ev := range events {
 		if ev.Role == event.Prober {
 			continue
@@ -61,6 +73,14 @@ func (s *Activity) Fold(sensor string, events []*event.Event) {
 				s.Attempts++
 				if e.Outcome == event.Success {
 					s.Successes++
+				}
+				if e.B == "" {
+					continue // no secret was shown
+				}
+				key := CredentialKey(a, ev.Service, e)
+				s.Tried.See(key, event.Never, 0, e.C, &LimitTried)
+				if e.Outcome == event.Success {
+					s.Admitted.See(key, event.Never, 0, "", &LimitTried)
 				}
 			case event.Recipient:
 				s.Recipients++

@@ -425,6 +425,8 @@ func (s *Activity) Append(dst []byte) []byte {
 	e.bottom("d", &s.Deckies)
 	e.bottom("sn", &s.Sensors)
 	e.part("c", &s.Commands, len(s.Commands.Items()) > 0 || s.Commands.Truncated())
+	e.bottom("tr", &s.Tried)
+	e.bottom("ad", &s.Admitted)
 	e.latest("su", &s.Summary)
 	return e.finish(s.unknown, s.unknownElements)
 }
@@ -460,6 +462,10 @@ func (s *Activity) Decode(src []byte) error {
 			t.part = &s.Sensors
 		case "c":
 			t.part = &s.Commands
+		case "tr":
+			t.part = &s.Tried
+		case "ad":
+			t.part = &s.Admitted
 		case "su":
 			t.part = &s.Summary
 		default:

@@ -59,7 +59,7 @@ func TestFoldIsFreeOfOrderAndCut(t *testing.T) {
 				n := 1 + r.IntN(len(rest))
 				att.Fold(&a, "sensor-1", seed%2 == 0, rest[:n])
 				tgt.Fold("sensor-1", "a3", rest[:n])
-				act.Fold("sensor-1", rest[:n])
+				act.Fold(&a, "sensor-1", rest[:n])
 				rest = rest[n:]
 				for _, s := range []interface {
 					Append([]byte) []byte
