@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"maps"
 	"sync"
 
 	"dossier/correlate/dialect"
@@ -18,6 +19,9 @@ type Stats struct {
 	// Refused counts the records without an event by reason
 	// (dialect.Reasons).
 	Refused [dialect.ReasonCount]int64
+	// Dropped counts the lines left out by program, with DropApp: as many
+	// programs as drop_apps names.
+	Dropped map[string]int64
 	// Samples describe the last chunk's first record of each reason that no
 	// dialect could read (dialect.Describe).
 	Samples [dialect.ReasonCount]string
@@ -25,6 +29,12 @@ type Stats struct {
 
 func (s *Stats) refuse(v dialect.Verdict, r *event.Record) {
 	s.Refused[v.Reason]++
+	if v.Program != "" {
+		if s.Dropped == nil {
+			s.Dropped = make(map[string]int64)
+		}
+		s.Dropped[v.Program]++
+	}
 	if v.Class() == dialect.Unparsed && s.Samples[v.Reason] == "" {
 		s.Samples[v.Reason] = dialect.Describe(r)
 	}
@@ -39,7 +49,9 @@ type counters struct {
 func (c *counters) read() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.s
+	s := c.s
+	s.Dropped = maps.Clone(c.s.Dropped)
+	return s
 }
 
 func (c *counters) chunk(r Result, bytes int) {
@@ -65,6 +77,12 @@ func (c *counters) add(s *Stats) {
 	c.s.Broken += s.Broken
 	c.s.ClockSkew += s.ClockSkew
 	c.s.Excluded += s.Excluded
+	for program, n := range s.Dropped {
+		if c.s.Dropped == nil {
+			c.s.Dropped = make(map[string]int64)
+		}
+		c.s.Dropped[program] += n
+	}
 	for i, n := range s.Refused {
 		c.s.Refused[i] += n
 		if s.Samples[i] != "" {

@@ -443,6 +443,7 @@ type heartbeat struct {
 	AtRisk      int64     `json:"exactness_at_risk"`
 	Unparsed    int64     `json:"unparsed"`
 	RecordsIn   int64     `json:"records_in"`
+	Programs    []dropped `json:"dropped_programs"`
 	LastError   string    `json:"last_error"`
 	LastErrorAt time.Time `json:"last_error_at"`
 }
@@ -484,6 +485,9 @@ func (k *checker) sensors(ctx context.Context) {
 // heartbeat says may come from whoever owns that host.
 func (k *checker) sensor(h heartbeat, now time.Time) bool {
 	name := "sensor " + line(h.Sensor)
+	if text := droppedText(h.Programs); text != "" {
+		k.say(Note, name, "set drop_apps there where these are not DECNET's own", "lines left out by drop_apps: %s", text)
+	}
 	well := true
 	wrong := func(l Level, fix, format string, args ...any) {
 		well = false

@@ -391,6 +391,7 @@ var sensorFields = []Field{
 	{Name: "unparsed", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Records that no dialect knows."},
 	{Name: "dropped", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Records dropped on purpose."},
 	{Name: "reasons", Type: Object, List: true, Law: lawWrite, Source: "the plugin", Doc: "The three counts before by reason: {verdict, reason, count}."},
+	{Name: "dropped_programs", Type: Object, List: true, Law: lawWrite, Source: "the plugin", Doc: "Lines dropped by option `drop_apps`, by program: {program, count}, sorted."},
 	{Name: "malformed", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Entries of chunks that were no records."},
 	{Name: "dead_letters", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Dead letters written."},
 	{Name: "conflicts", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Writes that met another sensor's."},

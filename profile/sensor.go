@@ -25,6 +25,9 @@ type Heartbeat struct {
 	// Reasons has the records that gave no event, by reason.
 	Reasons []RefusalCount
 
+	// DroppedPrograms has the lines left out, by program.
+	DroppedPrograms []ProgramCount
+
 	// LastError is the last error, "" without one, and LastErrorAt its time.
 	LastError   string
 	LastErrorAt time.Time
@@ -34,6 +37,12 @@ type Heartbeat struct {
 type RefusalCount struct {
 	Verdict, Reason string
 	Count           int64
+}
+
+// ProgramCount is how many lines of a program were left out.
+type ProgramCount struct {
+	Program string
+	Count   int64
 }
 
 // longestError bounds the error that a heartbeat shows.
@@ -78,6 +87,16 @@ func AppendSensor(dst []byte, now time.Time, h *Heartbeat) []byte {
 			d.string("verdict", r.Verdict)
 			d.string("reason", r.Reason)
 			d.int("count", r.Count)
+			d.end()
+		}
+		d.endArray()
+	}
+	if len(h.DroppedPrograms) > 0 {
+		d.array("dropped_programs")
+		for _, p := range h.DroppedPrograms {
+			d.element()
+			d.string("program", p.Program)
+			d.int("count", p.Count)
 			d.end()
 		}
 		d.endArray()

@@ -13,7 +13,10 @@ const mebibyte = 1 << 20
 
 // app is what is known of the program that wrote a line.
 type app struct {
-	drop, shell, helper bool
+	shell, helper bool
+	drop          drop
+	// name is the program's, where its lines may be dropped.
+	name string
 	// prose says that the program's sentences are read.
 	prose bool
 	// report says that the program reports on the sensor's own work.
@@ -32,9 +35,19 @@ var tcpServices = []string{
 	"pop3", "mysql", "mssql", "postgres", "mongodb", "redis", "ldap", "mqtt", "smb", "rdp", "vnc",
 }
 
-// decnetApps returns the programs of DECNET, with those marked that are to be
-// dropped.
-func decnetApps(drop []string) map[string]app {
+// drop says which lines of a program are dropped.
+type drop uint8
+
+const (
+	dropNone drop = iota
+	// dropContainer: those in the form of DECNET's containers.
+	dropContainer
+	dropAll
+)
+
+// programs returns the programs that are known, with those marked whose lines
+// are to be dropped. dropped is Options.DropApps.
+func programs(dropped []string) map[string]app {
 	sshd := app{helper: true, tcp: true, prose: true}
 	apps := map[string]app{
 		"mutator": {report: true}, "correlator": {report: true}, "orchestrator": {report: true},
@@ -48,13 +61,17 @@ func decnetApps(drop []string) map[string]app {
 	for _, service := range tcpServices {
 		apps[service] = app{tcp: true}
 	}
-	if slices.Contains(drop, "sshd") {
-		// OpenSSH 9.8 took sshd's work apart.
-		drop = append(slices.Clone(drop), "sshd-session", "sshd-auth")
+	which := dropAll
+	if dropped == nil {
+		which, dropped = dropContainer, decnetDropApps
 	}
-	for _, name := range drop {
+	if slices.Contains(dropped, "sshd") {
+		// OpenSSH 9.8 took sshd's work apart.
+		dropped = append(slices.Clone(dropped), "sshd-session", "sshd-auth")
+	}
+	for _, name := range dropped {
 		a := apps[name]
-		a.drop = true
+		a.drop, a.name = which, name
 		apps[name] = a
 	}
 	return apps
@@ -77,8 +94,8 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	}
 	app := &program.app
 	switch {
-	case app.drop:
-		v.Reason = DropApp
+	case app.drop == dropAll, app.drop == dropContainer && f.container:
+		v.Reason, v.Program = DropApp, app.name
 		return v
 	case app.report:
 		v.Reason = SensorReport
@@ -333,7 +350,7 @@ func (p *Parser) decnetDocument(x *scratch, r *event.Record, fields []event.Fiel
 		x.own, x.params = x.own[:0], nil
 		f = frame{}
 	}
-	f.timed = x.text
+	f.timed, f.container = x.text, true
 	var claimed string
 	for i := range fields {
 		key, value := fields[i].Key, fields[i].Value

@@ -22,9 +22,9 @@ import (
 // MaxText is the longest line or document that is read, in bytes.
 const MaxText = 4 << 20
 
-// DefaultDropApps are the programs whose lines repeat what a sensor reports
-// anyway.
-var DefaultDropApps = []string{
+// decnetDropApps are the programs in DECNET's containers whose lines repeat what
+// the decoy reports itself: the default of DECNET's own collector.
+var decnetDropApps = []string{
 	"sshd", "pam_unix", "sudo", "su", "CRON", "cron", "systemd", "kernel", "rsyslogd", "dbus-daemon",
 }
 
@@ -35,8 +35,9 @@ const DefaultInternalPrefix = "decnet-"
 type Options struct {
 	// Force is the dialect of all records; "" chooses by shape.
 	Force string
-	// DropApps are the programs whose syslog lines are dropped; nil means
-	// DefaultDropApps.
+	// DropApps are the programs whose lines are dropped, whatever their form.
+	// nil means what DECNET's collector drops, in the form in which its
+	// containers write only: RFC 5424, or the collector's JSON.
 	DropApps []string
 	// InternalDeckyPrefix starts the names of hosts that are no decoys; ""
 	// means DefaultInternalPrefix.
@@ -70,11 +71,8 @@ func New(o Options) (*Parser, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	if o.DropApps == nil {
-		o.DropApps = DefaultDropApps
-	}
 	p := &Parser{
-		apps:     decnetApps(o.DropApps),
+		apps:     programs(o.DropApps),
 		internal: o.InternalDeckyPrefix,
 		decoys:   slices.Clone(o.DecoyNets),
 		names:    maps.Clone(o.DecoyNames),
@@ -369,6 +367,8 @@ func (p *Parser) splitLine(x *scratch, r *event.Record, fields []event.Field, ou
 	var f frame
 	var data, msg string
 	for i := range fields {
+		// Only the parser for RFC 5424 has a field for it.
+		f.container = f.container || fields[i].Key == "msgid"
 		value := fields[i].Value
 		if value == "-" && fields[i].Key != "extradata" {
 			continue

@@ -25,6 +25,9 @@ type frame struct {
 	// relay says that the line carries DECNET's structured data; the
 	// scratch has its parameters.
 	relay bool
+	// container says that the line has the form in which DECNET's containers
+	// write.
+	container bool
 	// timed says that the line had a field for its time, readable or not.
 	timed bool
 	// header is what is remembered of app and msgID, nil while nothing is.
@@ -57,7 +60,7 @@ func (x *scratch) parse5424(f *frame, line string) Reason {
 			f.header = h
 		}
 	}
-	f.timed = true
+	f.timed, f.container = true, true
 	if reason := x.parseBody(f, rest); reason != OK {
 		return reason
 	}
@@ -110,7 +113,7 @@ func (x *scratch) parseWrapped(f *frame) Reason {
 	if !strings.HasPrefix(strings.TrimLeft(rest, "0123456789-T:.+Z"), " ") {
 		return OK // no time stamp, whole or cut by a parser
 	}
-	inner := frame{time: f.time, timed: f.timed}
+	inner := frame{time: f.time, timed: f.timed, container: true}
 	var stamp string
 	rest, ok := cutFields(rest, &stamp, &inner.host, &inner.app, &inner.proc, &inner.msgID)
 	if !ok {

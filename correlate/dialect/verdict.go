@@ -6,6 +6,9 @@ type Verdict struct {
 	Reason Reason
 	// Dialect is the dialect the record was read as; None where none fits.
 	Dialect Dialect
+	// Program is the program whose line was dropped, with DropApp: one of
+	// those that Options.DropApps names.
+	Program string
 	// ClockSkew says that the event has the record's time because the line's
 	// own was missing, unreadable or too far ahead.
 	ClockSkew bool

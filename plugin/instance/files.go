@@ -93,9 +93,6 @@ func newParser(o options.Options) (*dialect.Parser, error) {
 		Force: o.Dialect, DropApps: o.DropApps, InternalDeckyPrefix: o.InternalDeckyPrefix,
 		DecoyNets: o.DecoyNets, DecoyNames: o.DecoyNames, Secrets: secrets[o.StoreSecrets],
 	}
-	if d.DropApps == nil {
-		d.DropApps = []string{} // nil would mean the default
-	}
 	if d.InternalDeckyPrefix == "" {
 		d.InternalDeckyPrefix = "\x00" // starts no name; "" would mean the default
 	}

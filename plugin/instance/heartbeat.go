@@ -2,6 +2,8 @@ package instance
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"dossier/correlate"
@@ -63,6 +65,7 @@ func (t *target) heartbeats(started, now time.Time) []commit.Op {
 	var beats []*profile.Heartbeat
 	bySensor := make(map[string]*profile.Heartbeat)
 	refused := make(map[*profile.Heartbeat]*[dialect.ReasonCount]int64)
+	dropped := make(map[*profile.Heartbeat]map[string]int64)
 	for _, i := range t.instances {
 		h := bySensor[i.o.SensorID]
 		if h == nil {
@@ -72,10 +75,14 @@ func (t *target) heartbeats(started, now time.Time) []commit.Op {
 			}
 			bySensor[i.o.SensorID] = h
 			refused[h] = new([dialect.ReasonCount]int64)
+			dropped[h] = make(map[string]int64)
 			beats = append(beats, h)
 		}
 		s := i.engine.Stats()
 		add(h, refused[h], &s)
+		for program, n := range s.Dropped {
+			dropped[h][program] += n
+		}
 	}
 	if len(beats) > 0 {
 		c := t.committer.Stats()
@@ -91,6 +98,9 @@ func (t *target) heartbeats(started, now time.Time) []commit.Op {
 			if n := refused[h][r]; n > 0 && r.Class() != dialect.Parsed {
 				h.Reasons = append(h.Reasons, profile.RefusalCount{Verdict: r.Class().String(), Reason: r.String(), Count: n})
 			}
+		}
+		for _, program := range slices.Sorted(maps.Keys(dropped[h])) {
+			h.DroppedPrograms = append(h.DroppedPrograms, profile.ProgramCount{Program: program, Count: dropped[h][program]})
 		}
 		ops = append(ops, commit.Op{
 			Kind: commit.Put, Key: commit.Key{Index: t.indices.Sensors(), ID: h.Sensor},

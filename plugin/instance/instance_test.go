@@ -310,6 +310,28 @@ func TestRefusedRecordsAreTold(t *testing.T) {
 	}
 }
 
+// TestHeartbeatSaysWhatIsDropped: the lines left out by program, sorted, those
+// of all outputs of a sensor together.
+func TestHeartbeatSaysWhatIsDropped(t *testing.T) {
+	var targets Targets
+	var last *Instance
+	letters := map[string]string{"dead_letter_path": t.TempDir()}
+	for _, dropped := range []map[string]int64{{"sshd": 3, "CRON": 1}, {"sshd": 2, "sudo": 4}} {
+		last, _ = start(t, &targets, letters)
+		defer last.Close()
+		e := &fakeEngine{}
+		e.stats.Dropped = dropped
+		last.engine = e
+	}
+	beats := last.target.heartbeats(time.Now(), time.Now())
+	if len(beats) != 1 {
+		t.Fatalf("%d heartbeats of one sensor", len(beats))
+	}
+	if want := `"dropped_programs":[{"program":"CRON","count":1},{"program":"sshd","count":5},{"program":"sudo","count":4}]`; !strings.Contains(string(beats[0].Body), want) {
+		t.Errorf("no %s in %s", want, beats[0].Body)
+	}
+}
+
 func TestReasonsAreFew(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, err := range []error{

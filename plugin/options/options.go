@@ -115,10 +115,10 @@ type Options struct {
 	DecoyNets []netip.Prefix
 	// DecoyNames names decoys that such a detector knows by address alone.
 	DecoyNames map[netip.Addr]string
-	// DropApps are the programs whose lines repeat what a sensor reports
-	// itself.
+	// DropApps are the programs whose lines are dropped; nil means those that
+	// repeat what a DECNET decoy reports itself, in DECNET's own form only.
 	//
-	// If drop_apps is not set, the list of DECNET's collector will be used.
+	// If drop_apps is not set, it is nil.
 	DropApps []string
 	// InternalDeckyPrefix starts the names of hosts that are no decoys.
 	//

@@ -65,7 +65,6 @@ func TestDefaults(t *testing.T) {
 		EngineCommitTimeout: 3 * time.Second,
 		CacheSize:           256 << 20,
 		DeadLetterPath:      "/var/lib/dossier/dead-letters",
-		DropApps:            strings.Split("sshd,pam_unix,sudo,su,CRON,cron,systemd,kernel,rsyslogd,dbus-daemon", ","),
 		InternalDeckyPrefix: "decnet-",
 		IPv6Prefix:          128,
 		StoreSecrets:        SecretsPlain,

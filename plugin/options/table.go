@@ -38,7 +38,7 @@ const (
 	groupOperation  = "Operation"
 )
 
-const defaultDropApps = "sshd,pam_unix,sudo,su,CRON,cron,systemd,kernel,rsyslogd,dbus-daemon"
+const defaultDropApps = "decnet"
 
 // dialects are the names dialect takes beside auto.
 var dialects = []string{"decnet", "cowrie", "opencanary", "suricata", "ecs"}
@@ -283,11 +283,15 @@ var table = []option{
 		set:  func(o *Options, v string) error { return parseNames(&o.DecoyNames, v) },
 	}, {
 		key: "drop_apps", group: groupEvents, value: defaultDropApps,
-		want: "up to 100 program names, separated by spaces or commas, or none",
-		doc:  "Programs whose lines only repeat what a sensor reports itself; dropped and counted. `none` drops nothing.",
+		want: "up to 100 program names, separated by spaces or commas, or decnet, or none",
+		doc:  "Programs whose lines are dropped, and counted by program. `decnet` drops what only repeats in DECNET's containers what the decoy reports itself: sshd, pam_unix, sudo, su, CRON, cron, systemd, kernel, rsyslogd and dbus-daemon, in RFC 5424 and in the collector's JSON; the same programs in any other form are read. Names drop those programs in every form. `none` drops nothing: set it where sshd of your own is forwarded in RFC 5424.",
 		set: func(o *Options, v string) error {
-			o.DropApps = nil
-			if v == "none" {
+			switch v {
+			case "decnet":
+				o.DropApps = nil
+				return nil
+			case "none":
+				o.DropApps = []string{}
 				return nil
 			}
 			o.DropApps = list(v)
