@@ -16,6 +16,9 @@ const (
 	Read RequestKind = iota
 	Write
 	Bury
+	// Fold is carried out with Request.Fold: computing, no I/O. There is one at
+	// a time.
+	Fold
 )
 
 // Request is what a Machine wants done.
@@ -29,8 +32,9 @@ type Request struct {
 	// records, for tracing.
 	Chunks, Records int
 
-	task *task
-	bulk *bulk // of a Write
+	task    *task
+	bulk    *bulk    // of a Write
+	folding *folding // of a Fold
 }
 
 // Answer is what became of a Request. With Err nothing is known about any of
@@ -107,8 +111,10 @@ type chunk struct {
 	letters  int // parts condemned
 	done     []func(Result)
 	over     bool
-	burying  bool // its letters are being written; it can't end before that
-	marking  bool // all is durable, the marker not yet
+	result   Result // once it is over
+	lent     bool   // a fold uses its deltas; nobody is told of its end before that
+	burying  bool   // its letters are being written; it can't end before that
+	marking  bool   // all is durable, the marker not yet
 	// started: some document holds it.
 	started bool
 	// markFirst: a document of it is filling up.
@@ -246,7 +252,7 @@ type taskOp struct {
 
 // Machine is the commit protocol: it is told of chunks, answers and the time,
 // and tells which requests to make. It does no I/O, has no clock and starts
-// no goroutine. It is not safe for concurrent use.
+// no goroutine. It is not safe for concurrent use, but for Request.Fold.
 type Machine struct {
 	o     MachineOptions
 	model Model
@@ -270,11 +276,11 @@ type Machine struct {
 	rest     time.Time // no marker is sent before, as the last one failed
 	marking  bool      // a write of markers alone is under way
 	rounds   uint64
-	scratch  []byte // payload and state as they are encoded
-	encoded  []byte
-	in       []Contribution
+	folds    *task // that a fold is under way for
+	folding  folding
 	now      time.Time // the latest time the machine was told
 	stats    Stats
+	told     incidents
 }
 
 // NewMachine returns a Machine that folds with model.
@@ -308,7 +314,8 @@ func (m *Machine) Idle() bool {
 		m.busy == [lanes]*task{}
 }
 
-// Submit takes a chunk; done is called once, by Submit, Answer or Tick. A
+// Submit takes a chunk; done is called once, by any method, and must do no more
+// than note the result. A
 // chunk that is under way already is not taken twice: it is waited for.
 func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 	m.now = now
@@ -568,10 +575,19 @@ func (m *Machine) finish(c *chunk, r Result) {
 	} else {
 		m.stats.Retried++
 	}
-	for _, done := range c.done {
-		done(r)
+	c.result, c.parts = r, nil
+	if !c.lent {
+		m.tellDone(c)
 	}
-	c.parts, c.done = nil, nil
+}
+
+// tellDone tells how a chunk ended. Whoever owns its deltas may use their
+// memory again then.
+func (m *Machine) tellDone(c *chunk) {
+	for _, done := range c.done {
+		done(c.result)
+	}
+	c.done = nil
 }
 
 // maxPending bounds the markers that wait. One that is dropped leaves its id
@@ -607,7 +623,7 @@ func (m *Machine) answerMarker(a marker, w Written) {
 		// the documents until they are looked for.
 	case Rejected:
 		// The ids stay in the documents; the operator learns why.
-		m.o.Report(Incident{Kind: Unreachable, Key: m.markerKey(a.applied), Reason: w.Reason})
+		m.report(Incident{Kind: Unreachable, Key: m.markerKey(a.applied), Reason: w.Reason})
 	default:
 		m.mark(a)
 		m.rest = m.now.Add(m.o.BackoffMax)

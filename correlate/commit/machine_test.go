@@ -143,7 +143,7 @@ func TestMarker(t *testing.T) {
 	if o.result != OK || b.marked(1) {
 		t.Fatalf("result %d, marked %v: OK doesn't wait for the marker", o.result, b.marked(1))
 	}
-	if r := m.Next(b.now); r != nil {
+	if r := b.next(m); r != nil {
 		t.Fatalf("%+v", r)
 	}
 	if wait := m.Wake().Sub(b.now); wait != 250*time.Millisecond {
@@ -362,7 +362,7 @@ func TestUnknownOutcome(t *testing.T) {
 				b.serve(r)
 			}
 			m.Answer(r, Answer{Err: errLost}, b.now)
-			if r := m.Next(b.now); r != nil {
+			if r := b.next(m); r != nil {
 				t.Fatalf("no pause: %+v", r)
 			}
 			b.now = m.Wake()
@@ -390,7 +390,7 @@ func TestGroupCommit(t *testing.T) {
 	for n := range uint16(100) {
 		waiting = append(waiting, b.submit(m, chunkOf(1+n, "x", "y")))
 	}
-	if r := m.Next(b.now); r != nil {
+	if r := b.next(m); r != nil {
 		t.Fatalf("%+v", r)
 	}
 	m.Answer(first, b.serve(first), b.now)
@@ -816,7 +816,7 @@ func TestReplayOnMarkerThatIsTakenBack(t *testing.T) {
 	m = b.process()
 	replayed := b.submit(m, replayOf(b.letters[0]))
 	b.steps(m, Read, Read)
-	r := m.Next(b.now)
+	r := b.next(m)
 	b.es.failover("ledger", func(string) bool { return false })
 	if r != nil {
 		m.Answer(r, b.serve(r), b.now)
@@ -889,7 +889,7 @@ func TestUnreadable(t *testing.T) {
 				t.Errorf("overwritten: %q", got)
 			}
 			if b.reported(Unreadable) != 1 {
-				t.Errorf("reports: %+v", b.reports)
+				t.Errorf("reports: %+v", b.told())
 			}
 			if r := b.commit(m, chunkOf(2, "y")); r != OK {
 				t.Errorf("another document: result %d", r)
@@ -929,7 +929,7 @@ func TestPanic(t *testing.T) {
 	good := b.submit(m, chunkOf(2, "x"))
 	b.rest(m, b.serve)
 	if o.result != Retry || good.result != OK || b.reported(Unreadable) == 0 {
-		t.Errorf("results %d and %d, %+v", o.result, good.result, b.reports)
+		t.Errorf("results %d and %d, %+v", o.result, good.result, b.told())
 	}
 	b.holds("x", 2, 1)
 }
@@ -973,7 +973,7 @@ func TestEffects(t *testing.T) {
 	c.Parts[0].Delta.(*delta).effect = true
 	b.es.reject = func(op *Op) bool { return op.Key.Index == "effects" }
 	if r := b.commit(m, c); r != OK || b.reported(EffectLost) != 1 {
-		t.Errorf("result %d, %+v", r, b.reports)
+		t.Errorf("result %d, %+v", r, b.told())
 	}
 }
 
@@ -1080,9 +1080,9 @@ func TestStatusOfOtherErrors(t *testing.T) {
 		return b.serve(r)
 	})
 	if o.result != OK || b.reported(Unreachable) != 1 || len(b.letters) != 0 {
-		t.Errorf("result %d, %+v", o.result, b.reports)
+		t.Errorf("result %d, %+v", o.result, b.told())
 	}
-	for _, in := range b.reports {
+	for _, in := range b.told() {
 		if in.Reason != "circuit_breaking_exception" || in.Key != key("x") || errors.Is(in.Err, errLost) {
 			t.Errorf("%+v", in)
 		}

@@ -98,7 +98,7 @@ type figures struct {
 	Lost, Zombies, Unknown, TakenBack, Rejected, Letters     int64
 	Replays, Early, Forgot                                   int64
 	Conflicts, Confirmed, Skipped, Refused, Evicted, Effects int64
-	Outages, Clones, MarkedFirst                             int64
+	Outages, Clones, MarkedFirst, SlowFolds, FoldedLate      int64
 }
 
 func (f *figures) each(g *figures, do func(name string, a, b *int64)) {
@@ -127,6 +127,8 @@ func (f *figures) each(g *figures, do func(name string, a, b *int64)) {
 	do("outages", &f.Outages, &g.Outages)
 	do("clones", &f.Clones, &g.Clones)
 	do("marked first", &f.MarkedFirst, &g.MarkedFirst)
+	do("folds that took time", &f.SlowFolds, &g.SlowFolds)
+	do("chunks over before their fold", &f.FoldedLate, &g.FoldedLate)
 }
 
 func (f *figures) add(g figures) { f.each(&g, func(_ string, a, b *int64) { *a += *b }) }
@@ -155,6 +157,8 @@ type faults struct {
 	// primary only.
 	ItemFails, ItemLost, ItemZombie, ItemDirty float64
 	ReadFails, ItemUnread                      float64
+	// Of each fold: it takes up to seconds.
+	SlowFold float64
 	// Of each letter: not written, or at least said so; replayed while its
 	// chunk may still be under way.
 	Unburied, Early float64
@@ -242,6 +246,8 @@ type sensor struct {
 	up     bool
 	buffer map[int]bool // parcels not acknowledged
 	alarm  time.Duration
+	// folding: a fold is under way.
+	folding bool
 }
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -295,7 +301,7 @@ func (w *world) draw() {
 		ReadFails: rate(0.3), ItemUnread: rate(0.2), Unburied: rate(0.5), Early: rate(1),
 		AckLost: rate(0.5), Late: rate(0.5), Twice: rate(0.3), Poison: rate(0.2), Forgets: rate(0.5), Announced: rate(1),
 		Crash: between(3, 100), Outage: between(10, 100), Reject: between(10, 300), Failover: between(2, 60),
-		Clones: r.IntN(4) == 0,
+		Clones: r.IntN(4) == 0, SlowFold: rate(0.5),
 	}
 	w.s = setup{
 		sensors: 1 + r.IntN(4), chunks: 10 + r.IntN(50), documents: 2 + r.IntN(8), most: 1 + r.IntN(4),
@@ -588,7 +594,7 @@ func (s *sensor) start() {
 	if err != nil {
 		panic(err)
 	}
-	s.m, s.up, s.alarm = m, true, 0
+	s.m, s.up, s.alarm, s.folding = m, true, 0, false
 	// The buffer comes again, in any order.
 	for _, i := range slices.Sorted(maps.Keys(s.buffer)) {
 		s.w.after(s.w.in(0, 5*time.Second), func() { s.deliver(i) })
@@ -723,7 +729,8 @@ func (s *sensor) replay(c Chunk, times int) {
 			s.w.figures.Early++
 		}
 	})
-	s.w.after(6*time.Second, func() {
+	// A fold may hold it beyond its deadline.
+	s.w.after(10*time.Second, func() {
 		if !ended && s.epoch != at {
 			again()
 		}
@@ -742,6 +749,8 @@ func (s *sensor) drive() {
 			s.write(r)
 		case Bury:
 			s.bury(r)
+		case Fold:
+			s.fold(r)
 		}
 	}
 	wake := s.m.Wake()
@@ -879,6 +888,45 @@ func (s *sensor) write(r *Request) {
 	})
 }
 
+// fold carries out a fold that takes its time: what it reads is as it was when
+// it began, and as it ends.
+func (s *sensor) fold(r *Request) {
+	w, life := s.w, s.epoch
+	if s.folding {
+		w.fail("sensor %d: two folds at a time", s.name)
+	}
+	end := func() {
+		s.folding = false
+		for _, c := range r.folding.chunks {
+			if c.over {
+				w.figures.FoldedLate++
+			}
+		}
+		s.m.Answer(r, Answer{}, s.clock())
+	}
+	if !w.fault(w.f.SlowFold) {
+		r.Fold()
+		end()
+		return
+	}
+	w.figures.SlowFolds++
+	s.folding = true
+	early := w.rng.IntN(2) == 0
+	if early {
+		r.Fold()
+	}
+	w.after(w.in(0, 3*time.Second), func() {
+		if s.epoch != life || !s.up {
+			return
+		}
+		if !early {
+			r.Fold()
+		}
+		end()
+		s.drive()
+	})
+}
+
 func (s *sensor) bury(r *Request) {
 	w := s.w
 	fails, written := w.fault(w.f.Unburied), w.chance(0.5)
@@ -888,7 +936,7 @@ func (s *sensor) bury(r *Request) {
 				w.figures.Letters++
 				w.letters[pair{l.Part.Delta.(*delta).chunk, l.Part.Key}]++
 				if w.chance(w.f.Early) {
-					to, c := w.sensors[w.rng.IntN(len(w.sensors))], replayOf(l)
+					to, c := w.sensors[w.rng.IntN(len(w.sensors))], replayOf(kept(l))
 					w.after(w.in(0, 20*time.Second), func() { to.replay(c, 5) })
 				}
 			}

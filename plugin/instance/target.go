@@ -210,7 +210,8 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 	}
 	t.openTracer(h.Version)
 	t.committer, err = commit.New(commit.Options{
-		MachineOptions: commit.MachineOptions{Ledger: t.indices.Ledger, CacheBytes: o.CacheSize, Report: t.report},
+		MachineOptions: commit.MachineOptions{Ledger: t.indices.Ledger, CacheBytes: o.CacheSize},
+		Report:         t.report,
 		Store:          t.store,
 		DeadLetters:    t.letters,
 		Observe:        t.observe,
@@ -465,7 +466,7 @@ var incidents = map[commit.IncidentKind]saying{
 	commit.EffectLost:  {slog.LevelWarn, "Elasticsearch will never take this transition; it is missing"},
 }
 
-// report says what the committer met. It must not wait.
+// report says what the committer met. The committer holds no lock meanwhile.
 func (t *target) report(in commit.Incident) {
 	said, known := incidents[in.Kind]
 	if !known {
@@ -484,6 +485,9 @@ func (t *target) report(in commit.Incident) {
 		attrs = append(attrs, slog.Any("err", in.Err))
 	} else if in.Reason != "" {
 		attrs = append(attrs, slog.String("detail", in.Reason))
+	}
+	if in.Count > 1 {
+		attrs = append(attrs, slog.Int64("count", in.Count))
 	}
 	t.log.LogAttrs(context.Background(), said.level, said.text, attrs...)
 }
