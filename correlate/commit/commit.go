@@ -84,8 +84,7 @@ type Chunk struct {
 	// Replay says that Parts holds one dead letter of the chunk. It is
 	// applied once, however often it is replayed, for as long as the ledger
 	// is kept; where the document holds the chunk in spite of the letter only
-	// the effects are made that may be missing. If it is rejected again the
-	// result is Retry.
+	// the effects are made that may be missing.
 	Replay bool
 }
 
@@ -97,6 +96,12 @@ const (
 	Retry Result = iota
 	// OK says that every document of the chunk is durable or dead-lettered.
 	OK
+	// StillRejected says of a replayed letter that Elasticsearch, or the Model,
+	// doesn't take it this time either. It stays a letter.
+	StillRejected
+	// StillUnreadable says of a replayed letter that its document's state can't
+	// be read. It stays a letter.
+	StillUnreadable
 )
 
 // Contribution is one chunk's delta to one document.
@@ -120,7 +125,8 @@ type Model interface {
 	// Fold adds the contributions to the stored payload (nil: the document
 	// doesn't exist). The result may hold views of both; it is used before
 	// Fold is called again. An error other than ErrNotOpened says that the
-	// payload can't be read: the document is never overwritten.
+	// payload can't be read: the document is never overwritten, and the
+	// contributions are dead-lettered, unless it is ErrNewer.
 	Fold(key Key, class Class, payload []byte, in []Contribution) (Folded, error)
 }
 

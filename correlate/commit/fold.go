@@ -236,7 +236,7 @@ func (m *Machine) answerFold(t *task, f *folding, a Answer) {
 		t.left = t.left[f.items[len(f.items)-1].left+1:]
 	}
 	for i := range f.items[:f.done] {
-		m.answerFolded(f.bulk, &f.items[i])
+		m.answerFolded(t, f.bulk, &f.items[i])
 	}
 	switch {
 	case a.Err != nil:
@@ -267,7 +267,7 @@ func (m *Machine) answerFold(t *task, f *folding, a Answer) {
 	}
 }
 
-func (m *Machine) answerFolded(b *bulk, it *folded) {
+func (m *Machine) answerFolded(t *task, b *bulk, it *folded) {
 	d := it.doc
 	switch {
 	case it.err == nil:
@@ -276,15 +276,11 @@ func (m *Machine) answerFolded(b *bulk, it *folded) {
 		m.release(d)
 		return
 	case errors.Is(it.err, errPanic):
-		m.stats.Panics++
-		m.report(Incident{Kind: Unreadable, Key: d.key, Err: it.err, Reason: it.err.Error()})
-		if !m.suspect(d) {
-			m.giveBack(d.writing[0].chunk)
-		}
-		m.release(d)
+		m.panicked(d, it)
 		return
 	default:
-		m.unreadable(d, it.err)
+		d.unreadable = it.err
+		m.leave(t, d)
 		return
 	}
 	d.env, d.state = it.env, it.state
@@ -296,6 +292,43 @@ func (m *Machine) answerFolded(b *bulk, it *folded) {
 		return
 	}
 	b.docs = append(b.docs, d)
+}
+
+// maxPanics is how often a chunk may make the fold of a document panic alone
+// before it is condemned for it; maxPanicked bounds the pairs remembered.
+const (
+	maxPanics   = 3
+	maxPanicked = 1 << 12
+)
+
+// panicked decides about a document whose fold or rendering broke down. It may
+// be one of the chunks, which would come for ever; or something that passes.
+func (m *Machine) panicked(d *document, it *folded) {
+	m.stats.Panics++
+	in := Incident{Kind: Panicked, Key: d.key, Err: it.err, Reason: it.err.Error(), Stack: it.stack}
+	if m.suspect(d) {
+		m.report(in)
+		m.release(d)
+		return
+	}
+	// It outlasts the chunk, which may be given back before it has its three
+	// attempts.
+	id := letterID(d.writing[0].chunk.id, d.key)
+	if m.panics[id]++; m.panics[id] == 1 {
+		m.report(in)
+	}
+	if m.panics[id] < maxPanics {
+		if len(m.panics) > maxPanicked {
+			clear(m.panics)
+		}
+		m.delay(d)
+		return
+	}
+	delete(m.panics, id)
+	for _, p := range d.writing {
+		m.condemn(p, "panic")
+	}
+	m.release(d)
 }
 
 // fillsUp notes how many ids d holds.

@@ -81,6 +81,9 @@ const (
 	// its chunk is durable, so that a chunk that comes again for another
 	// reason leaves no letter each time.
 	condemned
+	// stalled: a newer version's document keeps it from going on. All else of its
+	// chunk does; then the chunk is given back.
+	stalled
 	// settled: durable, dead-lettered or given up.
 	settled
 )
@@ -109,6 +112,7 @@ type chunk struct {
 	parts    []part
 	open     int // parts that are
 	letters  int // parts condemned
+	stalled  int // parts that newer documents hold up
 	done     []func(Result)
 	over     bool
 	result   Result // once it is over
@@ -150,8 +154,10 @@ type document struct {
 	lifts     []marker // that except it, though it holds the chunk
 	writing   []*part  // what the write holds
 	fresh     bool     // some of it for the first time
-	state     []byte   // what is written, nil where only effects are
-	answer    Written  // to the write
+	// unreadable: what is stored is no state that this version can read.
+	unreadable error
+	state      []byte  // what is written, nil where only effects are
+	answer     Written // to the write
 }
 
 // phase is where a task stands.
@@ -272,9 +278,10 @@ type Machine struct {
 	ledger   *ledger
 	pending  []marker // to be written
 	queued   map[ChunkID]bool
-	since    time.Time // when the first of pending came
-	rest     time.Time // no marker is sent before, as the last one failed
-	marking  bool      // a write of markers alone is under way
+	panics   map[ChunkID]int // by chunk and document: letterID
+	since    time.Time       // when the first of pending came
+	rest     time.Time       // no marker is sent before, as the last one failed
+	marking  bool            // a write of markers alone is under way
 	rounds   uint64
 	folds    *task // that a fold is under way for
 	folding  folding
@@ -298,6 +305,7 @@ func NewMachine(o MachineOptions, model Model) (*Machine, error) {
 		heat:   map[Key]int{},
 		ledger: newLedger(rememberedMarkers),
 		queued: map[ChunkID]bool{},
+		panics: map[ChunkID]int{},
 	}, nil
 }
 
@@ -511,7 +519,7 @@ func (m *Machine) condemn(p *part, reason string) {
 	}
 	if p.chunk.replay {
 		// It is a letter already.
-		m.giveBack(p.chunk)
+		m.finish(p.chunk, StillRejected)
 		return
 	}
 	p.stage, p.reason = condemned, reason
@@ -520,10 +528,23 @@ func (m *Machine) condemn(p *part, reason string) {
 	m.close(p.chunk)
 }
 
+// stall takes p as one that can't go on in this delivery.
+func (m *Machine) stall(p *part) {
+	if p.stage != open {
+		return
+	}
+	p.stage = stalled
+	p.chunk.open--
+	p.chunk.stalled++
+	m.close(p.chunk)
+}
+
 // close ends a chunk of which nothing is open.
 func (m *Machine) close(c *chunk) {
 	switch {
 	case c.open > 0 || c.over:
+	case c.stalled > 0:
+		m.giveBack(c)
 	case c.letters > 0:
 		m.bury(c)
 	default:

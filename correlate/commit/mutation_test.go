@@ -71,7 +71,7 @@ var mutations = []mutation{
 		{"machine.go", "\tkeys     int // of markers asked for\n", "\tkeys     int\n\tfirst    []Key\n"},
 		{"round.go", "\tif len(keys) == 0 {\n\t\tm.look(t)\n\t\treturn\n\t}\n\tt.phase = reading\n", "\tif t.first = keys; t != nil {\n\t\tm.look(t)\n\t\treturn\n\t}\n"},
 		{"round.go", "version: s.Version})\n\t\t}\n\t}\n\tm.fold(t)\n", "version: s.Version})\n\t\t}\n\t}\n\tif k := t.first; len(k) > 0 {\n\t\tt.first, t.phase = nil, reading\n\t\tm.send(t, &Request{Kind: Read, Keys: k})\n\t\treturn\n\t}\n\tm.fold(t)\n"},
-		{"round.go", "d.env, d.exists, d.version, d.confirmed = env, true, s.Version, false\n\t\t}\n\t}\n\tm.look(t)\n", "d.env, d.exists, d.version, d.confirmed = env, true, s.Version, false\n\t\t}\n\t}\n\tt.docs = slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t })\n\tm.fold(t)\n"},
+		{"round.go", "d.env, d.exists, d.version, d.confirmed, d.unreadable = env, true, s.Version, false, err\n\t\t}\n\t}\n\tm.look(t)\n", "d.env, d.exists, d.version, d.confirmed, d.unreadable = env, true, s.Version, false, err\n\t\t}\n\t}\n\tt.docs = slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t })\n\tm.fold(t)\n"},
 	}},
 	{"6", "markers read once for each delivery", "TestCloneFinishesInBetween", []edit{
 		{"machine.go", "\tmarkFirst bool\n", "\tmarkFirst bool\n\tabsent bool\n"},
@@ -130,8 +130,29 @@ var mutations = []mutation{
 	{"table", "all chunks of a rejected document are buried", "TestPoison", []edit{
 		{"fold.go", "\tif d.writing[0].chunk == d.writing[len(d.writing)-1].chunk {\n", "\tif true {\n"},
 	}},
-	{"table", "a newer major version is overwritten", "TestUnreadable", []edit{
-		{"round.go", "\t\t\tif err != nil {\n\t\t\t\tm.unreadable(d, err)\n\t\t\t\tcontinue\n\t\t\t}\n", "\t\t\tif err != nil {\n\t\t\t\td.env, d.exists, d.version = envelope{payload: []byte{0}}, true, s.Version\n\t\t\t\tcontinue\n\t\t\t}\n"},
+	{"table", "a newer major version is overwritten", "TestNewerMajor", []edit{
+		{"round.go", "env, err := parseEnvelope(s.State)\n", "env, err := parseEnvelope(s.State)\n\t\t\tif err != nil {\n\t\t\t\tenv, err = envelope{payload: []byte{0}}, nil\n\t\t\t}\n"},
+	}},
+	{"table", "a newer major version is dead-lettered", "TestNewerMajor", []edit{
+		{"round.go", "if errors.Is(err, ErrNewer) {", "if false {"},
+	}},
+	{"table", "a corrupt state stalls its chunks", "TestUnreadable", []edit{
+		{"round.go", "if errors.Is(err, ErrNewer) {", "if true {"},
+	}},
+	{"table", "a chunk that is done leaves a letter for an unreadable document", "TestUnreadable", []edit{
+		{"round.go", "\t\tcase own.Exists:\n\t\t\tm.stats.Skipped++", "\t\tcase own.Exists && !slices.ContainsFunc(t.docs, func(d *document) bool { return d.unreadable != nil }):\n\t\t\tm.stats.Skipped++"},
+	}},
+	{"table", "a newer version's document holds up the rest of its chunk", "TestNewerMajor", []edit{
+		{"round.go", "\t\t\tm.stall(p)\n", "\t\t\tm.giveBack(p.chunk)\n"},
+	}},
+	{"table", "a panic of the fold is retried for ever", "TestPanic", []edit{
+		{"fold.go", "if m.panics[id] < maxPanics {", "if true {"},
+	}},
+	{"table", "a panic of the fold is dead-lettered at once", "TestPanic", []edit{
+		{"fold.go", "if m.panics[id] < maxPanics {", "if false {"},
+	}},
+	{"table", "attempts that panic are forgotten when the chunk is given back", "TestPanicIsCountedAcrossDeliveries", []edit{
+		{"machine.go", "	delete(m.chunks, c.id)\n", "	delete(m.chunks, c.id)\n\tclear(m.panics)\n"},
 	}},
 	{"table", "a newer minor version's elements are dropped", "TestNewerMinor", []edit{
 		{"envelope.go", "e.extraN, e.extra = n-5, b\n\tfor range e.extraN {", "for range n - 5 {"},

@@ -101,6 +101,8 @@ type Stats struct {
 	Created, Conflicts, Unknown      int64
 	Confirmed, Markers, Effects      int64
 	Buried, Refused, AtRisk, Evicted int64
+	// Unreadable counts the documents met whose state is corrupt or missing.
+	Unreadable int64
 	// Panics counts those of the Model and of callbacks.
 	Panics int64
 	// MarkedFirst counts chunks whose OK waited for the marker.

@@ -2,6 +2,7 @@ package commit
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -148,31 +149,63 @@ func (m *Machine) answerRead(t *task, a Answer) {
 		}
 		s := a.Stored[i]
 		switch {
+		case errors.Is(s.Err, ErrCorrupt):
+			d.env, d.exists, d.version, d.confirmed, d.unreadable = envelope{}, true, s.Version, false, s.Err
 		case s.Err != nil:
 			m.report(Incident{Kind: Unreachable, Key: d.key, Err: s.Err, Reason: s.Err.Error()})
 			m.delay(d)
 		case !s.Exists:
 			d.env, d.exists, d.version, d.confirmed = envelope{}, false, Version{}, false
 		default:
+			// What is unreadable waits for the markers as well: a chunk that is
+			// done leaves no letter.
 			env, err := parseEnvelope(s.State)
-			if err != nil {
-				m.unreadable(d, err)
-				continue
-			}
-			d.env, d.exists, d.version, d.confirmed = env, true, s.Version, false
+			d.env, d.exists, d.version, d.confirmed, d.unreadable = env, true, s.Version, false, err
 		}
 	}
 	m.look(t)
 }
 
-// unreadable leaves d alone: what waits for it goes back to Fluent Bit, whose
-// disk keeps it until the document can be read again.
-func (m *Machine) unreadable(d *document, err error) {
-	m.report(Incident{Kind: Unreadable, Key: d.key, Err: err, Reason: err.Error()})
+// leave leaves d, which is unreadable, alone, and takes parts from it. If a
+// newer version wrote it, they wait on Fluent Bit's disk for this sensor's
+// update; else whoever can write to the index could stall every sensor, so they
+// are condemned, for this document alone.
+func (m *Machine) leave(t *task, d *document) {
+	err := d.unreadable
+	blind := false
+	var parts []*part
 	for _, p := range d.waiting {
-		m.giveBack(p.chunk)
+		if m.takes(t, p) {
+			parts = append(parts, p)
+		} else {
+			blind = blind || p.stage == open && p.chunk.blind[t.lane] == t.round
+		}
 	}
-	m.release(d)
+	if len(parts) == 0 && blind {
+		m.delay(d)
+		return
+	}
+	if errors.Is(err, ErrNewer) {
+		m.report(Incident{Kind: Newer, Key: d.key, Err: err, Reason: err.Error()})
+		for _, p := range parts {
+			m.stall(p)
+		}
+	} else {
+		m.report(Incident{Kind: Unreadable, Key: d.key, Err: err, Reason: err.Error()})
+		m.stats.Unreadable++
+		for _, p := range parts {
+			if c := p.chunk; c.replay && p.stage == open {
+				m.finish(c, StillUnreadable)
+			} else {
+				m.condemn(p, "unreadable_state: "+err.Error())
+			}
+		}
+	}
+	if blind {
+		m.delay(d)
+	} else {
+		m.release(d)
+	}
 }
 
 // release ends a task's hold on d and queues what still waits for it.
@@ -189,7 +222,7 @@ func (m *Machine) release(d *document) {
 // let ends a task's hold on d.
 func (m *Machine) let(d *document) {
 	clear(d.writing)
-	d.owner, d.env, d.state, d.writing, d.lifts = nil, envelope{}, nil, d.writing[:0], nil
+	d.owner, d.env, d.state, d.writing, d.lifts, d.unreadable = nil, envelope{}, nil, d.writing[:0], nil, nil
 }
 
 // delay releases d after a failure: it is tried again after a pause, and read
@@ -376,6 +409,11 @@ func (m *Machine) fold(t *task) {
 		}
 		m.prune(d)
 	}
+	for _, d := range t.docs {
+		if d.owner == t && d.unreadable != nil {
+			m.leave(t, d)
+		}
+	}
 	m.refuse(t)
 	t.phase, t.left = writing, t.docs
 }
@@ -409,6 +447,9 @@ func (m *Machine) prune(d *document) {
 // it: with its write the other ids may leave.
 func (m *Machine) refuse(t *task) {
 	for _, d := range t.docs {
+		if d.owner != t {
+			continue
+		}
 		taken := len(d.env.applied)
 		for _, p := range d.waiting {
 			if !m.takes(t, p) || p.held {

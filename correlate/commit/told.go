@@ -9,9 +9,14 @@ type IncidentKind string
 const (
 	// Unreachable: a request failed or a document was refused for now.
 	Unreachable IncidentKind = "unreachable"
-	// Unreadable: a stored state can't be read, or the fold broke down on
-	// it; its document is left alone.
+	// Unreadable: a stored state is corrupt or missing; its document is left
+	// alone, what was to be added goes to the dead letters.
 	Unreadable IncidentKind = "unreadable"
+	// Newer: a newer major version wrote a document; it is left alone, and its
+	// chunks wait.
+	Newer IncidentKind = "newer"
+	// Panicked: the Model broke down.
+	Panicked IncidentKind = "panic"
 	// Buried: a contribution went to the dead letters.
 	Buried IncidentKind = "buried"
 	// NotBuried: the dead letters could not be written.
@@ -30,6 +35,7 @@ type Incident struct {
 	Key    Key // the document, where it is about one: the first of Count
 	Reason string
 	Err    error
+	Stack  []byte // with Panicked
 	// Count is how often it happened since it was told last. Those of one
 	// kind, index and cause are one incident, whatever documents they are
 	// about.
