@@ -2,7 +2,7 @@ package esindex
 
 import (
 	"encoding/base64"
-	"errors"
+	"fmt"
 
 	"dossier/correlate/commit"
 )
@@ -47,7 +47,7 @@ type reader struct {
 	lastType string
 }
 
-var errState = errors.New("esindex: the stored state is no base64")
+var errState = fmt.Errorf("%w: it is no base64", commit.ErrCorrupt)
 
 func (r *reader) read(l *lexer, doc *commit.Stored) error {
 	found, answered, failed := false, false, false

@@ -16,14 +16,15 @@ type bed struct {
 	now     time.Time
 	options MachineOptions
 	letters []Letter
-	reports []Incident
+	// machines are all the processes, reports what they told.
+	machines []*Machine
+	reports  []Incident
 }
 
 func newBed(t *testing.T) *bed {
 	b := &bed{t: t, es: newElastic(), now: epoch}
 	b.es.reject = poisonous
 	b.options.Ledger = func(uint32) string { return "ledger" }
-	b.options.Report = func(in Incident) { b.reports = append(b.reports, in) }
 	return b
 }
 
@@ -33,7 +34,19 @@ func (b *bed) process() *Machine {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.machines = append(b.machines, m)
 	return m
+}
+
+// next returns the next request for outside; folds are carried out at once.
+func (b *bed) next(m *Machine) *Request {
+	r := m.Next(b.now)
+	for r != nil && r.Kind == Fold {
+		r.Fold()
+		m.Answer(r, Answer{}, b.now)
+		r = m.Next(b.now)
+	}
+	return r
 }
 
 func key(id string) Key { return Key{Index: "documents", ID: id} }
@@ -74,25 +87,42 @@ func (b *bed) submit(m *Machine, c Chunk) *outcome {
 	return o
 }
 
-// lend returns the chunk with ids that are lent, as those of an engine are:
-// their memory is used again after back.
+// lend returns the chunk with ids and deltas that are lent, as those of an
+// engine are: their memory is used again after back.
 func lend(c Chunk) (lent Chunk, back func()) {
 	var all []byte
 	for i := range c.Parts {
 		all = append(all, c.Parts[i].Key.ID...)
 	}
 	c.Parts = slices.Clone(c.Parts)
+	deltas := make([]delta, len(c.Parts))
 	for i, at := 0, 0; i < len(c.Parts); i++ {
-		n := len(c.Parts[i].Key.ID)
-		c.Parts[i].Key.ID = unsafe.String(unsafe.SliceData(all[at:]), n)
+		p := &c.Parts[i]
+		n := len(p.Key.ID)
+		p.Key.ID = unsafe.String(unsafe.SliceData(all[at:]), n)
 		at += n
+		deltas[i] = *p.Delta.(*delta)
+		p.Delta = &deltas[i]
 	}
 	return c, func() {
 		for i := range all {
 			all[i] = '?'
 		}
+		for i := range deltas {
+			deltas[i] = delta{chunk: usedAgain}
+		}
 	}
 }
+
+// kept returns the letter as a file keeps it.
+func kept(l Letter) Letter {
+	d := *l.Part.Delta.(*delta)
+	l.Part.Delta = &d
+	return l
+}
+
+// usedAgain is the chunk of a delta whose memory was given back.
+const usedAgain = 1<<16 - 1
 
 // unmarked commits a chunk in a process that dies after OK and before the
 // marker.
@@ -117,14 +147,16 @@ func (b *bed) heal() { b.es.reject = func(*Op) bool { return false } }
 // own.
 func (b *bed) serve(r *Request) Answer {
 	if r.Kind == Bury {
-		b.letters = append(b.letters, r.Letters...)
+		for _, l := range r.Letters {
+			b.letters = append(b.letters, kept(l))
+		}
 	}
 	return b.es.serve(r)
 }
 
 // pass serves all there is to do now with serve.
 func (b *bed) pass(m *Machine, serve func(*Request) Answer) {
-	for r := m.Next(b.now); r != nil; r = m.Next(b.now) {
+	for r := b.next(m); r != nil; r = b.next(m) {
 		m.Answer(r, serve(r), b.now)
 	}
 }
@@ -201,20 +233,29 @@ func (b *bed) marked(n uint16) bool {
 	return b.es.durable(Key{"ledger", chunkOf(n).ID.String()}) != nil
 }
 
+// reported returns how often incidents of a kind were told.
 func (b *bed) reported(kind IncidentKind) int {
-	n := 0
-	for _, in := range b.reports {
+	var n int64
+	for _, in := range b.told() {
 		if in.Kind == kind {
-			n++
+			n += in.Count
 		}
 	}
-	return n
+	return int(n)
+}
+
+// told returns what was told so far.
+func (b *bed) told() []Incident {
+	for _, m := range b.machines {
+		b.reports = append(b.reports, m.Incidents()...)
+	}
+	return b.reports
 }
 
 // step returns the next request, which must be of that kind.
 func (b *bed) step(m *Machine, kind RequestKind) *Request {
 	b.t.Helper()
-	r := m.Next(b.now)
+	r := b.next(m)
 	if r == nil || r.Kind != kind {
 		b.t.Fatalf("request %+v, want one of kind %d", r, kind)
 	}

@@ -7,6 +7,32 @@
 // are acknowledged a marker goes to the ledger, and the id may leave the
 // documents. Machine is the protocol itself: pure, without I/O, clock or
 // goroutines. Committer drives it against a Store.
+//
+// # How a Machine is driven
+//
+// Submit hands a chunk over. Next returns the next request to make until there
+// is none: Read, Write and Bury are for a Store and the dead letters, Fold is
+// computing and is carried out with Request.Fold. Requests may be carried out
+// in any order and at the same time; Answer tells the machine what became of
+// each, once, after which Next may have more. Wake says when Next or Tick have
+// something to do by the clock alone; Tick gives back the chunks whose time is
+// over. Incidents returns what operators must know.
+//
+// A Fold is the only request that works on the memory of chunks, and the only
+// one that calls the Model; there is one at a time. Between Next and Answer it
+// shares nothing with the machine that either of them changes, so all other
+// methods may be called meanwhile. A chunk that ends while its deltas are
+// folded is told of only when the fold has been answered.
+//
+// # Who calls whom under which lock
+//
+// The Committer's lock covers the machine's steps from one state to the next:
+// Submit, Next, Answer, Tick, Wake, Stats. No request, fold, rendering or
+// callback runs under it: the results of chunks and the incidents are collected
+// by the machine and told once it is released. So Report, Observe, the Store,
+// the dead letters and the Model may take locks of their own, and may call the
+// Committer's Stats; whoever calls the Committer may hold any lock that none of
+// these takes.
 package commit
 
 import (
@@ -58,8 +84,7 @@ type Chunk struct {
 	// Replay says that Parts holds one dead letter of the chunk. It is
 	// applied once, however often it is replayed, for as long as the ledger
 	// is kept; where the document holds the chunk in spite of the letter only
-	// the effects are made that may be missing. If it is rejected again the
-	// result is Retry.
+	// the effects are made that may be missing.
 	Replay bool
 }
 
@@ -71,6 +96,12 @@ const (
 	Retry Result = iota
 	// OK says that every document of the chunk is durable or dead-lettered.
 	OK
+	// StillRejected says of a replayed letter that Elasticsearch, or the Model,
+	// doesn't take it this time either. It stays a letter.
+	StillRejected
+	// StillUnreadable says of a replayed letter that its document's state can't
+	// be read. It stays a letter.
+	StillUnreadable
 )
 
 // Contribution is one chunk's delta to one document.
@@ -86,14 +117,16 @@ type Contribution struct {
 // and shall not be opened. Its contributions count as done.
 var ErrNotOpened = errors.New("commit: document not opened")
 
-// Model folds and renders documents. It is called by one goroutine at a time,
+// Model folds and renders documents. It is called under no lock, by one
+// goroutine at a time,
 // for the documents of a round in the order of their ids: one whose id begins
 // with another's comes after it.
 type Model interface {
 	// Fold adds the contributions to the stored payload (nil: the document
 	// doesn't exist). The result may hold views of both; it is used before
 	// Fold is called again. An error other than ErrNotOpened says that the
-	// payload can't be read: the document is never overwritten.
+	// payload can't be read: the document is never overwritten, and the
+	// contributions are dead-lettered, unless it is ErrNewer.
 	Fold(key Key, class Class, payload []byte, in []Contribution) (Folded, error)
 }
 

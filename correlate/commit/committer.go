@@ -19,8 +19,10 @@ type Options struct {
 	Store       Store
 	DeadLetters DeadLetters
 	Model       Model
+	// Report is told what operators must know. It must not block for long.
+	Report func(Incident)
 	// Observe is told of every request when it has ended: what it was, how
-	// long it took and how it ended. It must neither block nor keep r or a.
+	// long it took and how it ended; folds are none. It must neither block nor keep r or a.
 	Observe func(ctx context.Context, r *Request, a Answer, took time.Duration)
 }
 
@@ -48,9 +50,14 @@ type Committer struct {
 
 	coming atomic.Int32 // announced chunks
 
+	panics atomic.Int64 // of callbacks
+
+	// mu covers the machine's steps from one state to the next, never a fold, a
+	// request or a callback.
 	mu     sync.Mutex
 	m      *Machine
 	closed bool
+	ended  []end // to be told once the lock is released
 }
 
 // New returns a Committer at work. Close ends it.
@@ -89,16 +96,72 @@ func (c *Committer) Commit(ctx context.Context, chunk Chunk) (Result, error) {
 		return Retry, err
 	}
 	ended := make(chan Result, 1)
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
+	closed := false
+	c.with(func(m *Machine) {
+		if closed = c.closed; !closed {
+			m.Submit(chunk, time.Now(), c.teller(ended))
+		}
+	})
+	if closed {
 		return Retry, ErrClosed
 	}
-	c.m.Submit(chunk, time.Now(), func(r Result) { ended <- r })
-	c.mu.Unlock()
 	chunk.Announced.Withdraw()
 	c.nudge()
 	return <-ended, nil
+}
+
+// news is what the machine has to tell, until the lock is released.
+type news struct {
+	ended     []end
+	incidents []Incident
+}
+
+// end is how a chunk ended.
+type end struct {
+	to     chan<- Result
+	result Result
+}
+
+// teller returns what notes the end of a chunk.
+func (c *Committer) teller(to chan<- Result) func(Result) {
+	return func(r Result) { c.ended = append(c.ended, end{to, r}) }
+}
+
+// with runs f, which must not wait, under the lock; what came of it is told
+// after.
+func (c *Committer) with(f func(m *Machine)) { c.tell(c.locked(f)) }
+
+func (c *Committer) locked(f func(m *Machine)) (n news) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(c.m)
+	n = news{c.ended, c.m.Incidents()}
+	c.ended = nil
+	return n
+}
+
+// tell must not be called under the lock.
+func (c *Committer) tell(n news) {
+	for _, e := range n.ended {
+		e.to <- e.result
+	}
+	if c.o.Report == nil {
+		return
+	}
+	for _, in := range n.incidents {
+		c.guard(func() { c.o.Report(in) })
+	}
+}
+
+// guard runs a callback. A panic there costs what it had to say, and is
+// counted.
+func (c *Committer) guard(callback func()) {
+	defer func() {
+		if recover() != nil {
+			c.panics.Add(1)
+		}
+	}()
+	callback()
 }
 
 // Announcement says that a chunk is on its way.
@@ -129,16 +192,18 @@ func (a *Announcement) Withdraw() {
 func (c *Committer) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.m.Stats()
+	s := c.m.Stats()
+	s.Panics += c.panics.Load()
+	return s
 }
 
 // Close waits until nothing is under way, the markers written, but no longer
 // than ctx allows; then it gives back what is left and ends all requests.
 func (c *Committer) Close(ctx context.Context) error {
-	c.mu.Lock()
-	c.closed = true
-	c.m.Flush()
-	c.mu.Unlock()
+	c.with(func(m *Machine) {
+		c.closed = true
+		m.Flush()
+	})
 	c.nudge()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -150,18 +215,18 @@ func (c *Committer) Close(ctx context.Context) error {
 	}
 	c.cancel()
 	c.group.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	// Nothing is in flight any more; what is left to be asked for fails.
 	far := time.Unix(1<<40, 0)
-	for {
-		c.m.Tick(far)
-		r := c.m.Next(far)
-		if r == nil {
-			return ctx.Err()
+	c.with(func(m *Machine) {
+		for m.Tick(far); ; m.Tick(far) {
+			r := m.Next(far)
+			if r == nil {
+				return
+			}
+			m.Answer(r, Answer{Err: ErrClosed}, far)
 		}
-		c.m.Answer(r, Answer{Err: ErrClosed}, far)
-	}
+	})
+	return ctx.Err()
 }
 
 func (c *Committer) idle() bool {
@@ -182,15 +247,16 @@ func (c *Committer) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		c.mu.Lock()
-		now := time.Now()
-		c.m.Tick(now)
-		c.m.Expect(int(c.coming.Load()))
-		for r := c.m.Next(now); r != nil; r = c.m.Next(now) {
-			c.group.Go(func() { c.do(r) })
-		}
-		wake := c.m.Wake()
-		c.mu.Unlock()
+		var wake time.Time
+		c.with(func(m *Machine) {
+			now := time.Now()
+			m.Tick(now)
+			m.Expect(int(c.coming.Load()))
+			for r := m.Next(now); r != nil; r = m.Next(now) {
+				c.group.Go(func() { c.do(r) })
+			}
+			wake = m.Wake()
+		})
 		pause := time.Hour
 		if !wake.IsZero() {
 			pause = max(time.Until(wake), time.Millisecond)
@@ -207,17 +273,25 @@ func (c *Committer) run() {
 
 // do carries out one request and tells the machine its answer.
 func (c *Committer) do(r *Request) {
+	var a Answer
+	if r.Kind == Fold {
+		r.Fold()
+	} else {
+		a = c.observed(r)
+	}
+	c.with(func(m *Machine) { m.Answer(r, a, time.Now()) })
+	c.nudge()
+}
+
+func (c *Committer) observed(r *Request) Answer {
 	ctx, cancel := context.WithDeadline(c.ctx, r.Deadline)
 	defer cancel()
 	start := time.Now()
 	a := c.ask(ctx, r)
 	if c.o.Observe != nil {
-		c.o.Observe(ctx, r, a, time.Since(start))
+		c.guard(func() { c.o.Observe(ctx, r, a, time.Since(start)) })
 	}
-	c.mu.Lock()
-	c.m.Answer(r, a, time.Now())
-	c.mu.Unlock()
-	c.nudge()
+	return a
 }
 
 // ask carries out r. A panic in the store is an answer like any other: the

@@ -375,3 +375,79 @@ func TestAnnounce(t *testing.T) {
 	s.check(t, "x", 1, 1)
 	s.check(t, "x", 2, 1)
 }
+
+// Rule 13: callbacks run under no lock of the committer: each may ask it for
+// its figures, and take a lock that others hold while they do. What they panic
+// with is counted and ends nothing.
+func TestCallbacksUnderNoLock(t *testing.T) {
+	s := newStore()
+	var fail atomic.Bool
+	s.fault = func(context.Context, bool) error {
+		if fail.Load() {
+			return errLost
+		}
+		return nil
+	}
+	var c *Committer
+	var outer sync.Mutex // as a heartbeat's: it is held around Stats
+	var reported, observed atomic.Int64
+	var made sync.WaitGroup
+	made.Add(1)
+	ask := func(n *atomic.Int64) {
+		made.Wait()
+		outer.Lock()
+		defer outer.Unlock()
+		c.Stats()
+		if n.Add(1)%3 == 0 {
+			panic("a defect of a callback")
+		}
+	}
+	c = newCommitter(t, s, func(o *Options) {
+		o.Report = func(Incident) { ask(&reported) }
+		o.Observe = func(context.Context, *Request, Answer, time.Duration) { ask(&observed) }
+	})
+	made.Done()
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					outer.Lock()
+					c.Stats()
+					outer.Unlock()
+				}
+			}
+		})
+	}
+	for n := range uint16(40) {
+		// Each kind in turn: refused for good, unreachable, a fold that panics,
+		// an unreadable document.
+		chunk := chunkOf(n, fmt.Sprint("x", n%4))
+		fail.Store(n%4 == 1)
+		switch n % 4 {
+		case 0:
+			chunk = poisoned(chunk)
+		case 2:
+			chunk.Parts[0].Delta.(*delta).panics = true
+		case 3:
+			s.mu.Lock()
+			s.es.write(&Op{Kind: Put, Key: key("x3"), Body: []byte("Dgarbage")})
+			s.mu.Unlock()
+		}
+		chunk.Deadline = soon(20 * time.Millisecond)
+		if _, err := c.Commit(t.Context(), chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fail.Store(false)
+	close(stop)
+	group.Wait()
+	closeCommitter(t, c)
+	if st := c.Stats(); reported.Load() == 0 || observed.Load() == 0 || st.Panics == 0 {
+		t.Errorf("%d reported, %d observed, %d panics", reported.Load(), observed.Load(), st.Panics)
+	}
+}

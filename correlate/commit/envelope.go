@@ -47,7 +47,9 @@ const appliedSize = 16 + 4 + 4
 type envelope struct {
 	minor   uint64
 	applied []applied
+	// payload is as it is stored: unpack returns what is in it.
 	payload []byte
+	packing uint8
 	// extra holds the elements of a newer minor version, encoded.
 	extra  []byte
 	extraN uint32
@@ -108,9 +110,34 @@ func (e *envelope) find(id ChunkID, from int) int {
 	return -1
 }
 
-// decodeEnvelope reads a stored state. The payload is a view of src unless it
-// was packed.
+// decodeEnvelope reads a stored state and unpacks it.
 func decodeEnvelope(src []byte) (e envelope, err error) {
+	if e, err = parseEnvelope(src); err != nil {
+		return e, err
+	}
+	e.payload, err = e.unpack()
+	e.packing = packNone
+	return e, err
+}
+
+// unpack returns the model's payload, a view where it isn't packed.
+func (e *envelope) unpack() ([]byte, error) {
+	switch e.packing {
+	case packNone:
+		return e.payload, nil
+	case packDeflate:
+		payload, err := inflate(e.payload)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		return payload, nil
+	}
+	return nil, ErrCorrupt
+}
+
+// parseEnvelope reads a stored state. Its payload is a view of src, and stays
+// packed: unpacking takes long.
+func parseEnvelope(src []byte) (e envelope, err error) {
 	n, b, err := msgp.ReadArrayHeaderBytes(src)
 	if err != nil || n < 2 {
 		return e, ErrCorrupt
@@ -139,20 +166,10 @@ func decodeEnvelope(src []byte) (e envelope, err error) {
 		e.applied[i].minute = binary.BigEndian.Uint32(raw[16:])
 		e.applied[i].since = binary.BigEndian.Uint32(raw[20:])
 	}
-	packing, b, err := msgp.ReadUint8Bytes(b)
-	if err != nil {
+	if e.packing, b, err = msgp.ReadUint8Bytes(b); err != nil || e.packing > packDeflate {
 		return e, ErrCorrupt
 	}
 	if e.payload, b, err = msgp.ReadBytesZC(b); err != nil {
-		return e, ErrCorrupt
-	}
-	switch packing {
-	case packNone:
-	case packDeflate:
-		if e.payload, err = inflate(e.payload); err != nil {
-			return e, fmt.Errorf("%w: %w", ErrCorrupt, err)
-		}
-	default:
 		return e, ErrCorrupt
 	}
 	e.extraN, e.extra = n-5, b
@@ -167,7 +184,7 @@ func decodeEnvelope(src []byte) (e envelope, err error) {
 	return e, nil
 }
 
-// append appends the encoded envelope.
+// append appends the encoded envelope. Its payload must be unpacked.
 func (e *envelope) append(dst []byte) []byte {
 	dst = msgp.AppendArrayHeader(dst, 5+e.extraN)
 	dst = msgp.AppendUint64(dst, Major)

@@ -17,12 +17,12 @@ func TestGather(t *testing.T) {
 	m := b.process()
 	m.Expect(2)
 	one := b.submit(m, chunkOf(1, "x", "y"))
-	if r := m.Next(b.now); r != nil {
+	if r := b.next(m); r != nil {
 		t.Fatalf("it didn't wait: %+v", r)
 	}
 	m.Expect(1)
 	two := b.submit(m, chunkOf(2, "y", "z"))
-	if r := m.Next(b.now); r != nil {
+	if r := b.next(m); r != nil {
 		t.Fatalf("it didn't wait for the second: %+v", r)
 	}
 	m.Expect(0) // withdrawn
@@ -42,7 +42,7 @@ func TestGather(t *testing.T) {
 		m := b.process()
 		m.Expect(1)
 		late := b.submit(m, chunkOf(3, "x"))
-		if r, at := m.Next(b.now), m.Wake(); r != nil || !at.Equal(b.now.Add(want)) {
+		if r, at := b.next(m), m.Wake(); r != nil || !at.Equal(b.now.Add(want)) {
 			t.Fatalf("gathering for %v: %+v, wakes at %v", gather, r, at)
 		}
 		b.now = b.now.Add(want)
@@ -71,11 +71,11 @@ func TestAhead(t *testing.T) {
 	if got := append(documents(first), documents(second)...); !slices.Equal(got, ids[:6]) {
 		t.Fatalf("written: %v", got)
 	}
-	if r := m.Next(b.now); r != nil {
+	if r := b.next(m); r != nil {
 		t.Fatalf("a third at a time: %+v", r)
 	}
 	m.Answer(second, b.serve(second), b.now)
-	if r := m.Next(b.now); r != nil {
+	if r := b.next(m); r != nil {
 		t.Fatalf("two documents are no full write: %+v", r)
 	}
 	m.Answer(first, b.serve(first), b.now)
@@ -102,7 +102,7 @@ func TestBulks(t *testing.T) {
 	for range 2 {
 		way = append(way, b.step(m, Write))
 	}
-	if r := m.Next(b.now); r != nil {
+	if r := b.next(m); r != nil {
 		t.Fatalf("a third at a time: %+v", r)
 	}
 	if got := append(documents(way[0]), documents(way[1])...); !slices.Equal(got, ids[:4]) {
@@ -119,7 +119,7 @@ func TestBulks(t *testing.T) {
 		t.Errorf("written: %v", got)
 	}
 	m.Answer(last, b.serve(last), b.now)
-	if o.calls != 0 || m.Next(b.now) != nil {
+	if o.calls != 0 || b.next(m) != nil {
 		t.Fatalf("a bulk is on its way, and the round over: %+v", o)
 	}
 	m.Answer(way[0], b.serve(way[0]), b.now)

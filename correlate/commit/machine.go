@@ -16,6 +16,9 @@ const (
 	Read RequestKind = iota
 	Write
 	Bury
+	// Fold is carried out with Request.Fold: computing, no I/O. There is one at
+	// a time.
+	Fold
 )
 
 // Request is what a Machine wants done.
@@ -29,8 +32,9 @@ type Request struct {
 	// records, for tracing.
 	Chunks, Records int
 
-	task *task
-	bulk *bulk // of a Write
+	task    *task
+	bulk    *bulk    // of a Write
+	folding *folding // of a Fold
 }
 
 // Answer is what became of a Request. With Err nothing is known about any of
@@ -77,6 +81,9 @@ const (
 	// its chunk is durable, so that a chunk that comes again for another
 	// reason leaves no letter each time.
 	condemned
+	// stalled: a newer version's document keeps it from going on. All else of its
+	// chunk does; then the chunk is given back.
+	stalled
 	// settled: durable, dead-lettered or given up.
 	settled
 )
@@ -105,10 +112,13 @@ type chunk struct {
 	parts    []part
 	open     int // parts that are
 	letters  int // parts condemned
+	stalled  int // parts that newer documents hold up
 	done     []func(Result)
 	over     bool
-	burying  bool // its letters are being written; it can't end before that
-	marking  bool // all is durable, the marker not yet
+	result   Result // once it is over
+	lent     bool   // a fold uses its deltas; nobody is told of its end before that
+	burying  bool   // its letters are being written; it can't end before that
+	marking  bool   // all is durable, the marker not yet
 	// started: some document holds it.
 	started bool
 	// markFirst: a document of it is filling up.
@@ -144,8 +154,10 @@ type document struct {
 	lifts     []marker // that except it, though it holds the chunk
 	writing   []*part  // what the write holds
 	fresh     bool     // some of it for the first time
-	state     []byte   // what is written, nil where only effects are
-	answer    Written  // to the write
+	// unreadable: what is stored is no state that this version can read.
+	unreadable error
+	state      []byte  // what is written, nil where only effects are
+	answer     Written // to the write
 }
 
 // phase is where a task stands.
@@ -246,7 +258,7 @@ type taskOp struct {
 
 // Machine is the commit protocol: it is told of chunks, answers and the time,
 // and tells which requests to make. It does no I/O, has no clock and starts
-// no goroutine. It is not safe for concurrent use.
+// no goroutine. It is not safe for concurrent use, but for Request.Fold.
 type Machine struct {
 	o     MachineOptions
 	model Model
@@ -266,15 +278,16 @@ type Machine struct {
 	ledger   *ledger
 	pending  []marker // to be written
 	queued   map[ChunkID]bool
-	since    time.Time // when the first of pending came
-	rest     time.Time // no marker is sent before, as the last one failed
-	marking  bool      // a write of markers alone is under way
+	panics   map[ChunkID]int // by chunk and document: letterID
+	since    time.Time       // when the first of pending came
+	rest     time.Time       // no marker is sent before, as the last one failed
+	marking  bool            // a write of markers alone is under way
 	rounds   uint64
-	scratch  []byte // payload and state as they are encoded
-	encoded  []byte
-	in       []Contribution
+	folds    *task // that a fold is under way for
+	folding  folding
 	now      time.Time // the latest time the machine was told
 	stats    Stats
+	told     incidents
 }
 
 // NewMachine returns a Machine that folds with model.
@@ -292,6 +305,7 @@ func NewMachine(o MachineOptions, model Model) (*Machine, error) {
 		heat:   map[Key]int{},
 		ledger: newLedger(rememberedMarkers),
 		queued: map[ChunkID]bool{},
+		panics: map[ChunkID]int{},
 	}, nil
 }
 
@@ -308,7 +322,8 @@ func (m *Machine) Idle() bool {
 		m.busy == [lanes]*task{}
 }
 
-// Submit takes a chunk; done is called once, by Submit, Answer or Tick. A
+// Submit takes a chunk; done is called once, by any method, and must do no more
+// than note the result. A
 // chunk that is under way already is not taken twice: it is waited for.
 func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 	m.now = now
@@ -504,7 +519,7 @@ func (m *Machine) condemn(p *part, reason string) {
 	}
 	if p.chunk.replay {
 		// It is a letter already.
-		m.giveBack(p.chunk)
+		m.finish(p.chunk, StillRejected)
 		return
 	}
 	p.stage, p.reason = condemned, reason
@@ -513,10 +528,23 @@ func (m *Machine) condemn(p *part, reason string) {
 	m.close(p.chunk)
 }
 
+// stall takes p as one that can't go on in this delivery.
+func (m *Machine) stall(p *part) {
+	if p.stage != open {
+		return
+	}
+	p.stage = stalled
+	p.chunk.open--
+	p.chunk.stalled++
+	m.close(p.chunk)
+}
+
 // close ends a chunk of which nothing is open.
 func (m *Machine) close(c *chunk) {
 	switch {
 	case c.open > 0 || c.over:
+	case c.stalled > 0:
+		m.giveBack(c)
 	case c.letters > 0:
 		m.bury(c)
 	default:
@@ -568,10 +596,19 @@ func (m *Machine) finish(c *chunk, r Result) {
 	} else {
 		m.stats.Retried++
 	}
-	for _, done := range c.done {
-		done(r)
+	c.result, c.parts = r, nil
+	if !c.lent {
+		m.tellDone(c)
 	}
-	c.parts, c.done = nil, nil
+}
+
+// tellDone tells how a chunk ended. Whoever owns its deltas may use their
+// memory again then.
+func (m *Machine) tellDone(c *chunk) {
+	for _, done := range c.done {
+		done(c.result)
+	}
+	c.done = nil
 }
 
 // maxPending bounds the markers that wait. One that is dropped leaves its id
@@ -607,7 +644,7 @@ func (m *Machine) answerMarker(a marker, w Written) {
 		// the documents until they are looked for.
 	case Rejected:
 		// The ids stay in the documents; the operator learns why.
-		m.o.Report(Incident{Kind: Unreachable, Key: m.markerKey(a.applied), Reason: w.Reason})
+		m.report(Incident{Kind: Unreachable, Key: m.markerKey(a.applied), Reason: w.Reason})
 	default:
 		m.mark(a)
 		m.rest = m.now.Add(m.o.BackoffMax)

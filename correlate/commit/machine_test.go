@@ -1,9 +1,11 @@
 package commit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -143,7 +145,7 @@ func TestMarker(t *testing.T) {
 	if o.result != OK || b.marked(1) {
 		t.Fatalf("result %d, marked %v: OK doesn't wait for the marker", o.result, b.marked(1))
 	}
-	if r := m.Next(b.now); r != nil {
+	if r := b.next(m); r != nil {
 		t.Fatalf("%+v", r)
 	}
 	if wait := m.Wake().Sub(b.now); wait != 250*time.Millisecond {
@@ -362,7 +364,7 @@ func TestUnknownOutcome(t *testing.T) {
 				b.serve(r)
 			}
 			m.Answer(r, Answer{Err: errLost}, b.now)
-			if r := m.Next(b.now); r != nil {
+			if r := b.next(m); r != nil {
 				t.Fatalf("no pause: %+v", r)
 			}
 			b.now = m.Wake()
@@ -390,7 +392,7 @@ func TestGroupCommit(t *testing.T) {
 	for n := range uint16(100) {
 		waiting = append(waiting, b.submit(m, chunkOf(1+n, "x", "y")))
 	}
-	if r := m.Next(b.now); r != nil {
+	if r := b.next(m); r != nil {
 		t.Fatalf("%+v", r)
 	}
 	m.Answer(first, b.serve(first), b.now)
@@ -557,7 +559,7 @@ func TestReplay(t *testing.T) {
 	if r := b.commit(m, poisoned(chunkOf(1, "x", "y"))); r != OK || len(b.letters) != 2 {
 		t.Fatalf("result %d, %d letters", r, len(b.letters))
 	}
-	if r := b.commit(m, replayOf(b.letters[0])); r != Retry || len(b.letters) != 2 {
+	if r := b.commit(m, replayOf(b.letters[0])); r != StillRejected || len(b.letters) != 2 {
 		t.Fatalf("rejected again: result %d, %d letters", r, len(b.letters))
 	}
 	b.heal()
@@ -816,7 +818,7 @@ func TestReplayOnMarkerThatIsTakenBack(t *testing.T) {
 	m = b.process()
 	replayed := b.submit(m, replayOf(b.letters[0]))
 	b.steps(m, Read, Read)
-	r := m.Next(b.now)
+	r := b.next(m)
 	b.es.failover("ledger", func(string) bool { return false })
 	if r != nil {
 		m.Answer(r, b.serve(r), b.now)
@@ -870,38 +872,122 @@ func TestExceptions(t *testing.T) {
 	}
 }
 
-// A document of a newer major version or with bytes that are no state is
-// never overwritten; what else is in the chunk goes on.
-func TestUnreadable(t *testing.T) {
-	newerMajor := []byte{'D', 0x92, 2, 0xc0}
-	for name, body := range map[string][]byte{
-		"newer major": newerMajor, "garbage": []byte("Dgarbage"), "no state": []byte("D"),
+// The bodies of documents that no sensor can read, and of one that only a newer
+// one can.
+var (
+	unreadable = map[string][]byte{
+		"garbage": []byte("Dgarbage"), "no state": []byte("D"),
 		"payload": append([]byte{'D'}, (&envelope{payload: []byte("??")}).append(nil)...),
-	} {
+		"packed": append([]byte{'D'}, func() []byte {
+			b := (&envelope{payload: []byte("no deflate")}).append(nil)
+			b[bytes.IndexByte(b, 0xc4)+2] = packDeflate // behind the ids, of which there are none
+			return b
+		}()...),
+	}
+	newerMajor = []byte{'D', 0x92, 2, 0xc0}
+)
+
+// A document whose state is corrupt or missing is never overwritten. What
+// chunks give to it is dead-lettered for it alone; they go on, and what is
+// buried counts once the document is mended.
+func TestUnreadable(t *testing.T) {
+	for name, body := range unreadable {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
+			b.commit(b.process(), chunkOf(0, "x"))
+			good := b.es.durable(key("x"))
 			b.es.write(&Op{Kind: Put, Key: key("x"), Body: body})
 			m := b.process()
-			if r := b.commit(m, chunkOf(1, "x", "y")); r != Retry {
-				t.Errorf("result %d", r)
+			one, two, other := b.submit(m, chunkOf(1, "x", "y")), b.submit(m, chunkOf(2, "x")), b.submit(m, chunkOf(3, "y"))
+			b.rest(m, b.serve)
+			if one.result != OK || two.result != OK || other.result != OK {
+				t.Errorf("results %d, %d and %d", one.result, two.result, other.result)
 			}
 			if got := b.es.durable(key("x")); string(got) != string(body) {
-				t.Errorf("overwritten: %q", got)
+				t.Fatalf("overwritten: %q", got)
 			}
-			if b.reported(Unreadable) != 1 {
-				t.Errorf("reports: %+v", b.reports)
+			if b.reported(Unreadable) != 1 || m.Stats().Unreadable != 1 || b.reported(Buried) != 2 || len(b.letters) != 2 {
+				t.Errorf("%d letters; told: %+v", len(b.letters), b.told())
 			}
-			if r := b.commit(m, chunkOf(2, "y")); r != OK {
-				t.Errorf("another document: result %d", r)
+			b.holds("y", 1, 1)
+			b.holds("y", 3, 1)
+			for _, l := range b.letters {
+				if l.Part.Key != key("x") || !strings.HasPrefix(l.Reason, "unreadable_state: ") {
+					t.Errorf("letter %+v", l)
+				}
+				if r := b.commit(b.process(), replayOf(l)); r != StillUnreadable {
+					t.Errorf("replayed before the document is mended: result %d", r)
+				}
 			}
-			// Several chunks at once, some of them over.
-			one, two := b.submit(m, chunkOf(3, "x")), b.submit(m, chunkOf(4, "x", "z"))
-			b.rest(m, b.serve)
-			if one.result != Retry || two.result != Retry {
-				t.Errorf("results %d and %d", one.result, two.result)
+			// One that is done leaves no letter when it comes again.
+			if r := b.commit(b.process(), chunkOf(0, "x")); r != OK || len(b.letters) != 2 {
+				t.Errorf("result %d, %d letters", r, len(b.letters))
 			}
+			b.es.write(&Op{Kind: Put, Key: key("x"), Body: good})
+			for range 2 {
+				for _, l := range b.letters {
+					if r := b.commit(b.process(), replayOf(l)); r != OK {
+						t.Errorf("result %d", r)
+					}
+				}
+				b.commit(b.process(), chunkOf(1, "x", "y"))
+			}
+			for n := range uint16(3) {
+				b.holds("x", n, 1)
+			}
+			b.holds("y", 1, 1)
 		})
 	}
+}
+
+// One whose markers can't be read while its document is unreadable waits, with
+// a pause: it may be done.
+func TestUnreadableAndBlind(t *testing.T) {
+	b := newBed(t)
+	b.es.write(&Op{Kind: Put, Key: key("x"), Body: []byte("Dgarbage")})
+	m := b.process()
+	o := b.submit(m, chunkOf(1, "x"))
+	reads := 0
+	b.rest(m, func(r *Request) Answer {
+		a := b.serve(r)
+		if r.Kind == Read && r.Keys[0].Index == "ledger" {
+			reads++
+			a.Stored[0] = Stored{Err: errLost}
+		}
+		return a
+	})
+	if o.result != Retry || len(b.letters) != 0 || reads > 40 {
+		t.Errorf("result %d, %d letters, %d reads", o.result, len(b.letters), reads)
+	}
+}
+
+// A document of a newer major version is never overwritten, and nothing is
+// buried: its chunks wait for this sensor's update. What else is in them, and
+// other chunks, go on.
+func TestNewerMajor(t *testing.T) {
+	b := newBed(t)
+	b.es.write(&Op{Kind: Put, Key: key("x"), Body: newerMajor})
+	m := b.process()
+	begin := b.now
+	one, two, other := b.submit(m, chunkOf(1, "x", "y")), b.submit(m, poisoned(chunkOf(2, "x", "p"))), b.submit(m, chunkOf(3, "y"))
+	b.rest(m, b.serve)
+	if one.result != Retry || two.result != Retry || other.result != OK {
+		t.Errorf("results %d, %d and %d", one.result, two.result, other.result)
+	}
+	if b.now.Sub(begin) > 2*time.Second {
+		t.Errorf("given back after %v", b.now.Sub(begin))
+	}
+	if got := b.es.durable(key("x")); string(got) != string(newerMajor) || len(b.letters) != 0 || b.reported(Newer) == 0 {
+		t.Errorf("%q, %d letters, told %+v", got, len(b.letters), b.told())
+	}
+	b.holds("y", 1, 1)
+	b.holds("y", 3, 1)
+	delete(b.es.shard("documents").docs, "x")
+	if r := b.commit(m, chunkOf(1, "x", "y")); r != OK {
+		t.Errorf("result %d", r)
+	}
+	b.holds("x", 1, 1)
+	b.holds("y", 1, 1)
 }
 
 // What a newer minor version adds is carried through.
@@ -919,19 +1005,129 @@ func TestNewerMinor(t *testing.T) {
 	b.holds("x", 1, 1)
 }
 
-// A fold that breaks down on one chunk holds up that chunk only.
+// A chunk that makes the fold of a document panic is tried three times, as one
+// that makes the parser panic; then its contribution to that document is a dead
+// letter. The rest of the chunk, and what others give to the document, count.
 func TestPanic(t *testing.T) {
 	b := newBed(t)
 	m := b.process()
-	bad := chunkOf(1, "x")
+	bad := chunkOf(1, "x", "y")
 	bad.Parts[0].Delta.(*delta).panics = true
 	o := b.submit(m, bad)
 	good := b.submit(m, chunkOf(2, "x"))
 	b.rest(m, b.serve)
-	if o.result != Retry || good.result != OK || b.reported(Unreadable) == 0 {
-		t.Errorf("results %d and %d, %+v", o.result, good.result, b.reports)
+	if o.result != OK || good.result != OK {
+		t.Errorf("results %d and %d", o.result, good.result)
 	}
+	b.holds("x", 1, 0)
 	b.holds("x", 2, 1)
+	b.holds("y", 1, 1)
+	if len(b.letters) != 1 || b.letters[0].Part.Key != key("x") || b.letters[0].Reason != "panic" || !b.marked(1) {
+		t.Errorf("letters %+v", b.letters)
+	}
+	// Once together with the other chunk, three times alone; told together and
+	// the first time alone.
+	if n := m.Stats().Panics; n != 4 || b.reported(Panicked) != 2 {
+		t.Errorf("%d panics, told %+v", n, b.told())
+	}
+	for _, in := range b.told() {
+		if in.Kind == Panicked && !bytes.Contains(in.Stack, []byte("tally_test.go")) {
+			t.Errorf("the stack is %s", in.Stack)
+		}
+	}
+	if r := b.commit(m, replayOf(b.letters[0])); r != StillRejected {
+		t.Errorf("replayed while it is as it was: result %d", r)
+	}
+	m.model.(*tally).mended = func() bool { return true }
+	if r := b.commit(m, replayOf(b.letters[0])); r != OK {
+		t.Errorf("replayed: result %d", r)
+	}
+	b.holds("x", 1, 1)
+}
+
+// The attempts are counted whatever becomes of the chunk in between.
+func TestPanicIsCountedAcrossDeliveries(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	bad := chunkOf(1, "x")
+	bad.Parts[0].Delta.(*delta).panics = true
+	for attempt := 1; attempt <= maxPanics; attempt++ {
+		o := b.submit(m, bad)
+		if attempt == maxPanics {
+			b.rest(m, b.serve)
+			if o.result != OK || len(b.letters) != 1 || m.Stats().Panics != maxPanics {
+				t.Errorf("result %d, %d letters, %d panics", o.result, len(b.letters), m.Stats().Panics)
+			}
+			return
+		}
+		b.pass(m, b.serve) // to the pause after the attempt
+		b.now = b.now.Add(8 * time.Second)
+		m.Tick(b.now)
+		if m.Stats().Panics != int64(attempt) || o.result != Retry || o.calls != 1 || len(b.letters) != 0 {
+			t.Fatalf("attempt %d: %+v, %d letters", attempt, o, len(b.letters))
+		}
+	}
+}
+
+// A panic anywhere in a document's making is one: of the fold, the state, the
+// document, the effects.
+func TestPanicAnywhere(t *testing.T) {
+	for _, where := range []string{"Fold", "AppendState", "AppendDocument", "Effects"} {
+		b := newBed(t)
+		m := b.process()
+		m.model = &frail{tally: tally{}, where: where}
+		if r := b.commit(m, chunkOf(1, "x", "frail", "y")); r != OK {
+			t.Errorf("%s: result %d", where, r)
+		}
+		b.holds("x", 1, 1)
+		b.holds("frail", 1, 0)
+		b.holds("y", 1, 1)
+		if len(b.letters) != 1 || m.Stats().Panics != maxPanics {
+			t.Errorf("%s: %d letters, %d panics", where, len(b.letters), m.Stats().Panics)
+		}
+	}
+}
+
+// frail is a tally that breaks down where it is told to, for the document of
+// that name.
+type frail struct {
+	tally
+	where string
+}
+
+func (f *frail) Fold(k Key, class Class, payload []byte, in []Contribution) (Folded, error) {
+	next, err := f.tally.Fold(k, class, payload, in)
+	if k.ID != "frail" {
+		return next, err
+	}
+	f.breakIn("Fold")
+	return frailFolded{next, f}, err
+}
+
+func (f *frail) breakIn(where string) {
+	if f.where == where {
+		panic("a defect")
+	}
+}
+
+type frailFolded struct {
+	Folded
+	f *frail
+}
+
+func (f frailFolded) AppendState(dst []byte) []byte {
+	f.f.breakIn("AppendState")
+	return f.Folded.AppendState(dst)
+}
+
+func (f frailFolded) AppendDocument(dst, state []byte) []byte {
+	f.f.breakIn("AppendDocument")
+	return f.Folded.AppendDocument(dst, state)
+}
+
+func (f frailFolded) Effects() []Effect {
+	f.f.breakIn("Effects")
+	return f.Folded.Effects()
 }
 
 func TestNotOpened(t *testing.T) {
@@ -973,7 +1169,7 @@ func TestEffects(t *testing.T) {
 	c.Parts[0].Delta.(*delta).effect = true
 	b.es.reject = func(op *Op) bool { return op.Key.Index == "effects" }
 	if r := b.commit(m, c); r != OK || b.reported(EffectLost) != 1 {
-		t.Errorf("result %d, %+v", r, b.reports)
+		t.Errorf("result %d, %+v", r, b.told())
 	}
 }
 
@@ -1080,9 +1276,9 @@ func TestStatusOfOtherErrors(t *testing.T) {
 		return b.serve(r)
 	})
 	if o.result != OK || b.reported(Unreachable) != 1 || len(b.letters) != 0 {
-		t.Errorf("result %d, %+v", o.result, b.reports)
+		t.Errorf("result %d, %+v", o.result, b.told())
 	}
-	for _, in := range b.reports {
+	for _, in := range b.told() {
 		if in.Reason != "circuit_breaking_exception" || in.Key != key("x") || errors.Is(in.Err, errLost) {
 			t.Errorf("%+v", in)
 		}

@@ -26,10 +26,10 @@ type edit struct{ file, old, new string }
 
 var mutations = []mutation{
 	{"3", "write over whatever is there", "TestSimulation", []edit{
-		{"round.go", "op.Kind, op.Version = Replace, d.version", "op.Kind = Put"},
+		{"fold.go", "op.Kind, op.Version = Replace, it.version", "op.Kind = Put"},
 	}},
 	{"3", "open a document over one that is there", "TestSimulation", []edit{
-		{"round.go", "op := Op{Kind: Create, Key: d.key, Body: body}", "op := Op{Kind: Put, Key: d.key, Body: body}"},
+		{"fold.go", "op := Op{Kind: Create, Key: it.key, Body: body}", "op := Op{Kind: Put, Key: it.key, Body: body}"},
 	}},
 	{"3", "a pause after a conflict", "TestConflict", []edit{
 		{"round.go", "m.heat[d.key] = hotFor\n\t\tm.release(d)", "m.heat[d.key] = hotFor\n\t\tm.delay(d)"},
@@ -71,7 +71,7 @@ var mutations = []mutation{
 		{"machine.go", "\tkeys     int // of markers asked for\n", "\tkeys     int\n\tfirst    []Key\n"},
 		{"round.go", "\tif len(keys) == 0 {\n\t\tm.look(t)\n\t\treturn\n\t}\n\tt.phase = reading\n", "\tif t.first = keys; t != nil {\n\t\tm.look(t)\n\t\treturn\n\t}\n"},
 		{"round.go", "version: s.Version})\n\t\t}\n\t}\n\tm.fold(t)\n", "version: s.Version})\n\t\t}\n\t}\n\tif k := t.first; len(k) > 0 {\n\t\tt.first, t.phase = nil, reading\n\t\tm.send(t, &Request{Kind: Read, Keys: k})\n\t\treturn\n\t}\n\tm.fold(t)\n"},
-		{"round.go", "d.env, d.exists, d.version, d.confirmed = env, true, s.Version, false\n\t\t}\n\t}\n\tm.look(t)\n", "d.env, d.exists, d.version, d.confirmed = env, true, s.Version, false\n\t\t}\n\t}\n\tt.docs = slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t })\n\tm.fold(t)\n"},
+		{"round.go", "d.env, d.exists, d.version, d.confirmed, d.unreadable = env, true, s.Version, false, err\n\t\t}\n\t}\n\tm.look(t)\n", "d.env, d.exists, d.version, d.confirmed, d.unreadable = env, true, s.Version, false, err\n\t\t}\n\t}\n\tt.docs = slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t })\n\tm.fold(t)\n"},
 	}},
 	{"6", "markers read once for each delivery", "TestCloneFinishesInBetween", []edit{
 		{"machine.go", "\tmarkFirst bool\n", "\tmarkFirst bool\n\tabsent bool\n"},
@@ -86,7 +86,7 @@ var mutations = []mutation{
 	}},
 	{"7", "other documents of a refused chunk are written", "TestFullDocument", []edit{
 		{"round.go", "\tm.refuse(t)\n", ""},
-		{"round.go", "\t\t\tops = m.foldDocument(", "\t\t\tall := t.docs\n\t\t\tt.docs = t.left[:1]\n\t\t\tm.refuse(t)\n\t\t\tt.docs = all\n\t\t\tops = m.foldDocument("},
+		{"fold.go", "\t\tif m.prepareDocument(t,", "\t\tall := t.docs\n\t\tt.docs = t.left[i : i+1]\n\t\tm.refuse(t)\n\t\tt.docs = all\n\t\tif m.prepareDocument(t,"},
 	}},
 	{"7", "no room kept for what is half done", "TestFullDocumentsDontWaitForEachOther", []edit{
 		{"round.go", "limit -= m.o.MaxApplied / reserve", "limit -= 0"},
@@ -101,7 +101,7 @@ var mutations = []mutation{
 		{"machine.go", "case !c.markFirst || m.ledger.has(c.id):", "case true:"},
 	}},
 	{"8", "no confirming write", "TestF8DirtyReadRolledBack", []edit{
-		{"round.go", "write = write || !p.held || !d.confirmed", "write = write || !p.held"},
+		{"fold.go", "it.write = it.write || !p.held || !d.confirmed", "it.write = it.write || !p.held"},
 	}},
 	{"8", "what is read counts as acknowledged", "TestSimulation", []edit{
 		{"round.go", "env, true, s.Version, false", "env, true, s.Version, true"},
@@ -119,7 +119,7 @@ var mutations = []mutation{
 		{"machine.go", "if under := m.chunks[c.ID]; under != nil {", "if under := m.chunks[c.ID]; under != nil && under.over {"},
 	}},
 	{"11", "one chunk for each write", "TestGroupCommit", []edit{
-		{"round.go", "if p.chunk == first.chunk || !first.suspect && !p.suspect {", "if p.chunk == first.chunk {"},
+		{"fold.go", "if p.chunk == first.chunk || !first.suspect && !p.suspect {", "if p.chunk == first.chunk {"},
 	}},
 	{"12", "OK when all but one document are durable", "TestSimulation", []edit{
 		{"machine.go", "case c.open > 0 || c.over:", "case c.open > 1 || c.over:"},
@@ -128,10 +128,31 @@ var mutations = []mutation{
 		{"machine.go", "if !now.Before(c.deadline) {", "if !now.Before(c.deadline.Add(time.Second)) {"},
 	}},
 	{"table", "all chunks of a rejected document are buried", "TestPoison", []edit{
-		{"round.go", "\tif d.writing[0].chunk == d.writing[len(d.writing)-1].chunk {\n", "\tif true {\n"},
+		{"fold.go", "\tif d.writing[0].chunk == d.writing[len(d.writing)-1].chunk {\n", "\tif true {\n"},
 	}},
-	{"table", "a newer major version is overwritten", "TestUnreadable", []edit{
-		{"round.go", "\t\t\tif err != nil {\n\t\t\t\tm.unreadable(d, err)\n\t\t\t\tcontinue\n\t\t\t}\n", "\t\t\tif err != nil {\n\t\t\t\td.env, d.exists, d.version = envelope{payload: []byte{0}}, true, s.Version\n\t\t\t\tcontinue\n\t\t\t}\n"},
+	{"table", "a newer major version is overwritten", "TestNewerMajor", []edit{
+		{"round.go", "env, err := parseEnvelope(s.State)\n", "env, err := parseEnvelope(s.State)\n\t\t\tif err != nil {\n\t\t\t\tenv, err = envelope{payload: []byte{0}}, nil\n\t\t\t}\n"},
+	}},
+	{"table", "a newer major version is dead-lettered", "TestNewerMajor", []edit{
+		{"round.go", "if errors.Is(err, ErrNewer) {", "if false {"},
+	}},
+	{"table", "a corrupt state stalls its chunks", "TestUnreadable", []edit{
+		{"round.go", "if errors.Is(err, ErrNewer) {", "if true {"},
+	}},
+	{"table", "a chunk that is done leaves a letter for an unreadable document", "TestUnreadable", []edit{
+		{"round.go", "\t\tcase own.Exists:\n\t\t\tm.stats.Skipped++", "\t\tcase own.Exists && !slices.ContainsFunc(t.docs, func(d *document) bool { return d.unreadable != nil }):\n\t\t\tm.stats.Skipped++"},
+	}},
+	{"table", "a newer version's document holds up the rest of its chunk", "TestNewerMajor", []edit{
+		{"round.go", "\t\t\tm.stall(p)\n", "\t\t\tm.giveBack(p.chunk)\n"},
+	}},
+	{"table", "a panic of the fold is retried for ever", "TestPanic", []edit{
+		{"fold.go", "if m.panics[id] < maxPanics {", "if true {"},
+	}},
+	{"table", "a panic of the fold is dead-lettered at once", "TestPanic", []edit{
+		{"fold.go", "if m.panics[id] < maxPanics {", "if false {"},
+	}},
+	{"table", "attempts that panic are forgotten when the chunk is given back", "TestPanicIsCountedAcrossDeliveries", []edit{
+		{"machine.go", "	delete(m.chunks, c.id)\n", "	delete(m.chunks, c.id)\n\tclear(m.panics)\n"},
 	}},
 	{"table", "a newer minor version's elements are dropped", "TestNewerMinor", []edit{
 		{"envelope.go", "e.extraN, e.extra = n-5, b\n\tfor range e.extraN {", "for range n - 5 {"},
@@ -180,6 +201,15 @@ var mutations = []mutation{
 	}},
 	{"letters", "a replay doesn't look for its chunk in the document", "TestReplayBesideItsChunk", []edit{
 		{"round.go", "c.vouched || d.env.has(c.origin)", "c.vouched"},
+	}},
+	{"13", "a chunk is told of its end while a fold uses its deltas", "TestGivenBackWhileFolded", []edit{
+		{"machine.go", "	if !c.lent {\n", "	if true {\n"},
+	}},
+	{"13", "two folds at a time", "TestOneFoldAtATime", []edit{
+		{"fold.go", "|| m.folds != nil ||", "||"},
+	}},
+	{"13", "an incident for each document", "TestIncidentsAreOne", []edit{
+		{"told.go", "i, known := s.by[k]\n\tif !known &&", "i, known := 0, false\n\tif !known &&"},
 	}},
 	{"effects", "one that may be missing counts as there", "TestEffects", []edit{
 		{"round.go", "\t\t\t// The document is written; what it stands for comes again.\n\t\t\to.doc.answer = w\n", ""},

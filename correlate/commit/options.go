@@ -65,9 +65,6 @@ type MachineOptions struct {
 	BackoffMin, BackoffMax time.Duration
 	// Seed seeds the jitter of pauses.
 	Seed uint64
-	// Report is told what operators must know. It must not block, nor call
-	// the Machine or its Committer.
-	Report func(Incident)
 }
 
 func (o *MachineOptions) setDefaults() error {
@@ -86,9 +83,6 @@ func (o *MachineOptions) setDefaults() error {
 	setDefault(&o.MarkerDelay, 250*time.Millisecond)
 	setDefault(&o.BackoffMin, 50*time.Millisecond)
 	setDefault(&o.BackoffMax, 2*time.Second)
-	if o.Report == nil {
-		o.Report = func(Incident) {}
-	}
 	return nil
 }
 
@@ -99,36 +93,6 @@ func setDefault[T comparable](v *T, value T) {
 	}
 }
 
-// IncidentKind tells incidents apart.
-type IncidentKind string
-
-// The incidents.
-const (
-	// Unreachable: a request failed or a document was refused for now.
-	Unreachable IncidentKind = "unreachable"
-	// Unreadable: a stored state can't be read, or the fold broke down on
-	// it; its document is left alone.
-	Unreadable IncidentKind = "unreadable"
-	// Buried: a contribution went to the dead letters.
-	Buried IncidentKind = "buried"
-	// NotBuried: the dead letters could not be written.
-	NotBuried IncidentKind = "not_buried"
-	// Full: a document holds as many chunk ids as it may.
-	Full IncidentKind = "full"
-	// AtRisk: an id aged out without a marker.
-	AtRisk IncidentKind = "exactness_at_risk"
-	// EffectLost: a document to be created once was rejected.
-	EffectLost IncidentKind = "effect_rejected"
-)
-
-// Incident is something an operator should know.
-type Incident struct {
-	Kind   IncidentKind
-	Key    Key // the document, where it is about one
-	Reason string
-	Err    error
-}
-
 // Stats counts what a Machine did.
 type Stats struct {
 	Chunks, Skipped, OK, Retried     int64
@@ -137,6 +101,10 @@ type Stats struct {
 	Created, Conflicts, Unknown      int64
 	Confirmed, Markers, Effects      int64
 	Buried, Refused, AtRisk, Evicted int64
+	// Unreadable counts the documents met whose state is corrupt or missing.
+	Unreadable int64
+	// Panics counts those of the Model and of callbacks.
+	Panics int64
 	// MarkedFirst counts chunks whose OK waited for the marker.
 	MarkedFirst              int64
 	CacheBytes, CacheEntries int64

@@ -63,7 +63,7 @@ func (m *Machine) start(l lane) {
 		// What is contended is read in any case: the cache is too old for it.
 		if l != hot {
 			if c, ok := m.cache.get(d.key); ok {
-				if env, err := decodeEnvelope(c.state); err == nil {
+				if env, err := parseEnvelope(c.state); err == nil {
 					env.setComplete(c.complete)
 					d.env, d.exists, d.version, d.confirmed = env, true, c.version, true
 					continue
@@ -119,8 +119,12 @@ func (m *Machine) send(t *task, r *Request) {
 func (m *Machine) Answer(r *Request, a Answer, now time.Time) {
 	m.now = now
 	t := r.task
+	if r.Kind == Fold {
+		m.answerFold(t, r.folding, a)
+		return
+	}
 	if a.Err != nil && t.phase != burying {
-		m.o.Report(Incident{Kind: Unreachable, Err: a.Err, Reason: a.Err.Error()})
+		m.report(Incident{Kind: Unreachable, Err: a.Err, Reason: a.Err.Error()})
 	}
 	switch t.phase {
 	case reading:
@@ -145,31 +149,63 @@ func (m *Machine) answerRead(t *task, a Answer) {
 		}
 		s := a.Stored[i]
 		switch {
+		case errors.Is(s.Err, ErrCorrupt):
+			d.env, d.exists, d.version, d.confirmed, d.unreadable = envelope{}, true, s.Version, false, s.Err
 		case s.Err != nil:
-			m.o.Report(Incident{Kind: Unreachable, Key: d.key, Err: s.Err, Reason: s.Err.Error()})
+			m.report(Incident{Kind: Unreachable, Key: d.key, Err: s.Err, Reason: s.Err.Error()})
 			m.delay(d)
 		case !s.Exists:
 			d.env, d.exists, d.version, d.confirmed = envelope{}, false, Version{}, false
 		default:
-			env, err := decodeEnvelope(s.State)
-			if err != nil {
-				m.unreadable(d, err)
-				continue
-			}
-			d.env, d.exists, d.version, d.confirmed = env, true, s.Version, false
+			// What is unreadable waits for the markers as well: a chunk that is
+			// done leaves no letter.
+			env, err := parseEnvelope(s.State)
+			d.env, d.exists, d.version, d.confirmed, d.unreadable = env, true, s.Version, false, err
 		}
 	}
 	m.look(t)
 }
 
-// unreadable leaves d alone: what waits for it goes back to Fluent Bit, whose
-// disk keeps it until the document can be read again.
-func (m *Machine) unreadable(d *document, err error) {
-	m.o.Report(Incident{Kind: Unreadable, Key: d.key, Err: err, Reason: err.Error()})
+// leave leaves d, which is unreadable, alone, and takes parts from it. If a
+// newer version wrote it, they wait on Fluent Bit's disk for this sensor's
+// update; else whoever can write to the index could stall every sensor, so they
+// are condemned, for this document alone.
+func (m *Machine) leave(t *task, d *document) {
+	err := d.unreadable
+	blind := false
+	var parts []*part
 	for _, p := range d.waiting {
-		m.giveBack(p.chunk)
+		if m.takes(t, p) {
+			parts = append(parts, p)
+		} else {
+			blind = blind || p.stage == open && p.chunk.blind[t.lane] == t.round
+		}
 	}
-	m.release(d)
+	if len(parts) == 0 && blind {
+		m.delay(d)
+		return
+	}
+	if errors.Is(err, ErrNewer) {
+		m.report(Incident{Kind: Newer, Key: d.key, Err: err, Reason: err.Error()})
+		for _, p := range parts {
+			m.stall(p)
+		}
+	} else {
+		m.report(Incident{Kind: Unreadable, Key: d.key, Err: err, Reason: err.Error()})
+		m.stats.Unreadable++
+		for _, p := range parts {
+			if c := p.chunk; c.replay && p.stage == open {
+				m.finish(c, StillUnreadable)
+			} else {
+				m.condemn(p, "unreadable_state: "+err.Error())
+			}
+		}
+	}
+	if blind {
+		m.delay(d)
+	} else {
+		m.release(d)
+	}
 }
 
 // release ends a task's hold on d and queues what still waits for it.
@@ -186,7 +222,7 @@ func (m *Machine) release(d *document) {
 // let ends a task's hold on d.
 func (m *Machine) let(d *document) {
 	clear(d.writing)
-	d.owner, d.env, d.state, d.writing, d.lifts = nil, envelope{}, nil, d.writing[:0], nil
+	d.owner, d.env, d.state, d.writing, d.lifts, d.unreadable = nil, envelope{}, nil, d.writing[:0], nil, nil
 }
 
 // delay releases d after a failure: it is tried again after a pause, and read
@@ -290,7 +326,7 @@ func (m *Machine) answerLook(t *task, a Answer) {
 		case err != nil:
 			// Whether this chunk was done is not known: none of it may be
 			// folded now.
-			m.o.Report(Incident{Kind: Unreachable, Err: err, Reason: err.Error()})
+			m.report(Incident{Kind: Unreachable, Err: err, Reason: err.Error()})
 			c.blind[t.lane] = t.round
 		case own.Exists:
 			m.stats.Skipped++
@@ -373,209 +409,14 @@ func (m *Machine) fold(t *task) {
 		}
 		m.prune(d)
 	}
+	for _, d := range t.docs {
+		if d.owner == t && d.unreadable != nil {
+			m.leave(t, d)
+		}
+	}
 	m.refuse(t)
 	t.phase, t.left = writing, t.docs
 }
-
-// goOn folds and writes what the lane's task has left, a bulk at a time, as
-// far as there may be another one on its way. It says whether the task is over:
-// nothing was left to write.
-func (m *Machine) goOn(l lane) (over bool) {
-	for t := m.busy[l]; t != nil && t.phase == writing && t.bulks < m.o.Bulks; {
-		if len(t.left) == 0 {
-			if over = t.bulks == 0; over {
-				m.end(t)
-			}
-			return over
-		}
-		// A document seldom has more than one effect.
-		room := min(2*len(t.left), m.o.BulkOps)
-		b, ops := &bulk{ops: make([]taskOp, 0, room)}, make([]Op, 0, room)
-		for len(t.left) > 0 && b.size < m.o.BulkBytes && len(ops) < m.o.BulkOps {
-			ops = m.foldDocument(t, b, t.left[0], ops)
-			t.left = t.left[1:]
-		}
-		if len(ops) > 0 {
-			m.write(t, b, ops)
-			return false
-		}
-	}
-	return false
-}
-
-// takes says whether p can go on in this round: not if it came after the
-// markers were asked for, nor if their answer lets it wait.
-func (m *Machine) takes(t *task, p *part) bool {
-	return p.stage == open && p.chunk.round[t.lane] == t.round && p.chunk.blind[t.lane] != t.round
-}
-
-// foldDocument folds what waits for d and appends the operations it takes.
-func (m *Machine) foldDocument(t *task, b *bulk, d *document, ops []Op) []Op {
-	if d.owner != t {
-		return ops
-	}
-	blind := m.choose(t, d)
-	if len(d.writing) == 0 {
-		if blind {
-			m.delay(d)
-		} else {
-			m.release(d)
-		}
-		return ops
-	}
-	d.fresh = false
-	write := false
-	m.in = m.in[:0]
-	d.env.applied = slices.Grow(d.env.applied, len(d.writing))
-	for i, p := range d.writing {
-		d.fresh = d.fresh || !p.held
-		if c := p.chunk; !p.held && (i == 0 || d.writing[i-1].chunk != c) {
-			d.env.applied = append(d.env.applied, applied{id: c.entry, minute: c.minute, since: minute(m.now)})
-		}
-		// What a read shows may be rolled back: it is written again unless
-		// this process had it acknowledged.
-		write = write || !p.held || !d.confirmed
-		if p.held && d.confirmed && d.env.isComplete(p.chunk.id) {
-			// A backlog that takes longer than the deadline comes again and
-			// again: what is known to be there isn't made each time.
-			continue
-		}
-		m.in = append(m.in, Contribution{Chunk: p.chunk.id, Delta: p.delta, Applied: p.held})
-	}
-	if len(m.in) == 0 {
-		m.fillsUp(d)
-		m.settleAll(d)
-		m.release(d)
-		return ops
-	}
-	body, effects, err := m.render(b, d, write)
-	clear(m.in)
-	switch {
-	case errors.Is(err, ErrNotOpened):
-		m.settleAll(d)
-		m.release(d)
-		return ops
-	case errors.Is(err, errPanic):
-		m.o.Report(Incident{Kind: Unreadable, Key: d.key, Err: err, Reason: err.Error()})
-		if !m.suspect(d) {
-			m.giveBack(d.writing[0].chunk)
-		}
-		m.release(d)
-		return ops
-	case err != nil:
-		m.unreadable(d, err)
-		return ops
-	}
-	m.fillsUp(d)
-	if write {
-		op := Op{Kind: Create, Key: d.key, Body: body}
-		if d.exists {
-			op.Kind, op.Version = Replace, d.version
-		}
-		ops = append(ops, op)
-		b.ops = append(b.ops, taskOp{key: d.key, doc: d})
-		b.size += len(op.Body)
-	}
-	for _, e := range effects {
-		ops = append(ops, Op{Kind: Create, Key: e.Key, Body: e.Body})
-		b.ops = append(b.ops, taskOp{key: e.Key, doc: d, effect: true})
-		b.size += len(e.Body)
-	}
-	if !write && len(effects) == 0 {
-		// Everything is there and acknowledged.
-		m.settleAll(d)
-		m.release(d)
-		return ops
-	}
-	b.docs = append(b.docs, d)
-	return ops
-}
-
-// fillsUp notes how many ids d holds.
-func (m *Machine) fillsUp(d *document) {
-	m.stats.MaxApplied = max(m.stats.MaxApplied, int64(len(d.env.applied)))
-	if len(d.env.applied) >= m.o.MaxApplied/markFrom {
-		// The document is filling up. A process that crashes between a
-		// chunk's OK and its marker leaves the id there for as long as the
-		// ledger is kept; from here on the marker comes first.
-		for _, p := range d.writing {
-			p.chunk.markFirst = true
-		}
-	}
-}
-
-// choose puts into d.writing what of d is folded in this round, and says
-// whether something waits for its marker. What is suspect is
-// folded chunk by chunk.
-func (m *Machine) choose(t *task, d *document) (blind bool) {
-	d.writing = d.writing[:0]
-	var first *part
-	for _, p := range d.waiting {
-		if !m.takes(t, p) {
-			blind = blind || p.stage == open && p.chunk.blind[t.lane] == t.round
-			continue
-		}
-		if first == nil {
-			first = p
-		}
-		if p.chunk == first.chunk || !first.suspect && !p.suspect {
-			d.writing = append(d.writing, p)
-		}
-	}
-	return blind
-}
-
-// suspect makes the chunks in d.writing be written one at a time from now on.
-// It returns false where there is but one.
-func (m *Machine) suspect(d *document) bool {
-	if d.writing[0].chunk == d.writing[len(d.writing)-1].chunk {
-		return false
-	}
-	for _, p := range d.writing {
-		p.suspect = true
-	}
-	return true
-}
-
-func (m *Machine) settleAll(d *document) {
-	for _, p := range d.writing {
-		m.settle(p)
-	}
-}
-
-var errPanic = errors.New("commit: panic in a fold")
-
-// render folds m.in onto d and, if it shall be written in b, encodes its state
-// and document. A panic there is an error like any other.
-func (m *Machine) render(b *bulk, d *document, write bool) (body []byte, effects []Effect, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			d.state, body, effects, err = nil, nil, nil, fmt.Errorf("%w: %v", errPanic, p)
-		}
-	}()
-	var payload []byte
-	if d.exists {
-		payload = d.env.payload
-	}
-	folded, err := m.model.Fold(d.key, d.class, payload, m.in)
-	if err != nil {
-		return nil, nil, err
-	}
-	if write {
-		m.scratch = folded.AppendState(m.scratch[:0])
-		d.env.payload = m.scratch
-		m.encoded = d.env.append(m.encoded[:0])
-		d.state = slices.Clone(m.encoded) // of the size it has: the cache keeps it
-		body = b.take(folded.AppendDocument(b.room(), d.state))
-	}
-	effects = folded.Effects()
-	for i := range effects {
-		effects[i].Body = b.take(append(b.room(), effects[i].Body...))
-	}
-	return body, effects, nil
-}
-
-func minute(t time.Time) uint32 { return uint32(t.Unix() / 60) }
 
 // prune takes out of d the ids for which the ledger vouches for certain, and
 // those that have outlived the ledger.
@@ -606,6 +447,9 @@ func (m *Machine) prune(d *document) {
 // it: with its write the other ids may leave.
 func (m *Machine) refuse(t *task) {
 	for _, d := range t.docs {
+		if d.owner != t {
+			continue
+		}
 		taken := len(d.env.applied)
 		for _, p := range d.waiting {
 			if !m.takes(t, p) || p.held {
@@ -625,7 +469,7 @@ func (m *Machine) refuse(t *task) {
 				continue
 			}
 			m.stats.Refused++
-			m.o.Report(Incident{Kind: Full, Key: d.key, Reason: fmt.Sprintf("the document holds %d chunk ids without a marker", taken)})
+			m.report(Incident{Kind: Full, Key: d.key, Reason: fmt.Sprintf("the document holds %d chunk ids without a marker", taken)})
 			m.giveBack(p.chunk)
 		}
 	}
@@ -663,7 +507,7 @@ func (m *Machine) answerWrite(t *task, b *bulk, a Answer) {
 		if w.Status == Unknown {
 			m.stats.Unknown++
 			if a.Err == nil {
-				m.o.Report(Incident{Kind: Unreachable, Key: o.key, Reason: w.Reason})
+				m.report(Incident{Kind: Unreachable, Key: o.key, Reason: w.Reason})
 			}
 		}
 		switch {
@@ -675,7 +519,7 @@ func (m *Machine) answerWrite(t *task, b *bulk, a Answer) {
 			// The document is written; what it stands for comes again.
 			o.doc.answer = w
 		case w.Status == Rejected:
-			m.o.Report(Incident{Kind: EffectLost, Key: o.key, Reason: w.Reason})
+			m.report(Incident{Kind: EffectLost, Key: o.key, Reason: w.Reason})
 		case w.Status == Done:
 			m.stats.Effects++
 		}
@@ -753,7 +597,7 @@ func (m *Machine) count(d *document) {
 	}
 	if d.aged > 0 {
 		m.stats.AtRisk += int64(d.aged)
-		m.o.Report(Incident{Kind: AtRisk, Key: d.key, Reason: fmt.Sprintf("%d chunk ids without a marker were older than the ledger", d.aged)})
+		m.report(Incident{Kind: AtRisk, Key: d.key, Reason: fmt.Sprintf("%d chunk ids without a marker were older than the ledger", d.aged)})
 	}
 }
 
@@ -789,7 +633,7 @@ func (m *Machine) answerBury(t *task, a Answer) {
 		if a.Err != nil {
 			in.Reason = a.Err.Error()
 		}
-		m.o.Report(in)
+		m.report(in)
 		except += exception(p.doc.key)
 	}
 	if a.Err != nil {

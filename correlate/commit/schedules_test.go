@@ -171,7 +171,7 @@ func TestF7ClonedStorage(t *testing.T) {
 			if order>>i&1 == 1 {
 				m = z
 			}
-			if r := m.Next(b.now); r != nil {
+			if r := b.next(m); r != nil {
 				m.Answer(r, b.serve(r), b.now)
 			}
 		}
@@ -246,7 +246,7 @@ func TestCloneFinishesInBetween(t *testing.T) {
 					t.Fatal("the id is still there")
 				}
 			}
-			r := m.Next(b.now)
+			r := b.next(m)
 			if r == nil {
 				b.now = m.Wake()
 				continue
@@ -351,7 +351,7 @@ func TestCrashLoopDoesntFillTheDocument(t *testing.T) {
 		for {
 			o := b.submit(m, chunkOf(n, "x"))
 			for o.calls == 0 {
-				r := m.Next(b.now)
+				r := b.next(m)
 				if r == nil {
 					t.Fatalf("chunk %d waits", n)
 				}

@@ -98,7 +98,8 @@ type figures struct {
 	Lost, Zombies, Unknown, TakenBack, Rejected, Letters     int64
 	Replays, Early, Forgot                                   int64
 	Conflicts, Confirmed, Skipped, Refused, Evicted, Effects int64
-	Outages, Clones, MarkedFirst                             int64
+	Outages, Clones, MarkedFirst, SlowFolds, FoldedLate      int64
+	Panics, Garbled, Unreadable                              int64
 }
 
 func (f *figures) each(g *figures, do func(name string, a, b *int64)) {
@@ -127,6 +128,11 @@ func (f *figures) each(g *figures, do func(name string, a, b *int64)) {
 	do("outages", &f.Outages, &g.Outages)
 	do("clones", &f.Clones, &g.Clones)
 	do("marked first", &f.MarkedFirst, &g.MarkedFirst)
+	do("panics", &f.Panics, &g.Panics)
+	do("documents written over", &f.Garbled, &g.Garbled)
+	do("unreadable ones met", &f.Unreadable, &g.Unreadable)
+	do("folds that took time", &f.SlowFolds, &g.SlowFolds)
+	do("chunks over before their fold", &f.FoldedLate, &g.FoldedLate)
 }
 
 func (f *figures) add(g figures) { f.each(&g, func(_ string, a, b *int64) { *a += *b }) }
@@ -155,6 +161,8 @@ type faults struct {
 	// primary only.
 	ItemFails, ItemLost, ItemZombie, ItemDirty float64
 	ReadFails, ItemUnread                      float64
+	// Of each fold: it takes up to seconds.
+	SlowFold float64
 	// Of each letter: not written, or at least said so; replayed while its
 	// chunk may still be under way.
 	Unburied, Early float64
@@ -163,12 +171,13 @@ type faults struct {
 	// Announced is how often other chunks are said to be on their way.
 	Announced float64
 	Poison    float64
+	Panics    float64
 	// Of each delivery: before it the process forgets which markers it had
 	// acknowledged, as it does with the oldest.
 	Forgets float64
 	// Mean seconds between two, for each sensor, document or index.
-	Crash, Outage, Reject, Failover float64
-	Clones                          bool
+	Crash, Outage, Reject, Failover, Unreadable float64
+	Clones                                      bool
 }
 
 // setup is what else differs from seed to seed.
@@ -228,6 +237,8 @@ type world struct {
 	refused map[Key]bool // documents that are refused whatever is in them
 	ever    map[Key]bool // those that once were
 	letters map[pair]int
+	// garbled holds what documents were that somebody else wrote over.
+	garbled map[Key][]byte
 	err     error
 	trace   func(format string, args ...any)
 	figures figures
@@ -242,6 +253,8 @@ type sensor struct {
 	up     bool
 	buffer map[int]bool // parcels not acknowledged
 	alarm  time.Duration
+	// folding: a fold is under way.
+	folding bool
 }
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -249,7 +262,7 @@ var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), es: newElastic(),
-		down: map[Key]bool{}, refused: map[Key]bool{}, ever: map[Key]bool{}, letters: map[pair]int{},
+		down: map[Key]bool{}, refused: map[Key]bool{}, ever: map[Key]bool{}, letters: map[pair]int{}, garbled: map[Key][]byte{},
 	}
 	w.draw()
 	w.es.reject = w.rejects
@@ -295,7 +308,7 @@ func (w *world) draw() {
 		ReadFails: rate(0.3), ItemUnread: rate(0.2), Unburied: rate(0.5), Early: rate(1),
 		AckLost: rate(0.5), Late: rate(0.5), Twice: rate(0.3), Poison: rate(0.2), Forgets: rate(0.5), Announced: rate(1),
 		Crash: between(3, 100), Outage: between(10, 100), Reject: between(10, 300), Failover: between(2, 60),
-		Clones: r.IntN(4) == 0,
+		Clones: r.IntN(4) == 0, SlowFold: rate(0.5), Panics: rate(0.05), Unreadable: between(10, 300),
 	}
 	w.s = setup{
 		sensors: 1 + r.IntN(4), chunks: 10 + r.IntN(50), documents: 2 + r.IntN(8), most: 1 + r.IntN(4),
@@ -327,7 +340,7 @@ func (w *world) parcel(n uint16) *parcel {
 	for _, i := range slices.Sorted(maps.Keys(docs)) {
 		p.chunk.Parts = append(p.chunk.Parts, Part{
 			Key: w.keys[i], Class: Class(i % 3),
-			Delta: &delta{chunk: n, poison: w.chance(w.f.Poison), effect: w.rng.IntN(8) == 0},
+			Delta: &delta{chunk: n, poison: w.chance(w.f.Poison), panics: w.chance(w.f.Panics), effect: w.rng.IntN(8) == 0},
 		})
 		w.figures.Pairs++
 	}
@@ -397,6 +410,7 @@ func (w *world) run() error {
 	for _, k := range w.keys {
 		w.again(w.f.Outage, func() { w.spell(w.down, k, "outage") })
 		w.again(w.f.Reject, func() { w.spell(w.refused, k, "refused") })
+		w.again(w.f.Unreadable, func() { w.overwrite(k) })
 	}
 	indices := []string{"documents-0", "documents-1", "documents-2", "effects"}
 	for minutes := uint32(0); minutes <= 60; minutes += 30 {
@@ -446,6 +460,44 @@ func (w *world) spell(which map[Key]bool, k Key, what string) {
 		w.say("%v: no longer %s", k, what)
 		delete(which, k)
 	})
+}
+
+// overwrite has somebody write over a document, with garbage or as a newer
+// version does, and somebody else restore it later.
+func (w *world) overwrite(k Key) {
+	d := w.es.shard(k.Index).docs[k.ID]
+	if d == nil || d.current == nil || w.garbled[k] != nil {
+		return
+	}
+	w.garbled[k] = d.current.body
+	body := newerMajor
+	if w.rng.IntN(2) == 0 {
+		body = unreadable[slices.Sorted(maps.Keys(unreadable))[w.rng.IntN(len(unreadable))]]
+		w.ever[k] = true
+	}
+	w.say("%v: written over with %q", k, body)
+	w.figures.Garbled++
+	w.put(k, body)
+	w.after(w.in(time.Second, 40*time.Second), func() {
+		w.say("%v: restored", k)
+		w.put(k, w.garbled[k])
+		delete(w.garbled, k)
+	})
+}
+
+func (w *world) put(k Key, body []byte) {
+	reject := w.es.reject
+	w.es.reject = func(*Op) bool { return false }
+	w.es.write(&Op{Kind: Put, Key: k, Body: body})
+	w.es.reject = reject
+}
+
+// countsOf returns what a document holds, or will once it is restored.
+func (w *world) countsOf(k Key) map[uint16]int {
+	if body := w.garbled[k]; body != nil {
+		return countsOf(body)
+	}
+	return countsOf(w.es.durable(k))
 }
 
 func (w *world) failover(index string, survives float64) {
@@ -528,9 +580,9 @@ func (w *world) check(replayed bool) {
 			switch {
 			case got[chunk] == 0 && (letters == 0 || replayed):
 				w.fail("lost: %v lacks chunk %d, replayed %v, letters %d", k, chunk, replayed, letters)
-			case letters > 0 && !d.poison && !w.ever[k]:
+			case letters > 0 && !d.poison && !d.panics && !w.ever[k]:
 				w.fail("buried without need: chunk %d for %v", chunk, k)
-			case got[chunk] == 1 && d.poison && !replayed:
+			case got[chunk] == 1 && (d.poison || d.panics) && !replayed:
 				w.fail("%v took the poison of chunk %d", k, chunk)
 			}
 			if e := effectKey(k, chunk); d.effect {
@@ -584,11 +636,11 @@ func (w *world) replay() {
 func (s *sensor) start() {
 	o := s.w.s.options
 	o.Seed = s.w.rng.Uint64()
-	m, err := NewMachine(o, &tally{})
+	m, err := NewMachine(o, &tally{mended: func() bool { return s.w.healed }})
 	if err != nil {
 		panic(err)
 	}
-	s.m, s.up, s.alarm = m, true, 0
+	s.m, s.up, s.alarm, s.folding = m, true, 0, false
 	// The buffer comes again, in any order.
 	for _, i := range slices.Sorted(maps.Keys(s.buffer)) {
 		s.w.after(s.w.in(0, 5*time.Second), func() { s.deliver(i) })
@@ -619,6 +671,8 @@ func (s *sensor) retire() {
 		f.Effects += st.Effects
 		f.Unknown += st.Unknown
 		f.MarkedFirst += st.MarkedFirst
+		f.Panics += st.Panics
+		f.Unreadable += st.Unreadable
 		if int(st.MaxApplied) > s.w.s.options.MaxApplied {
 			s.w.fail("a document held %d ids", st.MaxApplied)
 		}
@@ -682,7 +736,7 @@ func (s *sensor) submit(i int) {
 func (s *sensor) acknowledged(i int) {
 	w := s.w
 	for _, p := range w.parcels[i].chunk.Parts {
-		if countsOf(w.es.durable(p.Key))[uint16(i)] == 0 && w.letters[pair{uint16(i), p.Key}] == 0 {
+		if w.countsOf(p.Key)[uint16(i)] == 0 && w.letters[pair{uint16(i), p.Key}] == 0 {
 			w.fail("chunk %d is acknowledged but not durable in %v", i, p.Key)
 		}
 	}
@@ -717,13 +771,14 @@ func (s *sensor) replay(c Chunk, times int) {
 		ended = true
 		s.w.say("replay of %v: result %d", c.Parts[0].Delta.(*delta).chunk, r)
 		switch {
-		case r == Retry:
+		case r != OK:
 			s.w.after(s.w.in(time.Second, 10*time.Second), again)
 		case !s.w.healed:
 			s.w.figures.Early++
 		}
 	})
-	s.w.after(6*time.Second, func() {
+	// A fold may hold it beyond its deadline.
+	s.w.after(10*time.Second, func() {
 		if !ended && s.epoch != at {
 			again()
 		}
@@ -742,6 +797,8 @@ func (s *sensor) drive() {
 			s.write(r)
 		case Bury:
 			s.bury(r)
+		case Fold:
+			s.fold(r)
 		}
 	}
 	wake := s.m.Wake()
@@ -879,6 +936,45 @@ func (s *sensor) write(r *Request) {
 	})
 }
 
+// fold carries out a fold that takes its time: what it reads is as it was when
+// it began, and as it ends.
+func (s *sensor) fold(r *Request) {
+	w, life := s.w, s.epoch
+	if s.folding {
+		w.fail("sensor %d: two folds at a time", s.name)
+	}
+	end := func() {
+		s.folding = false
+		for _, c := range r.folding.chunks {
+			if c.over {
+				w.figures.FoldedLate++
+			}
+		}
+		s.m.Answer(r, Answer{}, s.clock())
+	}
+	if !w.fault(w.f.SlowFold) {
+		r.Fold()
+		end()
+		return
+	}
+	w.figures.SlowFolds++
+	s.folding = true
+	early := w.rng.IntN(2) == 0
+	if early {
+		r.Fold()
+	}
+	w.after(w.in(0, 3*time.Second), func() {
+		if s.epoch != life || !s.up {
+			return
+		}
+		if !early {
+			r.Fold()
+		}
+		end()
+		s.drive()
+	})
+}
+
 func (s *sensor) bury(r *Request) {
 	w := s.w
 	fails, written := w.fault(w.f.Unburied), w.chance(0.5)
@@ -888,7 +984,7 @@ func (s *sensor) bury(r *Request) {
 				w.figures.Letters++
 				w.letters[pair{l.Part.Delta.(*delta).chunk, l.Part.Key}]++
 				if w.chance(w.f.Early) {
-					to, c := w.sensors[w.rng.IntN(len(w.sensors))], replayOf(l)
+					to, c := w.sensors[w.rng.IntN(len(w.sensors))], replayOf(kept(l))
 					w.after(w.in(0, 20*time.Second), func() { to.replay(c, 5) })
 				}
 			}

@@ -447,7 +447,7 @@ func TestEveryLogLineIsExplained(t *testing.T) {
 		t.Errorf("only %d lines were found", n)
 	}
 	for _, kind := range []commit.IncidentKind{
-		commit.Unreachable, commit.Unreadable, commit.Buried, commit.NotBuried, commit.Full, commit.AtRisk, commit.EffectLost,
+		commit.Unreachable, commit.Unreadable, commit.Newer, commit.Panicked, commit.Buried, commit.NotBuried, commit.Full, commit.AtRisk, commit.EffectLost,
 	} {
 		explained(incidents[kind].text)
 	}
@@ -547,7 +547,7 @@ func TestEveryMetricHasItsOwnSource(t *testing.T) {
 			ChunksOK: 1, ChunksRetry: 2, ChunksError: 3, Bytes: 4, Records: 5, Events: 6, Malformed: 7, Broken: 8, ClockSkew: 9, Excluded: 10, Refused: refused,
 		},
 		commit: commit.Stats{
-			Skipped: 11, DocumentsRead: 12, DocumentsWritten: 13, Created: 14, Conflicts: 15, Unknown: 16, Buried: 17, Effects: 18, Markers: 19,
+			Skipped: 11, DocumentsRead: 12, DocumentsWritten: 13, Created: 14, Conflicts: 15, Unknown: 16, Buried: 17, Panics: 100, Unreadable: 26, Effects: 18, Markers: 19,
 			AtRisk: 20, Evicted: 21, CacheBytes: 22, CacheEntries: 23,
 		},
 		panics: 24, leftOut: 25, ready: true, last: last,
@@ -557,7 +557,7 @@ func TestEveryMetricHasItsOwnSource(t *testing.T) {
 		"records_malformed_total": 7, "chunks_broken_total": 8, "events_clock_skew_total": 9, "events_excluded_total": 10,
 		"chunks_skipped_total": 11, "documents_read_total": 12, "documents_written_total": 13, "documents_created_total": 14, "conflicts_total": 15,
 		"unknown_outcomes_total": 16, "dead_letters_total": 17, "effects_total": 18, "markers_total": 19, "exactness_at_risk_total": 20,
-		"cache_evictions_total": 21, "cache_bytes": 22, "cache_documents": 23, "panics_total": 24, "parts_left_out_total": 25, "ready": 1, "last_chunk_timestamp_seconds": 1767323045.678,
+		"cache_evictions_total": 21, "cache_bytes": 22, "cache_documents": 23, "panics_total": 124, "documents_unreadable_total": 26, "parts_left_out_total": 25, "ready": 1, "last_chunk_timestamp_seconds": 1767323045.678,
 	}
 	for _, r := range dialect.Reasons() {
 		if r.Class() == dialect.Unparsed {

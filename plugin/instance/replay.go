@@ -54,7 +54,11 @@ func Replay(ctx context.Context, o options.Options, h Host, path string) (r Repl
 	return r, err
 }
 
-var errStillRefused = errors.New("Elasticsearch still doesn't take it; mend the cause first (its reason stands in the letter)")
+var (
+	errStillRefused    = errors.New("Elasticsearch still doesn't take it; mend the cause first (its reason stands in the letter)")
+	errStillUnreadable = errors.New("the document's state can't be read, so nothing can be added to it; restore the document from a snapshot, or delete it, then replay again")
+	errNotNow          = errors.New("it was not durable in time; replay again later")
+)
 
 func (t *target) replay(ctx context.Context, l *deadletter.Letter) error {
 	id, err := l.ChunkID()
@@ -72,8 +76,14 @@ func (t *target) replay(ctx context.Context, l *deadletter.Letter) error {
 	if err != nil {
 		return err
 	}
-	if result != commit.OK {
+	switch result {
+	case commit.OK:
+		return nil
+	case commit.StillRejected:
 		return errStillRefused
+	case commit.StillUnreadable:
+		return errStillUnreadable
+	default:
+		return errNotNow
 	}
-	return nil
 }

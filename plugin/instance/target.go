@@ -210,7 +210,8 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 	}
 	t.openTracer(h.Version)
 	t.committer, err = commit.New(commit.Options{
-		MachineOptions: commit.MachineOptions{Ledger: t.indices.Ledger, CacheBytes: o.CacheSize, Report: t.report},
+		MachineOptions: commit.MachineOptions{Ledger: t.indices.Ledger, CacheBytes: o.CacheSize},
+		Report:         t.report,
 		Store:          t.store,
 		DeadLetters:    t.letters,
 		Observe:        t.observe,
@@ -457,15 +458,17 @@ type saying struct {
 
 var incidents = map[commit.IncidentKind]saying{
 	commit.Unreachable: {slog.LevelWarn, "Elasticsearch did not take it for now"},
-	commit.Unreadable:  {slog.LevelError, "a stored state can't be read; its document is left alone and its chunks wait in Fluent Bit"},
-	commit.Buried:      {slog.LevelWarn, "Elasticsearch will never take this; it went to the dead letters"},
+	commit.Unreadable:  {slog.LevelError, "a stored state is corrupt or missing; its document is left alone and what belongs to it goes to the dead letters"},
+	commit.Newer:       {slog.LevelError, "a newer version of Dossier wrote this document; it is left alone and its chunks wait in Fluent Bit"},
+	commit.Panicked:    {slog.LevelError, "panic: this is a defect of Dossier, please report it"},
+	commit.Buried:      {slog.LevelWarn, "this can't be written to its document, now or ever; it went to the dead letters"},
 	commit.NotBuried:   {slog.LevelError, "the dead letters can't be written; the chunk waits in Fluent Bit"},
 	commit.Full:        {slog.LevelWarn, "a document holds as many unsettled chunks as it may; further ones wait in Fluent Bit"},
 	commit.AtRisk:      {slog.LevelError, "a chunk's id aged out before its marker was written; a redelivery now would count twice"},
 	commit.EffectLost:  {slog.LevelWarn, "Elasticsearch will never take this transition; it is missing"},
 }
 
-// report says what the committer met. It must not wait.
+// report says what the committer met. The committer holds no lock meanwhile.
 func (t *target) report(in commit.Incident) {
 	said, known := incidents[in.Kind]
 	if !known {
@@ -485,11 +488,21 @@ func (t *target) report(in commit.Incident) {
 	} else if in.Reason != "" {
 		attrs = append(attrs, slog.String("detail", in.Reason))
 	}
+	if in.Stack != nil {
+		attrs = append(attrs, slog.String(logging.StackKey, string(in.Stack)))
+	}
+	if in.Count > 1 {
+		attrs = append(attrs, slog.Int64("count", in.Count))
+	}
 	t.log.LogAttrs(context.Background(), said.level, said.text, attrs...)
 }
 
 // incidentClass is a word for an incident from a bounded set.
 func incidentClass(in commit.Incident) string {
+	switch in.Kind {
+	case commit.Unreadable, commit.Newer, commit.Panicked:
+		return string(in.Kind)
+	}
 	if in.Err != nil {
 		return reason(in.Err)
 	}
