@@ -30,6 +30,10 @@ type Result struct {
 
 // Read calls f with each letter that waits in a folder, or that stands in a
 // file, in the order they were buried. It stops at the first error of f.
+//
+// Letters decide what is written to documents, so a folder or file is refused
+// that somebody else than its owner may have written to, and so is a path
+// with a symbolic link in it.
 func Read(path string, f func(Letter) error) (Result, error) { return walk(path, f, false) }
 
 // Replay is Read for letters that are then done with: a file is renamed to
@@ -39,45 +43,50 @@ func Replay(path string, f func(Letter) error) (Result, error) { return walk(pat
 
 func walk(path string, f func(Letter) error, mark bool) (Result, error) {
 	var r Result
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	if err != nil {
 		return r, err
 	}
-	files := []string{path}
+	if err := checkPath(path); err != nil {
+		return r, err
+	}
+	files, from := []string{path}, -1
 	if info.IsDir() {
+		if err := checkFolder(path, true); err != nil {
+			return r, err
+		}
+		from = owner(info)
 		if files, err = filepath.Glob(filepath.Join(globQuote(path), "*"+suffix)); err != nil {
 			return r, err
 		}
 		slices.Sort(files)
 	}
 	for _, name := range files {
-		if err := r.file(name, f, mark); err != nil {
+		if err := r.file(name, from, f, mark); err != nil {
 			return r, err
 		}
 	}
 	return r, nil
 }
 
-// globQuote makes a path stand for itself in a pattern.
-func globQuote(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
-}
-
-func (r *Result) file(name string, f func(Letter) error, mark bool) error {
-	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+func (r *Result) file(name string, folderOwner int, f func(Letter) error, mark bool) error {
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	if err := checkFile(file, folderOwner); err != nil {
+		return err
+	}
 	if err := flock(file); err != nil || !isAt(file, name) {
 		r.Busy++
 		return nil
 	}
 	in := bufio.NewReaderSize(file, 64<<10)
 	for n := 1; ; n++ {
-		line, err := in.ReadBytes('\n')
+		line, whole, err := readLine(in, maxLine)
 		if errors.Is(err, io.EOF) {
-			if len(line) > 0 {
+			if len(line) > 0 || !whole {
 				r.Torn++
 			}
 			break
@@ -86,7 +95,7 @@ func (r *Result) file(name string, f func(Letter) error, mark bool) error {
 			return err
 		}
 		var l Letter
-		if json.Unmarshal(bytes.TrimSpace(line), &l) != nil || l.Chunk == "" {
+		if !whole || json.Unmarshal(bytes.TrimSpace(line), &l) != nil || l.Chunk == "" {
 			r.Damaged++
 			continue
 		}
@@ -99,8 +108,27 @@ func (r *Result) file(name string, f func(Letter) error, mark bool) error {
 	if !mark || !strings.HasSuffix(name, suffix) {
 		return nil
 	}
-	if err := os.Rename(name, strings.TrimSuffix(name, suffix)+replayedSuffix); err != nil {
+	if err := os.Rename(name, name+replayedMark); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(name))
+}
+
+// readLine reads a line. Of one that is longer than most it keeps nothing,
+// and whole is false. At the end of the file err is io.EOF, beside what
+// follows the last line break.
+func readLine(in *bufio.Reader, most int) (line []byte, whole bool, err error) {
+	whole = true
+	for {
+		part, err := in.ReadSlice('\n')
+		if whole && len(line)+len(part) > most {
+			line, whole = nil, false
+		}
+		if whole {
+			line = append(line, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, whole, err
+		}
+	}
 }
