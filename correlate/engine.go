@@ -41,6 +41,8 @@ type Broken struct {
 	Offset int
 	Data   []byte
 	Reason string
+	// Unparsed says that Data are whole records that no dialect knows.
+	Unparsed bool
 }
 
 // Options configures an Engine.
@@ -207,7 +209,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 		seen.Broken++
 	}
 	if len(w.unparsed) > 0 {
-		err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: hideLocalParts(w.unparsed), Reason: "no dialect knows these records"})
+		err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: hideLocalParts(w.unparsed), Reason: "no dialect knows these records", Unparsed: true})
 		if err != nil {
 			return Retry, fmt.Errorf("correlate: records of chunk %s that no dialect knows can't be saved: %w", id, err)
 		}

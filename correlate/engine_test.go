@@ -153,6 +153,9 @@ func TestSavedBytesNameNobody(t *testing.T) {
 	if len(b.broken) != 2 {
 		t.Fatalf("%d letters, want the broken rest and the unparsed records", len(b.broken))
 	}
+	if b.broken[0].Unparsed || !b.broken[1].Unparsed {
+		t.Error("what may be given up is not told apart")
+	}
 	for _, br := range b.broken {
 		if s := string(br.Data); strings.Contains(s, "victim") || !strings.Contains(s, "******@example.") {
 			t.Errorf("saved %q", s)

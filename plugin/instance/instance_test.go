@@ -550,14 +550,14 @@ func TestEveryMetricHasItsOwnSource(t *testing.T) {
 			Skipped: 11, DocumentsRead: 12, DocumentsWritten: 13, Created: 14, Conflicts: 15, Unknown: 16, Buried: 17, Panics: 100, Unreadable: 26, Effects: 18, Markers: 19,
 			AtRisk: 20, Evicted: 21, CacheBytes: 22, CacheEntries: 23,
 		},
-		panics: 24, leftOut: 25, ready: true, last: last,
+		panics: 24, leftOut: 25, dropped: 27, ready: true, last: last,
 	}
 	want := map[string]float64{
 		"chunks_total ok": 1, "chunks_total retry": 2, "chunks_total error": 3, "chunk_bytes_total": 4, "records_total": 5, "events_total": 6,
 		"records_malformed_total": 7, "chunks_broken_total": 8, "events_clock_skew_total": 9, "events_excluded_total": 10,
 		"chunks_skipped_total": 11, "documents_read_total": 12, "documents_written_total": 13, "documents_created_total": 14, "conflicts_total": 15,
 		"unknown_outcomes_total": 16, "dead_letters_total": 17, "effects_total": 18, "markers_total": 19, "exactness_at_risk_total": 20,
-		"cache_evictions_total": 21, "cache_bytes": 22, "cache_documents": 23, "panics_total": 124, "documents_unreadable_total": 26, "parts_left_out_total": 25, "ready": 1, "last_chunk_timestamp_seconds": 1767323045.678,
+		"cache_evictions_total": 21, "cache_bytes": 22, "cache_documents": 23, "panics_total": 124, "documents_unreadable_total": 26, "parts_left_out_total": 25, "dead_letters_dropped_total": 27, "ready": 1, "last_chunk_timestamp_seconds": 1767323045.678,
 	}
 	for _, r := range dialect.Reasons() {
 		if r.Class() == dialect.Unparsed {

@@ -65,6 +65,9 @@ func (t *target) replay(ctx context.Context, l *deadletter.Letter) error {
 	if err != nil {
 		return err
 	}
+	if err := t.indices.CheckLetter(commit.Key{Index: l.Index, ID: l.ID}, l.Class, l.Events); err != nil {
+		return err
+	}
 	delta, err := correlate.DecodeDelta(l.Class, l.Events)
 	if err != nil {
 		return err

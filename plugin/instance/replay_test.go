@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,5 +46,36 @@ func TestReplay(t *testing.T) {
 	doc := node.Must(t, "GET", "/"+prefix+"-attackers/_doc/203.0.113.9", nil)["_source"].(map[string]any)
 	if doc["event_count"] != 1.0 {
 		t.Errorf("event_count %v after four replays; want 1", doc["event_count"])
+	}
+}
+
+// A letter whose document and events disagree is not written, to neither.
+func TestReplayOfAChangedLetter(t *testing.T) {
+	node := esnode.Shared(t)
+	dir := t.TempDir()
+	prefix := fmt.Sprintf("t-replay-%x", time.Now().UnixNano()&0xffffff)
+	values := map[string]string{"es_hosts": node.URL, "index_prefix": prefix, "dead_letter_path": filepath.Join(dir, "own"), "sensor_id": "s"}
+	o, err := options.Parse(func(k string) string { return values[k] }, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	letter := `{"time":"2026-01-08T00:00:00Z","reason":"document_parsing_exception","chunk":"000102030405060708090a0b0c0d0e0f","minute":29464320,` +
+		`"index":"` + prefix + `-attackers","id":"8.8.8.8","events":{"sensor":"s","source":"203.0.113.9/32","events":[` +
+		`{"time":1767780000000000,"address":"203.0.113.9","decky":"decky-01","service":"ssh","type":"connect","kind":1,"handshake":true}]}}` + "\n"
+	path := filepath.Join(dir, "letters.jsonl")
+	if err := os.WriteFile(path, []byte(letter), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Replay(t.Context(), o, Host{Version: "test", Logger: slog.New(slog.DiscardHandler)}, path)
+	if err == nil || !strings.Contains(err.Error(), "8.8.8.8") || r.Written != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for _, id := range []string{"8.8.8.8", "203.0.113.9"} {
+		if code, _, err := node.Do(t.Context(), "GET", "/"+prefix+"-attackers/_doc/"+id, nil); code != 404 {
+			t.Errorf("%s: %d, %v", id, code, err)
+		}
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
 	}
 }

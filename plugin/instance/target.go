@@ -199,7 +199,7 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 			t.closeFiles()
 		}
 	}()
-	if t.letters, err = deadletter.Open(deadletter.Options{Path: o.DeadLetterPath, Encode: correlate.EncodeDelta}); err != nil {
+	if t.letters, err = deadletter.Open(deadletter.Options{Path: o.DeadLetterPath, Encode: correlate.EncodeDelta, Dropped: t.dropped}); err != nil {
 		return nil, fmt.Errorf("dossier: option dead_letter_path: got %q, want a folder that can be written to (%w)", o.DeadLetterPath, err)
 	}
 	if t.client, err = esindex.New(clientOptions(o, h.Version)); err != nil {
@@ -447,7 +447,12 @@ func (t *target) wait(ctx context.Context) error {
 var errSettingUp = errors.New("the indices are still being set up")
 
 func (t *target) buryBroken(ctx context.Context, b correlate.Broken) error {
-	return t.letters.BuryBroken(ctx, deadletter.Broken{Chunk: b.Chunk, Tag: b.Tag, Offset: b.Offset, Data: b.Data, Reason: b.Reason})
+	return t.letters.BuryBroken(ctx, deadletter.Broken{Chunk: b.Chunk, Tag: b.Tag, Offset: b.Offset, Data: b.Data, Reason: b.Reason, Unparsed: b.Unparsed})
+}
+
+// dropped says that the dead letters gave up records that no dialect knows.
+func (t *target) dropped(d deadletter.Dropped) {
+	t.log.Warn("the dead letters are full; records that no dialect knows were given up", "letters", d.Letters, "bytes", d.Bytes)
 }
 
 // saying is how an incident is logged.
