@@ -80,9 +80,12 @@ type item struct {
 	seqNo, term int64
 	typ, reason []byte
 	failed      bool
-	lastType    string // with lastReason: what was made of the last unknown error
-	lastReason  string
-	lastStatus  int64
+	// What was made of the last error, as many repeat: its status, type and
+	// reason, and the text.
+	lastStatus int64
+	lastType   string
+	lastCause  []byte
+	lastText   string
 }
 
 // bulkAnswer reads a _bulk answer into out at the positions. An error says
@@ -203,8 +206,8 @@ func (it *item) judge() commit.Written {
 	case it.status == http.StatusConflict:
 		return commit.Written{Status: commit.Conflict, Reason: "version conflict"}
 	}
-	if it.status == it.lastStatus && string(it.typ) == it.lastType {
-		return commit.Written{Reason: it.lastReason}
+	if it.status == it.lastStatus && string(it.typ) == it.lastType && bytes.Equal(it.reason, it.lastCause) {
+		return commit.Written{Reason: it.lastText}
 	}
 	typ, reason := errorType(string(it.typ)), string(it.reason)
 	if rejects(int(it.status), typ, reason) {
@@ -214,7 +217,7 @@ func (it *item) judge() commit.Written {
 		}
 		return commit.Written{Status: commit.Rejected, Reason: text}
 	}
-	it.lastStatus, it.lastType = it.status, typ
+	it.lastStatus, it.lastType, it.lastCause = it.status, typ, append(it.lastCause[:0], it.reason...)
 	text := cmp.Or(typ, "HTTP "+strconv.FormatInt(it.status, 10))
 	if safe := safeReason(typ, reason); safe != "" {
 		text += ": " + safe
@@ -222,7 +225,7 @@ func (it *item) judge() commit.Written {
 	if fix := fix(int(it.status), typ, reason); fix != "" {
 		text += "; " + fix
 	}
-	it.lastReason = text
+	it.lastText = text
 	return commit.Written{Reason: text}
 }
 
@@ -232,5 +235,5 @@ func readStatusError(op string, res *esapi.Response) error {
 	if err != nil {
 		return newTransportError(op, err)
 	}
-	return newStatusError(op, res.StatusCode, b)
+	return newStatusError(op, res.StatusCode, b, true)
 }

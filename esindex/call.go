@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
@@ -21,6 +22,24 @@ func (c *Client) Call(ctx context.Context, op, method, path string, body []byte,
 type request struct {
 	method, path string
 	body         []byte
+}
+
+// holdsDocument says whether what Elasticsearch says about a request may
+// quote a document: the request has one, or asks for one. All others are
+// ours: names, templates, roles.
+func holdsDocument(r esapi.Request) bool {
+	own, ok := r.(request)
+	if !ok {
+		return false // documents in requests of the esapi go through Store
+	}
+	path, _, _ := strings.Cut(own.path, "?")
+	for part := range strings.SplitSeq(path, "/") {
+		switch part {
+		case "_doc", "_create", "_update", "_source", "_bulk", "_mget", "_update_by_query", "_reindex", "_simulate":
+			return true
+		}
+	}
+	return false
 }
 
 // Do implements esapi.Request.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
@@ -19,6 +20,10 @@ import (
 type Client struct {
 	o    Options
 	wire *wire
+	// quotes says that the nodes don't know the parameter
+	// include_source_on_error (before Elasticsearch 8.18): what they say about
+	// a document may quote it.
+	quotes atomic.Bool
 }
 
 // New makes a client. It reads the files that the options name, and sends
@@ -89,7 +94,7 @@ func (c *Client) call(ctx context.Context, op string, r esapi.Request, out any) 
 	case err != nil:
 		return newTransportError(op, err)
 	case res.StatusCode > 299:
-		return newStatusError(op, res.StatusCode, answer)
+		return newStatusError(op, res.StatusCode, answer, holdsDocument(r))
 	case out == nil:
 		return nil
 	}

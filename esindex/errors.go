@@ -137,22 +137,26 @@ func peer(err error) string {
 	return ""
 }
 
-// newStatusError describes an answer that is no success.
-func newStatusError(op string, status int, body []byte) *Error {
+// newStatusError describes an answer that is no success. Where the request
+// was about documents, no more of the reason is kept than may be shown.
+func newStatusError(op string, status int, body []byte, document bool) *Error {
 	var answer struct {
 		Error json.RawMessage `json:"error"`
 	}
-	var inner struct {
-		Type   string `json:"type"`
-		Reason string `json:"reason"`
-	}
+	var inner cause
 	if json.Unmarshal(body, &answer) == nil && json.Unmarshal(answer.Error, &inner) != nil {
 		json.Unmarshal(answer.Error, &inner.Reason) // some errors are a mere text
 	}
 	e := &Error{Op: op, Status: status, Type: errorType(inner.Type)}
 	switch {
-	case inner.Type != "":
+	case inner.Type != "" && document:
 		e.Reason = safeReason(e.Type, inner.Reason)
+	case inner.Type != "":
+		e.Reason = oneLine(inner.Reason)
+		// What it is about often stands in the last cause only.
+		if last := inner.last(); !strings.Contains(inner.Reason, last.Reason) {
+			e.Reason += ": " + oneLine(last.Reason)
+		}
 	case len(inner.Reason) < 200: // of the request line or the like
 		e.Reason = oneLine(inner.Reason)
 	}
@@ -161,6 +165,20 @@ func newStatusError(op string, status int, body []byte) *Error {
 	}
 	e.Fix = fix(status, e.Type, inner.Reason)
 	return e
+}
+
+// cause is one of the errors that Elasticsearch gives, one inside the other.
+type cause struct {
+	Type   string `json:"type"`
+	Reason string `json:"reason"`
+	By     *cause `json:"caused_by"`
+}
+
+func (c *cause) last() *cause {
+	for c.By != nil {
+		c = c.By
+	}
+	return c
 }
 
 // fix says what an operator should do about an error of Elasticsearch.

@@ -42,9 +42,11 @@ func (sc *scratch) readAnswer(out []commit.Stored) (missing bool, err error) {
 // reader reads the documents of one _mget answer.
 type reader struct {
 	*item
-	missing  bool
-	lastErr  error // what was made of the last error, as many repeat
-	lastType string
+	missing bool
+	// What was made of the last error, as many repeat.
+	lastErr   error
+	lastType  string
+	lastCause string
 }
 
 var errState = fmt.Errorf("%w: it is no base64", commit.ErrCorrupt)
@@ -100,9 +102,9 @@ func (r *reader) read(l *lexer, doc *commit.Stored) error {
 		r.missing = true
 		*doc = commit.Stored{}
 	case failed:
-		if r.lastErr == nil || string(r.typ) != r.lastType {
-			r.lastType = errorType(string(r.typ))
+		if r.lastErr == nil || string(r.typ) != r.lastType || string(r.reason) != r.lastCause {
 			reason := string(r.reason)
+			r.lastType, r.lastCause = errorType(string(r.typ)), reason
 			r.lastErr = &Error{Op: "read", Type: r.lastType, Reason: safeReason(r.lastType, reason), Fix: fix(0, r.lastType, reason)}
 		}
 		*doc = commit.Stored{Err: r.lastErr}

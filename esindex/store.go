@@ -1,10 +1,12 @@
 package esindex
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -311,9 +313,26 @@ func (s *Store) bulk(ctx context.Context, sc *scratch, ops []commit.Op, at []int
 		sc.body = appendOp(sc.body, &ops[i])
 	}
 	const op = "bulk"
-	res, err := s.c.do(ctx, op, esapi.BulkRequest{Body: &payload{sc.body}, FilterPath: bulkFilter})
+	quotes := s.c.quotes.Load()
+	request := esapi.BulkRequest{Body: &payload{sc.body}, FilterPath: bulkFilter}
+	if !quotes {
+		request.IncludeSourceOnError = new(bool)
+	}
+	res, err := s.c.do(ctx, op, request)
 	if err != nil {
 		return err
+	}
+	if res.StatusCode == http.StatusBadRequest && !quotes {
+		defer finish(res.Body)
+		text, err := io.ReadAll(io.LimitReader(res.Body, maxReasonText))
+		if err != nil {
+			return newTransportError(op, err)
+		}
+		if !bytes.Contains(text, []byte("include_source_on_error")) {
+			return newStatusError(op, res.StatusCode, text, true)
+		}
+		s.c.quotes.Store(true) // nothing was written
+		return s.bulk(ctx, sc, ops, at, out)
 	}
 	if res.StatusCode == http.StatusRequestEntityTooLarge {
 		finish(res.Body)
