@@ -26,10 +26,23 @@ const maxReasonText = 256 << 10
 // the document and its key.
 const actionSize = 112
 
-// maxSize is about what an operation takes in a request, and no less unless
-// its key must be escaped.
+// maxSize is about what an operation takes in a request, and no less.
 func maxSize(op *commit.Op) int {
-	return len(op.Body) + len(op.Key.Index) + len(op.Key.ID) + actionSize
+	return len(op.Body) + sizeString(op.Key.Index) + sizeString(op.Key.ID) + actionSize
+}
+
+// sizeString is how many bytes appendString takes for s, without the quotes.
+func sizeString(s string) int {
+	n := len(s)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			n++
+		case c < 0x20:
+			n += 5
+		}
+	}
+	return n
 }
 
 // appendOp appends an operation as _bulk wants it: a line that says what to

@@ -155,7 +155,7 @@ func newStatusError(op string, status int, body []byte, document bool) *Error {
 		e.Reason = oneLine(inner.Reason)
 		// What it is about often stands in the last cause only.
 		if last := inner.last(); !strings.Contains(inner.Reason, last.Reason) {
-			e.Reason += ": " + oneLine(last.Reason)
+			e.Reason = strings.TrimPrefix(e.Reason+": "+oneLine(last.Reason), ": ")
 		}
 	case len(inner.Reason) < 200: // of the request line or the like
 		e.Reason = oneLine(inner.Reason)

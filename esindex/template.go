@@ -348,6 +348,9 @@ func (c *Client) createIndex(ctx context.Context, k *kind, index string) error {
 		case "resource_already_exists_exception": // another sensor was faster
 			return c.checkIndex(ctx, k, index)
 		case "security_exception":
+			if e.Status != http.StatusForbidden {
+				break // who this is, not what it may
+			}
 			e.Fix = "create it with dossier setup, or give the role the index privilege create_index"
 		}
 	}
@@ -372,7 +375,7 @@ func (c *Client) mappings(ctx context.Context, name string) (map[string]meta, er
 		switch {
 		case e.Type == "index_not_found_exception":
 			e.cause = ErrMissing
-		case e.Type == "security_exception":
+		case e.Type == "security_exception" && e.Status == http.StatusForbidden:
 			e.Fix = "give the role the index privilege view_index_metadata on these indices"
 		}
 	}
