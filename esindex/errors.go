@@ -84,7 +84,18 @@ func newTransportError(op string, err error) *Error {
 	_, isPlain := errors.AsType[tls.RecordHeaderError](err)
 	_, isAlert := errors.AsType[tls.AlertError](err)
 	network, isNet := errors.AsType[net.Error](err)
+	proxy, isProxy := errors.AsType[*proxyError](err)
+	outer, isOp := errors.AsType[*net.OpError](err)
 	switch {
+	case isProxy:
+		e.Reason = oneLine(proxy.Error())
+		e.Fix = "look at the proxy of HTTPS_PROXY, or except the nodes in NO_PROXY"
+		if proxy.status == http.StatusProxyAuthRequired {
+			e.Fix = fix(proxy.status, "", "")
+		}
+	case isOp && outer.Op == "proxyconnect":
+		e.Reason = "the proxy can't be reached: " + oneLine(outer.Err.Error())
+		e.Fix = "correct HTTPS_PROXY or HTTP_PROXY, or except the nodes in NO_PROXY"
 	case errors.Is(err, context.Canceled):
 		e.Reason = "canceled"
 	case errors.Is(err, context.DeadlineExceeded), isNet && network.Timeout() && !isDNS:
@@ -228,7 +239,7 @@ func fix(status int, typ, reason string) string {
 	case status == http.StatusTooManyRequests:
 		return "the cluster or a proxy before it is overloaded"
 	case status == http.StatusProxyAuthRequired:
-		return "correct the credentials in HTTPS_PROXY, or except the nodes in NO_PROXY"
+		return "correct the credentials in HTTPS_PROXY or HTTP_PROXY, or except the nodes in NO_PROXY"
 	}
 	return ""
 }

@@ -6,9 +6,11 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -47,7 +49,13 @@ func newWire(o Options) (*wire, error) {
 		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			return trust.dial(ctx, dialer, network, addr)
 		},
-		TLSClientConfig:     trust.current(), // for connections through a proxy
+		TLSClientConfig: trust.current(), // for connections through a proxy
+		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, res *http.Response) error {
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+			return &proxyError{proxy: proxy.Host, status: res.StatusCode}
+		},
 		TLSHandshakeTimeout: o.DialTimeout,
 		MaxIdleConnsPerHost: 8,
 		IdleConnTimeout:     90 * time.Second,
@@ -65,6 +73,16 @@ func newWire(o Options) (*wire, error) {
 		return nil, errors.New(oneLine("es_hosts: " + err.Error()))
 	}
 	return w, nil
+}
+
+// proxyError is what a proxy says instead of connecting to a node.
+type proxyError struct {
+	proxy  string // without its credentials
+	status int
+}
+
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("the proxy %s doesn't connect to the node: HTTP %d %s", e.proxy, e.status, http.StatusText(e.status))
 }
 
 // payload is the body of a request: the esapi passes it on as it is.
