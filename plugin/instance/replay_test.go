@@ -25,6 +25,7 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { cleanUp(t, node, prefix) })
 	letter := `{"time":"2026-01-08T00:00:00Z","reason":"document_parsing_exception","chunk":"000102030405060708090a0b0c0d0e0f","minute":29464320,` +
 		`"index":"` + prefix + `-attackers","id":"203.0.113.9","events":{"sensor":"s","source":"203.0.113.9/32","events":[` +
 		`{"time":1767780000000000,"address":"203.0.113.9","decky":"decky-01","service":"ssh","type":"connect","kind":1,"handshake":true}]}}` + "\n"
@@ -59,6 +60,7 @@ func TestReplayOfAChangedLetter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { cleanUp(t, node, prefix) })
 	letter := `{"time":"2026-01-08T00:00:00Z","reason":"document_parsing_exception","chunk":"000102030405060708090a0b0c0d0e0f","minute":29464320,` +
 		`"index":"` + prefix + `-attackers","id":"8.8.8.8","events":{"sensor":"s","source":"203.0.113.9/32","events":[` +
 		`{"time":1767780000000000,"address":"203.0.113.9","decky":"decky-01","service":"ssh","type":"connect","kind":1,"handshake":true}]}}` + "\n"
@@ -78,4 +80,19 @@ func TestReplayOfAChangedLetter(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
 	}
+}
+
+// cleanUp removes what was set up under the prefix: the node may be somebody's
+// own.
+func cleanUp(t *testing.T, node *esnode.Node, prefix string) {
+	ctx := context.Background()
+	_, indices, err := node.Do(ctx, "GET", "/"+prefix+"-*/_mapping?filter_path=*.mappings._meta", nil)
+	if err != nil {
+		t.Error(err)
+	}
+	for name := range indices {
+		node.Do(ctx, "DELETE", "/"+name, nil)
+	}
+	node.Do(ctx, "DELETE", "/_index_template/"+prefix+"-*", nil)
+	node.Do(ctx, "DELETE", "/_component_template/"+prefix+"-*", nil)
 }
