@@ -23,6 +23,9 @@ import (
 // whose name was synced.
 type testDisk struct {
 	osDisk
+	// really says that syncing reaches the real disk too, which takes its
+	// time.
+	really      bool
 	room        int   // bytes that may still be written; negative for any number
 	syncErr     error // of the next Sync
 	dirErr      error // of the next syncDir
@@ -71,7 +74,10 @@ func (d *testDisk) syncDir(path string) error {
 	for _, n := range names {
 		d.named[filepath.Join(path, n)] = true
 	}
-	return errors.Join(err, d.osDisk.syncDir(path))
+	if d.really {
+		err = errors.Join(err, d.osDisk.syncDir(path))
+	}
+	return err
 }
 
 func (f *testFile) Write(p []byte) (int, error) {
@@ -96,6 +102,9 @@ func (f *testFile) Sync() error {
 		return err
 	}
 	f.d.synced[f.path] = info.Size()
+	if !f.d.really {
+		return nil
+	}
 	return f.file.Sync()
 }
 
@@ -161,6 +170,7 @@ func TestBuriedLettersOutliveACrash(t *testing.T) {
 	for name, most := range map[string]int64{"one file": 0, "many files": 500} {
 		t.Run(name, func(t *testing.T) {
 			d := newTestDisk()
+			d.really = true
 			b := openOn(t, d, func(o *Options) { o.MaxFileBytes = most })
 			var want []string
 			for n := range 30 {
@@ -283,7 +293,7 @@ func TestNothingIsAppendedToAFileThatIsNotAsItWasLeft(t *testing.T) {
 		"link":     func(p string) error { return errors.Join(os.Rename(p, p+"2"), os.Symlink(p+"2", p)) },
 		"pipe":     func(p string) error { return errors.Join(os.Remove(p), syscall.Mkfifo(p, 0o600)) },
 	} {
-		b := openOn(t, osDisk{}, nil)
+		b := openOn(t, newTestDisk(), nil)
 		if err := b.Bury(t.Context(), []commit.Letter{numbered(1, 20)}); err != nil {
 			t.Fatal(err)
 		}
@@ -304,8 +314,8 @@ func TestNothingIsAppendedToAFileThatIsNotAsItWasLeft(t *testing.T) {
 // begin in one millisecond, whichever process began them, and though the
 // clock was set back between.
 func TestOldestFirst(t *testing.T) {
-	b := openOn(t, osDisk{}, func(o *Options) { o.MaxFileBytes = 1 })
-	other, err := Open(b.o)
+	b := openOn(t, newTestDisk(), func(o *Options) { o.MaxFileBytes = 1 })
+	other, err := open(b.o, newTestDisk())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +347,7 @@ func TestOldestFirst(t *testing.T) {
 }
 
 func TestNamesGrow(t *testing.T) {
-	b := openOn(t, osDisk{}, nil)
+	b := openOn(t, newTestDisk(), nil)
 	for _, c := range []struct{ there, want string }{
 		{"29990101T000000.000Z-999999-aaaaaaaa.jsonl", "29990101T000000.001Z-000000-"},
 		{"29990101T000000.001Z-000007-aaaaaaaa.unparsed.jsonl.replayed", "29990101T000000.001Z-000008-"},
@@ -473,7 +483,7 @@ func total(t *testing.T, b *Box) (sum int64) {
 func TestUnparsedRecordsMakeRoom(t *testing.T) {
 	const limit = 40_000
 	var told Dropped
-	b := openOn(t, osDisk{}, func(o *Options) {
+	b := openOn(t, newTestDisk(), func(o *Options) {
 		o.MaxBytes = limit
 		o.Dropped = func(d Dropped) { told.add(d) }
 	})
@@ -593,7 +603,7 @@ func (d *freeing) remove(path string) error {
 
 // TestBusyFilesAreNotDropped: a file that is being replayed stays.
 func TestBusyFilesAreNotDropped(t *testing.T) {
-	b := openOn(t, osDisk{}, func(o *Options) { o.MaxBytes = 3000 })
+	b := openOn(t, newTestDisk(), func(o *Options) { o.MaxBytes = 3000 })
 	if err := b.BuryBroken(t.Context(), raw(1, 300, true)); err != nil {
 		t.Fatal(err)
 	}
@@ -613,7 +623,7 @@ func TestBusyFilesAreNotDropped(t *testing.T) {
 // TestReplayedFilesGoFirst: before any record that waits, and only as many as
 // must.
 func TestReplayedFilesGoFirst(t *testing.T) {
-	b := openOn(t, osDisk{}, func(o *Options) { o.MaxBytes = 10_000 })
+	b := openOn(t, newTestDisk(), func(o *Options) { o.MaxBytes = 10_000 })
 	for n := range 4 {
 		name := fmt.Sprintf("2000010%dT000000.000Z-000000-aaaaaaaa.jsonl.replayed", n+1)
 		if err := os.WriteFile(filepath.Join(b.o.Path, name), make([]byte, 2000), 0o600); err != nil {
@@ -638,7 +648,7 @@ func TestSizeStaysBounded(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
 	const limit = 30_000
-	b := openOn(t, osDisk{}, func(o *Options) { o.MaxBytes, o.MaxFileBytes = limit, 4000 })
+	b := openOn(t, newTestDisk(), func(o *Options) { o.MaxBytes, o.MaxFileBytes = limit, 4000 })
 	acknowledged := map[string]bool{}
 	for n := range 400 {
 		var err error
@@ -687,5 +697,51 @@ func TestLongLinesArePassedOver(t *testing.T) {
 	}
 	if err := appendLine(new(bytes.Buffer), &Letter{Reason: strings.Repeat("x", maxLine)}); err == nil {
 		t.Error("a letter is buried that can't be read back")
+	}
+}
+
+// moving is a disk on which somebody moves a file away just when it has been
+// opened.
+type moving struct{ osDisk }
+
+func (moving) append(path string) (file, error) {
+	f, err := osDisk{}.append(path)
+	return f, errors.Join(err, os.Rename(path, path+replayedMark))
+}
+
+func TestAFileThatIsMovedAwayMeanwhileIsLeft(t *testing.T) {
+	b := openOn(t, newTestDisk(), nil)
+	if err := b.Bury(t.Context(), []commit.Letter{numbered(1, 20)}); err != nil {
+		t.Fatal(err)
+	}
+	b.disk = moving{}
+	if err := b.Bury(t.Context(), []commit.Letter{numbered(2, 20)}); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := found(t, b); !slices.Equal(got, []string{"2"}) {
+		t.Errorf("%q waits; the second letter went into a replayed file", got)
+	}
+}
+
+// TestTwoReplaysAtOnce: each letter comes to one of them, and neither fails.
+func TestTwoReplaysAtOnce(t *testing.T) {
+	b := openOn(t, newTestDisk(), func(o *Options) { o.MaxFileBytes = 1 })
+	for n := range 3 {
+		if err := b.Bury(t.Context(), []commit.Letter{numbered(n, 20)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var first, second []string
+	var inner Result
+	outer, err := Replay(b.o.Path, func(l Letter) (err error) {
+		first = append(first, l.ID)
+		inner, err = Replay(b.o.Path, func(l Letter) error { second = append(second, l.ID); return nil })
+		return err
+	})
+	if err != nil || !slices.Equal(first, []string{"0"}) || !slices.Equal(second, []string{"1", "2"}) || outer.Busy != 2 || inner.Busy != 1 {
+		t.Errorf("%q %+v, %q %+v, %v", first, outer, second, inner, err)
+	}
+	if _, err := Replay(filepath.Join(b.o.Path, "none.jsonl"), func(Letter) error { return nil }); err == nil {
+		t.Error("a file that is not there")
 	}
 }

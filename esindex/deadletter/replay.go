@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,6 +72,10 @@ func walk(path string, f func(Letter) error, mark bool) (Result, error) {
 
 func (r *Result) file(name string, folderOwner int, f func(Letter) error, mark bool) error {
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) && folderOwner >= 0 { // it was listed: another replay is done with it
+		r.Busy++
+		return nil
+	}
 	if err != nil {
 		return err
 	}
