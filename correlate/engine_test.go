@@ -284,6 +284,9 @@ func TestLettersRoundTrip(t *testing.T) {
 					return err
 				}
 				encoded[l.Part.Class] = append(encoded[l.Part.Class], raw)
+				if err := ix.CheckLetter(l.Part.Key, l.Part.Class, raw); err != nil {
+					t.Error(err)
+				}
 			}
 			return nil
 		}),
@@ -293,11 +296,12 @@ func TestLettersRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close(t.Context()) }()
-	e, err := correlate.New(correlate.Options{
+	o := correlate.Options{
 		Committer: c, Indices: ix, Parser: parser, Annotator: renderer, Sensor: "s", Activity: true,
 		Decode:     func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) },
 		BuryBroken: func(context.Context, correlate.Broken) error { return nil },
-	})
+	}
+	e, err := correlate.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,6 +326,22 @@ func TestLettersRoundTrip(t *testing.T) {
 		}
 		if strings.Contains(string(again), "ceo") {
 			t.Errorf("a local part in a dead letter: %s", again)
+		}
+	}
+	// Networks, and times that a clock was wrong about.
+	o.IPv6Prefix = 64
+	if e, err = correlate.New(o); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		strings.Replace(line, "203.0.113.9", "2001:db8:1:2:3::9", 1), strings.Replace(line, "2026", "1999", 1), strings.Replace(line, "2026", "9999", 1),
+	} {
+		clear(encoded)
+		if r, err := e.Flush(t.Context(), "tag", chunktest.Lines(recordTime, "log", line)); r != correlate.OK {
+			t.Fatal(r, err)
+		}
+		if len(encoded) != 3 {
+			t.Errorf("%d classes of letters of %s", len(encoded), line)
 		}
 	}
 }

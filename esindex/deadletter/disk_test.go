@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -743,5 +744,20 @@ func TestTwoReplaysAtOnce(t *testing.T) {
 	}
 	if _, err := Replay(filepath.Join(b.o.Path, "none.jsonl"), func(Letter) error { return nil }); err == nil {
 		t.Error("a file that is not there")
+	}
+}
+
+// TestALargeChunkIsNotEncodedFirst where there is no room for it anyway.
+func TestALargeChunkIsNotEncodedFirst(t *testing.T) {
+	b := openOn(t, newTestDisk(), func(o *Options) { o.MaxBytes = 1000 })
+	for _, unparsed := range []bool{false, true} {
+		in := raw(1, 32<<20, unparsed)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := b.BuryBroken(t.Context(), in)
+		runtime.ReadMemStats(&after)
+		if grown := after.TotalAlloc - before.TotalAlloc; (err == nil) != unparsed || grown > 4<<20 {
+			t.Errorf("unparsed %v: %v, %d bytes allocated", unparsed, err, grown)
+		}
 	}
 }
