@@ -76,6 +76,11 @@ func TestItemsAreJudged(t *testing.T) {
 		{failed(413, "", ""), commit.Unknown, "http.max_content_length"},
 		{failed(200, "odd_exception", "but 200"), commit.Unknown, "odd_exception"},
 		{`{"index":{"status":200}}`, commit.Unknown, "HTTP 200"},
+		{`{"index":{"_seq_no":3,"_primary_term":1,"status":200,"error":{"type":"odd_exception"}}}`, commit.Unknown, "odd_exception"},
+		{`{"index":{"_seq_no":3,"_primary_term":1,"status":300}}`, commit.Unknown, "HTTP 300"},
+		{`{"index":{"_seq_no":3,"_primary_term":1,"status":199}}`, commit.Unknown, "HTTP 199"},
+		{`{"index":{"_seq_no":-1,"_primary_term":1,"status":200}}`, commit.Unknown, "HTTP 200"},
+		{`{"index":{"_seq_no":3,"_primary_term":0,"status":200}}`, commit.Unknown, "HTTP 200"},
 		{`{"index":{"status":503,"error":"a mere text"}}`, commit.Unknown, "HTTP 503"},
 		{`{"index":{}}`, commit.Unknown, "HTTP 0"},
 	} {
