@@ -179,13 +179,19 @@ const figuresRisk = `{"version": 1, "inputs": 2, "spoofable_factor": 0.5, "reaso
 	{"id": "guesses", "fact": "login_attempts", "weight": 90, "text": "tried {n} logins"},
 	{"id": "calls", "tactic": "TA0011", "weight": 40, "text": "calls home"}]}`
 
-func rulesWith(t testing.TB, risk string) *rules.Set {
+// write puts text into a file and returns its path.
+func write(t testing.TB, text string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "risk.json")
-	if err := os.WriteFile(path, []byte(risk), 0o600); err != nil {
+	path := filepath.Join(t.TempDir(), "file.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, err := rules.New(rules.Options{Risk: path})
+	return path
+}
+
+func rulesWith(t testing.TB, risk string) *rules.Set {
+	t.Helper()
+	set, err := rules.New(rules.Options{Risk: write(t, risk)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +202,7 @@ func rulesWith(t testing.TB, risk string) *rules.Set {
 // two files, and a name.
 func figuresRenderer(t *testing.T) *Renderer {
 	t.Helper()
-	write := func(kind string, record mmdbtype.Map) string {
+	database := func(kind string, record mmdbtype.Map) string {
 		tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind})
 		if err != nil {
 			t.Fatal(err)
@@ -217,11 +223,11 @@ func figuresRenderer(t *testing.T) *Renderer {
 		return f.Name()
 	}
 	files, err := enrich.Open(enrich.Options{
-		GeoIP: write("Test-City", mmdbtype.Map{
+		GeoIP: database("Test-City", mmdbtype.Map{
 			"country":  mmdbtype.Map{"iso_code": mmdbtype.String("CL")},
 			"location": mmdbtype.Map{"latitude": mmdbtype.Float64(-33.875), "longitude": mmdbtype.Float64(-70.625)},
 		}),
-		ASN: write("Test-ASN", mmdbtype.Map{
+		ASN: database("Test-ASN", mmdbtype.Map{
 			"autonomous_system_number": mmdbtype.Uint32(64499), "autonomous_system_organization": mmdbtype.String("Example SA"),
 		}),
 	})
