@@ -162,6 +162,23 @@ func TestTruncatedNamesWhatTheBudgetCut(t *testing.T) {
 			}
 		}
 	}
+	// Of commands and a network's addresses the newest stay, of hops the oldest.
+	s, h, p := numbered(), networkHead(), everything
+	p.keep[listCommands], p.keep[listNetwork], p.keep[listHops] = 1, 1, 1
+	d := begin(nil)
+	r.attacker(&d, h, s, r.judge(h, s), new(Place), "", &p)
+	m := decode(t, append(d.b, '}'))
+	for field, want := range map[string]string{
+		"commands":              "[map[command:uname -a timestamp:2026-03-04T00:00:55.000000Z]]",
+		"command.line":          "[uname -a]",
+		"threat.indicator.ip":   "[2a00:1450:4001::1]",
+		"hops":                  "[map[decky:delta event_type:connect service:ssh timestamp:2026-03-04T00:00:02.000000Z]]",
+		"threat.indicator.type": "ipv6-addr",
+	} {
+		if got := fmt.Sprint(at(m, field)); got != want {
+			t.Errorf("of %s stays %s, want %s", field, got, want)
+		}
+	}
 	if lists != 15 {
 		t.Errorf("%d lists are cut to fit, 15 are tested", lists)
 	}
@@ -840,6 +857,61 @@ func TestDefaultsOfTheRenderer(t *testing.T) {
 	for _, name := range []string{"country_code", "asn", "ptr_record"} {
 		if v := m[name]; v != nil {
 			t.Errorf("nobody was asked, but %s is %v", name, v)
+		}
+	}
+}
+
+// Where a list had to leave something out, its count is an estimate of all that
+// was seen, not of what is kept: in every document that shows it, and for the
+// risk.
+func TestCountsGoBeyondWhatIsKept(t *testing.T) {
+	s := new(state.Attacker)
+	s.Events = 1
+	const seen, kept = 3000, 100
+	few := law.Limit{Keys: kept}
+	for i := range seen {
+		for _, list := range []*law.Bottom{&s.Services, &s.Deckies, &s.Credentials, &s.Fingerprints, &s.Artifacts, &s.Leaks, &s.Alerts} {
+			list.Add(law.Entry{Key: fmt.Sprint(i, "\x00\x00\x00"), Count: 1, Rank: uint8(event.Scan)}, few)
+		}
+		s.Sessions.Add(fmt.Sprint(i), kept)
+		s.Domains.Add(fmt.Sprint(i), kept)
+	}
+	r := renderer(t, Options{})
+	// A tenth of them is the standard error of an estimate from 100 keys.
+	about := func(doc map[string]any, field string, n float64) {
+		t.Helper()
+		if got, _ := at(doc, field).(float64); got < 0.6*n || got > 1.4*n {
+			t.Errorf("%s is %v, want about %v", field, at(doc, field), n)
+		}
+	}
+	head := headOf(someone)
+	attacker := decode(t, r.AppendAttacker(nil, head, s))
+	for _, field := range []string{"service_count", "decky_count", "credential_count", "session_count", "smtp_domain_count"} {
+		about(attacker, field, seen)
+	}
+	about(attacker, "bounty_count", 4*seen)
+	transition := decode(t, r.AppendTransition(nil, head, state.Transition{Action: Observed, Time: moment(1)}, s))
+	hour := new(state.Activity)
+	hour.Summary.Add(1, string(r.AppendSummary(nil, head, s)))
+	activity := decode(t, r.AppendActivity(nil, head, moment(0), hour))
+	for _, field := range []string{"service_count", "decky_count"} {
+		about(transition, field, seen)
+		about(activity, field, seen)
+	}
+	about(activity, "credential_count", seen)
+	about(activity, "bounty_count", 4*seen)
+	about(transition, "bounty_count", 4*seen)
+	for _, word := range []string{"services", "decoys", "files"} {
+		found := regexp.MustCompile(`(\d+) ` + word).FindStringSubmatch(fmt.Sprint(at(attacker, "threat.indicator.description")))
+		if len(found) != 2 || len(found[1]) != 4 {
+			t.Errorf("the description counts %v, want about %d", found, seen)
+		}
+	}
+	for _, fact := range []string{"services", "deckies", "credentials", "alerts", "claims", "smtp_domains"} {
+		risk := fmt.Sprintf(`{"version":1,"inputs":1,"spoofable_factor":1,"reasons":[{"id":"x","fact":%q,"at_least":1800,"weight":50,"text":"{n}"}]}`, fact)
+		of := renderer(t, Options{Rules: rulesWith(t, risk)})
+		if reasons := at(decode(t, of.AppendAttacker(nil, head, s)), "risk.reasons"); reasons == nil {
+			t.Errorf("risk is judged by the %s kept, not by those seen", fact)
 		}
 	}
 }
