@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -299,6 +300,7 @@ const (
 	writtenText = `"2026-01-04T12:00:00.000000Z"`
 	location    = `{"lat":-33.875,"lon":-70.625}`
 	aScore      = `76.94`
+	schemaText  = `2`
 
 	// Halves of SHA-256, by Python's hashlib: of "payload" and the file's
 	// digest; of "credentials" and each principal, kind and digest, sorted; of
@@ -417,7 +419,7 @@ func attackerRows() map[string]string {
 		"related.hosts": `["alpha","bravo","charlie","delta","host.example"]`,
 		"related.hash":  list(`"`+file+`"`, `"`+mail+`"`, `"`+certificate+`"`, `"v-cert"`, `"v-hassh"`, `"v-ja3"`, `"v-ja3s"`, `"v-jarm"`),
 		"ecs.version":   `"9.4.0"`, "event.kind": `"enrichment"`, "event.category": `["threat"]`, "event.type": `["indicator"]`,
-		"event.module": `"ti_dossier"`, "event.dataset": `"ti_dossier.attackers"`, "schema_version": "1", "state": `"c3RhdGU="`,
+		"event.module": `"ti_dossier"`, "event.dataset": `"ti_dossier.attackers"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
 	}
 }
 
@@ -504,7 +506,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"@timestamp": clock(2), "ip": `"185.220.101.4"`, "uuid": someoneUUID, "domain": `"mail.acme.co.uk"`, "registrable_domain": `"acme.co.uk"`,
 		"first_seen": clock(1), "last_seen": clock(2), "updated_at": writtenText, "count": "3001", "rcpt_accepted_count": "3002",
 		"rcpt_denied_count": "3003", "message_count": "3004", "services": `["service-a","service-b"]`, "deckies": `["decky-a","decky-b"]`,
-		"sensors": `["sensor-a","sensor-b"]`, "country_code": `"CL"`, "ecs.version": `"9.4.0"`, "schema_version": "1", "state": `"c3RhdGU="`,
+		"sensors": `["sensor-a","sensor-b"]`, "country_code": `"CL"`, "ecs.version": `"9.4.0"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
 	}
 	shows(t, "a target", Targets, r.AppendTarget(nil, head, "mail.acme.co.uk", target), ofTarget, asserted)
 	target.Deckies.Add(law.Entry{Key: "decky-c"}, law.Limit{Keys: 2})
@@ -522,6 +524,19 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		hour.Deckies.Add(law.Entry{Key: "decky-" + key}, large)
 		hour.Sensors.Add(law.Entry{Key: "sensor-" + key}, large)
 	}
+	// Two were tried as often: the one without a service is the smaller key.
+	for _, c := range []struct {
+		service, principal, kind, secret string
+		digest                           byte
+		tried, admitted                  int64
+	}{{"ssh", "root", "plaintext", "toor", 0xd1, 2009, 2010}, {"telnet", "admin", "plaintext", "1234", 0xd2, 2011, 0}, {"", "", "md5", "hash", 0xd3, 2009, 0}} {
+		e := event.Evidence{A: c.principal, B: c.kind, Digest: [32]byte(slices.Repeat([]byte{c.digest}, 32))}
+		key := state.CredentialKey(new(event.Arena), c.service, &e)
+		hour.Tried.Add(law.Entry{Key: key, Count: c.tried, Payload: c.secret}, large)
+		if c.admitted > 0 {
+			hour.Admitted.Add(law.Entry{Key: key, Count: c.admitted}, large)
+		}
+	}
 	hour.Commands.Add(law.Item{Time: moment(3700), A: "ssh", B: "delta", C: "id"}, large)
 	hour.Summary = law.Latest{Time: 1001, Value: string(r.AppendSummary(nil, head, numbered()))}
 	distinctFigures(t, "activity", hour)
@@ -532,10 +547,13 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"activity.events": "2001", "activity.interactions": "2004", "activity.scans": "2003", "activity.commands": "2005",
 		"activity.login_attempts": "2006", "activity.login_successes": "2007", "activity.recipients": "2008",
 		"services": `["service-a","service-b"]`, "deckies": `["decky-a","decky-b"]`,
-		"commands":    fmt.Sprintf(`[{"timestamp":%s,"service":"ssh","decky":"delta","command":"id"}]`, clock(3700)),
+		"commands": fmt.Sprintf(`[{"timestamp":%s,"service":"ssh","decky":"delta","command":"id"}]`, clock(3700)),
+		"credentials.tried": `[{"service":"telnet","user":"admin","secret_kind":"plaintext","secret":"1234","secret_sha256":"` + strings.Repeat("d2", 32) + `","attempts":2011,"successes":0},` +
+			`{"secret_kind":"md5","secret":"hash","secret_sha256":"` + strings.Repeat("d3", 32) + `","attempts":2009,"successes":0},` +
+			`{"service":"ssh","user":"root","secret_kind":"plaintext","secret":"toor","secret_sha256":"` + strings.Repeat("d1", 32) + `","attempts":2009,"successes":2010}]`,
 		"event_count": "1001", "service_count": "5", "decky_count": "4", "bounty_count": "20", "credential_count": "3", "is_traversal": "true",
 		"risk.score": aScore, "risk.level": `"High"`, "behavior.class": `"slow_scan"`, "country_code": `"CL"`, "asn": "64499",
-		"updated_at": writtenText, "ecs.version": `"9.4.0"`, "schema_version": "1", "state": `"c3RhdGU="`,
+		"updated_at": writtenText, "ecs.version": `"9.4.0"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
 	}
 	shows(t, "an hour", Activity, r.AppendActivity(nil, head, moment(3600), hour), ofHour, asserted)
 	hour.Services.Add(law.Entry{Key: "service-c"}, law.Limit{Keys: 2})
@@ -565,7 +583,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 			"login_attempts": "1006", "login_successes": "1007", "command_count": "1005", "bounty_count": "20",
 			"behavior.class": `"slow_scan"`, "behavior.tools": `["paramiko","sqlmap"]`, "risk.score": aScore, "risk.level": `"High"`,
 			"spoofable": "false", "threat.technique.id": `["T1105","T1110","T1595.001"]`, "related.ip": `["185.220.101.4"]`,
-			"ecs.version": `"9.4.0"`, "schema_version": "1",
+			"ecs.version": `"9.4.0"`, "schema_version": schemaText,
 		}
 		shows(t, "transition "+action, Transitions, r.AppendTransition(nil, head, crossed, numbered()), rows, asserted)
 		shows(t, "a network's transition "+action, Transitions, r.AppendTransition(nil, network, crossed, numbered()), with(rows, map[string]string{
@@ -579,8 +597,9 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		RecordsIn: 1, RecordsOut: 2, ChunksIn: 3, ChunksOut: 4, ChunksSkipped: 5, BytesIn: 6, DocumentsWritten: 7, Unattributed: 8,
 		Unparsed: 9, Dropped: 10, Malformed: 11, DeadLetters: 12, Conflicts: 13, Retries: 14, ClockSkew: 15, ExactnessAtRisk: 16,
 		CacheDocuments: 17, CacheBytes: 18,
-		Reasons:   []RefusalCount{{"unparsed", "bad_json", 19}, {"dropped", "own_app", 20}},
-		LastError: "no route", LastErrorAt: figuresDay.Add(2 * time.Second),
+		Reasons:         []RefusalCount{{"unparsed", "bad_json", 19}, {"dropped", "own_app", 20}},
+		DroppedPrograms: []ProgramCount{{"cron", 21}, {"systemd", 22}},
+		LastError:       "no route", LastErrorAt: figuresDay.Add(2 * time.Second),
 	}
 	distinctFigures(t, "heartbeat", beats)
 	shows(t, "a heartbeat", Sensors, AppendSensor(nil, written, beats), map[string]string{
@@ -588,8 +607,9 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"chunks_in": "3", "chunks_out": "4", "chunks_skipped": "5", "bytes_in": "6", "documents_written": "7", "unattributed": "8", "unparsed": "9",
 		"dropped": "10", "malformed": "11", "dead_letters": "12", "conflicts": "13", "retries": "14", "clock_skew": "15", "exactness_at_risk": "16",
 		"cache_documents": "17", "cache_bytes": "18",
-		"reasons":    `[{"verdict":"unparsed","reason":"bad_json","count":19},{"verdict":"dropped","reason":"own_app","count":20}]`,
-		"last_error": `"no route"`, "last_error_at": clock(2), "ecs.version": `"9.4.0"`, "schema_version": "1",
+		"reasons":          `[{"verdict":"unparsed","reason":"bad_json","count":19},{"verdict":"dropped","reason":"own_app","count":20}]`,
+		"dropped_programs": `[{"program":"cron","count":21},{"program":"systemd","count":22}]`,
+		"last_error":       `"no route"`, "last_error_at": clock(2), "ecs.version": `"9.4.0"`, "schema_version": schemaText,
 	}, asserted)
 
 	// What the ledger's markers show, correlate writes.

@@ -98,6 +98,8 @@ func TestTruncatedNamesWhatTheFoldCut(t *testing.T) {
 		}},
 		"hour": {func() any { return new(state.Activity) }, map[string]string{
 			"Services": "[services]", "Deckies": "[deckies]", "Sensors": "[observer.name]", "Commands": "[commands]",
+			// Of a key that Tried keeps Admitted has all.
+			"Tried": "[credentials.tried]", "Admitted": "<nil>",
 		}},
 	} {
 		kind := reflect.TypeOf(c.new()).Elem()
@@ -537,6 +539,13 @@ func TestFlatSecrets(t *testing.T) {
 		if got := fmt.Sprint(at(m, "credential.password"), at(m, "credential.pair"), at(m, "credentials").([]any)[0]); strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
 			t.Errorf("mode %d:\n got %s\nwant %s", mode, got, want)
 		}
+		hour := new(state.Activity)
+		hour.Tried.Add(law.Entry{Key: s.Credentials.Keys()[0], Count: 1, Payload: "toor"}, large)
+		m = decode(t, r.AppendActivity(nil, headOf(someone), moment(0), hour))
+		tried := at(m, "credentials.tried").([]any)[0].(map[string]any)
+		if (tried["secret"] == "toor") != (mode == Plain) || (tried["secret_sha256"] == toor) != (mode != Hidden) || len(tried) != map[Secrets]int{Plain: 7, Digest: 6, Hidden: 5}[mode] {
+			t.Errorf("mode %d: an hour shows %v", mode, tried)
+		}
 	}
 }
 
@@ -619,7 +628,7 @@ func TestCampaignBounds(t *testing.T) {
 // long error is cut between characters.
 func TestHeartbeatBounds(t *testing.T) {
 	m := decode(t, AppendSensor(nil, written, &Heartbeat{Sensor: "s", LastErrorAt: written}))
-	for _, name := range []string{"version", "reasons", "last_error", "last_error_at"} {
+	for _, name := range []string{"version", "reasons", "dropped_programs", "last_error", "last_error_at"} {
 		if v := m[name]; v != nil {
 			t.Errorf("%s is %v", name, v)
 		}
@@ -708,7 +717,7 @@ func TestTypesOfFields(t *testing.T) {
 			IP: "source.ip", Date: "@timestamp updated_at", GeoPoint: "source.geo.location", Integer: "service_count decky_count schema_version",
 			Long: "source.as.number activity.events activity.interactions activity.scans activity.commands activity.login_attempts activity.login_successes " +
 				"activity.recipients event_count bounty_count credential_count asn",
-			Float: "risk.score", Boolean: "is_traversal", Object: "commands", Binary: "state",
+			Float: "risk.score", Boolean: "is_traversal", Object: "commands", Nested: "credentials.tried", Binary: "state",
 		},
 		Transitions: {
 			IP: "source.ip related.ip", Date: "@timestamp event.ingested first_seen last_seen", GeoPoint: "source.geo.location",
@@ -716,7 +725,7 @@ func TestTypesOfFields(t *testing.T) {
 			Long: "source.as.number event_count login_attempts login_successes command_count bounty_count",
 		},
 		Sensors: {
-			Date: "@timestamp started_at last_error_at", Integer: "schema_version", Object: "reasons",
+			Date: "@timestamp started_at last_error_at", Integer: "schema_version", Object: "reasons dropped_programs",
 			Long: "records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written unattributed unparsed dropped malformed dead_letters " +
 				"conflicts retries clock_skew exactness_at_risk cache_documents cache_bytes",
 		},
@@ -738,6 +747,15 @@ func TestTypesOfFields(t *testing.T) {
 				t.Errorf("%s: %s is of type %s, want %s", k, f.Name, f.Type, w)
 			}
 			delete(want, f.Name)
+			for _, member := range f.Members {
+				w := Keyword
+				if member.Name == "attempts" || member.Name == "successes" {
+					w = Long
+				}
+				if member.Type != w || f.Type != Nested {
+					t.Errorf("%s: %s.%s is of type %s, want %s", k, f.Name, member.Name, member.Type, w)
+				}
+			}
 		}
 		for name := range want {
 			t.Errorf("%s: there is no field %s", k, name)
@@ -754,6 +772,7 @@ func TestDocumentedBounds(t *testing.T) {
 		"| `credentials` | 200 | 20992 |", "| `fingerprints` | 200 | 8192 |", "| `artifacts` | 100 | 4096 |", "| `ip_leaks` | 50 | 3072 |",
 		"| `alerts` | 64 | 3072 |", "| `behavior.tool_evidence` | 64 | 1536 |", "| `behavior.technique_evidence` | 96 | 3584 |",
 		"| `behavior.kex_order` | 64 | 1536 |", "| `sensors` | 64 | 2560 |", "| `threat.indicator.ip` | 32 | 1700 |",
+		"| `credentials.tried` | 128 | 12288 |",
 	} {
 		if !strings.Contains(page, "\n"+row+"\n") {
 			t.Errorf("docs/profile.md has no row %s", row)
@@ -815,7 +834,7 @@ func TestTemplatesPassOnWhatIsAskedFor(t *testing.T) {
 		if index := body.Template.Settings.Index; !reflect.DeepEqual(index, want) {
 			t.Errorf("%s: settings %v, want %v", template.Name, index, want)
 		}
-		if body.Meta.Product != "dossier" || body.Meta.Kind != template.Kind.String() || body.Meta.SchemaVersion != 1 || body.Template.Mappings.Dynamic {
+		if body.Meta.Product != "dossier" || body.Meta.Kind != template.Kind.String() || fmt.Sprint(body.Meta.SchemaVersion) != schemaText || body.Template.Mappings.Dynamic {
 			t.Errorf("%s: %+v", template.Name, body)
 		}
 		if property, _ := at(body.Template.Mappings.Properties, "uuid").(map[string]any); property != nil && property["ignore_above"] != 1024.0 {

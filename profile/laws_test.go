@@ -71,8 +71,9 @@ func TestLawsOfFields(t *testing.T) {
 			"derived from the state": "truncated",
 			"key":                    "@timestamp source.ip network uuid",
 			"newest 20 by (time, content), a multiset": "commands",
-			"of the write with most events":            "event_count service_count decky_count bounty_count credential_count is_traversal risk.score risk.level behavior.class",
-			"set, 64":                                  "observer.name services deckies",
+			"hash 128":                      "credentials.tried",
+			"of the write with most events": "event_count service_count decky_count bounty_count credential_count is_traversal risk.score risk.level behavior.class",
+			"set, 64":                       "observer.name services deckies",
 			"sum, exact": "activity.events activity.interactions activity.scans activity.commands activity.login_attempts activity.login_successes " +
 				"activity.recipients",
 			"the fold itself": "state",
@@ -87,7 +88,7 @@ func TestLawsOfFields(t *testing.T) {
 		},
 		Sensors: {
 			"as of the write": "@timestamp version started_at records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written " +
-				"unattributed unparsed dropped reasons malformed dead_letters conflicts retries clock_skew exactness_at_risk " +
+				"unattributed unparsed dropped reasons dropped_programs malformed dead_letters conflicts retries clock_skew exactness_at_risk " +
 				"cache_documents cache_bytes last_error last_error_at",
 			"constant": "ecs.version schema_version",
 			"key":      "sensor",
