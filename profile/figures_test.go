@@ -238,11 +238,8 @@ func figuresRenderer(t *testing.T) *Renderer {
 	t.Cleanup(files.Close)
 	names := enrich.NewNames(enrich.NamesOptions{Resolver: oneName{}})
 	t.Cleanup(names.Close)
-	for range 500 {
-		if names.Name(someone) != "" && names.Name(networkHead().Addr) != "" {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
+	for names.Name(someone) == "" || names.Name(networkHead().Addr) == "" {
+		time.Sleep(time.Millisecond)
 	}
 	return renderer(t, Options{TLP: "green", Rules: rulesWith(t, figuresRisk), Files: files, Names: names})
 }

@@ -221,6 +221,13 @@ func TestFit(t *testing.T) {
 	if p.keep[listDwell] != 512 || p.keep[listSensors] != 9488 || p.keep[listNetwork] != math.MaxInt || p.keep[listCommands] != math.MaxInt {
 		t.Errorf("10,000 bytes too many leave %v", p.keep)
 	}
+	// What is left beside a state, and beside the largest: of 192 KiB the base64
+	// of 12,320 bytes of ids and of the state, and 12 bytes around it.
+	for size, want := range map[int]int{0: 180_168, 1: 180_168, 2: 180_164, 30_000: 140_168} {
+		if got := room(size); got != want {
+			t.Errorf("beside a state of %d bytes there are %d left, want %d", size, got, want)
+		}
+	}
 	if documentBudget != 192<<10 || commandBudget != 48<<10 {
 		t.Errorf("a document takes %d bytes, its commands %d", documentBudget, commandBudget)
 	}
@@ -773,6 +780,17 @@ func TestDocumentedBounds(t *testing.T) {
 		"| `alerts` | 64 | 3072 |", "| `behavior.tool_evidence` | 64 | 1536 |", "| `behavior.technique_evidence` | 96 | 3584 |",
 		"| `behavior.kex_order` | 64 | 1536 |", "| `sensors` | 64 | 2560 |", "| `threat.indicator.ip` | 32 | 1700 |",
 		"| `credentials.tried` | 128 | 12288 |",
+	} {
+		if !strings.Contains(page, "\n"+row+"\n") {
+			t.Errorf("docs/profile.md has no row %s", row)
+		}
+	}
+	for _, row := range []string{
+		"| `@timestamp` | date, ECS | max | every event but those of our own prober | Same as `last_seen`. |",
+		"| `services` | keyword[] | set, 128 | events of decoy services | Services touched, sorted. Helper programs count as the service they belong to; observers are no service. |",
+		"| `movement.edges` | object[], not indexed | derived from the state | `hops` | Moves between decoys: {from, to, first, count}, by time of the first. |",
+		"| `related.ip` | ip[], ECS | derived from the state | `ip`, `ip_leaks` | The addresses of the document, public claims included. |",
+		"| `credentials.tried.successes` | long | sum, exact | login events | How often a decoy let it in. |",
 	} {
 		if !strings.Contains(page, "\n"+row+"\n") {
 			t.Errorf("docs/profile.md has no row %s", row)

@@ -177,6 +177,29 @@ func TestEitherChangedFileIsOpenedAgain(t *testing.T) {
 	waitFor(t, "the third file of systems", is("FR", 3))
 }
 
+// What was read from a database before another took its place is not kept
+// behind that: it would be shown until the next change.
+func TestWhatWasReadBeforeAChangeIsNotKept(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "country.mmdb")
+	put := func(code string) {
+		if err := os.Rename(database(t, dir, "Type", map[string]mmdbtype.DataType{"185.220.0.0/16": country(code)}), path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("DE")
+	f := open(t, Options{GeoIP: path, Check: time.Hour})
+	addr := netip.MustParseAddr("185.220.101.4")
+	_, opened, _ := f.cached(addr)
+	old := f.lookup(addr)
+	put("FR")
+	f.reload(&f.country)
+	f.keep(addr, old, opened)
+	if got := f.Place(addr).Country; old.Country != "DE" || got != "FR" {
+		t.Errorf("read %s before the change, it shows %s behind it", old.Country, got)
+	}
+}
+
 // A file has changed when it is another one, or newer, or of another size.
 func TestWhatIsAChange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")

@@ -180,7 +180,7 @@ func TestCommandLinesAtTheirBounds(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"A=1": "set: A=1", "_a9=": "set: _a9=", "9a=1": "9a=1: 9a=1", "=1": "=1: =1", "a-b=1": "a-b=1: a-b=1", "a=1 b": "b: b", "id 1>x": "id: id|x", "id 12>x": "id: id|12|x",
-		"id a>x": "id: id|a|x",
+		"id a>x": "id: id|a|x", "id 0<x": "id: id|x", "id 9>x": "id: id|x", "id />x": "id: id|/|x", "id :>x": "id: id|:|x",
 	} {
 		if got := parts(line); !slices.Equal(got, []string{want}) {
 			t.Errorf("%q: %q, want %q", line, got, want)
