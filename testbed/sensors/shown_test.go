@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -292,13 +293,41 @@ var shown = map[string]string{
 	}`,
 }
 
-// says checks what docs/sensors.md shows of an attacker.
-func (s sensor) says(t *testing.T, doc map[string]any) {
+// shown returns what must be shown of a sensor's attacker, by field.
+func (s sensor) shown(t *testing.T) (want map[string]any) {
 	t.Helper()
-	var want map[string]any
 	if err := json.Unmarshal([]byte(shown[s.config]), &want); err != nil {
 		t.Fatalf("%s: %v", s.config, err)
 	}
+	return want
+}
+
+// docs/sensors.md shows what stands in the table, without a server too.
+func TestPageShowsWhatIsAsserted(t *testing.T) {
+	page := readPage(t)
+	for _, s := range all {
+		doc := map[string]any{}
+		for field, v := range s.shown(t) {
+			in, parts := doc, strings.Split(field, ".")
+			for _, part := range parts[:len(parts)-1] {
+				if in[part] == nil {
+					in[part] = map[string]any{}
+				}
+				in = in[part].(map[string]any)
+			}
+			in[parts[len(parts)-1]] = v
+		}
+		page.holds(t, "example "+s.config, s.example(t, doc))
+	}
+	if len(shown) != len(all) {
+		t.Errorf("%d sensors are shown, %d stand in the table", len(all), len(shown))
+	}
+}
+
+// says checks what docs/sensors.md shows of an attacker.
+func (s sensor) says(t *testing.T, doc map[string]any) {
+	t.Helper()
+	want := s.shown(t)
 	fields := slices.Concat(always, s.show, last)
 	for _, field := range fields {
 		if got := at(doc, field); !reflect.DeepEqual(got, want[field]) {
