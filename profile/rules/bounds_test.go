@@ -1,0 +1,384 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"dossier/correlate/event"
+)
+
+func put(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rules.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A rule file of 4 MiB is read, a longer one isn't, and who is told learns
+// which option and which file.
+func TestRuleFilesAreBounded(t *testing.T) {
+	for option, use := range map[string]func(path string) Options{
+		"tool_rules":   func(path string) Options { return Options{Tools: path} },
+		"attack_rules": func(path string) Options { return Options{Attack: path} },
+		"risk_rules":   func(path string) Options { return Options{Risk: path} },
+	} {
+		body := map[string]string{"tool_rules": `{"version":1}`, "attack_rules": `{"version":1,"attack_version":"18.1"}`, "risk_rules": `{"version":1,"inputs":1}`}[option]
+		full := body + strings.Repeat(" ", 4<<20-len(body))
+		if _, err := New(use(put(t, full))); err != nil {
+			t.Errorf("%s of 4 MiB: %v", option, err)
+		}
+		path := put(t, full+" ")
+		_, err := New(use(path))
+		if err == nil || !strings.Contains(err.Error(), option) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "4194304") {
+			t.Errorf("%s of 4 MiB and a byte: %v", option, err)
+		}
+	}
+	// One bad file doesn't hide another.
+	_, err := New(Options{Tools: put(t, "{"), Risk: put(t, "{")})
+	if err == nil || !strings.Contains(err.Error(), "tool_rules") || !strings.Contains(err.Error(), "risk_rules") {
+		t.Errorf("two bad files: %v", err)
+	}
+}
+
+// To one event at most 48 findings are added: the first ones, each once.
+func TestFindingsAreBounded(t *testing.T) {
+	var tools []string
+	for i := range 60 {
+		tools = append(tools, fmt.Sprintf(`{"tool":"tool%02d","value":"value%02d"}`, i, i))
+	}
+	s, err := New(Options{Tools: put(t, `{"version":1,"fingerprints":[{"type":"hassh","by":"HASSH","tools":[`+strings.Join(tools, ",")+`]}]}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1, 47, 48, 49, 60} {
+		var ev event.Event
+		for i := range n {
+			e := event.Evidence{Kind: event.Fingerprint, A: "hassh", B: fmt.Sprintf("value%02d", i)}
+			ev.Evidence = append(ev.Evidence, e, e)
+		}
+		found := concluded(s, ev)
+		if len(found) != min(n, 48) {
+			t.Errorf("%d tools give %d findings", n, len(found))
+		}
+		for i, f := range found {
+			if f != fmt.Sprintf("tool%02d HASSH", i) {
+				t.Errorf("of %d tools finding %d is %s", n, i, f)
+			}
+		}
+	}
+}
+
+// What runs another program hands over that one, whatever options stand
+// between, with values of their own or without.
+func TestWrappersHandOver(t *testing.T) {
+	for wrapper, c := range map[string]struct {
+		valued, other string
+		arguments     int
+	}{
+		"sudo": {"u g p C h r t T D R U", "n E H i k S b", 0}, "doas": {"u C", "n s", 0}, "busybox": {"", "", 0}, "toybox": {"", "", 0},
+		"env": {"u C S", "i 0", 0}, "nohup": {"", "", 0}, "exec": {"a", "c l", 0}, "command": {"", "p v", 0}, "builtin": {"", "", 0},
+		"nice": {"n", "", 0}, "ionice": {"c n", "t", 0}, "setsid": {"", "w f", 0}, "stdbuf": {"i o e", "", 0}, "timeout": {"k s", "v", 1},
+		"time": {"f o", "p v", 0}, "xargs": {"a d E I L n P s", "r 0 t", 0}, "watch": {"n", "d t", 0}, "chroot": {"", "", 1},
+		"unbuffer": {"", "p", 0}, "proxychains": {"f", "q", 0}, "proxychains4": {"f", "q", 0}, "torsocks": {"", "i", 0}, "tsocks": {"", "", 0},
+		"if": {"", "", 0}, "then": {"", "", 0}, "elif": {"", "", 0}, "else": {"", "", 0}, "do": {"", "", 0}, "while": {"", "", 0},
+		"until": {"", "", 0}, "!": {"", "", 0}, "{": {"", "", 0},
+	} {
+		lines := []string{" wget x", " -- wget x", " --long wget x", " A=1 wget x"}
+		for _, option := range strings.Fields(c.valued) {
+			lines = append(lines, " -"+option+" value wget x")
+		}
+		for _, option := range strings.Fields(c.other) {
+			lines = append(lines, " -"+option+" wget x")
+		}
+		for _, line := range lines {
+			if c.arguments == 1 {
+				line = strings.Replace(line, " wget", " argument wget", 1)
+			}
+			got := parts(wrapper + line)
+			want := []string{"wget: wget|x"}
+			if wrapper == "sudo" || wrapper == "doas" {
+				want = append([]string{wrapper + ": " + strings.ReplaceAll(wrapper+line, " ", "|")}, want...)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s%s: %q, want %q", wrapper, line, got, want)
+			}
+		}
+		if got, want := parts(wrapper), wrapper+": "+wrapper; len(got) != 1 || got[0] != want {
+			t.Errorf("%s alone: %q, want %q", wrapper, got, want)
+		}
+	}
+	if len(wrappers) != 32 {
+		t.Errorf("%d wrappers are known, 32 are tested", len(wrappers))
+	}
+	for _, line := range []string{"nothing wget x", "sudoers wget x", "-u root wget"} {
+		if got := parts(line); len(got) != 1 || strings.HasPrefix(got[0], "wget") {
+			t.Errorf("%q: %q", line, got)
+		}
+	}
+}
+
+func TestShellsReadTheirArgument(t *testing.T) {
+	for _, name := range []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "su", "/bin/sh", "BASH"} {
+		for _, options := range []string{"-c", "-xc", "-x -c", "-x -ec"} {
+			if got := parts(name + " " + options + " 'wget x; id'"); len(got) != 3 || got[1] != "wget: wget|x" || got[2] != "id: id" {
+				t.Errorf("%s %s: %q", name, options, got)
+			}
+		}
+		for _, options := range []string{"--c", "-cx", "c", "--rc"} {
+			if got := parts(name + " " + options + " 'wget x; id'"); len(got) != 1 {
+				t.Errorf("%s %s: %q", name, options, got)
+			}
+		}
+	}
+	for _, line := range []string{"fish -c 'id'", "echo -c 'id'", "evals 'id'"} {
+		if got := parts(line); len(got) != 1 {
+			t.Errorf("%q: %q", line, got)
+		}
+	}
+	if got := parts("eval 'a b' 'c d'"); len(got) != 3 || got[1] != "a: a|b" || got[2] != "c: c|d" {
+		t.Errorf("eval: %q", got)
+	}
+}
+
+// The bounds of a command line, each at its edge.
+func TestCommandLinesAtTheirBounds(t *testing.T) {
+	if n := len(parts(strings.Repeat("id;", 64))); n != 64 {
+		t.Errorf("64 commands give %d", n)
+	}
+	if n := len(parts(strings.Repeat("id;", 65))); n != 64 {
+		t.Errorf("65 commands give %d", n)
+	}
+	for words, want := range map[int]int{47: 47, 48: 48, 49: 48} {
+		line := strings.TrimSpace(strings.Repeat("a ", words))
+		if got := parts(line); strings.Count(got[0], "|")+1 != want {
+			t.Errorf("%d words give %q", words, got)
+		}
+	}
+	// The line itself is the first level.
+	for depth, want := range map[int]bool{0: true, 3: true, 4: false} {
+		line := strings.Repeat("$(", depth) + "id" + strings.Repeat(")", depth)
+		if got := slices.Contains(parts(line), "id: id"); got != want {
+			t.Errorf("at depth %d a command is read: %v", depth, got)
+		}
+	}
+	if got := parts("a" + strings.Repeat("x", maxText)); len(got[0]) < maxText || maxText != 8192 {
+		t.Errorf("a word of %d bytes is read as %d", maxText+1, len(got[0]))
+	}
+	// A program's name is 64 bytes at the most.
+	long := strings.Repeat("n", 64)
+	for line, want := range map[string]string{long: long, long + "n": long, "/bin/" + long: long, "X.EXE": "x", ".exe": ".exe", "x/": "x/", "a/b.ExE": "b"} {
+		if got := parts(line); len(got) != 1 || !strings.HasPrefix(got[0], want+": ") {
+			t.Errorf("%q runs %q, want %q", line, got, want)
+		}
+	}
+	for line, want := range map[string]string{
+		"A=1": "set: A=1", "_a9=": "set: _a9=", "9a=1": "9a=1: 9a=1", "=1": "=1: =1", "a-b=1": "a-b=1: a-b=1", "a=1 b": "b: b", "id 1>x": "id: id|x", "id 12>x": "id: id|12|x",
+		"id a>x": "id: id|a|x", "id 0<x": "id: id|x", "id 9>x": "id: id|x", "id />x": "id: id|/|x", "id :>x": "id: id|:|x",
+	} {
+		if got := parts(line); !slices.Equal(got, []string{want}) {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+}
+
+// What is brought along counts as one program, wherever it lies; what lies
+// elsewhere goes by its name.
+func TestShapeOfWhatIsBroughtAlong(t *testing.T) {
+	shape := func(lines ...string) string {
+		var s Shape
+		for _, line := range lines {
+			s.Add(line)
+		}
+		return strings.Join(s.Programs(), " ")
+	}
+	for line, want := range map[string]string{
+		"./x": "./", "/tmp/x": "./", "/var/tmp/x": "./", "/dev/shm/x": "./", "/var/run/x": "./", "sudo /dev/shm/x": "sudo ./",
+		"/usr/bin/x": "x", "/home/a/x": "x", "x": "x", "tmp/x": "x", "/tmpx/x": "x", "../x": "x", "/dev/x": "x",
+	} {
+		if got := shape(line); got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+	if got := shape("b; a; b", "a; C"); got != "b a c" {
+		t.Errorf("each once, in the order of the first run: %q", got)
+	}
+	for n, want := range map[int]int{63: 63, 64: 64, 65: 64} {
+		var lines []string
+		for i := range n {
+			lines = append(lines, fmt.Sprint("program", i))
+		}
+		if got := strings.Fields(shape(lines...)); len(got) != want || got[0] != "program0" {
+			t.Errorf("%d programs give %d", n, len(got))
+		}
+	}
+}
+
+// What a file of risk inputs may say, at each bound.
+func TestRiskFilesAreChecked(t *testing.T) {
+	file := func(head, reason string) string {
+		return `{"version":1,` + head + `,"reasons":[` + reason + `]}`
+	}
+	const head = `"inputs":1,"spoofable_factor":0.5`
+	reason := func(rest string) string { return `{"id":"a","text":"t",` + rest + `}` }
+	event := reason(`"fact":"events","weight":1`)
+	for name, text := range map[string]string{
+		"one input":      file(`"inputs":1`, event),
+		"10,000 inputs":  file(`"inputs":10000`, event),
+		"factor 0":       file(`"inputs":1,"spoofable_factor":0`, event),
+		"factor 1":       file(`"inputs":1,"spoofable_factor":1`, event),
+		"weight 100":     file(head, reason(`"fact":"events","weight":100`)),
+		"a small weight": file(head, reason(`"fact":"events","weight":0.01`)),
+		"class":          file(head, reason(`"class":"mixed","weight":1`)),
+		"tools":          file(head, reason(`"tools":["x"],"weight":1`)),
+		"tactic":         file(head, reason(`"tactic":"TA0001","weight":1`)),
+		"technique":      file(head, reason(`"technique":"T1105","weight":1`)),
+	} {
+		if _, err := New(Options{Risk: put(t, text)}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, text := range map[string]string{
+		"no inputs":         file(`"inputs":0`, event),
+		"10,001 inputs":     file(`"inputs":10001`, event),
+		"factor -0.01":      file(`"inputs":1,"spoofable_factor":-0.01`, event),
+		"factor 1.01":       file(`"inputs":1,"spoofable_factor":1.01`, event),
+		"weight 0":          file(head, reason(`"fact":"events","weight":0`)),
+		"weight -1":         file(head, reason(`"fact":"events","weight":-1`)),
+		"weight 100.01":     file(head, reason(`"fact":"events","weight":100.01`)),
+		"no id":             file(head, `{"text":"t","fact":"events","weight":1}`),
+		"no text":           file(head, `{"id":"a","fact":"events","weight":1}`),
+		"no condition":      file(head, reason(`"weight":1`)),
+		"fact and class":    file(head, reason(`"fact":"events","class":"mixed","weight":1`)),
+		"tools and tactic":  file(head, reason(`"tools":["x"],"tactic":"TA0001","weight":1`)),
+		"two of technique":  file(head, reason(`"technique":"T1105","tools":["x"],"weight":1`)),
+		"unknown technique": file(head, reason(`"technique":"T9999","weight":1`)),
+		"version 2":         `{"version":2,"inputs":1}`,
+		"no version":        `{"inputs":1}`,
+		"unknown name":      file(head+`,"input":1`, event),
+	} {
+		if _, err := New(Options{Risk: put(t, text)}); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// What the other two files may say.
+func TestToolAndAttackFilesAreChecked(t *testing.T) {
+	attack := func(rest string) Options {
+		return Options{Attack: put(t, `{"version":1,"attack_version":"18.1",`+rest+`}`)}
+	}
+	tools := func(rest string) Options { return Options{Tools: put(t, `{"version":1,`+rest+`}`)} }
+	const head = `"technique":"T1105","why":"w"`
+	for name, o := range map[string]Options{
+		"exact with programs":     attack(`"commands":[{` + head + `,"programs":["x"],"exact":["-c"]}]`),
+		"words alone":             attack(`"commands":[{` + head + `,"words":["x"]}]`),
+		"any alone":               attack(`"commands":[{` + head + `,"any":true}]`),
+		"each outcome":            attack(`"evidence":[{` + head + `,"evidence":"login","outcome":"failure"},{` + head + `,"evidence":"login","outcome":"success"}]`),
+		"each kind of evidence":   attack(`"evidence":[{` + head + `,"evidence":"command"},{` + head + `,"evidence":"leak"},{` + head + `,"evidence":"alert"},{` + head + `,"evidence":"artifact"}]`),
+		"a cadence":               tools(`"cadences":[{"tool":"x","interval_s":0.1}]`),
+		"two types":               tools(`"fingerprints":[{"type":"a","by":"a","tools":[]},{"type":"b","by":"b","tools":[]}]`),
+		"contains, prefix, value": tools(`"fingerprints":[{"type":"a","by":"a","tools":[{"tool":"x","contains":"a"},{"tool":"x","prefix":"a"},{"tool":"x","value":"a"}]}]`),
+	} {
+		if _, err := New(o); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, o := range map[string]Options{
+		"any and programs":     attack(`"commands":[{` + head + `,"any":true,"programs":["x"]}]`),
+		"exact without":        attack(`"commands":[{` + head + `,"exact":["-c"]}]`),
+		"text and programs":    attack(`"commands":[{` + head + `,"text":["x"],"programs":["x"]}]`),
+		"empty exact":          attack(`"commands":[{` + head + `,"programs":["x"],"exact":[""]}]`),
+		"empty text":           attack(`"commands":[{` + head + `,"text":["x",""]}]`),
+		"no why":               attack(`"commands":[{"technique":"T1105","programs":["x"]}]`),
+		"no types":             attack(`"events":[{` + head + `}]`),
+		"unknown evidence":     attack(`"evidence":[{` + head + `,"evidence":"logins"}]`),
+		"unknown outcome":      attack(`"evidence":[{` + head + `,"evidence":"login","outcome":"maybe"}]`),
+		"tools' technique":     attack(`"tools":[{"technique":"T9","why":"w","tools":["x"]}]`),
+		"profile's technique":  attack(`"profile":[{"technique":"T9","why":"w","classes":["x"]}]`),
+		"attack's version":     {Attack: put(t, `{"version":3,"attack_version":"18.1"}`)},
+		"a cadence of 0 s":     tools(`"cadences":[{"tool":"x","interval_s":0}]`),
+		"a cadence of nobody":  tools(`"cadences":[{"interval_s":1}]`),
+		"a type twice":         tools(`"fingerprints":[{"type":"a","by":"a","tools":[]},{"type":"a","by":"b","tools":[]}]`),
+		"no by":                tools(`"fingerprints":[{"type":"a","tools":[]}]`),
+		"no type":              tools(`"fingerprints":[{"by":"a","tools":[]}]`),
+		"a tool of no text":    tools(`"fingerprints":[{"type":"a","by":"a","tools":[{"tool":"x"}]}]`),
+		"a text of no tool":    tools(`"fingerprints":[{"type":"a","by":"a","tools":[{"contains":"x"}]}]`),
+		"contains and prefix":  tools(`"fingerprints":[{"type":"a","by":"a","tools":[{"tool":"x","contains":"x","prefix":"x"}]}]`),
+		"prefix and value":     tools(`"fingerprints":[{"type":"a","by":"a","tools":[{"tool":"x","value":"x","prefix":"x"}]}]`),
+		"unknown tool's field": tools(`"fingerprints":[{"type":"a","by":"a","tools":[{"tool":"x","suffix":"x"}]}]`),
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	// Programs and words together: both must be there. Words and exact: either.
+	s, err := New(attack(`"commands":[{` + head + `,"programs":["x"],"words":["w"],"exact":["-c"]}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]int{"x": 0, "y w": 0, "y -c": 0, "x aw": 1, "x -c": 1, "x -cc": 0} {
+		if got := concluded(s, event.Event{Evidence: []event.Evidence{{Kind: event.Command, A: line}}}); len(got) != want {
+			t.Errorf("%q: %q", line, got)
+		}
+	}
+}
+
+// Of a score's reasons the ten strongest are told, as many inputs count as the
+// file says, and of several with one id only the strongest.
+func TestReasonsAreBounded(t *testing.T) {
+	var reasons []string
+	for i := range 14 {
+		reasons = append(reasons, fmt.Sprintf(`{"id":"r%d","fact":"events","weight":%d,"text":"t"}`, i, i+1))
+	}
+	reasons = append(reasons, `{"id":"r13","fact":"events","weight":50,"text":"stronger"}`, `{"id":"r12","fact":"events","weight":100,"at_least":2,"text":"doesn't hold"}`)
+	facts := Facts{}
+	facts.Numbers[Events] = 1
+	for _, inputs := range []int{1, 9, 10, 11, 14, 20} {
+		s, err := New(Options{Risk: put(t, fmt.Sprintf(`{"version":1,"inputs":%d,"reasons":[%s]}`, inputs, strings.Join(reasons, ",")))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, norm := 0.0, 0.0
+		for i := range inputs {
+			weight := float64(14 - i)
+			if i == 0 {
+				weight = 50
+			}
+			sum += max(weight, 0) / math.Pow(float64(i+1), 1.5)
+			norm += 1 / math.Pow(float64(i+1), 1.5)
+		}
+		got := s.Risk(&facts, nil)
+		if math.Abs(got.Score-sum/norm) > 0.005 || len(got.Reasons) != min(inputs, 10) {
+			t.Errorf("%d inputs: score %v of %d reasons, want %.2f", inputs, got.Score, len(got.Reasons), sum/norm)
+		}
+		if text := string(got.Reasons[0].AppendText(nil)); text != "stronger" || got.Reasons[0].Weight() != 50 {
+			t.Errorf("%d inputs: the first reason is %q of %v", inputs, text, got.Reasons[0].Weight())
+		}
+		weights := []float64{50, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}
+		if want := Weigh(weights, inputs); math.Abs(got.Score-want) > 0.005 {
+			t.Errorf("%d inputs: score %v, Weigh gives %v", inputs, got.Score, want)
+		}
+	}
+}
+
+// What is said of a level, at each bound.
+func TestLevelsReached(t *testing.T) {
+	for score, want := range map[float64]string{
+		0: "", 19.99: "", 20: "Low", 39.99: "Low", 40: "Low Moderate", 69.99: "Low Moderate", 70: "Low Moderate High", 89.99: "Low Moderate High",
+		90: "Low Moderate High Critical", 100: "Low Moderate High Critical",
+	} {
+		if got := strings.Join(AppendLevels(nil, score), " "); got != want {
+			t.Errorf("%v has reached %q, want %q", score, got, want)
+		}
+	}
+	if Level(-1) != "Unknown" {
+		t.Errorf("-1 is %s", Level(-1))
+	}
+}
