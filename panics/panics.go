@@ -31,12 +31,14 @@ const (
 // Error implements error.
 func (p *Panic) Error() string { return "panic in " + p.During + ": " + p.Value }
 
-// Catch ends a panic of the function that defers it, and tells of it. A panic
-// of tell's own is dropped: there is nobody left to tell.
+// Catch ends a panic of the function that defers it, and tells of it; tell may
+// be nil. A panic of tell's own is dropped: there is nobody left to tell.
 func Catch(during string, tell func(*Panic)) {
 	if v := recover(); v != nil {
 		defer func() { _ = recover() }()
-		tell(caught(during, v))
+		if p := caught(during, v); tell != nil {
+			tell(p)
+		}
 	}
 }
 
