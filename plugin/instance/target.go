@@ -116,11 +116,12 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 	t.openTracer(h.Version)
 	model := modelOptions(o)
 	model.Renderer = t.renderer
+	asked := &careful{t.store, t.letters, t.panicked}
 	t.committer, err = commit.New(commit.Options{
 		MachineOptions: machineOptions(o),
 		Report:         t.report,
-		Store:          t.store,
-		DeadLetters:    t.letters,
+		Store:          asked,
+		DeadLetters:    asked,
 		Observe:        t.observe,
 		Model:          correlate.NewModel(model),
 	})
