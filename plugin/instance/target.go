@@ -187,15 +187,13 @@ func Templates(o options.Options) ([]esindex.Template, error) {
 func (t *target) setUp(ctx context.Context) bool {
 	pause := minPause
 	for first := true; ; first = false {
-		panics.Do("set_up", t.panicked, func() { t.try(ctx, first) })
+		done := false
+		panics.Do("set_up", t.panicked, func() { done = t.try(ctx, first) })
 		if first {
 			close(t.tried)
 		}
-		if ctx.Err() != nil {
-			return false
-		}
-		if t.isReady() {
-			return true
+		if done || ctx.Err() != nil {
+			return done
 		}
 		select {
 		case <-time.After(pause):
@@ -206,29 +204,31 @@ func (t *target) setUp(ctx context.Context) bool {
 	}
 }
 
-// try makes one try to set up and says how it ended.
-func (t *target) try(ctx context.Context, first bool) {
+// try makes one try to set up, says how it ended, and returns whether the
+// cluster is as it must be.
+func (t *target) try(ctx context.Context, first bool) bool {
 	err := t.trySetUp(ctx)
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	t.failed(err)
 	if err == nil {
-		close(t.ready)
 		if !first {
 			t.log.Info("Elasticsearch is ready", "target", t.name)
 		}
-		return
+		close(t.ready)
+		return true
 	}
 	if first && isFinal(err) {
-		return // the start fails, which says it
+		return false // the start fails, which says it
 	}
 	if p, ok := errors.AsType[*panics.Panic](err); ok {
 		t.panicked(p)
-		return
+		return false
 	}
 	t.erred(err.Error())
 	t.log.Error("Elasticsearch is not ready, trying again", logging.ReasonKey, reason(err), "target", t.name, "err", err)
+	return false
 }
 
 // failed keeps how the last try to set up ended.
