@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"dossier/correlate/commit"
+	"dossier/panics"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
@@ -29,8 +30,13 @@ type Store struct {
 	guard *guard
 	// room is how many bytes a _bulk request may have. It shrinks when
 	// Elasticsearch or a proxy says that one was too large.
-	room atomic.Int64
+	room    atomic.Int64
+	onPanic func(*panics.Panic)
 }
+
+// OnPanic has f told of panics while operations are sent; their outcome is
+// unknown then. It is called before the Store is used.
+func (s *Store) OnPanic(f func(*panics.Panic)) { s.onPanic = f }
 
 // NewStore returns the store for the indices that the templates are for. A
 // write to any other is refused.
@@ -185,16 +191,34 @@ func (b *batches) least() int {
 
 // send sends requests until all are sent or one has failed.
 func (b *batches) send(sc *scratch) {
+	defer panics.Catch("write", b.panicked)
 	for batch := b.next(); len(batch) > 0; batch = b.next() {
-		err := b.sendOne(sc, batch)
-		b.mu.Lock()
-		if err == nil {
-			b.answered = true
-		} else {
-			b.failed = cmp.Or(b.failed, err)
-			b.unknown(batch)
-		}
-		b.mu.Unlock()
+		b.ended(batch, b.sendOne(sc, batch))
+	}
+}
+
+// ended keeps how a request ended.
+func (b *batches) ended(batch []int32, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil {
+		b.answered = true
+		return
+	}
+	b.failed = cmp.Or(b.failed, err)
+	b.unknown(batch)
+}
+
+// panicked ends the write where what is around its requests panics. What that
+// was sending is unknown then, as are those not sent.
+func (b *batches) panicked(p *panics.Panic) {
+	b.ended(nil, fmt.Errorf("esindex: %w", p))
+	b.s.panicked(p)
+}
+
+func (s *Store) panicked(p *panics.Panic) {
+	if s.onPanic != nil {
+		s.onPanic(p)
 	}
 }
 
@@ -212,14 +236,13 @@ func (b *batches) next() []int32 {
 // sendOne makes an error of a panic, which would else end the process: nobody
 // else looks after this goroutine.
 func (b *batches) sendOne(sc *scratch, batch []int32) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("esindex: panic in a write: %v", p)
-			for _, i := range batch { // the answer was not read to its end
-				b.out[i] = commit.Written{}
-			}
+	defer panics.Catch("write", func(p *panics.Panic) {
+		err = fmt.Errorf("esindex: %w", p)
+		for _, i := range batch { // the answer was not read to its end
+			b.out[i] = commit.Written{}
 		}
-	}()
+		b.s.panicked(p)
+	})
 	return b.s.bulk(b.ctx, sc, b.ops, batch, b.out)
 }
 

@@ -260,21 +260,20 @@ void *host_gauge(void *metrics, char *name, char *help, int labels, char **keys)
     return create("cmt_gauge_create", metrics, name, help, labels, keys);
 }
 
-static void set(const char *function, void *metric, uint64_t now, double value, int labels, char **values)
+/* 0, or not where the host can't. */
+static int set(const char *function, void *metric, uint64_t now, double value, int labels, char **values)
 {
     set_metric f = (set_metric) dlsym(RTLD_DEFAULT, function);
 
-    if (f != NULL) {
-        f(metric, now, value, labels, values);
-    }
+    return f != NULL ? f(metric, now, value, labels, values) : -1;
 }
 
-void host_counter_set(void *counter, uint64_t now, double value, int labels, char **values)
+int host_counter_set(void *counter, uint64_t now, double value, int labels, char **values)
 {
-    set("cmt_counter_set", counter, now, value, labels, values);
+    return set("cmt_counter_set", counter, now, value, labels, values);
 }
 
-void host_gauge_set(void *gauge, uint64_t now, double value, int labels, char **values)
+int host_gauge_set(void *gauge, uint64_t now, double value, int labels, char **values)
 {
-    set("cmt_gauge_set", gauge, now, value, labels, values);
+    return set("cmt_gauge_set", gauge, now, value, labels, values);
 }

@@ -42,7 +42,7 @@ int host_has_workers(void);
 void *host_metrics(void *plugin);
 void *host_counter(void *metrics, char *name, char *help, int labels, char **keys);
 void *host_gauge(void *metrics, char *name, char *help, int labels, char **keys);
-void host_counter_set(void *counter, uint64_t now, double value, int labels, char **values);
-void host_gauge_set(void *gauge, uint64_t now, double value, int labels, char **values);
+int host_counter_set(void *counter, uint64_t now, double value, int labels, char **values);
+int host_gauge_set(void *gauge, uint64_t now, double value, int labels, char **values);
 
 #endif

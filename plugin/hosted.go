@@ -9,12 +9,12 @@ import "C"
 import (
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
 
+	"dossier/panics"
 	"dossier/plugin/instance"
 	"dossier/plugin/logging"
 	prom "dossier/plugin/metrics"
@@ -48,7 +48,7 @@ type handle uint64
 // start makes what needs Fluent Bit's log; plugin may be nil.
 func (p *process) start(plugin unsafe.Pointer) {
 	p.once.Do(func() {
-		p.queue = logging.NewQueue(p.printLine)
+		p.queue = logging.NewQueue(p.printLine, p.panicked)
 		p.running = make(map[handle]*hosted)
 		p.log = slog.New(logging.NewHandler(p.queue, "dossier", logging.Info))
 	})
@@ -56,6 +56,12 @@ func (p *process) start(plugin unsafe.Pointer) {
 		print := C.host_log(plugin)
 		p.print.Store(&print)
 	}
+}
+
+// panicked is told of panics that are no instance's.
+func (p *process) panicked(caught *panics.Panic) {
+	p.targets.Panicked(caught)
+	logging.Panic(p.log, caught)
 }
 
 // emit prints what waits. It runs on a thread of Fluent Bit's, so that the
@@ -101,12 +107,18 @@ func (p *process) remove(context any) *hosted {
 	return h
 }
 
+func (p *process) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.running)
+}
+
 // hosted is one output instance and what Fluent Bit keeps beside it.
 type hosted struct {
 	*instance.Instance
 	log     *slog.Logger
 	name    string
-	metrics metrics
+	metrics bridge
 	// unserve ends the metrics endpoint, nil without one.
 	unserve func()
 }
@@ -115,9 +127,7 @@ type hosted struct {
 func newHosted(plugin unsafe.Pointer) *hosted {
 	name := C.GoString(C.host_name(plugin))
 	if name == "" {
-		fluentBit.mu.Lock()
-		name = fmt.Sprintf("dossier.%d", len(fluentBit.running))
-		fluentBit.mu.Unlock()
+		name = fmt.Sprintf("dossier.%d", fluentBit.count())
 	}
 	level := logging.Level(C.host_log_level(plugin))
 	return &hosted{name: name, log: slog.New(logging.NewHandler(fluentBit.queue, name, level))}
@@ -129,18 +139,15 @@ func (h *hosted) flush(tag string, data []byte, onWorker bool) C.int {
 	ended := make(chan instance.Code, 1)
 	go func() {
 		code := instance.Retry
-		defer func() {
-			if p := recover(); p != nil {
-				h.log.Error("panic: this is a defect of Dossier, please report it", slog.String(logging.ReasonKey, "flush"), slog.String("panic", fmt.Sprint(p)), slog.String(logging.StackKey, string(debug.Stack())))
-			}
-			ended <- code
-		}()
+		defer func() { ended <- code }()
+		defer panics.Catch("flush", func(p *panics.Panic) { h.Panicked(p) })
 		code = h.Flush(tag, data, onWorker)
 	}()
 	for {
 		select {
 		case code := <-ended:
-			h.metrics.set(h.Metrics())
+			// The chunk has ended as it has, whatever comes of the figures.
+			panics.Do("metrics", func(p *panics.Panic) { h.Panicked(p) }, func() { h.metrics.set(h.Metrics(), h.log) })
 			fluentBit.emit()
 			return result(code)
 		case <-fluentBit.queue.Wake():
@@ -165,7 +172,9 @@ func (h *hosted) serveMetrics(address string) (err error) {
 	if address == "" {
 		return nil
 	}
-	h.unserve, err = fluentBit.servers.Serve(address, h.name, version, h.Instance)
+	h.unserve, err = fluentBit.servers.Serve(address, h.name, h.Instance, prom.Options{
+		Version: version, Log: fluentBit.log, Panicked: fluentBit.panicked,
+	})
 	if err != nil {
 		return fmt.Errorf("dossier: option metrics_listen: got %q, want an address that can be listened on (%w)", address, err)
 	}
@@ -181,43 +190,29 @@ func (h *hosted) close() {
 	h.metrics.free()
 }
 
-// metrics are the instance's series within Fluent Bit's own metrics. They are
-// made at Init: Fluent Bit reads the list without a lock later.
-type metrics struct {
-	mu     sync.Mutex
-	series []series
-}
-
-type series struct {
-	metric unsafe.Pointer
-	gauge  bool
-	values []*C.char
-	now    float64
-}
-
-// createMetrics makes all series; without Fluent Bit's help there are none.
+// createMetrics makes all series within Fluent Bit's own metrics; without its
+// help there are none.
 func (h *hosted) createMetrics(plugin unsafe.Pointer) {
 	cmt := C.host_metrics(plugin)
 	if cmt == nil {
 		return
 	}
 	made := make(map[string]unsafe.Pointer)
-	for _, m := range h.Metrics() {
+	h.metrics.begin(h.Metrics(), func(m instance.Metric) (hostSeries, error) {
 		metric, ok := made[m.Name]
 		if !ok {
 			metric = create(cmt, m)
 			made[m.Name] = metric
 		}
 		if metric == nil {
-			continue
+			return nil, errNotMade
 		}
-		s := series{metric: metric, gauge: m.Gauge, values: []*C.char{C.CString(h.name)}, now: -1}
+		s := &series{metric: metric, gauge: m.Gauge, values: []*C.char{C.CString(h.name)}}
 		for _, l := range m.Labels {
 			s.values = append(s.values, C.CString(l.Value))
 		}
-		h.metrics.series = append(h.metrics.series, s)
-	}
-	h.metrics.set(h.Metrics())
+		return s, nil
+	}, h.log)
 }
 
 func create(cmt unsafe.Pointer, m instance.Metric) unsafe.Pointer {
@@ -237,37 +232,29 @@ func create(cmt unsafe.Pointer, m instance.Metric) unsafe.Pointer {
 	return C.host_counter(cmt, name, help, C.int(len(keys)), &keys[0])
 }
 
-// set brings the series up to date. Only callbacks call it: after the last
-// one Fluent Bit frees them.
-func (m *metrics) set(values []instance.Metric) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.series) != len(values) {
-		return
-	}
-	now := C.uint64_t(time.Now().UnixNano())
-	for i := range m.series {
-		s := &m.series[i]
-		if s.now == values[i].Value {
-			continue
-		}
-		s.now = values[i].Value
-		if s.gauge {
-			C.host_gauge_set(s.metric, now, C.double(s.now), C.int(len(s.values)), &s.values[0])
-		} else {
-			C.host_counter_set(s.metric, now, C.double(s.now), C.int(len(s.values)), &s.values[0])
-		}
-	}
+// series is one of Fluent Bit's.
+type series struct {
+	metric unsafe.Pointer
+	gauge  bool
+	values []*C.char
 }
 
-// free lets go of what the series keep.
-func (m *metrics) free() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, s := range m.series {
-		for _, v := range s.values {
-			C.free(unsafe.Pointer(v))
-		}
+func (s *series) set(value float64) error {
+	now := C.uint64_t(time.Now().UnixNano())
+	var failed C.int
+	if s.gauge {
+		failed = C.host_gauge_set(s.metric, now, C.double(value), C.int(len(s.values)), &s.values[0])
+	} else {
+		failed = C.host_counter_set(s.metric, now, C.double(value), C.int(len(s.values)), &s.values[0])
 	}
-	m.series = nil
+	if failed != 0 {
+		return errNotSet
+	}
+	return nil
+}
+
+func (s *series) free() {
+	for _, v := range s.values {
+		C.free(unsafe.Pointer(v))
+	}
 }

@@ -17,16 +17,13 @@ package main
 import "C"
 
 import (
-	"fmt"
-	"log/slog"
-	"runtime/debug"
 	"time"
 	"unsafe"
 
 	"github.com/fluent/fluent-bit-go/output"
 
+	"dossier/panics"
 	"dossier/plugin/instance"
-	"dossier/plugin/logging"
 	"dossier/plugin/options"
 )
 
@@ -35,20 +32,20 @@ var version = "dev"
 
 func main() {}
 
-// guard ends a panic where Fluent Bit called: C code can't be unwound, the
-// process would end with it.
-func guard(during string, recovered func()) {
-	if p := recover(); p != nil {
+// caught is told of a panic where Fluent Bit called: C code can't be unwound,
+// the process would end with it. answer sets what Fluent Bit is told instead.
+func caught(answer func()) func(*panics.Panic) {
+	return func(p *panics.Panic) {
+		answer()
 		fluentBit.start(nil)
-		fluentBit.log.Error("panic: this is a defect of Dossier, please report it", slog.String(logging.ReasonKey, during), slog.String("panic", fmt.Sprint(p)), slog.String(logging.StackKey, string(debug.Stack())))
+		fluentBit.panicked(p)
 		fluentBit.emit()
-		recovered()
 	}
 }
 
 //export dossierPreRegister
 func dossierPreRegister(hotReloading C.int) (result C.int) {
-	defer guard("pre_register", func() { result = 0 })
+	defer panics.Catch("pre_register", caught(func() { result = 0 }))
 	if hotReloading == 0 || (!fluentBit.onWorkers.Load() && C.host_has_workers() == 0) {
 		return 0
 	}
@@ -60,19 +57,19 @@ func dossierPreRegister(hotReloading C.int) (result C.int) {
 
 //export dossierRegister
 func dossierRegister(def unsafe.Pointer) (result C.int) {
-	defer guard("register", func() { result = -1 })
+	defer panics.Catch("register", caught(func() { result = -1 }))
 	return C.int(output.FLBPluginRegister(def, "dossier", "Profiles of attackers, kept in Elasticsearch"))
 }
 
 //export dossierUnregister
 func dossierUnregister(def unsafe.Pointer) {
-	defer guard("unregister", func() {})
+	defer panics.Catch("unregister", caught(func() {}))
 	output.FLBPluginUnregister(def)
 }
 
 //export dossierInit
 func dossierInit(plugin unsafe.Pointer) (result C.int) {
-	defer guard("init", func() { result = C.HOST_ERROR })
+	defer panics.Catch("init", caught(func() { result = C.HOST_ERROR }))
 	fluentBit.start(plugin)
 	h := newHosted(plugin)
 	defer fluentBit.emit()
@@ -98,7 +95,7 @@ func dossierInit(plugin unsafe.Pointer) (result C.int) {
 
 //export dossierFlush
 func dossierFlush(context, data unsafe.Pointer, size C.size_t, tag *C.char, onWorker C.int) (result C.int) {
-	defer guard("flush", func() { result = C.HOST_RETRY })
+	defer panics.Catch("flush", caught(func() { result = C.HOST_RETRY }))
 	if onWorker != 0 {
 		fluentBit.onWorkers.Store(true)
 	}
@@ -114,7 +111,7 @@ func dossierFlush(context, data unsafe.Pointer, size C.size_t, tag *C.char, onWo
 
 //export dossierExit
 func dossierExit(context unsafe.Pointer) (result C.int) {
-	defer guard("exit", func() { result = C.HOST_OK })
+	defer panics.Catch("exit", caught(func() { result = C.HOST_OK }))
 	if h := fluentBit.remove(output.FLBPluginGetContext(context)); h != nil {
 		h.close()
 	}
@@ -124,12 +121,12 @@ func dossierExit(context unsafe.Pointer) (result C.int) {
 
 //export dossierPreRun
 func dossierPreRun(hotReload C.int) (result C.int) {
-	defer guard("pre_run", func() { result = 0 })
+	defer panics.Catch("pre_run", caught(func() { result = 0 }))
 	fluentBit.onWorkers.Store(C.host_has_workers() != 0)
 	if hotReload != 0 && !warnOfReload() {
 		// Threads name themselves; on a busy host they may not have got to it.
 		time.AfterFunc(time.Second, func() {
-			defer guard("pre_run", func() {})
+			defer panics.Catch("pre_run", caught(func() {}))
 			warnOfReload()
 		})
 	}
@@ -151,6 +148,6 @@ func warnOfReload() bool {
 
 //export dossierPreExit
 func dossierPreExit(C.int) {
-	defer guard("pre_exit", func() {})
+	defer panics.Catch("pre_exit", caught(func() {}))
 	fluentBit.emit()
 }

@@ -398,6 +398,7 @@ var sensorFields = []Field{
 	{Name: "retries", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Chunks given back to Fluent Bit."},
 	{Name: "clock_skew", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Events whose own time was too far ahead, or missing."},
 	{Name: "exactness_at_risk", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Chunk ids that aged out without a marker in the ledger."},
+	{Name: "panics", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Panics that cost a try of something; each is a defect of Dossier."},
 	{Name: "cache_documents", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Documents in the cache."},
 	{Name: "cache_bytes", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Size of the cache."},
 	{Name: "last_error", Type: Keyword, Law: lawWrite, Source: "the plugin", Doc: "The last error, in one line."},

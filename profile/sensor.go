@@ -20,6 +20,7 @@ type Heartbeat struct {
 	Malformed, DeadLetters             int64
 	Conflicts, Retries                 int64
 	ClockSkew, ExactnessAtRisk         int64
+	Panics                             int64
 	CacheDocuments, CacheBytes         int64
 
 	// Reasons has the records that gave no event, by reason.
@@ -75,6 +76,7 @@ func AppendSensor(dst []byte, now time.Time, h *Heartbeat) []byte {
 		{"retries", h.Retries},
 		{"clock_skew", h.ClockSkew},
 		{"exactness_at_risk", h.ExactnessAtRisk},
+		{"panics", h.Panics},
 		{"cache_documents", h.CacheDocuments},
 		{"cache_bytes", h.CacheBytes},
 	} {

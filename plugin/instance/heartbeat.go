@@ -9,6 +9,7 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
+	"dossier/panics"
 	"dossier/plugin/logging"
 	"dossier/profile"
 )
@@ -17,8 +18,8 @@ import (
 // three times as old is silent.
 const Beat = 30 * time.Second
 
-// beat writes the heartbeats until ctx ends. One that fails is left out: the
-// next one says more.
+// beat writes the heartbeats until ctx ends. One that fails, or panics, is left
+// out: the next one says more.
 func (t *target) beat(ctx context.Context) {
 	started := time.Now()
 	select {
@@ -29,14 +30,18 @@ func (t *target) beat(ctx context.Context) {
 	ticker := time.NewTicker(Beat)
 	defer ticker.Stop()
 	for {
-		if ops := t.heartbeats(started, time.Now()); len(ops) > 0 {
-			t.writeHeartbeats(ctx, ops)
-		}
+		panics.Do("heartbeat", t.panicked, func() { t.beatOnce(ctx, started) })
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+func (t *target) beatOnce(ctx context.Context, started time.Time) {
+	if ops := t.heartbeats(started, time.Now()); len(ops) > 0 {
+		t.writeHeartbeats(ctx, ops)
 	}
 }
 
@@ -60,19 +65,34 @@ func (t *target) writeHeartbeats(ctx context.Context, ops []commit.Op) {
 
 // heartbeats returns one document for each sensor of the target's instances.
 func (t *target) heartbeats(started, now time.Time) []commit.Op {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	instances := t.all()
+	if len(instances) == 0 {
+		return nil
+	}
+	last, at := t.lastErred()
+	beats := heartbeats(instances, t.committer.Stats(), started)
+	ops := make([]commit.Op, 0, len(beats))
+	for _, h := range beats {
+		h.LastError, h.LastErrorAt = last, at
+		ops = append(ops, commit.Op{
+			Kind: commit.Put, Key: commit.Key{Index: t.indices.Sensors(), ID: h.Sensor},
+			Body: profile.AppendSensor(nil, now, h),
+		})
+	}
+	return ops
+}
+
+// heartbeats returns what each sensor of the instances says. c, which they
+// have in common, is said by the first.
+func heartbeats(instances []*Instance, c commit.Stats, started time.Time) []*profile.Heartbeat {
 	var beats []*profile.Heartbeat
 	bySensor := make(map[string]*profile.Heartbeat)
 	refused := make(map[*profile.Heartbeat]*[dialect.ReasonCount]int64)
 	dropped := make(map[*profile.Heartbeat]map[string]int64)
-	for _, i := range t.instances {
+	for _, i := range instances {
 		h := bySensor[i.o.SensorID]
 		if h == nil {
-			h = &profile.Heartbeat{
-				Sensor: i.o.SensorID, Version: i.host.Version, Started: started,
-				LastError: t.lastError, LastErrorAt: t.erredAt,
-			}
+			h = &profile.Heartbeat{Sensor: i.o.SensorID, Version: i.host.Version, Started: started}
 			bySensor[i.o.SensorID] = h
 			refused[h] = new([dialect.ReasonCount]int64)
 			dropped[h] = make(map[string]int64)
@@ -83,16 +103,14 @@ func (t *target) heartbeats(started, now time.Time) []commit.Op {
 		for program, n := range s.Dropped {
 			dropped[h][program] += n
 		}
+		h.Panics += i.panics.Load() + i.host.Targets.panicsFor(i)
 	}
-	if len(beats) > 0 {
-		c := t.committer.Stats()
-		h := beats[0]
-		h.ChunksSkipped, h.DocumentsWritten = c.Skipped, c.DocumentsWritten
-		h.DeadLetters += c.Buried
-		h.Conflicts, h.ExactnessAtRisk = c.Conflicts, c.AtRisk
-		h.CacheDocuments, h.CacheBytes = c.CacheEntries, c.CacheBytes
-	}
-	var ops []commit.Op
+	first := beats[0]
+	first.ChunksSkipped, first.DocumentsWritten = c.Skipped, c.DocumentsWritten
+	first.DeadLetters += c.Buried
+	first.Panics += c.Panics
+	first.Conflicts, first.ExactnessAtRisk = c.Conflicts, c.AtRisk
+	first.CacheDocuments, first.CacheBytes = c.CacheEntries, c.CacheBytes
 	for _, h := range beats {
 		for _, r := range dialect.Reasons() {
 			if n := refused[h][r]; n > 0 && r.Class() != dialect.Parsed {
@@ -102,12 +120,8 @@ func (t *target) heartbeats(started, now time.Time) []commit.Op {
 		for _, program := range slices.Sorted(maps.Keys(dropped[h])) {
 			h.DroppedPrograms = append(h.DroppedPrograms, profile.ProgramCount{Program: program, Count: dropped[h][program]})
 		}
-		ops = append(ops, commit.Op{
-			Kind: commit.Put, Key: commit.Key{Index: t.indices.Sensors(), ID: h.Sensor},
-			Body: profile.AppendSensor(nil, now, h),
-		})
 	}
-	return ops
+	return beats
 }
 
 // add adds what an engine counted.

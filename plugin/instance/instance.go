@@ -1,6 +1,28 @@
 // Package instance is the life of one output of Fluent Bit's: it is made from
 // options, commits chunks, and ends. Outputs that write to the same indices
 // of the same cluster share what talks to it.
+//
+// # Locks
+//
+// Fluent Bit's threads (starts, flushes, exits), the metrics endpoint, the
+// heartbeat and the committer's callbacks come in at any time, each from a
+// goroutine of its own. So that they never wait for each other in a circle:
+//
+//   - Instance.mu, target.mu, Targets.mu and the lock of a shared.Pool are
+//     leaves. While one is held nothing is called that can wait, log, do I/O or
+//     take another lock: what is needed is copied under it, and used after.
+//   - Targets.limit may be held while the pool is asked, and nothing else.
+//   - The committer, an engine, the store and the logger are asked with no lock
+//     held. The committer may call report and observe whenever it likes: they
+//     take target.mu for a moment, and never ask the committer.
+//   - Making and ending a target takes seconds and holds no lock; only who wants
+//     that same target waits for it.
+//
+// # Panics
+//
+// Each goroutine and each callback catches panics around every single thing it
+// does (package panics): one costs a try or a beat, is counted in panics_total,
+// logged with its stack and told in the heartbeat.
 package instance
 
 import (
@@ -8,9 +30,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dossier/correlate"
@@ -18,6 +40,7 @@ import (
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
 	"dossier/esindex"
+	"dossier/panics"
 	"dossier/plugin/chunk"
 	"dossier/plugin/logging"
 	"dossier/plugin/options"
@@ -69,9 +92,10 @@ type Instance struct {
 	target *target
 	engine engine
 
-	mu       sync.Mutex
+	panics atomic.Int64
+
+	mu       sync.Mutex // a leaf: nothing is called while it is held
 	suspects map[commit.ChunkID]int
-	panics   int64
 	refused  [dialect.ReasonCount]int64 // what was told of
 	lastOK   time.Time
 	failing  error // of the last chunk
@@ -104,26 +128,18 @@ func New(o options.Options, h Host) (*Instance, error) {
 		h.Targets.release(context.Background(), t)
 		return nil, err
 	}
+	h.Targets.join(i)
 	t.join(i)
 	i.log.Info("started", "version", h.Version, "sensor", o.SensorID, "target", t.name, "commit_timeout", o.CommitTimeout)
 	return i, nil
 }
 
 func (i *Instance) newEngine(parser *dialect.Parser) (*correlate.Engine, error) {
-	return correlate.New(correlate.Options{
-		Committer:     i.target.committer,
-		Indices:       i.target.indices,
-		Decode:        func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) },
-		Parser:        parser,
-		Annotator:     annotator(i.target.renderer),
-		BuryBroken:    i.target.buryBroken,
-		BuryUnparsed:  i.o.UnparsedDeadLetters,
-		Sensor:        i.o.SensorID,
-		ExcludeNets:   i.o.ExcludeNets,
-		IPv6Prefix:    i.o.IPv6Prefix,
-		Activity:      i.o.Activity,
-		CommitTimeout: max(i.o.CommitTimeout, i.o.EngineCommitTimeout),
-	})
+	e := engineOptions(i.o)
+	e.Committer, e.Parser, e.Annotator = i.target.committer, parser, annotator(i.target.renderer)
+	e.Decode = func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) }
+	e.BuryBroken = i.target.buryBroken
+	return correlate.New(e)
 }
 
 // Flush commits one chunk. Nothing refers to data when it returns. onWorker
@@ -135,26 +151,30 @@ func (i *Instance) Flush(tag string, data []byte, onWorker bool) Code {
 	code, err := i.flush(tag, data, onWorker)
 	i.flushes[code].observe(time.Since(start).Seconds())
 	i.sizes.observe(float64(len(data)))
+	i.ended(err)
+	return code
+}
+
+// ended keeps how the last chunk ended.
+func (i *Instance) ended(err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.failing = err; err == nil {
 		i.lastOK = time.Now()
 	}
-	return code
+}
+
+// lastDone returns when the last chunk was done.
+func (i *Instance) lastDone() time.Time {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.lastOK
 }
 
 // flush returns an error where the code is Retry.
 func (i *Instance) flush(tag string, data []byte, onWorker bool) (code Code, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			code, err = i.panicked(tag, data, p), errPanic
-		}
-	}()
-	timeout := i.o.EngineCommitTimeout
-	if onWorker {
-		timeout = i.o.CommitTimeout
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer panics.Catch("flush", func(p *panics.Panic) { code, err = i.panicked(tag, data, p), errPanic })
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout(i.o, onWorker))
 	defer cancel()
 	switch err := i.target.wait(ctx); {
 	case errors.Is(err, errSettingUp):
@@ -190,13 +210,7 @@ var (
 // back repeats, for a minute. What is dropped on purpose is only counted.
 func (i *Instance) tellRefused() {
 	s := i.engine.Stats()
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, r := range dialect.Reasons() {
-		if s.Refused[r] == i.refused[r] {
-			continue
-		}
-		i.refused[r] = s.Refused[r]
+	for _, r := range i.newlyRefused(&s) {
 		level := slog.LevelInfo
 		switch r.Class() {
 		case dialect.Unparsed:
@@ -215,20 +229,27 @@ func (i *Instance) tellRefused() {
 	}
 }
 
+// newlyRefused returns the reasons whose counts have grown since the last
+// call.
+func (i *Instance) newlyRefused(s *correlate.Stats) (grown []dialect.Reason) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, r := range dialect.Reasons() {
+		// Flushes overlap: the older of two counts may come second.
+		if s.Refused[r] > i.refused[r] {
+			i.refused[r] = s.Refused[r]
+			grown = append(grown, r)
+		}
+	}
+	return grown
+}
+
 // panicked decides about a chunk that made the code panic. It may be the
 // chunk, and then it would come for ever.
-func (i *Instance) panicked(tag string, data []byte, p any) Code {
+func (i *Instance) panicked(tag string, data []byte, p *panics.Panic) Code {
 	id := correlate.ID(tag, data)
-	i.mu.Lock()
-	if len(i.suspects) >= maxSuspects {
-		clear(i.suspects)
-	}
-	i.suspects[id]++
-	n := i.suspects[id]
-	i.panics++
-	i.mu.Unlock()
-	i.log.Error("panic: this is a defect of Dossier, please report it", logging.ReasonKey, "flush", "chunk", id, "attempt", n,
-		"panic", fmt.Sprint(p), logging.StackKey, string(debug.Stack()))
+	n := i.suspect(id)
+	i.Panicked(p, "chunk", id, "attempt", n)
 	if n < maxPanics {
 		return Retry
 	}
@@ -239,10 +260,33 @@ func (i *Instance) panicked(tag string, data []byte, p any) Code {
 		i.log.Error("a chunk can't be dead-lettered", "chunk", id, "err", err)
 		return Retry
 	}
-	i.mu.Lock()
-	delete(i.suspects, id)
-	i.mu.Unlock()
+	i.acquit(id)
 	return Error
+}
+
+// suspect counts a panic over a chunk, and returns how many those are.
+func (i *Instance) suspect(id commit.ChunkID) int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.suspects) >= maxSuspects {
+		clear(i.suspects)
+	}
+	i.suspects[id]++
+	return i.suspects[id]
+}
+
+// acquit forgets a chunk that is done.
+func (i *Instance) acquit(id commit.ChunkID) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.suspects, id)
+}
+
+// Panicked counts and logs a panic over something of this instance's.
+func (i *Instance) Panicked(p *panics.Panic, attrs ...any) {
+	i.panics.Add(1)
+	i.target.erred(p.Error())
+	logging.Panic(i.log, p, attrs...)
 }
 
 // Close ends the instance. All its flushes have ended.
@@ -250,6 +294,7 @@ func (i *Instance) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
 	i.target.leave(i)
+	i.host.Targets.leave(i)
 	i.host.Targets.release(ctx, i.target)
 	i.log.Info("stopped")
 }

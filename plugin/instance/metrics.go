@@ -7,6 +7,7 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
+	"dossier/panics"
 )
 
 // Metric is one series of the fixed set of counters and gauges.
@@ -41,9 +42,7 @@ type counts struct {
 // target counts for all its instances is given by the one that came first, so
 // that sums over instances are right.
 func (i *Instance) Metrics() []Metric {
-	i.mu.Lock()
-	c := counts{panics: i.panics, last: i.lastOK}
-	i.mu.Unlock()
+	c := counts{panics: i.panics.Load() + i.host.Targets.panicsFor(i), last: i.lastDone()}
 	c.engine, c.commit, c.ready = i.engine.Stats(), i.target.statsFor(i), i.target.isReady()
 	if i.target.isFirst(i) {
 		c.leftOut = i.target.leftOut.Load()
@@ -84,7 +83,7 @@ func (c *counts) metrics() []Metric {
 	counter("events_total", "Events attributed to an address.", s.Events)
 	counter("events_excluded_total", "Events of exclude_nets.", s.Excluded)
 	counter("events_clock_skew_total", "Events that were given their record's time.", s.ClockSkew)
-	counter("panics_total", "Panics, in reading chunks and in making documents of them; each is a defect of Dossier.", c.panics+m.Panics)
+	counter("panics_total", "Panics, each of which cost a try of what was being done (a chunk, a document, a heartbeat, setting up); each is a defect of Dossier.", c.panics+m.Panics)
 	counter("parts_left_out_total", "Parts of documents (behavior, campaigns, enrichment) that failed and were left out; each is a defect of Dossier.", c.leftOut)
 	counter("documents_read_total", "Documents read from Elasticsearch.", m.DocumentsRead)
 	counter("documents_written_total", "Documents that Elasticsearch acknowledged.", m.DocumentsWritten)
@@ -161,8 +160,10 @@ func newRequestHistograms() *allRequests {
 	return &a
 }
 
-// observe is told of every request of the committer.
+// observe is told of every request of the committer, whose goroutine must
+// survive a panic here.
 func (t *target) observe(_ context.Context, r *commit.Request, a commit.Answer, took time.Duration) {
+	defer panics.Catch("observe", t.panicked)
 	if t.tracer != nil && r.Kind == commit.Write && r.Chunks > 0 {
 		t.trace(r, a, took)
 	}
@@ -178,10 +179,8 @@ func (t *target) observe(_ context.Context, r *commit.Request, a commit.Answer, 
 // Health says why the instance gets nothing done, nil where it does.
 func (i *Instance) Health() error {
 	if !i.target.isReady() {
-		i.target.mu.Lock()
-		defer i.target.mu.Unlock()
-		if i.target.err != nil {
-			return i.target.err
+		if err := i.target.lastTry(); err != nil {
+			return err
 		}
 		return errSettingUp
 	}

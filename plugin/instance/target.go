@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
-	"os"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +17,7 @@ import (
 	"dossier/correlate/commit"
 	"dossier/esindex"
 	"dossier/esindex/deadletter"
+	"dossier/panics"
 	"dossier/plugin/logging"
 	"dossier/plugin/options"
 	"dossier/plugin/tracing"
@@ -35,48 +33,32 @@ const (
 	setupTimeout = 30 * time.Second
 	// minPause and maxPause bound the pause between tries.
 	minPause, maxPause = time.Second, 5 * time.Second
-	// workingMemory is what Go's memory may grow to beyond the caches and the
-	// chunks under way.
-	workingMemory = 150 << 20
-	// chunkMemory is about what a chunk of log lines takes while it is under
-	// way: its 2 MB become 7 MB of events, parts and evidence.
-	chunkMemory = 8 << 20
-	// collectAt is by how many percent the heap grows before it is collected,
-	// as long as that is within the limit.
-	collectAt = 300
 )
 
-// Targets holds what the instances of a process share, by cluster and index
-// prefix. The zero value is ready.
-type Targets struct {
-	flushing atomic.Int64 // chunks under way
-	most     atomic.Int64 // at a time so far, as the memory limit knows it
-
-	mu sync.Mutex
-	by map[string]*target
-}
-
 // target is one index prefix on one cluster: all writes to it go through one
-// committer.
+// committer. The package's documentation says who may be called under its
+// lock: nobody.
 type target struct {
-	key, name string
-	o         options.Options
-	users     int
+	name string
+	o    options.Options
 
 	log       *slog.Logger
 	indices   correlate.Indices
 	client    *esindex.Client
-	store     *esindex.Store
+	cluster   cluster // the client, as setting up needs it
+	store     commit.Store
 	templates []esindex.Template
 	letters   *deadletter.Box
 	renderer  *profile.Renderer
 	leftOut   atomic.Int64 // parts of documents that failed
+	panics    atomic.Int64 // of no instance in particular
 	files     *enrich.Files
 	names     *enrich.Names
 	committer *commit.Committer
 	requests  *allRequests
 	tracer    *tracing.Tracer // nil where there is no tracing
 
+	begun  time.Time
 	cancel context.CancelFunc
 	group  sync.WaitGroup
 	// tried is closed when the first try to set up has ended, ready when one
@@ -85,103 +67,22 @@ type target struct {
 	// joined is closed when the first instance is there.
 	joined chan struct{}
 
-	mu        sync.Mutex
-	err       error // of the last try
+	mu        sync.Mutex // a leaf: nothing is called while it is held
+	err       error      // of the last try
 	instances []*Instance
 	lastError string
 	erredAt   time.Time
 }
 
-// acquire returns the target of o, which release gives back.
-func (ts *Targets) acquire(o options.Options, h Host) (*target, error) {
-	hosts := slices.Sorted(slices.Values(o.Hosts))
-	key := strings.Join(append(hosts, o.CloudID, o.IndexPrefix), " ")
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if t := ts.by[key]; t != nil {
-		if option := t.o.Disagrees(&o); option != "" {
-			return nil, fmt.Errorf("dossier: option %s: differs from that of another output with the same es_hosts and index_prefix, want the same value on both", option)
-		}
-		t.users++
-		return t, nil
-	}
-	t, err := newTarget(o, h)
-	if err != nil {
-		return nil, err
-	}
-	t.key, t.users = key, 1
-	if ts.by == nil {
-		ts.by = make(map[string]*target)
-	}
-	ts.by[key] = t
-	ts.limitMemory()
-	if err := t.firstTry(); err != nil {
-		ts.close(context.Background(), t)
-		return nil, err
-	}
-	return t, nil
-}
-
-// begin counts a chunk under way until end. Each worker of Fluent Bit holds one
-// more, so with the first that many at a time memory may grow by what they
-// take: else a backlog is collected as garbage over and over, in a third of the
-// time it takes.
-func (ts *Targets) begin() {
-	n := ts.flushing.Add(1)
-	// Who makes or ends a target holds the lock for seconds: the next chunk
-	// tries again.
-	if n <= ts.most.Load() || !ts.mu.TryLock() {
-		return
-	}
-	defer ts.mu.Unlock()
-	ts.most.Store(max(n, ts.most.Load()))
-	ts.limitMemory()
-}
-
-func (ts *Targets) end() { ts.flushing.Add(-1) }
-
-// limitMemory has the garbage collector work harder as memory gets near what
-// the caches and their use need together, and less while it is far from it: a
-// backlog of chunks is many short-lived bytes, and collecting at each doubling
-// took a sixth of the time. GOMEMLIMIT and GOGC go before.
-func (ts *Targets) limitMemory() {
-	if os.Getenv("GOMEMLIMIT") != "" || os.Getenv("GOGC") != "" {
-		return
-	}
-	if len(ts.by) > 0 {
-		debug.SetGCPercent(collectAt)
-	} else {
-		debug.SetGCPercent(100)
-	}
-	limit := int64(math.MaxInt64)
-	if len(ts.by) > 0 {
-		limit = workingMemory + ts.most.Load()*chunkMemory
-		for _, t := range ts.by {
-			limit += t.o.CacheSize
-		}
-	}
-	debug.SetMemoryLimit(limit)
-}
-
-// release gives t back; the last one ends it, by ctx at the latest.
-func (ts *Targets) release(ctx context.Context, t *target) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if t.users--; t.users == 0 {
-		ts.close(ctx, t)
-	}
-}
-
-func (ts *Targets) close(ctx context.Context, t *target) {
-	delete(ts.by, t.key)
-	t.close(ctx)
-	ts.limitMemory()
+// cluster is what of a client's calls setting up needs.
+type cluster interface {
+	Info(ctx context.Context) (esindex.Info, error)
+	Install(ctx context.Context, templates []esindex.Template) ([]esindex.Step, error)
 }
 
 func newTarget(o options.Options, h Host) (_ *target, err error) {
 	t := &target{
-		o: o, log: h.Logger, indices: correlate.Indices{Prefix: o.IndexPrefix},
-		name:  targetName(o),
+		o: o, log: h.Logger, indices: indices(o), name: targetName(o), begun: time.Now(),
 		tried: make(chan struct{}), ready: make(chan struct{}), joined: make(chan struct{}),
 		requests: newRequestHistograms(),
 	}
@@ -199,29 +100,43 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 			t.closeFiles()
 		}
 	}()
-	if t.letters, err = deadletter.Open(deadletter.Options{Path: o.DeadLetterPath, Encode: correlate.EncodeDelta, Dropped: t.dropped}); err != nil {
+	letters := letterOptions(o)
+	letters.Dropped = t.dropped
+	if t.letters, err = deadletter.Open(letters); err != nil {
 		return nil, fmt.Errorf("dossier: option dead_letter_path: got %q, want a folder that can be written to (%w)", o.DeadLetterPath, err)
 	}
 	if t.client, err = esindex.New(clientOptions(o, h.Version)); err != nil {
 		return nil, fmt.Errorf("dossier: %w", err)
 	}
-	if t.store, err = esindex.NewStore(t.client, t.templates); err != nil {
+	t.cluster = t.client
+	store, err := esindex.NewStore(t.client, t.templates)
+	if err != nil {
 		return nil, err
 	}
+	store.OnPanic(t.panicked)
+	t.store = store
 	t.openTracer(h.Version)
+	model := modelOptions(o)
+	model.Renderer = t.renderer
+	asked := &careful{t.store, t.letters, t.panicked}
 	t.committer, err = commit.New(commit.Options{
-		MachineOptions: commit.MachineOptions{Ledger: t.indices.Ledger, CacheBytes: o.CacheSize},
+		MachineOptions: machineOptions(o),
 		Report:         t.report,
-		Store:          t.store,
-		DeadLetters:    t.letters,
+		Store:          asked,
+		DeadLetters:    asked,
 		Observe:        t.observe,
-		Model: correlate.NewModel(correlate.ModelOptions{
-			Renderer: t.renderer, Indices: t.indices, Activity: o.Activity, Transitions: true,
-		}),
+		Model:          correlate.NewModel(model),
 	})
 	if err != nil {
 		return nil, err
 	}
+	t.start()
+	return t, nil
+}
+
+// start sets up the cluster and writes heartbeats in the background until
+// stop.
+func (t *target) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.cancel = cancel
 	t.group.Go(func() {
@@ -229,49 +144,23 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 			t.beat(ctx)
 		}
 	})
-	return t, nil
 }
 
-func targetName(o options.Options) string {
-	where := strings.Join(o.Hosts, ",")
-	if where == "" {
-		name, _, _ := strings.Cut(o.CloudID, ":")
-		where = "cloud:" + name
-	}
-	return where + "/" + o.IndexPrefix + "-*"
+func (t *target) stop() {
+	t.cancel()
+	t.group.Wait()
 }
 
-func clientOptions(o options.Options, version string) esindex.Options {
-	e := esindex.Options{
-		Hosts: o.Hosts, CloudID: o.CloudID,
-		User: o.User, PasswordFile: o.PasswordFile, APIKeyFile: o.APIKeyFile,
-		CAFile: o.CAFile, ClientCert: o.ClientCert, ClientKey: o.ClientKey, TLSSkipVerify: !o.TLSVerify,
-		Compress: map[options.Compress]esindex.Compress{
-			options.CompressAuto: esindex.CompressAuto, options.CompressOn: esindex.CompressOn, options.CompressOff: esindex.CompressOff,
-		}[o.Compress],
-		UserAgent: "dossier/" + version,
-	}
-	// Where there is a file the client reads it itself, and again when it
-	// changes.
-	if e.PasswordFile == "" {
-		e.Password = o.Password.Reveal()
-	}
-	if e.APIKeyFile == "" {
-		e.APIKey = o.APIKey.Reveal()
-	}
-	return e
+// panicked is told of a panic that cost this target something, and no chunk.
+func (t *target) panicked(p *panics.Panic) {
+	t.panics.Add(1)
+	t.erred(p.Error())
+	logging.Panic(t.log, p)
 }
 
 // Templates returns the templates of all indices as esindex takes them.
 func Templates(o options.Options) ([]esindex.Template, error) {
-	p := profile.TemplateOptions{
-		Prefix: o.IndexPrefix, Shards: o.Shards, IPv6Prefix: o.IPv6Prefix,
-		RefreshInterval: strconv.FormatInt(o.RefreshInterval.Milliseconds(), 10) + "ms",
-	}
-	if o.Replicas != options.ReplicasAuto {
-		p.Replicas = strconv.Itoa(o.Replicas)
-	}
-	made, err := profile.Templates(p)
+	made, err := profile.Templates(templateOptions(o))
 	if err != nil {
 		return nil, err
 	}
@@ -295,34 +184,18 @@ func Templates(o options.Options) ([]esindex.Template, error) {
 	return out, nil
 }
 
-// setUp tries until the cluster is as it must be; false when ctx ended it.
+// setUp tries until the cluster is as it must be; false when ctx ended it. A
+// try that panics is one that failed.
 func (t *target) setUp(ctx context.Context) bool {
 	pause := minPause
 	for first := true; ; first = false {
-		err := t.trySetUp(ctx)
-		if ctx.Err() != nil {
-			return false
-		}
-		t.mu.Lock()
-		t.err = err
-		t.mu.Unlock()
-		switch {
-		case err == nil:
-			if !first {
-				t.log.Info("Elasticsearch is ready", "target", t.name)
-			}
-			close(t.ready)
-		case first && isFinal(err):
-			// The start fails, which says it.
-		default:
-			t.erred(err.Error())
-			t.log.Error("Elasticsearch is not ready, trying again", logging.ReasonKey, reason(err), "target", t.name, "err", err)
-		}
+		done := false
+		panics.Do("set_up", t.panicked, func() { done = t.try(ctx, first) })
 		if first {
 			close(t.tried)
 		}
-		if err == nil {
-			return true
+		if done || ctx.Err() != nil {
+			return done
 		}
 		select {
 		case <-time.After(pause):
@@ -333,15 +206,57 @@ func (t *target) setUp(ctx context.Context) bool {
 	}
 }
 
+// try makes one try to set up, says how it ended, and returns whether the
+// cluster is as it must be.
+func (t *target) try(ctx context.Context, first bool) bool {
+	err := t.trySetUp(ctx)
+	if ctx.Err() != nil {
+		return false
+	}
+	t.failed(err)
+	if err == nil {
+		if !first {
+			t.log.Info("Elasticsearch is ready", "target", t.name)
+		}
+		close(t.ready)
+		return true
+	}
+	if first && isFinal(err) {
+		return false // the start fails, which says it
+	}
+	if p, ok := errors.AsType[*panics.Panic](err); ok {
+		t.panicked(p)
+		return false
+	}
+	t.erred(err.Error())
+	t.log.Error("Elasticsearch is not ready, trying again", logging.ReasonKey, reason(err), "target", t.name, "err", err)
+	return false
+}
+
+// failed keeps how the last try to set up ended.
+func (t *target) failed(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.err = err
+}
+
+// lastTry returns how the last try to set up ended, nil before the first.
+func (t *target) lastTry() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
+}
+
 // isFinal says whether an error stays until somebody changes the options.
 func isFinal(err error) bool {
 	return errors.Is(err, esindex.ErrForeign) || errors.Is(err, esindex.ErrFixed)
 }
 
-func (t *target) trySetUp(ctx context.Context) error {
+func (t *target) trySetUp(ctx context.Context) (err error) {
+	defer panics.Into(&err, "set_up")
 	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
 	defer cancel()
-	info, err := t.client.Info(ctx)
+	info, err := t.cluster.Info(ctx)
 	if err != nil {
 		return err
 	}
@@ -349,7 +264,7 @@ func (t *target) trySetUp(ctx context.Context) error {
 	if !t.o.ManageTemplates {
 		return nil
 	}
-	steps, err := t.client.Install(ctx, t.templates)
+	steps, err := t.cluster.Install(ctx, t.templates)
 	if err != nil {
 		return err
 	}
@@ -359,19 +274,17 @@ func (t *target) trySetUp(ctx context.Context) error {
 	return nil
 }
 
-// firstTry waits a moment for the first try to set up, so that what it found
-// is said while the output starts. Only an index that must never be written
-// to is an error.
+// firstTry waits a moment, from the target's beginning on, for the first try to
+// set up, so that what it found is said while the output starts. Only an index
+// that must never be written to is an error.
 func (t *target) firstTry() error {
 	select {
 	case <-t.tried:
-	case <-time.After(firstTry):
+	case <-time.After(time.Until(t.begun.Add(firstTry))):
 		return nil
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if isFinal(t.err) {
-		return fmt.Errorf("dossier: %w", t.err)
+	if err := t.lastTry(); isFinal(err) {
+		return fmt.Errorf("dossier: %w", err)
 	}
 	return nil
 }
@@ -415,11 +328,25 @@ func (t *target) isFirst(i *Instance) bool {
 	return len(t.instances) > 0 && t.instances[0] == i
 }
 
+// all returns a copy of the instances, in the order in which they came.
+func (t *target) all() []*Instance {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.instances)
+}
+
 // erred keeps the last error for the heartbeat.
 func (t *target) erred(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lastError, t.erredAt = text, time.Now()
+}
+
+// lastErred returns the last error, and when it was.
+func (t *target) lastErred() (text string, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lastError, t.erredAt
 }
 
 // wait returns nil as soon as the cluster is set up. Where a try has failed
@@ -436,12 +363,10 @@ func (t *target) wait(ctx context.Context) error {
 	case <-t.tried:
 	case <-ctx.Done():
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.err == nil {
-		return errSettingUp
+	if err := t.lastTry(); err != nil {
+		return err
 	}
-	return t.err
+	return errSettingUp
 }
 
 var errSettingUp = errors.New("the indices are still being set up")
@@ -465,7 +390,7 @@ var incidents = map[commit.IncidentKind]saying{
 	commit.Unreachable: {slog.LevelWarn, "Elasticsearch did not take it for now"},
 	commit.Unreadable:  {slog.LevelError, "a stored state is corrupt or missing; its document is left alone and what belongs to it goes to the dead letters"},
 	commit.Newer:       {slog.LevelError, "a newer version of Dossier wrote this document; it is left alone and its chunks wait in Fluent Bit"},
-	commit.Panicked:    {slog.LevelError, "panic: this is a defect of Dossier, please report it"},
+	commit.Panicked:    {slog.LevelError, logging.PanicText},
 	commit.Buried:      {slog.LevelWarn, "this can't be written to its document, now or ever; it went to the dead letters"},
 	commit.NotBuried:   {slog.LevelError, "the dead letters can't be written; the chunk waits in Fluent Bit"},
 	commit.Full:        {slog.LevelWarn, "a document holds as many unsettled chunks as it may; further ones wait in Fluent Bit"},
@@ -475,6 +400,7 @@ var incidents = map[commit.IncidentKind]saying{
 
 // report says what the committer met. The committer holds no lock meanwhile.
 func (t *target) report(in commit.Incident) {
+	defer panics.Catch("report", t.panicked)
 	said, known := incidents[in.Kind]
 	if !known {
 		said = saying{slog.LevelWarn, string(in.Kind)}
@@ -519,8 +445,7 @@ func incidentClass(in commit.Incident) string {
 }
 
 func (t *target) close(ctx context.Context) {
-	t.cancel()
-	t.group.Wait()
+	t.stop()
 	if err := t.closeCommitter(ctx); err != nil {
 		t.log.Info("markers of the ledger are still to be written; the next delivery sees to it")
 	}

@@ -3,13 +3,12 @@ package instance
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"dossier/correlate/commit"
+	"dossier/panics"
 	"dossier/plugin/logging"
 	"dossier/plugin/tracing"
 )
@@ -20,13 +19,11 @@ const flushing = 500 * time.Millisecond
 // openTracer starts tracing where the environment asks for it. What is wrong
 // with the environment must not keep a sensor from its work.
 func (t *target) openTracer(version string) {
+	o := tracerOptions(t.o, version)
+	o.Panicked = t.panicked
+	o.Report = func(err error) { t.log.Warn("spans are lost", logging.ReasonKey, "export", "err", err) }
 	var err error
-	t.tracer, err = tracing.Open(tracing.Options{
-		Version: version, Sensor: t.o.SensorID,
-		Report: func(err error) {
-			t.log.Warn("spans are lost", logging.ReasonKey, "export", "err", err)
-		},
-	})
+	t.tracer, err = tracing.Open(o)
 	switch {
 	case err != nil:
 		t.log.Warn("tracing is off", "err", err)
@@ -55,14 +52,9 @@ func (t *target) closeTracer(ctx context.Context) {
 	}
 }
 
-// trace makes the spans of a write. A panic there must not end the process.
+// trace makes the spans of a write.
 func (t *target) trace(r *commit.Request, a commit.Answer, took time.Duration) {
-	defer func() {
-		if p := recover(); p != nil {
-			t.log.Error("panic: this is a defect of Dossier, please report it", logging.ReasonKey, "trace",
-				"panic", fmt.Sprint(p), logging.StackKey, string(debug.Stack()))
-		}
-	}()
+	defer panics.Catch("trace", t.panicked)
 	c := tracing.Commit{
 		Index: t.o.IndexPrefix, Start: time.Now().Add(-took), Took: took,
 		Chunks: r.Chunks, Records: r.Records,

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"dossier/panics"
 )
 
 const (
@@ -31,6 +33,15 @@ const ReasonKey = "reason"
 // StackKey is the attribute for the stack of a panic.
 const StackKey = "stack"
 
+// PanicText is what is said of a panic.
+const PanicText = "panic: this is a defect of Dossier, please report it"
+
+// Panic logs that p was caught, with its stack; repeats are held back by what
+// was being done.
+func Panic(log *slog.Logger, p *panics.Panic, attrs ...any) {
+	log.With(attrs...).Error(PanicText, ReasonKey, p.During, "panic", p.Value, StackKey, p.Stack)
+}
+
 // Handler is a slog.Handler that writes one line a record: the message, then
 // key=value pairs. Values are escaped and capped. Warnings, errors and
 // whatever has a reason are written once per Interval by message and reason,
@@ -47,7 +58,7 @@ type output struct {
 	prefix string
 	most   Level
 
-	mu    sync.Mutex
+	mu    sync.Mutex // a leaf: nothing is called while it is held
 	seen  map[string]*complaint
 	swept time.Time
 }

@@ -20,7 +20,7 @@ func lines(q *Queue) (out []Line) {
 func none(Line) {}
 
 func TestLine(t *testing.T) {
-	q := NewQueue(none)
+	q := NewQueue(none, nil)
 	log := slog.New(NewHandler(q, "sensors", Info))
 	log.Info("connected", "host", "https://es1:9200", "took", 1234567*time.Microsecond, "err", errors.New(`no "x"`), "empty", "")
 	log.With("a", 1).WithGroup("g").Warn("b", "c", 2, slog.Group("d", "e", 3))
@@ -42,7 +42,7 @@ func TestLine(t *testing.T) {
 
 func TestLevels(t *testing.T) {
 	for most := Error; most <= Trace; most++ {
-		q := NewQueue(none)
+		q := NewQueue(none, nil)
 		log := slog.New(NewHandler(q, "x", most))
 		for _, l := range []slog.Level{slog.LevelError, slog.LevelWarn, slog.LevelInfo, slog.LevelDebug, slog.LevelDebug - 4} {
 			log.Log(t.Context(), l, "x")
@@ -57,7 +57,7 @@ func TestLevels(t *testing.T) {
 // without anything that moves a cursor.
 func TestHostileText(t *testing.T) {
 	hostile := "a\n[2026/01/01] [ info] forged\x1b[2J\u202egnp.exe %s%n\xff" + strings.Repeat("x", 1<<20)
-	q := NewQueue(none)
+	q := NewQueue(none, nil)
 	log := slog.New(NewHandler(q, "a\nb", Info))
 	log.Info(hostile)
 	log.Info("x", "k", hostile)
@@ -83,7 +83,7 @@ func TestHostileText(t *testing.T) {
 
 func TestRepeatsAreHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue(none)
+		q := NewQueue(none, nil)
 		log := slog.New(NewHandler(q, "x", Info))
 		for range 100 {
 			log.Error("down", "reason", "refused", "chunk", time.Now().String())
@@ -118,7 +118,7 @@ func TestRepeatsAreHeldBack(t *testing.T) {
 
 func TestReasonsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue(none)
+		q := NewQueue(none, nil)
 		h := NewHandler(q, "x", Info)
 		for i := range 10 * maxReasons {
 			slog.New(h).Error("x", "reason", i)
@@ -138,7 +138,7 @@ func TestReasonsAreBounded(t *testing.T) {
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var late []Line
-		q := NewQueue(func(l Line) { late = append(late, l) })
+		q := NewQueue(func(l Line) { late = append(late, l) }, nil)
 		q.Put(Line{Info, "a"})
 		q.Put(Line{Info, "b"})
 		<-q.Wake()
@@ -166,7 +166,7 @@ func TestQueue(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	q := NewQueue(none)
+	q := NewQueue(none, nil)
 	log := slog.New(NewHandler(q, "x", Info))
 	var group sync.WaitGroup
 	n := 0

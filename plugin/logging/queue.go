@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"dossier/panics"
 )
 
 // Level is one of Fluent Bit's log levels.
@@ -41,19 +43,21 @@ const (
 // Queue holds lines until a callback of Fluent Bit's takes them. It is safe
 // for concurrent use.
 type Queue struct {
-	late func(Line)
-	wake chan struct{}
+	late     func(Line)
+	panicked func(*panics.Panic)
+	wake     chan struct{}
 
-	mu    sync.Mutex
+	mu    sync.Mutex // a leaf: nothing is called while it is held
 	lines []Line
 	lost  int
 	timer *time.Timer
 }
 
 // NewQueue returns an empty Queue. Lines that no callback took within
-// Patience are given to late; it must be safe to call from any thread.
-func NewQueue(late func(Line)) *Queue {
-	return &Queue{late: late, wake: make(chan struct{}, 1)}
+// Patience are given to late; it must be safe to call from any thread. A line
+// that late, or a callback, panics over is lost, and panicked is told.
+func NewQueue(late func(Line), panicked func(*panics.Panic)) *Queue {
+	return &Queue{late: late, panicked: panicked, wake: make(chan struct{}, 1)}
 }
 
 // Wake receives when there are lines to Take.
@@ -79,18 +83,23 @@ func (q *Queue) Put(l Line) {
 
 // Take empties the queue into emit, in order.
 func (q *Queue) Take(emit func(Line)) {
+	lines, lost := q.empty()
+	if lost > 0 {
+		lines = append(lines, Line{Warn, fmt.Sprintf("[output:dossier] %d log lines are lost: too many at once", lost)})
+	}
+	for _, l := range lines {
+		panics.Do("log", q.panicked, func() { emit(l) })
+	}
+}
+
+func (q *Queue) empty() (lines []Line, lost int) {
 	q.mu.Lock()
-	lines, lost := q.lines, q.lost
+	defer q.mu.Unlock()
+	lines, lost = q.lines, q.lost
 	q.lines, q.lost = nil, 0
 	if q.timer != nil {
 		q.timer.Stop()
 		q.timer = nil
 	}
-	q.mu.Unlock()
-	for _, l := range lines {
-		emit(l)
-	}
-	if lost > 0 {
-		emit(Line{Warn, fmt.Sprintf("[output:dossier] %d log lines are lost: too many at once", lost)})
-	}
+	return lines, lost
 }

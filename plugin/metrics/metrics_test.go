@@ -64,14 +64,14 @@ func TestServer(t *testing.T) {
 	b := &source{metrics: a.metrics, histograms: a.histograms}
 	var servers Servers
 	at := address(t)
-	endA, err := servers.Serve(at, "a", "1.2.3", a)
+	endA, err := servers.Serve(at, "a", a, Options{Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := servers.Serve(at, "a", "1.2.3", b); err == nil || !strings.Contains(err.Error(), "alias") {
+	if _, err := servers.Serve(at, "a", b, Options{Version: "1.2.3"}); err == nil || !strings.Contains(err.Error(), "alias") {
 		t.Errorf("the same name twice: %v", err)
 	}
-	endB, err := servers.Serve(at, "b", "1.2.3", b)
+	endB, err := servers.Serve(at, "b", b, Options{Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	if _, err := servers.Serve(taken.Addr().String(), "c", "", a); err == nil {
+	if _, err := servers.Serve(taken.Addr().String(), "c", a, Options{Version: "1.2.3"}); err == nil {
 		t.Error("it listens where somebody else does")
 	}
 	code, text := get(t, at, "/metrics")
@@ -121,7 +121,7 @@ func TestServer(t *testing.T) {
 		t.Error("it still listens")
 	}
 	// The address is free for the next one: a hot reload.
-	end, err := servers.Serve(at, "a", "1.2.3", a)
+	end, err := servers.Serve(at, "a", a, Options{Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,13 +9,14 @@ import (
 	"iter"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"dossier/panics"
 )
 
 // MaxAttackers bounds the spans of one commit's attackers. A commit can have
@@ -28,8 +29,11 @@ type Options struct {
 	Version string
 	// Sensor is the sensor's name.
 	Sensor string
-	// Report is told of what goes wrong with the tracing. It must not wait.
+	// Report is told of what goes wrong with this tracer, and of what the SDK
+	// can't read in the environment. It must not wait.
 	Report func(error)
+	// Panicked is told of a panic while spans are sent; they are lost.
+	Panicked func(*panics.Panic)
 }
 
 // Tracer makes spans. It is safe for concurrent use.
@@ -51,8 +55,6 @@ func Open(o Options) (*Tracer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What the SDK can't tell its caller goes to standard error otherwise.
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(o.Report))
 	res, err := resource.New(context.Background(),
 		resource.WithTelemetrySDK(),
 		resource.WithAttributes(
@@ -63,13 +65,15 @@ func Open(o Options) (*Tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
-	c := newClient(s)
-	exporter, err := otlptrace.New(context.Background(), c)
+	t := &Tracer{client: newClient(s)}
+	sender, err := otlptrace.New(context.Background(), t.client)
 	if err != nil {
 		return nil, err
 	}
-	p := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(exporter))
-	return &Tracer{provider: p, client: c, tracer: p.Tracer("dossier", trace.WithInstrumentationVersion(o.Version))}, nil
+	stray.add(t, o.Report)
+	t.provider = sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(&exporter{sender, o.Report, o.Panicked}))
+	t.tracer = t.provider.Tracer("dossier", trace.WithInstrumentationVersion(o.Version))
+	return t, nil
 }
 
 // Commit is one write of what some chunks changed.
@@ -144,6 +148,7 @@ func (t *Tracer) Commit(c *Commit, attackers iter.Seq[Attacker]) {
 
 // Close sends the spans that wait, by ctx at the latest.
 func (t *Tracer) Close(ctx context.Context) error {
+	defer stray.remove(t)
 	err := t.provider.Shutdown(ctx)
 	// What is still under way ends now, in time or not.
 	t.client.Stop(ctx)

@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"dossier/panics"
 	"dossier/testbed/otlp"
 )
 
@@ -34,7 +35,7 @@ func open(t *testing.T, variables map[string]string, report func(error)) (*Trace
 	if report == nil {
 		report = func(err error) { t.Error(err) }
 	}
-	return Open(Options{Version: "1.2.3", Sensor: "s1", Report: report})
+	return Open(Options{Version: "1.2.3", Sensor: "s1", Report: report, Panicked: func(p *panics.Panic) { t.Error(p, p.Stack) }})
 }
 
 // TestOffWithoutVariables is the first: what a package of OpenTelemetry's

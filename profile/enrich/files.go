@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"dossier/panics"
+
 	"github.com/oschwald/maxminddb-golang/v2"
 )
 
@@ -52,6 +54,9 @@ type Options struct {
 	// OnError is called when a changed file can't be opened: the one before
 	// stays in use. It may be nil.
 	OnError func(error)
+	// OnPanic is called when looking at the files panics; they are looked at
+	// again. It may be nil.
+	OnPanic func(*panics.Panic)
 }
 
 // Files looks addresses up in databases of MaxMind's format, which it maps
@@ -163,8 +168,8 @@ func (f *Files) watch() {
 		case <-f.stop:
 			return
 		case <-tick.C:
-			f.reload(&f.country)
-			f.reload(&f.asn)
+			panics.Do("databases", f.o.OnPanic, func() { f.reload(&f.country) })
+			panics.Do("databases", f.o.OnPanic, func() { f.reload(&f.asn) })
 		}
 	}
 }
@@ -183,14 +188,23 @@ func (f *Files) reload(which **file) {
 		}
 		return
 	}
-	f.mu.Lock()
-	*which = next
-	f.mu.Unlock()
+	f.use(which, next)
 	old.close()
+	f.forget()
+}
+
+func (f *Files) use(which **file, next *file) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	*which = next
+}
+
+// forget empties the cache.
+func (f *Files) forget() {
 	f.cacheMu.Lock()
+	defer f.cacheMu.Unlock()
 	clear(f.cache)
 	f.opened++
-	f.cacheMu.Unlock()
 }
 
 // Place looks addr up. Addresses that are not globally routed have no place.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"dossier/panics"
 )
 
 // NamesOptions configures Names.
@@ -25,6 +27,9 @@ type NamesOptions struct {
 	//
 	// If Workers is zero, the default of 4 will be used.
 	Workers int
+	// OnPanic is called when asking panics; the name stays unknown. It may be
+	// nil.
+	OnPanic func(*panics.Panic)
 }
 
 // The bounds of Names: questions waiting, answers kept, and how long.
@@ -111,12 +116,15 @@ func (n *Names) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case addr := <-n.questions:
-			name := n.ask(ctx, addr)
-			n.mu.Lock()
-			n.answers[addr] = answer{name, time.Now()}
-			n.mu.Unlock()
+			panics.Do("names", n.o.OnPanic, func() { n.keep(addr, n.ask(ctx, addr)) })
 		}
 	}
+}
+
+func (n *Names) keep(addr netip.Addr, name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.answers[addr] = answer{name, time.Now()}
 }
 
 func (n *Names) ask(ctx context.Context, addr netip.Addr) string {

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+
+	"dossier/plugin/instance"
+	"dossier/plugin/logging"
+)
+
+// bridge keeps an instance's series within Fluent Bit's own metrics. They are
+// made at Init: Fluent Bit reads the list without a lock later. A series that
+// Fluent Bit can't make or set is told of once, and costs itself alone.
+type bridge struct {
+	mu     sync.Mutex // held while Fluent Bit sets a series, and for nothing else
+	series []bridged
+}
+
+// bridged is one series.
+type bridged struct {
+	name    string
+	host    hostSeries // nil where it could not be made
+	now     float64
+	refused bool
+}
+
+// hostSeries is a series as Fluent Bit has it.
+type hostSeries interface {
+	set(value float64) error
+	free()
+}
+
+var (
+	errNotMade = errors.New("Fluent Bit can't make it")
+	errNotSet  = errors.New("Fluent Bit can't set it")
+)
+
+// begin makes all series, in the order of the metrics.
+func (b *bridge) begin(metrics []instance.Metric, create func(instance.Metric) (hostSeries, error), log *slog.Logger) {
+	failed := make(map[string]error)
+	series := make([]bridged, len(metrics))
+	for i, m := range metrics {
+		host, err := create(m)
+		if err != nil {
+			host, failed[m.Name] = nil, err
+		}
+		series[i] = bridged{name: m.Name, host: host, now: -1} // no metric is negative
+	}
+	b.keep(series)
+	tell(log, failed)
+	b.set(metrics, log)
+}
+
+func (b *bridge) keep(series []bridged) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.series = series
+}
+
+// set brings the series up to date; metrics are those of begin with other
+// values. Only callbacks call it: after the last one Fluent Bit frees them.
+func (b *bridge) set(metrics []instance.Metric, log *slog.Logger) {
+	tell(log, b.update(metrics))
+}
+
+// update returns what is refused for the first time, by name.
+func (b *bridge) update(metrics []instance.Metric) map[string]error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var failed map[string]error
+	for i := range b.series {
+		s := &b.series[i]
+		if s.host == nil || i >= len(metrics) || metrics[i].Name != s.name || metrics[i].Value == s.now {
+			continue
+		}
+		err := s.host.set(metrics[i].Value)
+		if err == nil {
+			s.now = metrics[i].Value
+			continue
+		}
+		if !s.refused {
+			s.refused = true
+			if failed == nil {
+				failed = make(map[string]error)
+			}
+			failed[s.name] = err
+		}
+	}
+	return failed
+}
+
+func tell(log *slog.Logger, failed map[string]error) {
+	for name, err := range failed {
+		log.Warn("a metric is missing among Fluent Bit's", logging.ReasonKey, name, "err", err)
+	}
+}
+
+// free lets go of what the series keep.
+func (b *bridge) free() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.series {
+		if s.host != nil {
+			s.host.free()
+		}
+	}
+	b.series = nil
+}

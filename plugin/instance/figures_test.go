@@ -1,0 +1,246 @@
+package instance
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"dossier/correlate"
+	"dossier/correlate/commit"
+	"dossier/correlate/dialect"
+	"dossier/plugin/options"
+	"dossier/profile"
+)
+
+// numbered sets every number of a struct, those in arrays included, to one of
+// its own, counted from n.
+func numbered(v any, n int64) {
+	var fill func(v reflect.Value)
+	fill = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				fill(v.Field(i))
+			}
+		case reflect.Array:
+			for i := range v.Len() {
+				fill(v.Index(i))
+			}
+		case reflect.Int64:
+			v.SetInt(n)
+			n++
+		}
+	}
+	fill(reflect.ValueOf(v).Elem())
+}
+
+// TestEveryFigureOfAHeartbeat: each figure is what it is called, those that
+// outputs have in common stand once, and all outputs of a sensor are summed.
+func TestEveryFigureOfAHeartbeat(t *testing.T) {
+	var targets Targets
+	tg, _ := bare()
+	newOne := func(sensor string, base int64) *Instance {
+		e := &fakeEngine{}
+		numbered(&e.stats, base)
+		e.stats.Dropped = map[string]int64{"sshd": base + 900}
+		i := &Instance{o: options.Options{SensorID: sensor}, host: Host{Version: "1.2", Targets: &targets}, target: tg, engine: e}
+		i.panics.Store(base + 901)
+		targets.join(i)
+		tg.join(i)
+		return i
+	}
+	a, b, c := newOne("north", 1e3), newOne("south", 1e6), newOne("north", 1e9)
+	tg.panics.Store(5e13)
+	targets.panics.Store(7e14)
+	var shared commit.Stats
+	numbered(&shared, 1e12)
+	shared.Panics = 3e15
+	started := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	beats := heartbeats([]*Instance{a, b, c}, shared, started)
+	if len(beats) != 2 {
+		t.Fatalf("%d heartbeats", len(beats))
+	}
+	x, y, z := a.engine.Stats(), b.engine.Stats(), c.engine.Stats()
+	refused := func(class dialect.Class, of ...correlate.Stats) (n int64) {
+		for _, s := range of {
+			for r, count := range s.Refused {
+				if dialect.Reason(r).Class() == class {
+					n += count
+				}
+			}
+		}
+		return n
+	}
+	both := func(of func(*correlate.Stats) int64) int64 { return of(&x) + of(&z) }
+	own := func(of func(*correlate.Stats) int64) int64 { return of(&y) }
+	figures := func(sum func(func(*correlate.Stats) int64) int64) map[string]int64 {
+		return map[string]int64{
+			"records_in":  sum(func(s *correlate.Stats) int64 { return s.Records }),
+			"records_out": sum(func(s *correlate.Stats) int64 { return s.Events }),
+			"chunks_in":   sum(func(s *correlate.Stats) int64 { return s.ChunksOK + s.ChunksRetry + s.ChunksError }),
+			"chunks_out":  sum(func(s *correlate.Stats) int64 { return s.ChunksOK }),
+			"bytes_in":    sum(func(s *correlate.Stats) int64 { return s.Bytes }),
+			"malformed":   sum(func(s *correlate.Stats) int64 { return s.Malformed }),
+			"retries":     sum(func(s *correlate.Stats) int64 { return s.ChunksRetry }),
+			"clock_skew":  sum(func(s *correlate.Stats) int64 { return s.ClockSkew }),
+			"dead_letters": sum(func(s *correlate.Stats) int64 {
+				return s.ChunksError + s.Broken
+			}),
+			"unattributed": sum(func(s *correlate.Stats) int64 { return refused(dialect.Unattributed, *s) }),
+			"unparsed":     sum(func(s *correlate.Stats) int64 { return refused(dialect.Unparsed, *s) }),
+			"dropped":      sum(func(s *correlate.Stats) int64 { return refused(dialect.Dropped, *s) }),
+		}
+	}
+	north, south := figures(both), figures(own)
+	north["panics"], south["panics"] = (1e3+901)+(1e9+901)+5e13+7e14+3e15, 1e6+901
+	north["dead_letters"] += shared.Buried
+	for name, n := range map[string]int64{
+		"chunks_skipped": shared.Skipped, "documents_written": shared.DocumentsWritten, "conflicts": shared.Conflicts,
+		"exactness_at_risk": shared.AtRisk, "cache_documents": shared.CacheEntries, "cache_bytes": shared.CacheBytes,
+	} {
+		north[name], south[name] = n, 0
+	}
+	now := started.Add(time.Hour)
+	for i, test := range []struct {
+		sensor  string
+		figures map[string]int64
+		program int64
+		of      []correlate.Stats
+	}{{"north", north, 1e3 + 900 + 1e9 + 900, []correlate.Stats{x, z}}, {"south", south, 1e6 + 900, []correlate.Stats{y}}} {
+		var doc map[string]any
+		d := json.NewDecoder(strings.NewReader(string(profile.AppendSensor(nil, now, beats[i]))))
+		d.UseNumber()
+		if err := d.Decode(&doc); err != nil {
+			t.Fatal(err)
+		}
+		if doc["sensor"] != test.sensor || doc["version"] != "1.2" || !strings.HasPrefix(doc["started_at"].(string), "2026-01-02T03:04:05") || !strings.HasPrefix(doc["@timestamp"].(string), "2026-01-02T04:04:05") {
+			t.Errorf("got %v, %v, %v, %v", doc["sensor"], doc["version"], doc["started_at"], doc["@timestamp"])
+		}
+		got := make(map[string]int64)
+		for name, v := range doc {
+			if n, ok := v.(json.Number); ok && name != "schema_version" {
+				got[name], _ = n.Int64()
+			}
+		}
+		if !maps.Equal(got, test.figures) {
+			for name := range test.figures {
+				if got[name] != test.figures[name] {
+					t.Errorf("%s: %s is %d, want %d", test.sensor, name, got[name], test.figures[name])
+				}
+			}
+			for name := range got {
+				if _, ok := test.figures[name]; !ok {
+					t.Errorf("%s: what is %s?", test.sensor, name)
+				}
+			}
+		}
+		reasons := make(map[string]int64)
+		for _, r := range beats[i].Reasons {
+			reasons[r.Verdict+" "+r.Reason] += r.Count
+		}
+		for _, r := range dialect.Reasons() {
+			var want int64
+			for _, s := range test.of {
+				want += s.Refused[r]
+			}
+			if r.Class() == dialect.Parsed {
+				want = 0
+			}
+			if got := reasons[r.Class().String()+" "+r.String()]; got != want {
+				t.Errorf("%s: reason %v is %d, want %d", test.sensor, r, got, want)
+			}
+		}
+		if p := beats[i].DroppedPrograms; len(p) != 1 || p[0] != (profile.ProgramCount{Program: "sshd", Count: test.program}) {
+			t.Errorf("%s: programs %v", test.sensor, p)
+		}
+	}
+}
+
+// TestHeartbeatsAreDocuments of their sensors, with the last error.
+func TestHeartbeatsAreDocuments(t *testing.T) {
+	i, _ := start(t, new(Targets), map[string]string{"sensor_id": "north", "index_prefix": "pre"})
+	defer i.Close()
+	i.target.erred("an error")
+	at := time.Now()
+	ops := i.target.heartbeats(at, at)
+	if len(ops) != 1 || ops[0].Kind != commit.Put || ops[0].Key != (commit.Key{Index: "pre-sensors", ID: "north"}) {
+		t.Fatalf("got %+v", ops)
+	}
+	if s := string(ops[0].Body); !strings.Contains(s, `"last_error":"an error"`) || !strings.Contains(s, `"last_error_at":"`+at.UTC().Format("2006-01-02T15:04")) {
+		t.Errorf("got %s", s)
+	}
+	if i.target.leave(i); i.target.heartbeats(at, at) != nil {
+		t.Error("a target without outputs says something")
+	}
+}
+
+// TestInstanceFigures: what an instance adds to the figures of others.
+func TestInstanceFigures(t *testing.T) {
+	i, _ := start(t, new(Targets), nil)
+	defer i.Close()
+	e := &fakeEngine{flush: func() (correlate.Result, error) { return correlate.OK, nil }}
+	numbered(&e.stats, 1000)
+	i.engine = e
+	i.target.leftOut.Store(17)
+	i.panics.Store(19)
+	value := func(name string) float64 {
+		for _, m := range i.Metrics() {
+			if m.Name == name {
+				return m.Value
+			}
+		}
+		t.Fatalf("no %s", name)
+		return 0
+	}
+	if value("ready") != 0 || value("last_chunk_timestamp_seconds") != 0 || value("parts_left_out_total") != 17 || value("panics_total") != 19 || value("records_total") != float64(e.stats.Records) {
+		t.Error("wrong figures")
+	}
+	ready(i)
+	before := time.Now()
+	i.Flush("a", make([]byte, 1000), true)
+	if last := value("last_chunk_timestamp_seconds"); value("ready") != 1 || last < float64(before.UnixMilli())/1000 || last > float64(time.Now().UnixMilli()+1)/1000 {
+		t.Errorf("the last chunk was at %v", last)
+	}
+	e.flush = func() (correlate.Result, error) { return correlate.Retry, nil }
+	i.Flush("a", make([]byte, 3000), true)
+	e.flush = func() (correlate.Result, error) { return correlate.Error, nil }
+	i.Flush("a", make([]byte, 5000), true)
+	i.Flush("a", make([]byte, 5000), true)
+	i.target.observe(t.Context(), &commit.Request{Kind: commit.Read, Keys: make([]commit.Key, 3)}, commit.Answer{}, 2*time.Second)
+	i.target.observe(t.Context(), &commit.Request{Kind: commit.Write, Ops: make([]commit.Op, 5)}, commit.Answer{Err: errNotDurable}, 3*time.Second)
+	i.target.observe(t.Context(), &commit.Request{Kind: commit.Bury, Letters: make([]commit.Letter, 7)}, commit.Answer{}, 4*time.Second)
+	got := make(map[string]Histogram)
+	for _, h := range i.Histograms() {
+		name := h.Name
+		for _, l := range h.Labels {
+			name += " " + l.Value
+		}
+		if _, twice := got[name]; twice {
+			t.Errorf("%s is there twice", name)
+		}
+		got[name] = h
+	}
+	for name, want := range map[string]struct {
+		count uint64
+		sum   float64
+	}{
+		"flush_seconds ok": {1, -1}, "flush_seconds retry": {1, -1}, "flush_seconds error": {2, -1}, "chunk_bytes": {4, 14000},
+		"request_seconds read ok": {1, 2}, "request_seconds read error": {0, 0}, "request_documents read": {1, 3},
+		"request_seconds write ok": {0, 0}, "request_seconds write error": {1, 3}, "request_documents write": {1, 5},
+		"request_seconds bury ok": {1, 4}, "request_seconds bury error": {0, 0}, "request_documents bury": {1, 7},
+	} {
+		h, ok := got[name]
+		if !ok || h.Count != want.count || want.sum >= 0 && h.Sum != want.sum {
+			t.Errorf("%s: %d values, sum %v; want %d, %v", name, h.Count, h.Sum, want.count, want.sum)
+		}
+		delete(got, name)
+	}
+	for name := range got {
+		if !strings.HasPrefix(name, "request_") {
+			t.Errorf("what is %s?", name)
+		}
+	}
+}
