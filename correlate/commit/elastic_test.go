@@ -177,3 +177,42 @@ func sent(ops []Op) []Op {
 	}
 	return out
 }
+
+// unreplicated says whether something in the index is on the primary only.
+func (e *elastic) unreplicated(index string) bool {
+	for _, d := range e.shard(index).docs {
+		if len(d.pending) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// settle replicates all that is on the primary.
+func (e *elastic) settle(index string) {
+	for id, d := range e.shard(index).docs {
+		if len(d.pending) > 0 {
+			e.replicate(Key{index, id}, d.pending[len(d.pending)-1])
+		}
+	}
+}
+
+// move brings the documents into another index under the same name. A split
+// keeps their tokens; a reindex counts anew, in the order of their ids.
+func (e *elastic) move(index string, how movement) {
+	e.settle(index)
+	if how != reindexed {
+		return
+	}
+	s := e.shard(index)
+	s.seq, s.term = 0, 1
+	for _, id := range slices.Sorted(maps.Keys(s.docs)) {
+		d := s.docs[id]
+		if d.current == nil {
+			continue
+		}
+		s.seq++
+		d.current = &revision{body: d.current.body, version: Version{s.seq, s.term}}
+		d.durable = d.current
+	}
+}

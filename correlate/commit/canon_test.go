@@ -1,0 +1,332 @@
+package commit
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"time"
+	"unsafe"
+)
+
+// canon writes down a state of the exploration so that two states that can't
+// be told apart by what may follow are written alike: times count from now,
+// pointers by the order in which they are met, and what is unordered comes
+// sorted. Left out are counters for operators, the seed of pauses, and when
+// something was applied, which matters after weeks only.
+type canon struct {
+	b        []byte
+	now      time.Time
+	pointers map[unsafe.Pointer]uint64
+	// rounds are those of the tasks at work; any other is over.
+	rounds [lanes]uint64
+	// tokens has every token of compare-and-set, in order. Which of two is
+	// the newer matters, not how many were given out.
+	tokens map[Version]uint64
+	// collecting: this pass only looks for tokens.
+	collecting bool
+}
+
+func (c *canon) reset(now time.Time) {
+	c.b, c.now = c.b[:0], now
+	if c.pointers == nil {
+		c.pointers, c.tokens = map[unsafe.Pointer]uint64{}, map[Version]uint64{}
+	}
+	clear(c.pointers)
+}
+
+// state writes down what tell tells, in two passes.
+func (c *canon) state(now time.Time, tell func()) []byte {
+	c.reset(now)
+	clear(c.tokens)
+	c.collecting = true
+	tell()
+	tokens := make([]Version, 0, len(c.tokens))
+	for v := range c.tokens {
+		tokens = append(tokens, v)
+	}
+	slices.SortFunc(tokens, func(a, b Version) int {
+		return cmp.Or(cmp.Compare(a.PrimaryTerm, b.PrimaryTerm), cmp.Compare(a.SeqNo, b.SeqNo))
+	})
+	for i, v := range tokens {
+		c.tokens[v] = uint64(i + 1)
+	}
+	c.reset(now)
+	c.collecting = false
+	tell()
+	return c.b
+}
+
+func (c *canon) int(n uint64)    { c.b = binary.AppendUvarint(c.b, n) }
+func (c *canon) bytes(b []byte)  { c.int(uint64(len(b))); c.b = append(c.b, b...) }
+func (c *canon) string(s string) { c.int(uint64(len(s))); c.b = append(c.b, s...) }
+func (c *canon) bool(v bool) {
+	if v {
+		c.int(1)
+	} else {
+		c.int(0)
+	}
+}
+
+func (c *canon) token(v Version) {
+	if v == (Version{}) {
+		c.int(0)
+		return
+	}
+	if c.collecting {
+		c.tokens[v] = 0
+	}
+	c.int(c.tokens[v])
+}
+
+// applied writes down which chunks a state holds, without when it got them.
+func (c *canon) applied(ids []applied) {
+	c.int(uint64(len(ids)))
+	for _, a := range ids {
+		c.b = append(c.b, a.id[:]...)
+		c.bool(a.complete)
+	}
+}
+
+// encoded writes down an encoded state.
+func (c *canon) encoded(state []byte) {
+	env, err := decodeEnvelope(state)
+	if err != nil {
+		c.bytes(state)
+		return
+	}
+	c.applied(env.applied)
+	c.bytes(env.payload)
+}
+
+// body writes down a document: of a marker only what it excepts, since it also
+// tells when it was written.
+func (c *canon) body(body []byte) {
+	switch {
+	case len(body) == 0:
+		c.int(0)
+	case body[0] == '{':
+		c.bytes(stateOf(body))
+	default:
+		c.b = append(c.b, body[0])
+		c.encoded(body[1:])
+	}
+}
+
+func (c *canon) machine(m *Machine) {
+	c.rounds = [lanes]uint64{}
+	for l, t := range m.busy {
+		if t != nil {
+			c.rounds[l] = t.round
+		}
+	}
+	c.value(reflect.ValueOf(m))
+}
+
+func (c *canon) round(n uint64) {
+	for l, at := range c.rounds {
+		if at == n && n != 0 {
+			c.int(uint64(l) + 1)
+			return
+		}
+	}
+	c.int(0)
+}
+
+var (
+	typeTime    = reflect.TypeFor[time.Time]()
+	typeVersion = reflect.TypeFor[Version]()
+	typeOp      = reflect.TypeFor[Op]()
+	typeApplied = reflect.TypeFor[[]applied]()
+	typeCached  = reflect.TypeFor[cached]()
+	// skipped are the types that hold nothing of what may follow.
+	skipped = map[reflect.Type]bool{
+		reflect.TypeFor[*rand.Rand](): true, reflect.TypeFor[Stats](): true, reflect.TypeFor[incidents](): true,
+		reflect.TypeFor[MachineOptions](): true, reflect.TypeFor[Model](): true, reflect.TypeFor[*block](): true,
+	}
+	// skippedFields are memory that is written before it is read, and counts of
+	// rounds, of which the tasks at work have the ones that matter.
+	skippedFields = map[string]bool{
+		"folding.state": true, "folding.encoded": true, "Machine.rounds": true, "Machine.now": true,
+		"chunk.done": true, "folded.stack": true,
+	}
+	roundFields = map[string]bool{"chunk.round": true, "chunk.blind": true, "task.round": true}
+)
+
+// peek makes a field readable that its package keeps to itself.
+func peek(v reflect.Value) reflect.Value {
+	if v.CanAddr() {
+		return reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem()
+	}
+	return v
+}
+
+func as[T any](v reflect.Value) T {
+	if v.CanAddr() {
+		return *(*T)(unsafe.Pointer(v.UnsafeAddr()))
+	}
+	return v.Interface().(T)
+}
+
+// value writes down anything a machine holds. A kind that isn't known is a
+// failure: a field that is left out would make states alike that are not.
+func (c *canon) value(v reflect.Value) {
+	t := v.Type()
+	if skipped[t] {
+		return
+	}
+	switch t {
+	case typeTime:
+		at := as[time.Time](v)
+		if at.IsZero() {
+			c.int(0)
+		} else {
+			c.b = binary.AppendVarint(append(c.b, 1), int64(at.Sub(c.now)))
+		}
+		return
+	case typeVersion:
+		c.token(as[Version](v))
+		return
+	case typeOp:
+		op := as[Op](v)
+		c.op(&op)
+		return
+	case typeApplied:
+		c.applied(as[[]applied](v))
+		return
+	case typeCached:
+		d := as[cached](v)
+		c.encoded(d.state)
+		c.token(d.version)
+		c.int(d.complete)
+		return
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		c.bool(v.Bool())
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		c.b = binary.AppendVarint(c.b, v.Int())
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		c.int(v.Uint())
+	case reflect.String:
+		c.string(v.String())
+	case reflect.Func:
+		c.bool(!v.IsNil())
+	case reflect.Pointer:
+		c.pointer(v)
+	case reflect.Interface:
+		if v.IsNil() {
+			c.int(0)
+			return
+		}
+		e := v.Elem()
+		c.string(e.Type().String())
+		if err, ok := e.Interface().(error); ok {
+			c.string(err.Error())
+			return
+		}
+		c.value(e)
+	case reflect.Slice:
+		c.int(uint64(v.Len()))
+		if t.Elem().Kind() == reflect.Uint8 {
+			c.b = append(c.b, as[[]byte](v)...)
+			return
+		}
+		fallthrough
+	case reflect.Array:
+		for i := range v.Len() {
+			c.value(v.Index(i))
+		}
+	case reflect.Map:
+		c.mapping(v)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			name := t.Name() + "." + t.Field(i).Name
+			switch f := v.Field(i); {
+			case skippedFields[name]:
+			case roundFields[name]:
+				if f.Kind() == reflect.Array {
+					for l := range f.Len() {
+						c.round(f.Index(l).Uint())
+					}
+				} else {
+					c.round(f.Uint())
+				}
+			default:
+				c.value(peek(f))
+			}
+		}
+	default:
+		panic(fmt.Sprintf("a %s can't be written down", t))
+	}
+}
+
+func (c *canon) pointer(v reflect.Value) {
+	if v.IsNil() {
+		c.int(0)
+		return
+	}
+	p := v.UnsafePointer()
+	n, known := c.pointers[p]
+	if !known {
+		n = uint64(len(c.pointers)) + 1
+		c.pointers[p] = n
+	}
+	c.int(n)
+	if !known {
+		c.value(v.Elem())
+	}
+}
+
+// mapping writes down a map in the order of its keys, which are texts or chunk
+// ids.
+func (c *canon) mapping(v reflect.Value) {
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return cmp.Compare(fmt.Sprint(keyOf(a)), fmt.Sprint(keyOf(b))) })
+	c.int(uint64(len(keys)))
+	for _, k := range keys {
+		c.string(keyOf(k))
+		c.value(v.MapIndex(k))
+	}
+}
+
+func keyOf(k reflect.Value) string {
+	switch k := k.Interface().(type) {
+	case Key:
+		return k.Index + "\x00" + k.ID
+	case ChunkID:
+		return string(k[:])
+	default:
+		return fmt.Sprint(k)
+	}
+}
+
+func (c *canon) op(op *Op) {
+	c.int(uint64(op.Kind))
+	c.string(op.Key.Index)
+	c.string(op.Key.ID)
+	c.token(op.Version)
+	c.body(op.Body)
+}
+
+// request writes down a request on its way, and its answer.
+func (c *canon) request(r *onWire) {
+	c.value(reflect.ValueOf(r.r))
+	c.bool(r.served)
+	for i := range r.answer.Stored {
+		s := &r.answer.Stored[i]
+		c.bool(s.Exists)
+		c.token(s.Version)
+		c.encoded(s.State)
+	}
+	for i := range r.answer.Written {
+		w := &r.answer.Written[i]
+		c.int(uint64(w.Status))
+		c.token(w.Version)
+	}
+}
+
+// newStillRand draws nothing: pauses have one length and no order changes.
+func newStillRand() *rand.Rand { return rand.New(still{}) }

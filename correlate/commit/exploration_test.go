@@ -1,0 +1,450 @@
+package commit
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var (
+	exploreStates = flag.Int("explore", 0, "states of each scope that are explored (default 12000; -1: all there are)")
+	exploreFor    = flag.Duration("explore-for", 0, "stop exploring after so long, to go on another time (with -explore-dir)")
+	exploreDir    = flag.String("explore-dir", "", "folder in which an exploration that was stopped is kept")
+	exploreScope  = flag.String("explore-scope", "", "explore only the scope of that name")
+)
+
+// scopes are explored from the smallest. In each a document may be written by
+// two processes at a time; "a" and "b" are documents.
+var scopes = []*scope{
+	{
+		name: "one", what: "one chunk of two documents, one writer, each fault once",
+		chunks: [][]string{{"a", "b"}}, writers: [][]int{{0}}, poison: -1,
+		faults: schedule{lost: 1, late: 1, dirty: 1, crash: 1, item: 1, time: 3},
+	},
+	{
+		name: "clone", what: "the same chunk at two writers, as where storage was copied",
+		chunks: [][]string{{"a", "b"}}, writers: [][]int{{0}, {0}}, poison: -1,
+		faults: schedule{lost: 1, crash: 1, time: 2},
+	},
+	{
+		name: "clone dirty", what: "the same chunk of one document at two writers, a write that a failover takes back",
+		chunks: [][]string{{"a"}}, writers: [][]int{{0}, {0}}, poison: -1, effects: true,
+		faults: schedule{dirty: 1, late: 1, crash: 1, time: 2},
+	},
+	{
+		name: "two", what: "two chunks of two documents at two writers",
+		chunks: [][]string{{"a", "b"}, {"a", "b"}}, writers: [][]int{{0}, {1}}, poison: -1,
+		faults: schedule{lost: 1, crash: 1, time: 2},
+	},
+	{
+		name: "two apart", what: "two chunks of two documents at two writers, each document in a request of its own, an effect of each",
+		chunks: [][]string{{"a", "b"}, {"a", "b"}}, writers: [][]int{{0}, {1}}, poison: -1, effects: true, apart: true,
+		faults: schedule{lost: 1, crash: 1, time: 1},
+	},
+	{
+		name: "two late", what: "two chunks of one document at two writers, requests that are carried out late and writes that are taken back",
+		chunks: [][]string{{"a"}, {"a"}}, writers: [][]int{{0}, {1}}, poison: -1,
+		faults: schedule{late: 1, dirty: 1, item: 1, crash: 1, time: 3},
+	},
+	{
+		name: "group", what: "two chunks of two documents at one writer, written together or apart",
+		chunks: [][]string{{"a", "b"}, {"a", "b"}}, writers: [][]int{{0, 1}}, poison: -1,
+		faults: schedule{lost: 1, late: 1, item: 1, crash: 1, time: 3},
+	},
+	{
+		name: "letter", what: "a chunk that a document is refused with, at one writer: its letter is replayed when the mapping is fixed",
+		chunks: [][]string{{"a", "b"}}, writers: [][]int{{0}}, poison: 0,
+		faults: schedule{lost: 1, crash: 1, item: 1, time: 3},
+	},
+	{
+		name: "letter beside", what: "the same chunk with a letter at two writers, the letter replayed beside it",
+		chunks: [][]string{{"a"}}, writers: [][]int{{0}, {0}}, poison: 0,
+		faults: schedule{lost: 1, crash: 1, time: 2},
+	},
+	{
+		name: "letter of two", what: "two chunks of one document at two writers, one of them refused",
+		chunks: [][]string{{"a"}, {"a"}}, writers: [][]int{{0}, {1}}, poison: 0,
+		faults: schedule{lost: 1, dirty: 1, crash: 1, time: 2},
+	},
+	{
+		name: "split", what: "three chunks of one document at two writers; the index is split, which keeps the tokens",
+		chunks: [][]string{{"a"}, {"a"}, {"a"}}, writers: [][]int{{0, 2}, {1}}, poison: -1, moved: split,
+		faults: schedule{crash: 1, time: 2},
+	},
+}
+
+// TestExplore goes through every schedule of small scopes: every order of
+// requests, answers, folds and deadlines, every place where a fault may happen.
+// States that can't be told apart by what may follow are gone through once. In
+// make test each scope is cut off at a number of states; make explore goes on
+// to the end, or for as long as it is given, and another time from there.
+func TestExplore(t *testing.T) {
+	most := *exploreStates
+	if most == 0 {
+		most = 12000
+		if raceDetector {
+			most = 1500
+		}
+	}
+	deadline := time.Time{}
+	if *exploreFor > 0 {
+		deadline = time.Now().Add(*exploreFor)
+	}
+	for _, s := range scopes {
+		if *exploreScope != "" && s.name != *exploreScope {
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			e := newExploration(s)
+			if *exploreDir != "" {
+				if err := e.open(*exploreDir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			start := time.Now()
+			e.run(most, deadline)
+			if *exploreDir != "" && e.found == nil {
+				if err := e.save(*exploreDir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Logf("%s: %d states, %d steps, %d ends, %d deep, %s, in %.1f s", s.what, e.states, e.stepped, e.ends, e.deepest, e.coverage(), time.Since(start).Seconds())
+			if e.found != nil {
+				t.Errorf("%v\n%s", e.found.err, e.found.text())
+			}
+			if e.ends == 0 && len(e.open_) == 0 {
+				t.Error("no schedule came to its end")
+			}
+		})
+	}
+}
+
+// TestExploreFindsReindex: a token is one of an index. Where documents get new
+// ones while a writer holds an old one, a state is brought back that is over;
+// so the exploration must find it.
+func TestExploreFindsReindex(t *testing.T) {
+	e := newExploration(&scope{
+		name: "reindex", chunks: [][]string{{"a"}, {"a"}, {"a"}}, writers: [][]int{{0, 2}, {1}}, poison: -1, moved: reindexed,
+	})
+	e.run(-1, time.Time{})
+	if e.found == nil {
+		t.Fatalf("nothing was lost in %d states", e.states)
+	}
+	if !strings.HasPrefix(e.found.err.Error(), "lost: ") {
+		t.Errorf("found %v\n%s", e.found.err, e.found.text())
+	}
+}
+
+// TestExploreKnowsItsStates: two schedules that come to the same are one state,
+// and two that don't are two.
+func TestExploreKnowsItsStates(t *testing.T) {
+	var c canon
+	at := func(s *scope, steps ...string) uint64 {
+		w := newExplored(s)
+		for _, name := range steps {
+			i := slices.IndexFunc(w.steps(), func(s step) bool { return strings.HasPrefix(s.name, name) })
+			if i < 0 {
+				t.Fatalf("%q can't be taken; what can is %v", name, w.steps())
+			}
+			w.take(w.steps()[i])
+		}
+		return w.hash(&c)
+	}
+	s := &scope{chunks: [][]string{{"a"}, {"b"}}, writers: [][]int{{0}, {1}}, poison: -1, faults: schedule{lost: 1}}
+	one := at(s, "writer 0: chunk 0", "writer 1: chunk 1", "writer 0: carried", "writer 1: carried")
+	two := at(s, "writer 1: chunk 1", "writer 1: carried", "writer 0: chunk 0", "writer 0: carried")
+	if one != two {
+		t.Error("the order of what is independent makes two states of one")
+	}
+	for _, other := range [][]string{
+		nil,
+		{"writer 0: chunk 0"},
+		{"writer 0: chunk 0", "writer 1: chunk 1"},
+		{"writer 0: chunk 0", "writer 1: chunk 1", "writer 0: carried"},
+		{"writer 0: chunk 0", "writer 1: chunk 1", "writer 0: carried", "writer 1: carried", "writer 0: the answer comes"},
+		{"writer 0: chunk 0", "writer 1: chunk 1", "writer 0: lost", "writer 1: carried"},
+	} {
+		if at(s, other...) == one {
+			t.Errorf("%q is taken for another state", other)
+		}
+	}
+}
+
+// exploration goes through a scope depth first, on all processors. A trail is
+// the choices made on the way to a state: a state is come to again by going
+// there anew, since a Machine can't be copied.
+type exploration struct {
+	s *scope
+
+	mu      sync.Mutex
+	wake    sync.Cond
+	open_   [][]byte // trails not gone to yet
+	working int
+	seen    map[uint64]struct{}
+	found   *violation
+
+	states, stepped, ends, deepest int
+	full                           atomic.Bool
+}
+
+// violation is a schedule after which something doesn't hold.
+type violation struct {
+	s     *scope
+	err   error
+	trail []byte
+}
+
+func newExploration(s *scope) *exploration {
+	e := &exploration{s: s, open_: [][]byte{{}}, seen: map[uint64]struct{}{}}
+	e.wake.L = &e.mu
+	return e
+}
+
+// coverage says what was not gone to.
+func (e *exploration) coverage() string {
+	if len(e.open_) == 0 {
+		return "all there are"
+	}
+	return fmt.Sprintf("cut off: %d places not gone to", len(e.open_))
+}
+
+// run goes on until there is nothing left, something is found, most states were
+// seen (-1: all), or the time is over.
+func (e *exploration) run(most int, deadline time.Time) {
+	e.full.Store(false)
+	var group sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() { e.work(most, deadline) })
+	}
+	group.Wait()
+}
+
+func (e *exploration) work(most int, deadline time.Time) {
+	var c canon
+	for {
+		e.mu.Lock()
+		for len(e.open_) == 0 && e.working > 0 && !e.full.Load() {
+			e.wake.Wait()
+		}
+		if len(e.open_) == 0 || e.full.Load() {
+			e.full.Store(true)
+			e.mu.Unlock()
+			e.wake.Broadcast()
+			return
+		}
+		trail := e.open_[len(e.open_)-1]
+		e.open_ = e.open_[:len(e.open_)-1]
+		e.working++
+		e.mu.Unlock()
+
+		e.follow(&c, trail, most, deadline)
+
+		e.mu.Lock()
+		e.working--
+		e.mu.Unlock()
+		e.wake.Broadcast()
+	}
+}
+
+// follow goes where the trail leads, and from there always on by the first
+// choice; the other choices are left open.
+func (e *exploration) follow(c *canon, trail []byte, most int, deadline time.Time) {
+	w := newExplored(e.s)
+	steps := w.steps()
+	for _, choice := range trail {
+		w.take(steps[choice])
+		if w.err != nil {
+			break
+		}
+		steps = w.steps()
+	}
+	for {
+		if w.err == nil && w.stuck(steps) {
+			w.fail("stuck: nothing can happen any more, and not everything is done")
+		}
+		new, over := e.visit(w, c, trail, len(steps), most, deadline)
+		if !new || over || len(steps) == 0 {
+			return
+		}
+		trail = append(trail[:len(trail):len(trail)], 0)
+		w.take(steps[0])
+		steps = w.steps()
+	}
+}
+
+// visit notes the state. It says whether it is new, and whether the exploration
+// is over.
+func (e *exploration) visit(w *explored, c *canon, trail []byte, choices, most int, deadline time.Time) (new, over bool) {
+	var h uint64
+	if w.err == nil {
+		h = w.hash(c)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stepped++
+	if w.err != nil {
+		if e.found == nil || len(trail) < len(e.found.trail) {
+			e.found = &violation{e.s, w.err, slices.Clone(trail)}
+		}
+		e.full.Store(true)
+		return false, true
+	}
+	if _, known := e.seen[h]; known {
+		return false, false
+	}
+	if most >= 0 && e.states >= most || !deadline.IsZero() && e.states%64 == 0 && time.Now().After(deadline) {
+		// It is gone to another time.
+		e.open_ = append(e.open_, trail)
+		e.full.Store(true)
+		return false, true
+	}
+	e.seen[h] = struct{}{}
+	e.states++
+	e.deepest = max(e.deepest, len(trail))
+	if choices == 0 {
+		e.ends++
+	}
+	for i := choices - 1; i > 0; i-- {
+		e.open_ = append(e.open_, append(slices.Clone(trail), byte(i)))
+	}
+	if choices > 2 {
+		e.wake.Broadcast()
+	}
+	return true, false
+}
+
+// text tells the schedule step by step.
+func (v *violation) text() string {
+	var b strings.Builder
+	w := newExplored(v.s)
+	for i, choice := range v.trail {
+		w.take(w.steps()[choice])
+		fmt.Fprintf(&b, "%3d. %s\n", i+1, w.last)
+	}
+	return b.String()
+}
+
+// An exploration that was stopped is kept in a file: what it is of, its
+// figures, the hashes of the states seen, and the trails not gone to.
+
+// of says what an exploration is of: another version of the protocol or of the
+// scope is another one.
+func (e *exploration) of() (string, error) {
+	h := sha256.New()
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		return "", err
+	}
+	for _, name := range sources {
+		switch {
+		case !strings.HasSuffix(name, "_test.go"), name == "canon_test.go", name == "explore_test.go", name == "exploration_test.go", name == "elastic_test.go", name == "tally_test.go":
+			b, err := os.ReadFile(name)
+			if err != nil {
+				return "", err
+			}
+			h.Write(b)
+		}
+	}
+	fmt.Fprintf(h, "%+v", *e.s)
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func (e *exploration) path(dir string) string {
+	return filepath.Join(dir, strings.ReplaceAll(e.s.name, " ", "-")+".exploration")
+}
+
+func (e *exploration) save(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	of, err := e.of()
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(e.path(dir) + ".new")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	fmt.Fprintf(w, "%s\n", of)
+	var b []byte
+	for _, n := range [...]int{e.states, e.stepped, e.ends, e.deepest, len(e.seen)} {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	w.Write(b)
+	for h := range e.seen {
+		w.Write(binary.BigEndian.AppendUint64(b[:0], h))
+	}
+	for _, trail := range e.open_ {
+		w.Write(append(binary.AppendUvarint(b[:0], uint64(len(trail))), trail...))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), e.path(dir))
+}
+
+// open goes on with what save left, where it is of the same.
+func (e *exploration) open(dir string) error {
+	f, err := os.Open(e.path(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	of, err := e.of()
+	if err != nil {
+		return err
+	}
+	r := bufio.NewReader(f)
+	if line, err := r.ReadString('\n'); err != nil || strings.TrimSpace(line) != of {
+		return nil // of another version: from the beginning
+	}
+	var seen int
+	for _, n := range [...]*int{&e.states, &e.stepped, &e.ends, &e.deepest, &seen} {
+		v, err := binary.ReadUvarint(r)
+		if err != nil {
+			return fmt.Errorf("%s: %w; remove it to begin anew", f.Name(), err)
+		}
+		*n = int(v)
+	}
+	var b [8]byte
+	for range seen {
+		if _, err := io.ReadFull(r, b[:]); err != nil {
+			return fmt.Errorf("%s: %w; remove it to begin anew", f.Name(), err)
+		}
+		e.seen[binary.BigEndian.Uint64(b[:])] = struct{}{}
+	}
+	e.open_ = nil
+	for {
+		n, err := binary.ReadUvarint(r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil || n > 1<<16 {
+			return fmt.Errorf("%s is damaged; remove it to begin anew", f.Name())
+		}
+		trail := make([]byte, n)
+		if _, err := io.ReadFull(r, trail); err != nil {
+			return fmt.Errorf("%s: %w; remove it to begin anew", f.Name(), err)
+		}
+		e.open_ = append(e.open_, trail)
+	}
+}
