@@ -156,7 +156,7 @@ func TestBytesPerByteRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const size = 1 << 20
+	const size = 1 << 19
 	measure := func(name string, of int, one []byte) {
 		t.Helper()
 		data := make([]byte, 0, size+len(one))
