@@ -195,6 +195,74 @@ func TestMonths(t *testing.T) {
 	}
 }
 
+// The months of one chunk say nothing of the next one's.
+func TestMonthsOfTheNextChunk(t *testing.T) {
+	w := newWork()
+	for month := range 20 {
+		w.months.has(firstMonth + event.Time(month)*31*24*3600e6)
+	}
+	last := parse(t, "2026-01-01T00:00:00Z")
+	if w.months.has(last) {
+		t.Error("a chunk of many months opens another")
+	}
+	w.reset()
+	if !w.months.has(last) {
+		t.Error("the next chunk opens none")
+	}
+}
+
+// A letter has all of an event, and what its chunk says of strays.
+func TestLettersHaveEverything(t *testing.T) {
+	ev := event.Event{
+		Time: 5, Addr: netip.MustParseAddr("192.0.2.1"), Decky: "d", Service: "s", Type: "t", Kind: event.Interaction, Role: event.Sniffer,
+		Phase: event.Exfil, Handshake: true, Large: true, Stray: true,
+		Evidence: []event.Evidence{{Kind: event.Login, Outcome: event.Success, N: 7, M: 8, A: "a", B: "b", C: "c", Digest: [32]byte{9}, Payload: []event.Field{{Key: "k", Value: "v"}}}},
+	}
+	whole := func(v reflect.Value) {
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				t.Errorf("the test leaves %s zero", v.Type().Field(i).Name)
+			}
+		}
+	}
+	whole(reflect.ValueOf(ev))
+	whole(reflect.ValueOf(ev.Evidence[0]))
+	d := &attackerDelta{sensor: "x", prefix: netip.MustParsePrefix("192.0.2.1/32"), first: 77, events: []*event.Event{&ev}}
+	for class, delta := range map[commit.Class]any{
+		ClassAttacker: d, ClassTarget: &targetDelta{attacker: d, domain: "a.example", events: d.events}, ClassActivity: &hourDelta{attacker: d, key: hourKey{hour: 3600e6}, events: d.events},
+	} {
+		raw, err := EncodeDelta(delta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := DecodeDelta(class, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, events := (*attackerDelta)(nil), []*event.Event(nil)
+		switch b := back.(type) {
+		case *attackerDelta:
+			got, events = b, b.events
+			if b.first != 77 {
+				t.Errorf("the chunk's first record is of %d, want 77", b.first)
+			}
+		case *targetDelta:
+			got, events = b.attacker, b.events
+			if b.domain != "a.example" {
+				t.Errorf("domain %q", b.domain)
+			}
+		case *hourDelta:
+			got, events = b.attacker, b.events
+			if b.key.hour != 3600e6 {
+				t.Errorf("hour %d", b.key.hour)
+			}
+		}
+		if got.sensor != d.sensor || got.prefix != d.prefix || len(events) != 1 || !reflect.DeepEqual(*events[0], ev) {
+			t.Errorf("class %d: %+v of %q, %v\nwant %+v", class, *events[0], got.sensor, got.prefix, ev)
+		}
+	}
+}
+
 func parse(t *testing.T, s string) event.Time {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339Nano, s)

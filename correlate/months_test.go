@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -248,8 +249,31 @@ func TestTransitionsKeepTheirIndex(t *testing.T) {
 	if _, got := fold(nil, commit.Contribution{Chunk: a, Delta: delta("", long, "decky-01")}); got["observed|"] != "2024.01" {
 		t.Errorf("of an old letter: %v", got)
 	}
+	stray, err := correlate.DecodeDelta(correlate.ClassAttacker, fmt.Appendf(nil, `{"source":"203.0.113.1/32","events":[{"time":%d,"address":"203.0.113.1","type":"x","kind":1},{"time":%d,"address":"203.0.113.1","type":"x","kind":1,"stray":true}]}`,
+		long.UnixMicro(), recordTime.UnixMicro()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, got := fold(nil, commit.Contribution{Chunk: a, Delta: stray}); got["observed|"] != "2024.01" {
+		t.Errorf("of an old letter with a stray event: %v", got)
+	}
 	// A chunk without a clock opens no month.
 	if _, got := fold(nil, commit.Contribution{Chunk: a, Delta: delta(`"first":0,`, recordTime, "decky-01")}); got["observed|"] != "other" {
 		t.Errorf("without a clock: %v", got)
+	}
+}
+
+// The first record of a chunk that has a time says which month the chunk is of,
+// whatever follows it.
+func TestTheFirstRecordSaysTheMonth(t *testing.T) {
+	store := newNoting()
+	b := newBenchOn(t, store, nil)
+	never := chunktest.Lines(time.Unix(0, 0), "log", "nobody reads this")
+	later, sooner := recordTime.AddDate(0, 1, 0), recordTime.AddDate(0, -1, 0)
+	b.flush(t, correlate.OK, slices.Concat(never, chunktest.Lines(recordTime, "log", touch("decky-01", recordTime)),
+		chunktest.Lines(sooner, "log", touch("decky-01", sooner)), chunktest.Lines(later, "log", touch("decky-01", later))))
+	b.settle(t)
+	if got := store.months(t)[profile.Chunks]; len(got) != 1 || got[0] != "2026.01" {
+		t.Errorf("the marker is in %v", got)
 	}
 }
