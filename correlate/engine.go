@@ -253,17 +253,9 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Class {
 		e.o.Annotator.Annotate(&w.arena, ev)
 	}
 	seen.Events++
-	ev.Stray = stray(ev.Time, r.Time)
+	ev.Stray = stray(ev.Time, r.Time) || !w.months.has(ev.Time)
 	w.keep(ev, e.o.IPv6Prefix)
 	return dialect.Parsed
-}
-
-// stray says whether an event is so far from its record's time that it must
-// not open a month of its own: judged by the chunk, so that a redelivery
-// chooses the same index.
-func stray(at, record event.Time) bool {
-	const day = event.Time(24 * time.Hour / time.Microsecond)
-	return at < record-400*day || at > record+day
 }
 
 func minuteOf(t event.Time) uint32 {

@@ -12,9 +12,12 @@ import (
 
 // letterDelta is a delta as it stands in a dead letter.
 type letterDelta struct {
-	Sensor string        `json:"sensor,omitempty"`
-	Source netip.Prefix  `json:"source"`
-	Domain string        `json:"domain,omitempty"`
+	Sensor string       `json:"sensor,omitempty"`
+	Source netip.Prefix `json:"source"`
+	Domain string       `json:"domain,omitempty"`
+	// First is the time of the chunk's first record. Letters of the first
+	// version have none.
+	First  *event.Time   `json:"first,omitempty"`
 	Hour   event.Time    `json:"hour,omitempty"`
 	Events []letterEvent `json:"events"`
 }
@@ -54,11 +57,11 @@ func EncodeDelta(delta any) (json.RawMessage, error) {
 	var events []*event.Event
 	switch d := delta.(type) {
 	case *attackerDelta:
-		l, events = letterDelta{Sensor: d.sensor, Source: d.prefix}, d.events
+		l, events = letterDelta{Sensor: d.sensor, Source: d.prefix, First: &d.first}, d.events
 	case *targetDelta:
 		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Domain: d.domain}, d.events
 	case *hourDelta:
-		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Hour: d.hour}, d.events
+		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Hour: d.key.hour}, d.events
 	default:
 		return nil, fmt.Errorf("correlate: %T is no delta", delta)
 	}
@@ -112,13 +115,22 @@ func DecodeDelta(class commit.Class, raw json.RawMessage) (any, error) {
 		events[i] = ev
 	}
 	d := &attackerDelta{arena: new(event.Arena), sensor: l.Sensor, prefix: l.Source, events: events}
+	if l.First != nil {
+		d.first = *l.First
+	} else {
+		for _, ev := range events {
+			if !ev.Stray {
+				d.first = max(d.first, ev.Time)
+			}
+		}
+	}
 	switch class {
 	case ClassAttacker:
 		return d, nil
 	case ClassTarget:
 		return &targetDelta{attacker: d, domain: l.Domain, events: events}, nil
 	case ClassActivity:
-		return &hourDelta{attacker: d, hour: l.Hour, events: events}, nil
+		return &hourDelta{attacker: d, key: hourKey{hour: l.Hour}, events: events}, nil
 	}
 	return nil, fmt.Errorf("correlate: no documents of class %d", class)
 }

@@ -133,21 +133,17 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 // cross notes the lines crossed for the first time and makes a document of
 // each that one of the chunks crossed, now or when it was applied.
 func (f *attackerFold) cross(in []commit.Contribution) {
-	f.reached = f.m.o.Renderer.Transitions(f.reached, f.head, &f.s)
-	for _, t := range f.reached {
-		known := slices.ContainsFunc(f.s.Transitions, func(o state.Transition) bool { return o.Action == t.Action && o.Value == t.Value })
-		if known || len(f.s.Transitions) >= state.LimitTransitions {
-			continue
+	// Of the chunks folded together any may stand for a line: the one that is
+	// redelivered writes it again. One that is in the state already crosses
+	// nothing now.
+	if i := slices.IndexFunc(in, func(c commit.Contribution) bool { return !c.Applied }); i >= 0 {
+		f.reached = f.m.o.Renderer.Transitions(f.reached, f.head, &f.s)
+		first := in[i].Delta.(*attackerDelta).first
+		for n := range f.reached {
+			t := &f.reached[n]
+			t.Chunk, t.Stray = in[i].Chunk, stray(t.Time, first)
 		}
-		// Of the chunks folded together any may stand for it: the one that is
-		// redelivered writes it again.
-		for i := range in {
-			if !in[i].Applied {
-				t.Chunk = in[i].Chunk
-				break
-			}
-		}
-		f.s.Transitions = append(f.s.Transitions, t)
+		f.s.Cross(f.reached)
 	}
 	for _, t := range f.s.Transitions {
 		if !slices.ContainsFunc(in, func(c commit.Contribution) bool { return c.Chunk == t.Chunk }) {
@@ -156,7 +152,7 @@ func (f *attackerFold) cross(in []commit.Contribution) {
 		from := len(f.body)
 		f.body = f.m.o.Renderer.AppendTransition(f.body, f.head, t, &f.s)
 		f.effects = append(f.effects, commit.Effect{
-			Key:  commit.Key{Index: f.m.o.Indices.Transitions(t.Time), ID: f.head.ID + "|" + t.Action + "|" + t.Value},
+			Key:  commit.Key{Index: f.m.o.Indices.Transitions(t.Time, t.Stray), ID: f.head.ID + "|" + t.Action + "|" + t.Value},
 			Body: f.body[from:],
 		})
 	}
@@ -261,7 +257,7 @@ func (m *model) foldHour(key commit.Key, payload []byte, in []commit.Contributio
 		if !ok {
 			return nil, fmt.Errorf("correlate: %T is no hour's delta", in[i].Delta)
 		}
-		prefix, f.hour = d.attacker.prefix, d.hour
+		prefix, f.hour = d.attacker.prefix, d.key.hour
 		if !in[i].Applied {
 			f.s.Fold(d.attacker.arena, d.attacker.sensor, d.events)
 		}

@@ -23,12 +23,17 @@ type work struct {
 	deltas   []attackerDelta
 	targets  []targetDelta
 	hours    []hourDelta
+	// hourPointers is the memory of the hours' events.
+	hourPointers []*event.Event
 	// hourNames has the hours whose names were made.
 	hourNames map[hourKey]hourName
 	// hourAt and targetAt have the places in hours and targets of the attacker
-	// at work.
+	// at work, hourOf that of each of its events.
 	hourAt   map[hourKey]int
+	hourOf   []int
 	targetAt map[string]int
+	// months are those that the chunk's events fall in.
+	months months
 	// unparsed holds the bytes of the records that no dialect knows.
 	unparsed []byte
 }
@@ -38,6 +43,8 @@ type attackerDelta struct {
 	arena  *event.Arena
 	sensor string
 	prefix netip.Prefix
+	// first is the time of the chunk's first record that has one.
+	first  event.Time
 	events []*event.Event
 }
 
@@ -51,14 +58,16 @@ type targetDelta struct {
 // hourDelta is what one chunk adds to one hour of an attacker.
 type hourDelta struct {
 	attacker *attackerDelta
-	hour     event.Time
+	key      hourKey
+	count    int
 	events   []*event.Event
 }
 
-// hourKey tells the hours of a chunk apart.
+// hourKey tells the hours of a chunk apart as their documents are: whose month
+// has no index of its own is in the same document whether it is stray or not.
 type hourKey struct {
 	hour  event.Time
-	stray bool
+	other bool
 }
 
 // hourName is what the activity documents of an hour have in common: their
@@ -90,7 +99,10 @@ func (w *work) reset() {
 	w.of = w.of[:0]
 	clear(w.pointers)
 	w.pointers = w.pointers[:0]
+	clear(w.hourPointers)
+	w.hourPointers = w.hourPointers[:0]
 	w.deltas, w.targets, w.hours = w.deltas[:0], w.targets[:0], w.hours[:0]
+	w.months.reset()
 	w.unparsed = w.unparsed[:0]
 	clear(w.hourNames)
 	w.targetAt = emptied(w.targetAt)
@@ -133,7 +145,7 @@ func (w *work) attackers(o *Options) {
 	for i := range groups {
 		g := &groups[i]
 		w.deltas = append(w.deltas, attackerDelta{
-			arena: &w.arena, sensor: o.Sensor, prefix: g.prefix, events: free[:0:g.count],
+			arena: &w.arena, sensor: o.Sensor, prefix: g.prefix, first: w.first, events: free[:0:g.count],
 		})
 		free = free[g.count:]
 	}
@@ -150,6 +162,7 @@ func (w *work) parts(o *Options) []commit.Part {
 	parts := make([]commit.Part, 0, 2*len(w.deltas))
 	if o.Activity {
 		w.hours = grow(w.hours, len(w.deltas))
+		w.hourPointers = grow(w.hourPointers, len(w.events))
 	}
 	index := o.Indices.Attackers()
 	for i := range w.deltas {
@@ -200,6 +213,9 @@ func names(e *event.Evidence) bool { return e.Kind == event.Recipient || e.Kind 
 func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string, o *Options) []commit.Part {
 	w.targetAt = emptied(w.targetAt)
 	for _, ev := range d.events {
+		if ev.Role == event.Prober {
+			continue
+		}
 		for i := range ev.Evidence {
 			e := &ev.Evidence[i]
 			if !names(e) {
@@ -224,42 +240,59 @@ func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string
 }
 
 // hourParts appends a part for each hour of an attacker, and its delta to
-// w.hours.
+// w.hours. As with attackers, each event is first told its hour, and then
+// every hour gets its events in memory of just their number: their order
+// doesn't matter.
 func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, o *Options) []commit.Part {
 	w.hourAt = emptied(w.hourAt)
-	last, lastAt, from := hourKey{hour: -1}, 0, 0
-	for i, ev := range d.events {
+	w.hourOf = grow(w.hourOf, len(d.events))
+	before, last := len(w.hours), -1
+	for _, ev := range d.events {
 		if ev.Role == event.Prober {
 			// What we did ourselves is no activity of the attacker.
+			w.hourOf = append(w.hourOf, -1)
 			continue
 		}
-		k := hourKey{hour: ev.Time.Hour(), stray: ev.Stray}
-		if k != last {
+		k := hourKey{hour: ev.Time.Hour()}
+		k.other = ev.Stray || !hasMonth(k.hour)
+		if last < 0 || w.hours[last].key != k {
 			t, known := w.hourAt[k]
 			if !known {
 				t = len(w.hours)
 				w.hourAt[k] = t
-				w.hours = append(w.hours, hourDelta{attacker: d, hour: k.hour})
-				name, known := w.hourNames[k]
-				if !known {
-					name = hourName{o.Indices.Activity(k.hour, k.stray), "|" + k.hour.Time().Format("2006-01-02T15")}
-					w.hourNames[k] = name
-				}
+				w.hours = append(w.hours, hourDelta{attacker: d, key: k})
+				name := w.hourName(k, o)
 				parts = append(parts, commit.Part{
 					Key: commit.Key{Index: name.index, ID: w.arena.Join(address, name.suffix)}, Class: ClassActivity,
 				})
 			}
-			last, lastAt, from = k, t, i
+			last = t
 		}
-		// Nearly always an hour's events follow each other: as long as they
-		// do, they are a view of the attacker's.
-		if h := &w.hours[lastAt]; len(h.events) == i-from {
-			h.events = d.events[from : i+1 : i+1]
-		} else {
-			h.events = append(h.events, ev)
+		w.hours[last].count++
+		w.hourOf = append(w.hourOf, last)
+	}
+	for i := before; i < len(w.hours); i++ {
+		h, from := &w.hours[i], len(w.hourPointers)
+		w.hourPointers = w.hourPointers[:from+h.count]
+		h.events = w.hourPointers[from:from:len(w.hourPointers)]
+	}
+	for i, t := range w.hourOf {
+		if t >= 0 {
+			h := &w.hours[t]
+			h.events = append(h.events, d.events[i])
 		}
 	}
 	return parts
+}
+
+// hourName returns what the documents of an hour have in common.
+func (w *work) hourName(k hourKey, o *Options) hourName {
+	name, known := w.hourNames[k]
+	if !known {
+		name = hourName{o.Indices.Activity(k.hour, k.other), "|" + k.hour.Time().Format("2006-01-02T15")}
+		w.hourNames[k] = name
+	}
+	return name
 }
 
 // emptied returns an empty map: m itself unless it was large, for then

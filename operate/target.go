@@ -65,7 +65,7 @@ func (t *Target) months(at time.Time) []string {
 	when := event.FromTime(at)
 	return []string{
 		t.indices.Activity(when, false),
-		t.indices.Transitions(when),
+		t.indices.Transitions(when, false),
 		t.indices.Ledger(uint32(at.Unix() / 60)),
 	}
 }

@@ -908,6 +908,7 @@ func (r *Renderer) truncated(d *document, s *state.Attacker, p *plan) {
 	cut(s.Sensors.Truncated() || p.keep[listSensors] < s.Sensors.Len(), "sensors")
 	cut(s.Network.Truncated() || p.keep[listNetwork] < len(s.Network.Items()), "threat.indicator.ip")
 	cut(s.Domains.Truncated(), "smtp_domain_count")
+	cut(s.Untold > 0, "transitions")
 	d.someStrings("truncated", distinct(r.names))
 }
 

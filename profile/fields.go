@@ -104,6 +104,23 @@ const (
 	srcRules = "rule files"
 )
 
+// other says what goes to `…-other` in place of a month.
+func (k Kind) other() string {
+	switch k {
+	case Activity:
+		return " Months before 2015 and after 2099 go to `…-other`, and events more than 400 days older or a day newer than " +
+			"their record, and those of any month after the first 16 of a chunk: a bad clock opens few indices. " +
+			"The chunk alone decides, so that a redelivery chooses the same."
+	case Transitions:
+		return " What lies more than 400 days before or a day after the first record of the chunk that crossed the line goes to `…-other`, " +
+			"as do months before 2015 and after 2099. The choice is kept in the attacker's state."
+	case Chunks:
+		return " The month is that of the chunk's first record; months before 2015 and after 2099 go to `…-other`."
+	default:
+		return ""
+	}
+}
+
 // Fields returns the fields of a kind of document, in the order in which they
 // are documented.
 func Fields(k Kind) []Field {
@@ -254,7 +271,7 @@ var attackerFields = []Field{
 	{Name: "event.module", Type: Keyword, Law: lawConst, Source: "", Doc: "`ti_dossier`.", ECS: true},
 	{Name: "event.dataset", Type: Keyword, Law: lawConst, Source: "", Doc: "`ti_dossier.attackers`.", ECS: true},
 	{Name: "schema_version", Type: Integer, Law: lawConst, Source: "", Doc: "Version of this schema."},
-	{Name: "truncated", Type: Keyword, List: true, Law: lawDerived, Source: "caps", Doc: "Names of the fields whose cap bit, sorted."},
+	{Name: "truncated", Type: Keyword, List: true, Law: lawDerived, Source: "caps", Doc: "Names of the fields whose cap bit, sorted; `transitions` where lines were crossed that are not told in `<prefix>-transitions-…`."},
 	{Name: "state", Type: Binary, Law: "the fold itself", Source: "", Doc: "The state the document is rendered from, and the chunks it holds: msgpack, base64. Never edit it, never leave it out of `_source`."},
 }
 

@@ -26,7 +26,7 @@ func Markdown() []byte {
 		if k.Monthly() {
 			name += "-YYYY.MM"
 		}
-		fmt.Fprintf(&b, "## `%s`\n\n`_id` is %s.\n\n", name, k.id())
+		fmt.Fprintf(&b, "## `%s`\n\n`_id` is %s.%s\n\n", name, k.id(), k.other())
 		b.WriteString("| field | type | law | from | what it tells |\n|---|---|---|---|---|\n")
 		for _, f := range Fields(k) {
 			f.row(&b, "")

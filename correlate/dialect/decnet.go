@@ -130,6 +130,10 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 		known = x.kind(table, kind)
 	}
 	class := known.class
+	if s.twice {
+		v.Reason = Ambiguous
+		return v
+	}
 	addr, reason := attacker(s.addr, s.named)
 	if reason != OK {
 		if reason == NoAddress && (class.Kind == event.Noise || app.prose && said.kind == "") {
@@ -197,6 +201,8 @@ type survey struct {
 	// addr is the address as the sensor wrote it, named whether it did.
 	addr  string
 	named bool
+	// twice says that the field with it is there twice and says two things.
+	twice bool
 	// sizes are bytes, size and content_length, in DECNET's order.
 	sizes [3]string
 	sized bool // whether there is any
@@ -208,8 +214,9 @@ type survey struct {
 
 // survey looks at the parameters. Of the address fields the first one in
 // DECNET's order decides: what it holds is the sensor's word, and if that is
-// no address, none of the others is taken for it. Only the prober's target is
-// an attacker.
+// no address, none of the others is taken for it. A field that is there twice
+// must say the same: no sensor writes two, so somebody else wrote one. Only the
+// prober's target is an attacker.
 func (x *scratch) survey(role event.Role) survey {
 	s := survey{}
 	best := 99
@@ -229,7 +236,7 @@ func (x *scratch) survey(role event.Role) survey {
 			rank = 4
 		case "target_ip":
 			if role == event.Prober {
-				s.addr, s.named = f.Value, true
+				rank = 0
 			}
 		case "ip":
 			rank = 6
@@ -246,9 +253,11 @@ func (x *scratch) survey(role event.Role) survey {
 		default:
 			s.request = s.request || strings.HasPrefix(f.Key, headerPrefix)
 		}
-		if rank <= best && role != event.Prober {
-			best, s.addr, s.named = rank, f.Value, true
+		if rank > best || role == event.Prober && f.Key != "target_ip" {
+			continue
 		}
+		s.twice = rank == best && (s.twice || s.addr != f.Value)
+		best, s.addr, s.named = rank, f.Value, true
 	}
 	return s
 }

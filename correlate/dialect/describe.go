@@ -34,8 +34,8 @@ func Describe(r *event.Record) string {
 	case len(line) > MaxText:
 		b.WriteString("JSON")
 	default:
-		var a event.Arena
-		fields, ok := flatten(&a, nil, line, maxFields)
+		var sc scanner
+		fields, ok := sc.flatten(new(event.Arena), nil, line, event.MaxFields)
 		if ok {
 			b.WriteString("JSON with the fields ")
 		} else {

@@ -326,7 +326,7 @@ func (p *Parser) line(x *scratch, r *event.Record, line string, depth int, out *
 			return Verdict{Reason: UnknownShape}
 		}
 		start := len(x.documents)
-		fields, ok := flatten(x.arena, x.documents, line, maxFields)
+		fields, ok := x.json.flatten(x.arena, x.documents, line, event.MaxFields)
 		x.documents = fields
 		if !ok {
 			return Verdict{Dialect: p.force, Reason: BadJSON}

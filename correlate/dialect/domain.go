@@ -160,20 +160,21 @@ func (x *scratch) addDomains(kind event.EvidenceKind, list string, outcome event
 // domains returns the domains in a comma list of mail addresses, without the
 // local parts and display names.
 func (x *scratch) domains(list string) string {
-	out := ""
+	out := x.name[:0]
 	for n := 0; list != "" && n < maxRecipients && len(out) < event.MaxValue; n++ {
 		var candidate string
 		candidate, list, _ = strings.Cut(list, ",")
 		domain, ok := x.domain(candidate)
-		switch {
-		case !ok:
-		case out == "":
-			out = domain
-		case !listed(out, domain):
-			out = x.arena.Join(out, ",", domain)
+		if !ok || listed(event.View(out), domain) {
+			continue
 		}
+		if len(out) > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, domain...)
 	}
-	return out
+	x.name = out
+	return x.arena.Join(event.View(out))
 }
 
 // listed says whether a comma list has the item.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dossier/correlate/event"
@@ -423,7 +424,9 @@ func (x *scratch) has(m *fieldMap, names Names) bool {
 func (x *scratch) element(m *fieldMap, names Names, number int64) (string, bool) {
 	for _, name := range names {
 		if star := strings.IndexByte(name, '*'); star >= 0 {
-			name = x.arena.Join(name[:star], x.decimal(number), name[star+1:])
+			x.name = append(x.name[:0], name[:star]...)
+			x.name = append(strconv.AppendInt(x.name, number, 10), name[star+1:]...)
+			name = event.View(x.name) // to look up alone
 		}
 		if v, ok := x.lookup(name); ok && !m.absent(v) {
 			return v, true
@@ -554,23 +557,12 @@ func (x *scratch) mappedEvidence(m *fieldMap, class class, own netip.Addr) {
 		e := event.Evidence{Kind: event.Alert, A: x.value(signature), B: x.value(x.says(m, n.Category))}
 		e.N, _ = parseInt(x.says(m, n.Severity))
 		x.add(e)
-		x.mappedTechniques(n.Technique, signature)
-	}
-}
-
-// mappedTechniques adds the techniques in the parameters whose names start
-// with one of names.
-func (x *scratch) mappedTechniques(names Names, what string) {
-	for i := range x.params {
-		f := &x.params[i]
-		for _, name := range names {
-			if rest, ok := strings.CutPrefix(f.Key, name); !ok || rest != "" && rest[0] != '.' {
-				continue
-			}
-			if id, ok := x.techniqueID(f.Value); ok {
-				x.technique(id, what)
-			}
-		}
+		x.techniques(signature, func(key string) bool {
+			return slices.ContainsFunc(n.Technique, func(name string) bool {
+				rest, ok := strings.CutPrefix(key, name)
+				return ok && (rest == "" || rest[0] == '.')
+			})
+		})
 	}
 }
 

@@ -89,7 +89,7 @@ func FuzzRecord(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		records := []*event.Record{logRecord(text)}
-		if fields, ok := flatten(new(event.Arena), nil, text, maxFields); ok {
+		if fields, ok := flatten(new(event.Arena), nil, text, event.MaxFields); ok {
 			records = append(records, &event.Record{Time: recordTime, Fields: fields})
 		}
 		for _, p := range parsers {

@@ -61,7 +61,7 @@ func (x *scratch) readHeaders(text string) {
 		return
 	}
 	if strings.TrimLeft(text[1:], " ")[0] == '"' {
-		if fields, ok := flatten(x.arena, x.headers, text, maxHeaders); ok {
+		if fields, ok := x.json.flatten(x.arena, x.headers, text, maxHeaders); ok {
 			x.headers = fields
 			return
 		}

@@ -9,19 +9,25 @@ import (
 	"dossier/correlate/event"
 )
 
-// The bounds of a JSON document. What lies deeper or comes later is checked
-// and left out.
-const (
-	maxDepth  = 8
-	maxFields = 512
-	maxKey    = 256
-	maxNames  = 4 * maxFields
-	maxTop    = 256
-)
+// maxTop bounds the members of a document's outermost object that are kept. They
+// are counted apart: however much somebody puts into an array, the sensor's own
+// fields behind it count.
+const maxTop = 256
+
+// maxOpen bounds the objects and arrays inside each other that a document may
+// have, as encoding/json does.
+const maxOpen = 10_000
 
 // scanner reads JSON (RFC 8259) into flat fields: names of nested objects are
 // joined with dots, array elements numbered from 0, null left out, numbers kept
-// as they are spelled. Strings without escapes are views of the text.
+// as they are spelled. Strings without escapes are views of the text. What lies
+// deeper than the bounds of package event, or comes later, is checked and left
+// out.
+//
+// It takes what the grammar allows and nothing else, with two exceptions, in
+// which it agrees with encoding/json: a string may have bytes that are no UTF-8,
+// which are repaired where the string is shown, and half a surrogate pair, which
+// stands for U+FFFD.
 type scanner struct {
 	s      string
 	i      int
@@ -29,18 +35,29 @@ type scanner struct {
 	fields []event.Field
 	max    int
 	maxTop int
-	// named counts the names made, those of empty objects too, top those of
-	// the outermost object. These are kept apart: however much somebody puts
-	// into an array, the sensor's own fields behind it count.
-	named, top int
+	// top counts the members of the outermost object.
+	top    int
+	joined event.Joined
+	// path is the name of the object or array at work, with a dot at its end;
+	// "" of the outermost object.
+	path  []byte
+	index [20]byte
+	// open has a bit for each object or array that is being skipped, set for
+	// an object.
+	open []uint64
 }
 
-// flatten appends the members of the JSON object s to fields. It returns
+// reset forgets the document and keeps the scanner's memory.
+func (sc *scanner) reset() { *sc = scanner{path: sc.path[:0], open: sc.open[:0]} }
+
+// flatten appends the members of the JSON object s to fields: limit of the
+// outermost object's, and of all others as many as make limit fields. It returns
 // false where s is not one object and nothing else.
-func flatten(a *event.Arena, fields []event.Field, s string, limit int) ([]event.Field, bool) {
-	sc := scanner{s: s, arena: a, fields: fields, max: len(fields) + limit, maxTop: min(limit, maxTop)}
+func (sc *scanner) flatten(a *event.Arena, fields []event.Field, s string, limit int) ([]event.Field, bool) {
+	sc.reset()
+	sc.s, sc.arena, sc.fields, sc.max, sc.maxTop = s, a, fields, len(fields)+limit, min(limit, maxTop)
 	sc.space()
-	if sc.peek() != '{' || !sc.value("", 0) {
+	if sc.peek() != '{' || !sc.object(0) {
 		return fields, false
 	}
 	sc.space()
@@ -74,54 +91,82 @@ func (sc *scanner) accept(c byte) bool {
 	return false
 }
 
-// full says that nothing more may be kept at this depth.
-func (sc *scanner) full(depth int) bool {
-	if depth == 0 {
-		return sc.top >= sc.maxTop
+// room says whether another member or element of the object or array at work
+// may be kept, and counts it where they are counted.
+func (sc *scanner) room(depth int) bool {
+	if depth > 0 {
+		return len(sc.fields) < sc.max
 	}
-	return depth > maxDepth || len(sc.fields) >= sc.max || sc.named >= maxNames
-}
-
-func (sc *scanner) add(name, value string) {
-	if name != "" {
-		sc.fields = append(sc.fields, event.Field{Key: name, Value: value})
-	}
-}
-
-// value reads one value; name is where it stands, "" where it isn't kept.
-func (sc *scanner) value(name string, depth int) bool {
-	switch c := sc.peek(); {
-	case c == '"':
-		v, ok := sc.text(name != "")
-		if ok {
-			sc.add(name, v)
-		}
-		return ok
-	case c == '{':
-		return sc.object(name, depth)
-	case c == '[':
-		return sc.array(name, depth)
-	case c == 't':
-		return sc.literal(name, "true")
-	case c == 'f':
-		return sc.literal(name, "false")
-	case c == 'n':
-		return sc.literal("", "null")
-	default:
-		return sc.number(name)
-	}
-}
-
-func (sc *scanner) literal(name, word string) bool {
-	if !strings.HasPrefix(sc.s[sc.i:], word) {
+	if sc.top >= sc.maxTop {
 		return false
 	}
-	sc.add(name, sc.s[sc.i:sc.i+len(word)])
-	sc.i += len(word)
+	sc.top++
 	return true
 }
 
-func (sc *scanner) number(name string) bool {
+// add keeps a field of the object or array at work.
+func (sc *scanner) add(key, value string) {
+	if len(sc.path) > 0 {
+		if !sc.joined.Take(len(sc.path)+len(key), sc.i) {
+			return
+		}
+		key = sc.arena.Join(event.View(sc.path), key)
+	}
+	sc.fields = append(sc.fields, event.Field{Key: key, Value: value})
+}
+
+// value reads one value of an object or array at depth; key is its name there,
+// keep whether it is kept.
+func (sc *scanner) value(key string, keep bool, depth int) bool {
+	c := sc.peek()
+	if c != '{' && c != '[' {
+		v, ok := sc.scalar(c, keep)
+		if ok && keep && c != 'n' {
+			sc.add(key, v)
+		}
+		return ok
+	}
+	if keep = keep && depth+1 < event.MaxDepth && len(sc.path)+len(key) < event.MaxKey; !keep {
+		return sc.skip(depth + 1)
+	}
+	above := len(sc.path)
+	sc.path = append(append(sc.path, key...), '.')
+	var ok bool
+	if c == '{' {
+		ok = sc.object(depth + 1)
+	} else {
+		ok = sc.array(depth + 1)
+	}
+	sc.path = sc.path[:above]
+	return ok
+}
+
+// scalar reads a value that begins with c and is neither an object nor an
+// array, and returns it as text. A string that isn't kept is only checked.
+func (sc *scanner) scalar(c byte, keep bool) (string, bool) {
+	switch c {
+	case '"':
+		return sc.text(keep)
+	case 't':
+		return sc.literal("true")
+	case 'f':
+		return sc.literal("false")
+	case 'n':
+		return sc.literal("null")
+	default:
+		return sc.number()
+	}
+}
+
+func (sc *scanner) literal(word string) (string, bool) {
+	if !strings.HasPrefix(sc.s[sc.i:], word) {
+		return "", false
+	}
+	sc.i += len(word)
+	return word, true
+}
+
+func (sc *scanner) number() (string, bool) {
 	start := sc.i
 	sc.accept('-')
 	switch c := sc.peek(); {
@@ -130,21 +175,20 @@ func (sc *scanner) number(name string) bool {
 	case c >= '1' && c <= '9':
 		sc.digits()
 	default:
-		return false
+		return "", false
 	}
 	if sc.accept('.') && !sc.digits() {
-		return false
+		return "", false
 	}
 	if sc.accept('e') || sc.accept('E') {
 		if !sc.accept('+') {
 			sc.accept('-')
 		}
 		if !sc.digits() {
-			return false
+			return "", false
 		}
 	}
-	sc.add(name, sc.s[start:sc.i])
-	return true
+	return sc.s[start:sc.i], true
 }
 
 func (sc *scanner) digits() bool {
@@ -155,42 +199,39 @@ func (sc *scanner) digits() bool {
 	return sc.i > start
 }
 
-// object reads an object. Nesting deeper than maxDepth is read without
-// recursion.
-func (sc *scanner) object(name string, depth int) bool {
-	if depth > maxDepth {
-		return sc.skip()
+// key reads a member's name and the colon behind it.
+func (sc *scanner) key(keep bool) (string, bool) {
+	sc.space()
+	if sc.peek() != '"' {
+		return "", false
 	}
+	key, ok := sc.text(keep)
+	if !ok {
+		return "", false
+	}
+	sc.space()
+	if !sc.accept(':') {
+		return "", false
+	}
+	sc.space()
+	return key, true
+}
+
+// object reads an object that is kept. It and array call each other
+// event.MaxDepth deep at the most.
+func (sc *scanner) object(depth int) bool {
 	sc.i++
 	sc.space()
 	if sc.accept('}') {
 		return true
 	}
 	for {
-		sc.space()
-		if sc.peek() != '"' {
-			return false
-		}
-		key, ok := sc.text(true)
+		key, ok := sc.key(true)
 		if !ok {
 			return false
 		}
-		sc.space()
-		if !sc.accept(':') {
-			return false
-		}
-		sc.space()
-		child := ""
-		if (depth == 0 || name != "") && !sc.full(depth) && key != "" && len(key) <= maxKey {
-			child = key
-			if depth == 0 {
-				sc.top++
-			} else {
-				sc.named++
-				child = sc.arena.Join(name, ".", key)
-			}
-		}
-		if !sc.value(child, depth+1) {
+		keep := key != "" && len(key) <= event.MaxKey && sc.room(depth)
+		if !sc.value(key, keep, depth) {
 			return false
 		}
 		sc.space()
@@ -203,11 +244,8 @@ func (sc *scanner) object(name string, depth int) bool {
 	}
 }
 
-// array reads an array.
-func (sc *scanner) array(name string, depth int) bool {
-	if depth > maxDepth {
-		return sc.skip()
-	}
+// array reads an array that is kept.
+func (sc *scanner) array(depth int) bool {
 	sc.i++
 	sc.space()
 	if sc.accept(']') {
@@ -215,14 +253,9 @@ func (sc *scanner) array(name string, depth int) bool {
 	}
 	for n := 0; ; n++ {
 		sc.space()
-		child := ""
-		if name != "" && !sc.full(depth) {
-			sc.named++
-			b := sc.arena.Grab(len(name) + 21)
-			b = append(append(b, name...), '.')
-			child = sc.arena.Keep(strconv.AppendInt(b, int64(n), 10))
-		}
-		if !sc.value(child, depth+1) {
+		// The key is copied before an inner array writes another one.
+		key := event.View(strconv.AppendInt(sc.index[:0], int64(n), 10))
+		if !sc.value(key, sc.room(depth), depth) {
 			return false
 		}
 		sc.space()
@@ -235,39 +268,85 @@ func (sc *scanner) array(name string, depth int) bool {
 	}
 }
 
-// skip passes over an object or array by its brackets alone.
-func (sc *scanner) skip() bool {
-	var open int
-	for sc.i < len(sc.s) {
-		switch sc.s[sc.i] {
-		case '"':
-			if _, ok := sc.text(false); !ok {
+// skip checks an object or array inside depth others and leaves it out. It uses
+// no stack, and a bit of memory for each that is open.
+func (sc *scanner) skip(depth int) bool {
+	for open := 0; ; {
+		// Here comes a value.
+		switch c := sc.peek(); c {
+		case '{', '[':
+			if depth+open >= maxOpen {
 				return false
 			}
-			continue
-		case '{', '[':
+			sc.i++
+			sc.mark(open, c == '{')
 			open++
-		case '}', ']':
+			sc.space()
+			if sc.accept(c + 2) { // '}' or ']'
+				open--
+				break
+			}
+			if c == '{' {
+				if _, ok := sc.key(false); !ok {
+					return false
+				}
+			}
+			continue
+		default:
+			if _, ok := sc.scalar(c, false); !ok {
+				return false
+			}
+		}
+		// Here one has ended, and perhaps what it stands in.
+		for {
+			if open == 0 {
+				return true
+			}
+			object := sc.open[(open-1)/64]>>((open-1)%64)&1 == 1
+			sc.space()
+			if sc.accept(',') {
+				if object {
+					if _, ok := sc.key(false); !ok {
+						return false
+					}
+				}
+				sc.space()
+				break
+			}
+			end := byte(']')
+			if object {
+				end = '}'
+			}
+			if !sc.accept(end) {
+				return false
+			}
 			open--
 		}
-		sc.i++
-		if open == 0 {
-			return true
-		}
 	}
-	return false
 }
 
-// text reads a string. Where it isn't kept it is only passed over.
+// mark notes what the n-th one open is.
+func (sc *scanner) mark(n int, object bool) {
+	if n/64 == len(sc.open) {
+		sc.open = append(sc.open, 0)
+	}
+	if bit := uint64(1) << (n % 64); object {
+		sc.open[n/64] |= bit
+	} else {
+		sc.open[n/64] &^= bit
+	}
+}
+
+// text reads a string. Where it isn't kept it is only checked.
 func (sc *scanner) text(keep bool) (string, bool) {
 	start := sc.i + 1
-	end := quoteOrSlash(sc.s, start)
+	end := quoteSlashOrControl(sc.s, start)
 	escaped := false
 	for end < len(sc.s) && sc.s[end] == '\\' {
 		escaped = true
-		end = quoteOrSlash(sc.s, min(end+2, len(sc.s)))
+		end = quoteSlashOrControl(sc.s, min(end+2, len(sc.s)))
 	}
-	if end == len(sc.s) {
+	if end == len(sc.s) || sc.s[end] != '"' {
 		return "", false
 	}
 	sc.i = end + 1

@@ -85,11 +85,14 @@ type prose struct {
 
 // parseProse reads what sshd and PAM write. User names, banners and reasons in
 // the sentences are the other side's text; an address counts only where the
-// program puts it: at the start, or in the last place that has its form.
+// program puts it: at the start, or where the sentence's own end says. Where
+// the end leaves two readings the sentence is ambiguous.
 func parseProse(msg string) prose {
 	if strings.HasPrefix(msg, "pam_") {
 		return pamProse(msg)
 	}
+	// What sshd's unprivileged half says is marked so by the other half.
+	msg = strings.TrimSuffix(msg, " [preauth]")
 	for i := range sentences {
 		s := &sentences[i]
 		rest, ok := strings.CutPrefix(msg, s.start)
@@ -101,15 +104,15 @@ func parseProse(msg string) prose {
 		case addressFirst:
 			p.addr, _, _ = strings.Cut(rest, " ")
 		case nameAddress:
-			if at := strings.LastIndex(rest, " port "); at >= 0 {
+			if at := strings.LastIndex(rest, portWord); at >= 0 && isNumber(rest[at+len(portWord):]) {
 				rest = rest[:at]
 			}
 			if at := strings.LastIndexByte(rest, ' '); at >= 0 {
 				p.user, p.addr = rest[:at], rest[at+1:]
 			}
 		case nameFromAddress:
-			at := strings.LastIndex(rest, fromWord)
-			if at < 0 {
+			at, found := placeOfAddress(rest, s.keyed)
+			if found == 0 {
 				continue
 			}
 			tail := rest[at+len(fromWord):]
@@ -118,16 +121,91 @@ func parseProse(msg string) prose {
 			if key := strings.Index(tail, " SHA256:"); key >= 0 {
 				p.key, _, _ = strings.Cut(tail[key+1:], " ")
 			}
-			// A certificate's identity stands behind the address and is its
-			// bearer's text.
-			p.ambiguous = strings.Contains(msg, "-CERT ") && strings.Count(rest, fromWord) > 1
+			p.ambiguous = found > 1
 		}
 		return p
 	}
 	return prose{}
 }
 
-const fromWord = " from "
+const (
+	fromWord = " from "
+	portWord = " port "
+	sshWord  = " ssh2"
+)
+
+// placeOfAddress finds the " from " behind which sshd put the address in a
+// sentence that begins with a name, and in how many places it may be:
+//
+//	NAME from ADDRESS [port N [ssh2[: KEY]]]
+//
+// The name is the client's text, and so is the identity of a certificate, which
+// only sentences of keys can have: KEY is "TYPE FINGERPRINT" or "TYPE
+// [FINGERPRINT] ID identity (serial N) CA TYPE FINGERPRINT" (OpenSSH, auth.c and
+// auth2-pubkey.c). Without a certificate all that follows the address is sshd's,
+// so that it stands in the last place that fits the end. A certificate may have
+// a name that looks like one in front of it, and sshd cuts a line at 1,023
+// bytes, which may be in the identity: then every place that fits may be it.
+func placeOfAddress(s string, keyed bool) (at, found int) {
+	const none = -1
+	end, key, other := none, none, none
+	keys, others := 0, 0
+	for i := 0; ; i += len(fromWord) - 1 { // its last space may be another's first
+		n := strings.Index(s[i:], fromWord)
+		if n < 0 {
+			break
+		}
+		i += n
+		_, tail, _ := strings.Cut(s[i+len(fromWord):], " ")
+		switch whole, ends := cutPort(tail); {
+		case ends:
+			end = i
+		case keyed && whole != "":
+			key, keys = i, keys+1
+		default:
+			other, others = i, others+1
+		}
+	}
+	switch {
+	case end != none:
+		return end, 1 + keys
+	case keys > 0:
+		return key, keys
+	default:
+		return other, others
+	}
+}
+
+// cutPort reads what stands behind an address, without the space in front: ends
+// says that it is "", "port N" or "port N ssh2", key is what follows "port N
+// ssh2: ".
+func cutPort(s string) (key string, ends bool) {
+	if s == "" {
+		return "", true
+	}
+	s, ok := strings.CutPrefix(s, portWord[1:])
+	if !ok {
+		return "", false
+	}
+	port, s, more := strings.Cut(s, " ")
+	if !isNumber(port) {
+		return "", false
+	}
+	if !more || s == sshWord[1:] {
+		return "", true
+	}
+	key, _ = strings.CutPrefix(s, sshWord[1:]+": ")
+	if key == s {
+		return "", false
+	}
+	return key, false
+}
+
+// isNumber says whether s is digits.
+func isNumber(s string) bool {
+	_, ok := digits(s, 0, len(s))
+	return ok && s != ""
+}
 
 // The orders in which sentences have a name and an address.
 const (
@@ -143,38 +221,40 @@ var sentences = [...]struct {
 	order   int
 	kind    string
 	outcome event.Outcome
+	// keyed says that the sentence may end with the client's key.
+	keyed bool
 }{
-	{"Failed password for invalid user ", nameFromAddress, "login", event.Failure},
-	{"Failed password for ", nameFromAddress, "login", event.Failure},
-	{"Failed publickey for invalid user ", nameFromAddress, "login", event.Failure},
-	{"Failed publickey for ", nameFromAddress, "login", event.Failure},
-	{"Failed keyboard-interactive/pam for invalid user ", nameFromAddress, "login", event.Failure},
-	{"Failed keyboard-interactive/pam for ", nameFromAddress, "login", event.Failure},
-	{"Failed none for invalid user ", nameFromAddress, "login", event.Failure},
-	{"Failed none for ", nameFromAddress, "login", event.Failure},
-	{"Accepted password for ", nameFromAddress, "login", event.Success},
-	{"Accepted publickey for ", nameFromAddress, "login", event.Success},
-	{"Accepted keyboard-interactive/pam for ", nameFromAddress, "login", event.Success},
-	{"Invalid user ", nameFromAddress, "invalid_user", event.Unknown},
-	{"Postponed ", nameFromAddress, "login_step", event.Unknown},
-	{"error: PAM: Authentication failure for ", nameFromAddress, "login_pam", event.Failure},
-	{"error: maximum authentication attempts exceeded for ", nameFromAddress, "too_many_attempts", event.Unknown},
-	{"Bad protocol version identification ", nameFromAddress, "bad_banner", event.Unknown},
-	{"Connection from ", addressFirst, "connect", event.Unknown},
-	{"Connection closed by authenticating user ", nameAddress, "disconnect", event.Unknown},
-	{"Connection closed by invalid user ", nameAddress, "disconnect", event.Unknown},
-	{"Connection closed by ", addressFirst, "disconnect", event.Unknown},
-	{"Connection reset by authenticating user ", nameAddress, "disconnect", event.Unknown},
-	{"Connection reset by invalid user ", nameAddress, "disconnect", event.Unknown},
-	{"Connection reset by ", addressFirst, "disconnect", event.Unknown},
-	{"Disconnected from authenticating user ", nameAddress, "disconnect", event.Unknown},
-	{"Disconnected from invalid user ", nameAddress, "disconnect", event.Unknown},
-	{"Disconnected from user ", nameAddress, "disconnect", event.Unknown},
-	{"Disconnected from ", addressFirst, "disconnect", event.Unknown},
-	{"Received disconnect from ", addressFirst, "disconnect", event.Unknown},
-	{"Did not receive identification string from ", addressFirst, "no_banner", event.Unknown},
-	{"banner exchange: Connection from ", addressFirst, "bad_banner", event.Unknown},
-	{"Unable to negotiate with ", addressFirst, "negotiation_failure", event.Unknown},
+	{"Failed password for invalid user ", nameFromAddress, "login", event.Failure, false},
+	{"Failed password for ", nameFromAddress, "login", event.Failure, false},
+	{"Failed publickey for invalid user ", nameFromAddress, "login", event.Failure, true},
+	{"Failed publickey for ", nameFromAddress, "login", event.Failure, true},
+	{"Failed keyboard-interactive/pam for invalid user ", nameFromAddress, "login", event.Failure, false},
+	{"Failed keyboard-interactive/pam for ", nameFromAddress, "login", event.Failure, false},
+	{"Failed none for invalid user ", nameFromAddress, "login", event.Failure, false},
+	{"Failed none for ", nameFromAddress, "login", event.Failure, false},
+	{"Accepted password for ", nameFromAddress, "login", event.Success, false},
+	{"Accepted publickey for ", nameFromAddress, "login", event.Success, true},
+	{"Accepted keyboard-interactive/pam for ", nameFromAddress, "login", event.Success, false},
+	{"Invalid user ", nameFromAddress, "invalid_user", event.Unknown, false},
+	{"Postponed ", nameFromAddress, "login_step", event.Unknown, true},
+	{"error: PAM: Authentication failure for ", nameFromAddress, "login_pam", event.Failure, false},
+	{"error: maximum authentication attempts exceeded for ", nameFromAddress, "too_many_attempts", event.Unknown, false},
+	{"Bad protocol version identification ", nameFromAddress, "bad_banner", event.Unknown, false},
+	{"Connection from ", addressFirst, "connect", event.Unknown, false},
+	{"Connection closed by authenticating user ", nameAddress, "disconnect", event.Unknown, false},
+	{"Connection closed by invalid user ", nameAddress, "disconnect", event.Unknown, false},
+	{"Connection closed by ", addressFirst, "disconnect", event.Unknown, false},
+	{"Connection reset by authenticating user ", nameAddress, "disconnect", event.Unknown, false},
+	{"Connection reset by invalid user ", nameAddress, "disconnect", event.Unknown, false},
+	{"Connection reset by ", addressFirst, "disconnect", event.Unknown, false},
+	{"Disconnected from authenticating user ", nameAddress, "disconnect", event.Unknown, false},
+	{"Disconnected from invalid user ", nameAddress, "disconnect", event.Unknown, false},
+	{"Disconnected from user ", nameAddress, "disconnect", event.Unknown, false},
+	{"Disconnected from ", addressFirst, "disconnect", event.Unknown, false},
+	{"Received disconnect from ", addressFirst, "disconnect", event.Unknown, false},
+	{"Did not receive identification string from ", addressFirst, "no_banner", event.Unknown, false},
+	{"banner exchange: Connection from ", addressFirst, "bad_banner", event.Unknown, false},
+	{"Unable to negotiate with ", addressFirst, "negotiation_failure", event.Unknown, false},
 }
 
 // pamProse reads "pam_unix(sshd:auth): authentication failure; logname= uid=0

@@ -147,24 +147,31 @@ func (x *scratch) join(first, second string) string {
 	return x.arena.Join(first, " ", second)
 }
 
-// list returns the elements of the array named key with spaces between them.
+// list returns the elements of the array named key with spaces between them,
+// as many as a command may have bytes, and one.
 func (x *scratch) list(key string) string {
-	text := ""
+	var all [event.MaxFields]string
+	n, size := 0, 0
 	for i := range x.params {
 		rest, ok := strings.CutPrefix(x.params[i].Key, key)
 		if !ok || len(rest) < 2 || rest[0] != '.' {
 			continue
 		}
-		if len(text) > event.MaxCommand {
+		if n == len(all) || size > event.MaxCommand {
 			break
 		}
-		if text == "" {
-			text = x.params[i].Value
-		} else {
-			text = x.join(text, x.params[i].Value)
-		}
+		all[n] = x.params[i].Value
+		size += len(all[n]) + len(" ")
+		n++
 	}
-	return text
+	b := x.arena.Grab(size)
+	for i, text := range all[:n] {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = append(b, text...)
+	}
+	return x.arena.Keep(b)
 }
 
 // canaryLogin adds a login: OpenCanary lets nobody in but those who use the

@@ -27,3 +27,23 @@ func quoteOrSlash(s string, i int) int {
 	}
 	return len(s)
 }
+
+// quoteSlashOrControl returns the index of the first '"', '\\' or control
+// character of s at or behind i, len(s) where there is none: where a JSON string
+// may end.
+func quoteSlashOrControl(s string, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		w := event.Load64(s[i:])
+		quote, slash := w^ones*'"', w^ones*'\\'
+		if found := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(s); i++ {
+		if s[i] == '"' || s[i] == '\\' || s[i] < ' ' {
+			return i
+		}
+	}
+	return len(s)
+}

@@ -26,6 +26,10 @@ type scratch struct {
 	headers []event.Field
 	// payload is the payload of the evidence at hand.
 	payload []event.Field
+	// name is memory to put a name together in.
+	name []byte
+	// json reads the JSON documents.
+	json scanner
 	// evidence is what was found so far.
 	evidence []event.Evidence
 	memo     memo
@@ -46,6 +50,7 @@ func (x *scratch) Reset() {
 		clear(f[:cap(f)])
 	}
 	clear(x.evidence[:cap(x.evidence)])
+	x.json.reset()
 	x.memo = memo{}
 }
 

@@ -291,11 +291,27 @@ func (x *scratch) alert() {
 	x.put("signature_id", x.get("alert.signature_id"))
 	x.put("action", x.get("alert.action"))
 	x.add(e)
+	x.techniques(signature, func(key string) bool { return strings.HasPrefix(key, "alert.metadata.mitre_technique_id") })
+}
+
+// maxTechniques bounds the techniques that one record can name.
+const maxTechniques = 32
+
+// techniques adds the ATT&CK techniques in the parameters that are named so,
+// recognised by what.
+func (x *scratch) techniques(what string, named func(key string) bool) {
+	what = x.value(what)
+	found := 0
 	for i := range x.params {
-		if strings.HasPrefix(x.params[i].Key, "alert.metadata.mitre_technique_id") {
-			if id, ok := x.techniqueID(x.params[i].Value); ok {
-				x.technique(id, signature)
-			}
+		if found == maxTechniques {
+			return
+		}
+		if !named(x.params[i].Key) {
+			continue
+		}
+		if id, ok := x.techniqueID(x.params[i].Value); ok {
+			x.add(event.Evidence{Kind: event.Technique, A: id, B: what})
+			found++
 		}
 	}
 }

@@ -9,6 +9,8 @@
 package state
 
 import (
+	"slices"
+
 	"dossier/correlate/event"
 	"dossier/correlate/law"
 )
@@ -38,6 +40,9 @@ var (
 	// LimitSmall bounds the services and deckies of an hour and of a mail
 	// domain.
 	LimitSmall = law.Limit{Keys: 64, Bytes: 3328}
+	// LimitTransitions bounds the lines crossed. Those there are take about a
+	// dozen of it; a line's action and value may take 32 bytes on the average.
+	LimitTransitions = law.Limit{Keys: 64, Bytes: 64 * (transitionOverhead + 32)}
 )
 
 const (
@@ -52,8 +57,6 @@ const (
 	// MaxTargets is the number of mail domains of one address for which
 	// documents are opened, about.
 	MaxTargets = 2000
-	// LimitTransitions is the number of lines that can be crossed, and some.
-	LimitTransitions = 16
 	// maxStack and maxWord bound the newest TCP/IP snapshot and a class in
 	// it.
 	maxStack = 1 << 10
@@ -113,6 +116,7 @@ type Attacker struct {
 	Crowd           Crowd
 	Handshake       bool
 	Transitions     []Transition
+	Untold          int64  // lines crossed that found no room in Transitions
 	unknown         []byte // fields of a newer minor version, encoded
 	unknownElements uint32
 	changes         uint64
@@ -148,6 +152,41 @@ type Transition struct {
 	Time  event.Time
 	// Chunk is the id of the chunk that crossed it.
 	Chunk [16]byte
+	// Stray says that Time is so far from that chunk's own that the
+	// transition must not open a month: one may be crossed by a time that
+	// came with another chunk. It is kept so that whoever writes the
+	// transition again chooses the same index.
+	Stray bool
+}
+
+// transitionOverhead is what a transition takes beside the characters of its
+// action and value at the most: headers, time, chunk, and its place among the
+// stray.
+const transitionOverhead = 1 + 3 + 3 + 9 + 18 + 1
+
+func (t *Transition) bytes() int { return transitionOverhead + len(t.Action) + len(t.Value) }
+
+// Cross notes those of the lines crossed that weren't before. The lines for
+// which there is no room are counted instead, each once.
+func (s *Attacker) Cross(lines []Transition) {
+	size := 0
+	for i := range s.Transitions {
+		size += s.Transitions[i].bytes()
+	}
+	var untold int64
+	for i := range lines {
+		t := &lines[i]
+		n := t.bytes()
+		switch {
+		case slices.ContainsFunc(s.Transitions, func(o Transition) bool { return o.Action == t.Action && o.Value == t.Value }):
+		case len(s.Transitions) >= LimitTransitions.Keys, size+n > LimitTransitions.Bytes:
+			untold++
+		default:
+			s.Transitions = append(s.Transitions, *t)
+			size += n
+		}
+	}
+	s.Untold = max(s.Untold, untold)
 }
 
 // CredentialKey returns the key of a login's credential: service, principal,
@@ -165,7 +204,7 @@ func (s *Attacker) Reset() {
 	s.Attempts, s.Successes, s.FirstSuccess = 0, 0, event.Never
 	s.LongestSession, s.Recon, s.Exfil, s.Large, s.Retransmits = 0, event.Never, event.Never, 0, 0
 	s.Stack, s.IPIDClass, s.ISNClass = law.Latest{}, law.Latest{}, law.Latest{}
-	s.Crowd, s.Handshake, s.Transitions = Crowd{}, false, nil
+	s.Crowd, s.Handshake, s.Transitions, s.Untold = Crowd{}, false, nil, 0
 	s.unknown, s.unknownElements = nil, 0
 	s.Services.Reset()
 	s.Deckies.Reset()

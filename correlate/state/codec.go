@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"dossier/correlate/event"
 	"dossier/correlate/law"
@@ -186,7 +187,12 @@ func (s *Attacker) Append(dst []byte) []byte {
 	if len(s.Transitions) > 0 {
 		e.key("tr")
 		e.b = appendTransitions(e.b, s.Transitions)
+		if slices.ContainsFunc(s.Transitions, func(t Transition) bool { return t.Stray }) {
+			e.key("ts")
+			e.b = appendStray(e.b, s.Transitions)
+		}
 	}
+	e.int("tu", s.Untold)
 	return e.finish(s.unknown, s.unknownElements)
 }
 
@@ -195,6 +201,7 @@ func (s *Attacker) Append(dst []byte) []byte {
 func (s *Attacker) Decode(src []byte) error {
 	s.Reset()
 	var err error
+	var stray []byte
 	s.unknown, s.unknownElements, err = decodeMap(src, func(name string) (target, bool) {
 		var t target
 		switch name {
@@ -287,11 +294,27 @@ func (s *Attacker) Decode(src []byte) error {
 				s.Transitions, rest, err = readTransitions(b)
 				return rest, err
 			}
+		case "ts":
+			t.fn = func(b []byte) (rest []byte, err error) {
+				stray, rest, err = msgp.ReadBytesZC(b)
+				return rest, err
+			}
+		case "tu":
+			t.int = &s.Untold
 		default:
 			return t, false
 		}
 		return t, true
 	})
+	for _, i := range stray {
+		if err == nil && int(i) >= len(s.Transitions) {
+			err = fmt.Errorf("%w: transition %d of %d is stray", ErrCorrupt, i, len(s.Transitions))
+		}
+		if err != nil {
+			return err
+		}
+		s.Transitions[i].Stray = true
+	}
 	return err
 }
 
@@ -322,6 +345,19 @@ func appendTransitions(b []byte, ts []Transition) []byte {
 		b = msgp.AppendBytes(b, t.Chunk[:])
 	}
 	return b
+}
+
+// appendStray appends the places of the stray transitions, a byte each. They
+// stand apart from the transitions because a writer that doesn't know of them
+// carries a name through, but no element.
+func appendStray(b []byte, ts []Transition) []byte {
+	places := make([]byte, 0, 256)
+	for i := range ts[:min(len(ts), 256)] {
+		if ts[i].Stray {
+			places = append(places, byte(i))
+		}
+	}
+	return msgp.AppendBytes(b, places)
 }
 
 func readTransitions(b []byte) ([]Transition, []byte, error) {

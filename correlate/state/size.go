@@ -8,9 +8,11 @@ import (
 const (
 	// fixed is what an attacker's state takes beside its lists: the header
 	// of the map, names and values of numbers and times, the crowd.
-	fixed = 5 + 45*3 + 17*9 + 1 + 9 + 18
-	// transitions is what those take at the most, whichever were crossed.
-	transitions = 5 + LimitTransitions*(1+16+16+9+18)
+	fixed = 5 + names*3 + numberFields*9 + 1 + 1 + 9 + 18
+	// names is how many names an attacker's state has.
+	names = 45
+	// numberFields is how many numbers and times.
+	numberFields = 17
 	// head is the header of a list and the number in front of it.
 	head = 5 + 9
 	// commandMark, hopMark and networkMark are what the longest mark of such
@@ -19,6 +21,10 @@ const (
 	hopMark     = 1 + 9 + 3*3 + event.MaxName + event.MaxService + 32
 	networkMark = 1 + 9 + 3*3 + 39
 )
+
+// transitions is what those take at the most, whichever were crossed: they,
+// and the list of those that are stray.
+var transitions = 5 + 2 + LimitTransitions.Bytes
 
 // Size returns how many bytes Append appends at the most. It is the same for
 // the same events, in whatever order and chunks they came: transitions, which

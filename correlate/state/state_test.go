@@ -159,6 +159,7 @@ func TestResetForgetsEverything(t *testing.T) {
 		s.Kinds[i]++
 	}
 	s.Crowd.Chunk[0] = 1
+	s.Untold = 1
 	s.Stack = law.Latest{Time: 1, Value: "x"}
 	v := reflect.ValueOf(s).Elem()
 	for i := range v.NumField() {
@@ -238,7 +239,7 @@ func full(t *testing.T, size int) *Attacker {
 			}
 		}
 	}
-	for i := range LimitTransitions {
+	for i := range LimitTransitions.Keys {
 		s.Transitions = append(s.Transitions, Transition{Action: "login_success", Value: noise(i, 11), Time: s.Last})
 	}
 	s.Crowd.Share = 0.5

@@ -29,6 +29,9 @@ func (s *Target) Reset() {
 // Fold adds the events that name domain.
 func (s *Target) Fold(sensor, domain string, events []*event.Event) {
 	for _, ev := range events {
+		if ev.Role == event.Prober {
+			continue
+		}
 		named := false
 		for i := range ev.Evidence {
 			e := &ev.Evidence[i]

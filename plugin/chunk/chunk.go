@@ -18,15 +18,6 @@ import (
 	"dossier/correlate/event"
 )
 
-// Bounds of one record. What lies beyond is left out and counted by
-// Decoder.Cut.
-const (
-	MaxFields = 512      // fields
-	MaxDepth  = 8        // maps and arrays inside each other, the body included
-	MaxKey    = 256      // bytes of a key, dots included
-	maxJoined = 16 << 10 // bytes of all keys that had to be built
-)
-
 // Seconds that mark the start and the end of a group instead of a time: -1
 // and -2 in 32 bits (Fluent Bit, flb_log_event.h).
 const (
@@ -79,7 +70,8 @@ type Decoder struct {
 	fields []event.Field
 	path   []byte // key of the map or array being read, with a dot at its end
 	index  [20]byte
-	joined int
+	start  int // where the record begins
+	joined event.Joined
 	isCut  bool
 }
 
@@ -102,8 +94,8 @@ func (d *Decoder) Reset(data []byte, arena *event.Arena) {
 	}
 }
 
-// Record returns the record that Next found. Its fields live in the arena,
-// their text in the arena and the chunk.
+// Record returns the record that Next found. Its fields are valid until Next
+// is called again, their text as long as the arena and the chunk are.
 func (d *Decoder) Record() event.Record { return d.record }
 
 // Err returns the *BrokenError that ended the chunk, nil where it was read to
@@ -125,7 +117,7 @@ func (d *Decoder) Records() int { return d.records }
 func (d *Decoder) Malformed() int { return d.malformed }
 
 // Cut returns how many records had more fields, depth or longer keys than the
-// bounds allow, and lost the rest.
+// bounds allow (event.MaxFields and others), and lost the rest.
 func (d *Decoder) Cut() int { return d.cut }
 
 // Next reads the next record. It returns false at the end of the chunk and
@@ -174,6 +166,7 @@ const (
 // event reads one event into d.record. It returns "" for a record, else what
 // it is instead. The error says that the chunk is broken.
 func (d *Decoder) event() (what string, err error) {
+	d.start = d.in.off
 	switch kinds[d.in.data[d.in.off]] {
 	case arrayKind:
 	case mapKind, stringKind, extKind:
@@ -215,11 +208,11 @@ func (d *Decoder) event() (what string, err error) {
 	if kind != mapKind {
 		return wrongBody, nil
 	}
-	d.fields, d.path, d.joined, d.isCut = d.fields[:0], d.path[:0], 0, false
+	d.fields, d.path, d.joined, d.isCut = d.fields[:0], d.path[:0], event.Joined{}, false
 	if err := d.mapFields(1); err != nil {
 		return "", err
 	}
-	d.record = event.Record{Time: when, Fields: d.arena.Fields(d.fields)}
+	d.record = event.Record{Time: when, Fields: d.fields}
 	return "", nil
 }
 
@@ -353,8 +346,8 @@ func (d *Decoder) value(key string, depth int) error {
 	switch {
 	case kind == nilKind:
 		return d.in.skip()
-	case len(d.fields) >= MaxFields, len(d.path)+len(key) >= MaxKey,
-		(kind == mapKind || kind == arrayKind) && depth >= MaxDepth, kind == extKind:
+	case len(d.fields) >= event.MaxFields, len(d.path)+len(key) > event.MaxKey,
+		(kind == mapKind || kind == arrayKind) && depth >= event.MaxDepth, kind == extKind:
 		d.isCut = true
 		return d.in.skip()
 	case kind == mapKind:
@@ -365,7 +358,7 @@ func (d *Decoder) value(key string, depth int) error {
 		return d.arrayFields(depth + 1)
 	}
 	if len(d.path) > 0 {
-		if d.joined += len(d.path) + len(key); d.joined > maxJoined {
+		if !d.joined.Take(len(d.path)+len(key), d.in.off-d.start) {
 			d.isCut = true
 			return d.in.skip()
 		}
