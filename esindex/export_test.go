@@ -2,6 +2,12 @@ package esindex
 
 import "testing"
 
+// Remembered is how many indices the store need not look at again.
+func Remembered(s *Store) int { return len(s.guard.good) }
+
+// MaxRemembered bounds Remembered.
+const MaxRemembered = maxGood
+
 // CloudHost is where a cloud id leads to.
 func CloudHost(t *testing.T, id string) string {
 	t.Helper()

@@ -479,18 +479,39 @@ func TestADeletedIndexIsForgotten(t *testing.T) {
 	})
 	t.Run("many indices", func(t *testing.T) {
 		l := newLab(t, nil)
-		for n := range 3 {
-			var ops []commit.Op
-			for m := range 2500 {
-				ops = append(ops, commit.Op{Kind: commit.Put, Key: commit.Key{Index: fmt.Sprintf("p-months-%d", m), ID: "1"}, Body: doc("1", "")})
-			}
-			for i, w := range write(t, l.store, ops...) {
-				if w.Status != commit.Done || w.Version.SeqNo != int64(n) {
-					t.Fatalf("%d: %+v", i, w)
-				}
+		var ops []commit.Op
+		for n := range esindex.MaxRemembered + 100 {
+			ops = append(ops, commit.Op{Kind: commit.Put, Key: commit.Key{Index: fmt.Sprintf("p-months-%d", n), ID: "1"}, Body: doc("1", "")})
+		}
+		for i, w := range write(t, l.store, ops...) {
+			if w.Status != commit.Done {
+				t.Fatalf("%d: %+v", i, w)
 			}
 		}
+		if n := esindex.Remembered(l.store); n > esindex.MaxRemembered {
+			t.Errorf("%d are remembered", n)
+		}
 	})
+}
+
+// TestReadsLandOnTheirOwnKeys, also beside keys that no document can have.
+func TestReadsLandOnTheirOwnKeys(t *testing.T) {
+	l := newLab(t, func(o *esindex.Options) { o.MaxBulkDocs = 4 })
+	write(t, l.store, creates("a", "b", "c")...)
+	keys := []string{"", "a", strings.Repeat("x", 513), "none", "b", "\xff", "c", "a", "b"}
+	var list []commit.Key
+	for _, id := range keys {
+		list = append(list, thing(id))
+	}
+	for i, r := range read(t, l.store, list...) {
+		want := ""
+		if len(keys[i]) == 1 && keys[i] != "\xff" {
+			want = keys[i]
+		}
+		if string(r.State) != want || r.Exists != (want != "") || r.Err != nil {
+			t.Errorf("%.10q: %+v", keys[i], r)
+		}
+	}
 }
 
 // TestIndicesThatAreNotWritten: neither what is not ours nor what is not one

@@ -424,6 +424,12 @@ func TestFoldersThatOthersCanWriteTo(t *testing.T) {
 			t.Errorf("%s: it is read", name)
 		}
 	}
+	if _, err := Open(Options{Path: filepath.Join(top, "link2", "new"), Encode: encode}); err == nil {
+		t.Error("a new folder below a link")
+	}
+	if _, err := os.Stat(filepath.Join(top, "new")); err == nil {
+		t.Error("a folder was made below a link")
+	}
 	if _, err := os.Stat(filepath.Join(top, "nothing")); err == nil {
 		t.Error("a folder was made where a link points to")
 	}
