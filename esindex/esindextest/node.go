@@ -286,8 +286,12 @@ func missing(name string) *fault {
 // match returns the indices that a name, an alias or a pattern stands for.
 func (s *state) match(name string) []string {
 	var out []string
+	pattern := strings.Contains(name, "*")
 	for n, x := range s.indices {
-		ok, _ := path.Match(name, n)
+		ok := n == name
+		if pattern {
+			ok, _ = path.Match(name, n)
+		}
 		if _, alias := x.aliases[name]; ok || alias {
 			out = append(out, n)
 		}
