@@ -483,12 +483,14 @@ func TestADeletedIndexIsForgotten(t *testing.T) {
 		for n := range esindex.MaxRemembered + 100 {
 			ops = append(ops, commit.Op{Kind: commit.Put, Key: commit.Key{Index: fmt.Sprintf("p-months-%d", n), ID: "1"}, Body: doc("1", "")})
 		}
-		for i, w := range write(t, l.store, ops...) {
-			if w.Status != commit.Done {
-				t.Fatalf("%d: %+v", i, w)
+		for range 2 { // after the first an index is looked at once more
+			for i, w := range write(t, l.store, ops...) {
+				if w.Status != commit.Done {
+					t.Fatalf("%d: %+v", i, w)
+				}
 			}
 		}
-		if n := esindex.Remembered(l.store); n > esindex.MaxRemembered {
+		if n := esindex.Remembered(l.store); n == 0 || n > esindex.MaxRemembered {
 			t.Errorf("%d are remembered", n)
 		}
 	})
