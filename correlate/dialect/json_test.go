@@ -120,6 +120,7 @@ func nested(s string, depth int) string {
 // Whatever the depth, the verdict is encoding/json's.
 func TestJSONIsStrict(t *testing.T) {
 	for _, value := range []string{
+		"\"x\x01", "\"x\n", "\"\x00", "\"x\\n\x01", // a control character ends no string
 		"\"x\x01y\"", "\"line\nfeed\"", "\"\x1f\"", "\"1234567\x00\"", "\"12345678\x08\"", "\" \"", "\"\x7f\u0080\"", "\"\xff\xfe\"", `"\ud800"`, `"\ud800\u0041"`, `"\udc00\ud800"`, `"\ud83d\ude00"`,
 		"\"\\\x01\"", `"\u00"`, `"\u00e9\uABCD"`, `"\u00g0"`, `"\U0041"`, `"\a"`, `"\/\b\f\n\r\t\"\\"`, `"`, `"\"`, `""`, "\"\t\"",
 		`[}`, `{]`, `{"j" "k" nonsense !!}`, `{"j":}`, `{"j":1,}`, `{,}`, `{"j"}`, `{"j":1 "k":2}`, `{1:2}`, `{"a":1,"a":[]}`, `{ "a" : [ 1 , { } , [ ] ] }`,

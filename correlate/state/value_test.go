@@ -372,6 +372,7 @@ func TestAttackerByValue(t *testing.T) {
 		}},
 		{Time: t0 + hr + 5, Addr: addr("2001:db8::2"), Decky: "d2", Service: "ssh", Type: "command", Kind: event.Interaction, Phase: event.Exfil, Evidence: []event.Evidence{
 			{Kind: event.Command, A: "uname -a"},
+			{Kind: event.Login, A: "root", Outcome: event.Success}, // not the first one
 			{Kind: event.Fingerprint, A: "ja3", B: "aa", Payload: payload("v", "1")},
 			{Kind: event.Fingerprint, A: "ja3", B: "aa", Payload: payload("v", "12")},
 			{Kind: event.Artifact, A: "sha", B: "url", C: "file", Payload: payload("n", "x")},
@@ -407,7 +408,7 @@ func TestAttackerByValue(t *testing.T) {
 		"Commands": fmt.Sprintf("%d ssh/d2/uname -a %d http/d1/id", t0+hr+5, t0+3*hr), "CommandCount": "2", "FirstCommand": fmt.Sprint(t0 + hr + 5),
 		// The digest is zero in all of them.
 		"Credentials": fmt.Sprintf("http|root|plaintext|%s x1 %d-%d rank 0 w; ssh|root|plaintext|%s x2 %d-%d rank 2 xy;", zeros, t0+3*hr, t0+3*hr, zeros, t0+1, t0+2),
-		"Attempts":    "4", "Successes": "2", "FirstSuccess": fmt.Sprint(t0 + 1),
+		"Attempts":    "5", "Successes": "3", "FirstSuccess": fmt.Sprint(t0 + 1),
 		"Fingerprints": fmt.Sprintf("ja3|aa x2 %d-%d rank 0 v=12; jarm|jj x1 %d-%d rank 0 ;", t0+hr+5, t0+hr+5, t0-5*hr, t0-5*hr),
 		"Artifacts":    fmt.Sprintf("sha|url|file x1 %d-%d rank 0 n=x;", t0+hr+5, t0+hr+5),
 		"Leaks":        fmt.Sprintf("9.9.9.9|XFF|public x1 %d-%d rank 0 ;", t0+hr+5, t0+hr+5),
