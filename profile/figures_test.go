@@ -75,7 +75,7 @@ func numbered() *state.Attacker {
 	s.Events, s.Kinds = 1001, [3]int64{event.Noise: 1002, event.Scan: 1003, event.Interaction: 1004}
 	s.CommandCount, s.FirstCommand = 1005, moment(44)
 	s.Attempts, s.Successes, s.FirstSuccess = 1006, 1007, moment(40)
-	s.LongestSession, s.Large, s.Retransmits = 1_008_009, 1010, 1011
+	s.LongestSession, s.Large, s.Retransmits, s.Untold = 1_008_009, 1010, 1011, 1012
 	s.Recon, s.Exfil, s.Handshake = moment(20), moment(33)+250_000, true
 	for _, e := range []law.Entry{
 		{Key: "ftp", Count: 2, First: moment(1), Last: moment(2), Rank: uint8(event.Noise)},
@@ -417,6 +417,7 @@ func attackerRows() map[string]string {
 		"related.hash":  list(`"`+file+`"`, `"`+mail+`"`, `"`+certificate+`"`, `"v-cert"`, `"v-hassh"`, `"v-ja3"`, `"v-ja3s"`, `"v-jarm"`),
 		"ecs.version":   `"9.4.0"`, "event.kind": `"enrichment"`, "event.category": `["threat"]`, "event.type": `["indicator"]`,
 		"event.module": `"ti_dossier"`, "event.dataset": `"ti_dossier.attackers"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
+		"truncated": `["transitions"]`,
 	}
 }
 
@@ -452,7 +453,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"threat.indicator.ip":          `["2a00:1450:4001::1","2a00:1450:4001::2"]`,
 		"threat.indicator.description": `"2a00:1450:4001::/48, slow_scan: 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
 		"related.ip":                   `["2a00:1450:4001::1","2a00:1450:4001::2","81.2.69.142"]`,
-		"sensors":                      fmt.Sprintf("[%q,%q]", sensors[0], sensors[1]), "truncated": `["sensors","smtp_domain_count"]`,
+		"sensors":                      fmt.Sprintf("[%q,%q]", sensors[0], sensors[1]), "truncated": `["sensors","smtp_domain_count","transitions"]`,
 	})
 	shows(t, "a network", Attackers, r.AppendAttacker(nil, network, s), ofNetwork, asserted)
 
@@ -593,7 +594,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		Sensor: "sensor-1", Version: "v9", Started: figuresDay.Add(time.Second),
 		RecordsIn: 1, RecordsOut: 2, ChunksIn: 3, ChunksOut: 4, ChunksSkipped: 5, BytesIn: 6, DocumentsWritten: 7, Unattributed: 8,
 		Unparsed: 9, Dropped: 10, Malformed: 11, DeadLetters: 12, Conflicts: 13, Retries: 14, ClockSkew: 15, ExactnessAtRisk: 16,
-		CacheDocuments: 17, CacheBytes: 18,
+		CacheDocuments: 17, CacheBytes: 18, Panics: 23,
 		Reasons:         []RefusalCount{{"unparsed", "bad_json", 19}, {"dropped", "own_app", 20}},
 		DroppedPrograms: []ProgramCount{{"cron", 21}, {"systemd", 22}},
 		LastError:       "no route", LastErrorAt: figuresDay.Add(2 * time.Second),
@@ -603,7 +604,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"@timestamp": writtenText, "sensor": `"sensor-1"`, "version": `"v9"`, "started_at": clock(1), "records_in": "1", "records_out": "2",
 		"chunks_in": "3", "chunks_out": "4", "chunks_skipped": "5", "bytes_in": "6", "documents_written": "7", "unattributed": "8", "unparsed": "9",
 		"dropped": "10", "malformed": "11", "dead_letters": "12", "conflicts": "13", "retries": "14", "clock_skew": "15", "exactness_at_risk": "16",
-		"cache_documents": "17", "cache_bytes": "18",
+		"cache_documents": "17", "cache_bytes": "18", "panics": "23",
 		"reasons":          `[{"verdict":"unparsed","reason":"bad_json","count":19},{"verdict":"dropped","reason":"own_app","count":20}]`,
 		"dropped_programs": `[{"program":"cron","count":21},{"program":"systemd","count":22}]`,
 		"last_error":       `"no route"`, "last_error_at": clock(2), "ecs.version": `"9.4.0"`, "schema_version": schemaText,

@@ -734,7 +734,7 @@ func TestTypesOfFields(t *testing.T) {
 		Sensors: {
 			Date: "@timestamp started_at last_error_at", Integer: "schema_version", Object: "reasons dropped_programs",
 			Long: "records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written unattributed unparsed dropped malformed dead_letters " +
-				"conflicts retries clock_skew exactness_at_risk cache_documents cache_bytes",
+				"conflicts retries clock_skew exactness_at_risk panics cache_documents cache_bytes",
 		},
 		Chunks: {Date: "@timestamp first_record", Binary: "state"},
 	}
@@ -805,7 +805,7 @@ func TestDocumentedBounds(t *testing.T) {
 			Attackers: "attackers", Targets: "smtp-targets", Activity: "activity-YYYY.MM", Transitions: "transitions-YYYY.MM", Sensors: "sensors",
 			Chunks: "chunks-YYYY.MM",
 		}[k]
-		if !strings.Contains(page, "## `<prefix>-"+name+"`\n\n`_id` is "+id+".\n") {
+		if !strings.Contains(page, "## `<prefix>-"+name+"`\n\n`_id` is "+id+".") {
 			t.Errorf("docs/profile.md doesn't say that the _id in %s is %s", name, id)
 		}
 	}
