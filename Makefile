@@ -4,10 +4,11 @@
 
 GO      ?= go
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
+EXPLORE_FOR ?= 30m
 TAGS     = netgo,osusergo
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 
-.PHONY: all build demo test test-faults test-fuzz bench golden lint docs clean help
+.PHONY: all build demo test test-faults test-fuzz explore bench golden lint docs clean help
 
 all: build
 
@@ -40,11 +41,16 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SERVERS))")
 	@# What is said of memory holds without the race detector only.
 	$(GO) test ./correlate -run Allocates
+	@# So is exploring: ten times as many states a second.
+	$(GO) test ./correlate/commit -run Explore -explore-for 5m
 	$(GO) run ./testbed/esnode/cmd/esnode fetch
 	$(GO) test -race -p 1 -timeout 40m $(SERVERS)
 
 test-faults: build ## the fault tests that take longer than two minutes
 	DOSSIER_LONG=1 $(GO) test -timeout 60m -v ./testbed/faults/...
+
+explore: ## every schedule of the commit protocol's small scopes, for EXPLORE_FOR (30m); goes on where it stopped
+	$(GO) test ./correlate/commit -run 'TestExplore$$' -timeout 0 -v -explore -1 -explore-for $(EXPLORE_FOR) -explore-dir $(CURDIR)/build/explore
 
 test-fuzz: ## every fuzz target, 20 s each
 	./testbed/fuzz.sh 20s

@@ -33,8 +33,6 @@ type scope struct {
 	// moved says what happens to documents that somebody moves to another
 	// index while writers hold tokens of the old one.
 	moved movement
-	// whole is how many states there are in all, where that is known.
-	whole int
 }
 
 // schedule is how many of each fault a schedule may have.
@@ -49,7 +47,7 @@ type schedule struct {
 	crash int
 	// item: one operation of a write is refused for now.
 	item int
-	// deadline: time passes until the next thing that is due by the clock.
+	// time: it passes until the next thing that is due by the clock.
 	time int
 }
 
@@ -83,7 +81,6 @@ type explored struct {
 	// replayed are the letters that were replayed with OK.
 	replayed map[pair]bool
 	err      error
-	last     string // the step that was taken last
 }
 
 // explorer is a process and Fluent Bit's buffer.
@@ -158,37 +155,53 @@ func (w *explored) fail(format string, args ...any) {
 
 // step is something that may happen next.
 type step struct {
-	name string
-	do   func()
+	do func()
+	// What it is called, put together only where somebody asks; with ops, what is
+	// written stands behind it.
+	format string
+	args   []any
+	r      *Request
+	ops    []Op
+}
+
+func (s *step) String() string {
+	text := fmt.Sprintf(s.format, s.args...)
+	switch {
+	case s.r != nil:
+		return text + ": " + requestText(s.r)
+	case s.ops != nil:
+		return text + ": " + opsText(s.ops)
+	}
+	return text
 }
 
 // steps returns what may happen next, always in the same order.
 func (w *explored) steps() []step {
 	var all []step
-	can := func(do func(), format string, args ...any) { all = append(all, step{fmt.Sprintf(format, args...), do}) }
+	can := func(s step, args ...any) { s.args = args; all = append(all, s) }
 	for _, p := range w.writers {
 		p.steps(can)
 	}
 	for i, ops := range w.late {
-		can(func() {
+		can(step{format: "a late request is carried out", ops: ops, do: func() {
 			w.late = slices.Delete(w.late, i, i+1)
 			for j := range ops {
 				w.es.write(&ops[j])
 			}
-		}, "a late request is carried out: %s", opsText(ops))
+		}})
 	}
 	for _, index := range slices.Sorted(maps.Keys(w.es.shards)) {
 		if !w.es.unreplicated(index) {
 			continue
 		}
-		can(func() { w.es.failover(index, func(string) bool { return false }) }, "a failover takes back what is not replicated in %s", index)
-		can(func() { w.es.settle(index) }, "what is not replicated in %s is", index)
+		can(step{format: "a failover takes back what is not replicated in %s", do: func() { w.es.failover(index, func(string) bool { return false }) }}, index)
+		can(step{format: "what is not replicated in %s is", do: func() { w.es.settle(index) }}, index)
 	}
 	if w.s.poison >= 0 && !w.healed && len(w.letters) > 0 {
-		can(func() { w.healed = true }, "the mapping is fixed: nothing is refused any more")
+		can(step{format: "the mapping is fixed: nothing is refused any more", do: func() { w.healed = true }})
 	}
 	if w.moves == 0 && w.s.moved != stays && w.es.durable(key("a")) != nil {
-		can(func() { w.moves++; w.es.move("documents", w.s.moved) }, "the documents are moved to another index")
+		can(step{format: "the documents are moved to another index", do: func() { w.moves++; w.es.move("documents", w.s.moved) }})
 	}
 	if w.left.time > 0 {
 		var at time.Time
@@ -198,7 +211,7 @@ func (w *explored) steps() []step {
 			}
 		}
 		if !at.IsZero() {
-			can(func() {
+			can(step{format: "time passes, %v", do: func() {
 				w.left.time--
 				if at.After(w.now) {
 					w.now = at
@@ -206,77 +219,87 @@ func (w *explored) steps() []step {
 				for _, p := range w.writers {
 					p.m.Tick(w.now)
 				}
-			}, "time passes, %v", max(0, at.Sub(w.now)))
+			}}, max(0, at.Sub(w.now)))
 		}
 	}
 	return all
 }
 
-func (p *explorer) steps(can func(do func(), format string, args ...any)) {
+func (p *explorer) steps(can func(s step, args ...any)) {
 	w := p.w
-	for _, c := range slices.Sorted(maps.Keys(p.buffer)) {
-		if !p.under[c] {
-			can(func() { p.submit(c) }, "writer %d: chunk %d is delivered", p.n, c)
+	for c := range w.chunks {
+		if p.buffer[c] && !p.under[c] {
+			can(step{format: "writer %d: chunk %d is delivered", do: func() { p.submit(c) }}, p.n, c)
 		}
 	}
 	if w.healed && p.n == 0 {
 		for _, l := range slices.SortedFunc(maps.Keys(w.letters), pair.compare) {
 			if !w.replayed[l] && !p.replays[l] {
-				can(func() { p.replay(l) }, "writer %d: the letter of chunk %d for %s is replayed", p.n, l.chunk, l.key.ID)
+				can(step{format: "writer %d: the letter of chunk %d for %s is replayed", do: func() { p.replay(l) }}, p.n, l.chunk, l.key.ID)
 			}
 		}
 	}
 	for i, r := range p.inflight {
-		what := requestText(r.r)
-		gone := func() *Request { p.inflight = slices.Delete(p.inflight, i, i+1); return r.r }
-		broken := Answer{Err: errors.New("no answer")}
-		switch {
-		case r.r.Kind == Fold:
-			can(func() { gone(); r.r.Fold(); p.m.Answer(r.r, Answer{}, w.now) }, "writer %d: the fold is done", p.n)
-			continue
-		case r.served:
-			can(func() { gone(); p.m.Answer(r.r, r.answer, w.now) }, "writer %d: the answer comes: %s", p.n, what)
-			if w.left.lost > 0 {
-				can(func() { w.left.lost--; p.m.Answer(gone(), broken, w.now) }, "writer %d: the answer is lost: %s", p.n, what)
-			}
-			continue
-		}
-		can(func() { p.serve(r) }, "writer %d: carried out: %s", p.n, what)
-		if w.left.lost > 0 {
-			can(func() { w.left.lost--; p.m.Answer(gone(), broken, w.now) }, "writer %d: lost: %s", p.n, what)
-		}
-		if r.r.Kind != Write {
-			continue
-		}
-		if w.left.late > 0 {
-			can(func() {
-				w.left.late--
-				w.late = append(w.late, sent(r.r.Ops))
-				p.m.Answer(gone(), broken, w.now)
-			}, "writer %d: given up, but still under way: %s", p.n, what)
-		}
-		if w.left.dirty > 0 {
-			can(func() {
-				w.left.dirty--
-				for _, op := range sent(r.r.Ops) {
-					w.es.apply(&op)
-				}
-				p.m.Answer(gone(), broken, w.now)
-			}, "writer %d: on the primary only, and no answer: %s", p.n, what)
-		}
-		if w.left.item > 0 {
-			for j := range r.r.Ops {
-				can(func() {
-					w.left.item--
-					p.serveBut(r, j)
-				}, "writer %d: carried out, but %s is refused for now: %s", p.n, r.r.Ops[j].Key.ID, what)
-			}
-		}
+		p.requestSteps(can, i, r)
 	}
 	if w.left.crash > 0 && (len(p.under) > 0 || len(p.inflight) > 0) {
-		can(func() { p.crash(false) }, "writer %d: crashes", p.n)
+		can(step{format: "writer %d: crashes", do: func() { p.crash(false) }}, p.n)
 		if slices.ContainsFunc(w.s.writers[p.n], func(c int) bool { return !p.buffer[c] }) {
-			can(func() { p.crash(true) }, "writer %d: crashes before Fluent Bit knows what is OK", p.n)
+			can(step{format: "writer %d: crashes before Fluent Bit knows what is OK", do: func() { p.crash(true) }}, p.n)
+		}
+	}
+}
+
+var errNoAnswer = errors.New("no answer")
+
+// requestSteps are what may become of the request in that place.
+func (p *explorer) requestSteps(can func(s step, args ...any), i int, r *onWire) {
+	w := p.w
+	answer := func(a Answer) {
+		p.inflight = slices.Delete(p.inflight, i, i+1)
+		p.m.Answer(r.r, a, w.now)
+	}
+	unanswered := func(left *int) func() {
+		return func() { *left--; answer(Answer{Err: errNoAnswer}) }
+	}
+	switch {
+	case r.r.Kind == Fold:
+		can(step{format: "writer %d: the fold is done", do: func() { r.r.Fold(); answer(Answer{}) }}, p.n)
+		return
+	case r.served:
+		can(step{format: "writer %d: the answer comes", r: r.r, do: func() { answer(r.answer) }}, p.n)
+		if w.left.lost > 0 {
+			can(step{format: "writer %d: the answer is lost", r: r.r, do: unanswered(&w.left.lost)}, p.n)
+		}
+		return
+	}
+	can(step{format: "writer %d: carried out", r: r.r, do: func() { p.serve(r) }}, p.n)
+	if w.left.lost > 0 {
+		can(step{format: "writer %d: lost", r: r.r, do: unanswered(&w.left.lost)}, p.n)
+	}
+	if r.r.Kind != Write {
+		return
+	}
+	if w.left.late > 0 {
+		can(step{format: "writer %d: given up, but still under way", r: r.r, do: func() {
+			w.late = append(w.late, sent(r.r.Ops))
+			unanswered(&w.left.late)()
+		}}, p.n)
+	}
+	if w.left.dirty > 0 {
+		can(step{format: "writer %d: on the primary only, and no answer", r: r.r, do: func() {
+			for _, op := range sent(r.r.Ops) {
+				w.es.apply(&op)
+			}
+			unanswered(&w.left.dirty)()
+		}}, p.n)
+	}
+	if w.left.item > 0 {
+		for j := range r.r.Ops {
+			can(step{format: "writer %d: carried out, but %s is refused for now", r: r.r, do: func() {
+				w.left.item--
+				p.serveBut(r, j)
+			}}, p.n, shortID(r.r.Ops[j].Key))
 		}
 	}
 }
@@ -366,7 +389,6 @@ func (p *explorer) replay(l pair) {
 
 // take takes a step and everything that follows from it at once.
 func (w *explored) take(s step) {
-	w.last = s.name
 	s.do()
 	for _, p := range w.writers {
 		for r := p.m.Next(w.now); r != nil; r = p.m.Next(w.now) {
@@ -374,10 +396,9 @@ func (w *explored) take(s step) {
 		}
 		p.m.Incidents()
 	}
-	w.check()
 }
 
-// check holds after every step: nothing is doubled, and what somebody was told
+// check checks what holds after every step: nothing is doubled, and what somebody was told
 // is OK is durable or in the dead letters, whatever comes.
 func (w *explored) check() {
 	for n, c := range w.chunks {
