@@ -30,12 +30,17 @@ func (t *target) openFiles() error {
 	if t.o.PTR {
 		t.names = enrich.NewNames(enrich.NamesOptions{OnPanic: t.panicked})
 	}
-	r := rendererOptions(t.o)
-	r.Rules, r.Files, r.Names, r.OnFailure = set, t.files, t.names, t.partFailed
-	if t.renderer, err = profile.New(r); err != nil {
+	if t.renderer, err = profile.New(t.rendererOptions(set)); err != nil {
 		t.closeFiles()
 	}
 	return err
+}
+
+// rendererOptions are complete once what they hold is open.
+func (t *target) rendererOptions(set *rules.Set) profile.Options {
+	r := rendererOptions(t.o)
+	r.Rules, r.Files, r.Names, r.OnFailure = set, t.files, t.names, t.partFailed
+	return r
 }
 
 // partFailed is told of a part of a document that goes without it.

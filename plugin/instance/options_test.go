@@ -319,3 +319,43 @@ func TestRunningParts(t *testing.T) {
 		t.Errorf("a file for the dead letters: %v", err)
 	}
 }
+
+// TestFieldMapsArrive: each of the files, and what is in it.
+func TestFieldMapsArrive(t *testing.T) {
+	parser := func(files ...string) *dialect.Parser {
+		values := map[string]string{"sensor_id": "x", "field_map": strings.Join(files, " ")}
+		p, err := newParser(read(t, values))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	const first, second = "../../conf/field_maps/beelzebub.yaml", "../../conf/field_maps/heralding.yaml"
+	none, one, other, both := parser(), parser(first), parser(second), parser(first, second)
+	for _, pair := range [][2]*dialect.Parser{{none, one}, {none, other}, {one, other}, {one, both}, {other, both}} {
+		if reflect.DeepEqual(pair[0], pair[1]) {
+			t.Error("the maps of a file make no difference")
+		}
+	}
+}
+
+// TestRendererOptions: what is open goes into the renderer, and what it tells
+// is counted, logged and in the heartbeat.
+func TestRendererOptions(t *testing.T) {
+	i, log := start(t, new(Targets), map[string]string{"ptr": "on"})
+	defer i.Close()
+	set, err := readRules(i.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := i.target.rendererOptions(set)
+	if r.Files == nil || r.Files != i.target.files || r.Names == nil || r.Names != i.target.names || r.Rules != set || r.TLP != "AMBER" {
+		t.Errorf("got %+v", r)
+	}
+	r.OnFailure("behavior", errNotDurable)
+	r.OnFailure("behavior", errNotDurable)
+	text, _ := i.target.lastErred()
+	if i.target.leftOut.Load() != 2 || text != "behavior: "+errNotDurable.Error() || !strings.Contains(log.String(), "reason=behavior") {
+		t.Errorf("%d parts, the last error %q, log %s", i.target.leftOut.Load(), text, log.String())
+	}
+}
