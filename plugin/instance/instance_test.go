@@ -137,6 +137,9 @@ func TestPanic(t *testing.T) {
 	if code := i.Flush("a", []byte("always"), true); code != Error {
 		t.Errorf("got %v", code)
 	}
+	if _, known := i.suspects[correlate.ID("a", []byte("always"))]; known {
+		t.Error("a chunk that is in the dead letters is still suspected")
+	}
 	if s := letters(t, i); !strings.Contains(s, `"data":"YWx3YXlz"`) || !strings.Contains(s, `"tag":"a"`) {
 		t.Errorf("the dead letters hold %q", s)
 	}
