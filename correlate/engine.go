@@ -165,14 +165,17 @@ func (e *Engine) Flush(ctx context.Context, tag string, data []byte) (Result, er
 func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.o.CommitTimeout)
 	defer cancel()
-	announced := e.o.Committer.Announce()
+	id := ID(tag, data)
+	announced, err := e.announce(ctx, id)
+	if err != nil {
+		return Retry, err
+	}
 	defer announced.Withdraw()
 	w := e.work.Get().(*work)
 	defer func() {
 		w.reset()
 		e.work.Put(w)
 	}()
-	id := ID(tag, data)
 	w.expect(len(data), int(e.attackers.Load()))
 	records := e.o.Decode(&w.arena, data)
 	seen := Stats{}
@@ -217,6 +220,21 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 	// What a redelivered chunk holds is counted once: when it is done.
 	e.stats.add(&seen)
 	return OK, nil
+}
+
+// announce waits for the end of an outage, but no longer than for most of the
+// chunk's time: the rest is for writing it.
+func (e *Engine) announce(ctx context.Context, id commit.ChunkID) (*commit.Announcement, error) {
+	if by, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, by.Add(-time.Until(by)/4))
+		defer cancel()
+	}
+	a, err := e.o.Committer.Announce(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("correlate: chunk %s is not read: %w", id, err)
+	}
+	return a, nil
 }
 
 func (e *Engine) bury(ctx context.Context, id commit.ChunkID, tag string, data []byte, offset int, reason error) error {

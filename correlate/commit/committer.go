@@ -13,6 +13,10 @@ import (
 // ErrClosed is returned for a chunk that comes after Close.
 var ErrClosed = errors.New("commit: closed")
 
+// ErrAway is returned for a chunk that can't be written now, as others before
+// it could not.
+var ErrAway = errors.New("commit: Elasticsearch, or an index, takes nothing now (see the lines before); waiting until it does")
+
 // Options configures a Committer.
 type Options struct {
 	MachineOptions
@@ -58,6 +62,11 @@ type Committer struct {
 	m      *Machine
 	closed bool
 	ended  []end // to be told once the lock is released
+	// turned is closed when chunks may be admitted that were not: seen is the
+	// machine's turn then.
+	turned  chan struct{}
+	seen    int
+	probing int // chunks announced to probe with
 }
 
 // New returns a Committer at work. Close ends it.
@@ -73,7 +82,7 @@ func New(o Options) (*Committer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Committer{o: o, m: m, kick: make(chan struct{}, 1)}
+	c := &Committer{o: o, m: m, kick: make(chan struct{}, 1), turned: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.group.Go(c.run)
 	return c, nil
@@ -135,6 +144,10 @@ func (c *Committer) locked(f func(m *Machine)) (n news) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f(c.m)
+	if t := c.m.Turn(); t != c.seen {
+		c.seen = t
+		c.turn()
+	}
 	n = news{c.ended, c.m.Incidents()}
 	c.ended = nil
 	return n
@@ -168,24 +181,73 @@ func (c *Committer) guard(callback func()) {
 type Announcement struct {
 	c    *Committer
 	over atomic.Bool
+	// probing: it was let through an outage.
+	probing bool
 }
 
 // Announce says that a chunk will come soon, so that those that are there
 // wait for it a little (MachineOptions.Gather): one write for all of them
 // costs less than one for each. Either the chunk comes with the announcement,
 // or it is withdrawn.
-func (c *Committer) Announce() *Announcement {
-	c.coming.Add(1)
-	return &Announcement{c: c}
+//
+// While Elasticsearch is away, or the index that keeps this chunk from being
+// done, it waits: for the end of that, until ctx ends, which is an ErrAway. To
+// bring the chunk would cost its reading and change nothing. One at a time is
+// let through for there to be something to try with.
+func (c *Committer) Announce(ctx context.Context, id ChunkID) (*Announcement, error) {
+	for {
+		var turned <-chan struct{}
+		var err error
+		var a *Announcement
+		c.with(func(m *Machine) {
+			admits, probing := m.Admits(id, c.probing)
+			switch {
+			case c.closed:
+				err = ErrClosed
+			case admits:
+				a = &Announcement{c: c, probing: probing}
+				if probing {
+					c.probing++
+				}
+			default:
+				turned = c.turned
+			}
+		})
+		switch {
+		case err != nil:
+			return nil, err
+		case a != nil:
+			c.coming.Add(1)
+			return a, nil
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			return nil, ErrAway
+		}
+	}
 }
 
 // Withdraw ends the announcement of a chunk that doesn't come; after that of
 // one that came it does nothing.
 func (a *Announcement) Withdraw() {
-	if a != nil && a.over.CompareAndSwap(false, true) {
-		a.c.coming.Add(-1)
-		a.c.nudge()
+	if a == nil || !a.over.CompareAndSwap(false, true) {
+		return
 	}
+	a.c.coming.Add(-1)
+	if a.probing {
+		a.c.with(func(*Machine) {
+			a.c.probing--
+			a.c.turn()
+		})
+	}
+	a.c.nudge()
+}
+
+// turn has those who wait to bring a chunk ask again.
+func (c *Committer) turn() {
+	close(c.turned)
+	c.turned = make(chan struct{})
 }
 
 // Stats returns what was done so far.
@@ -202,6 +264,7 @@ func (c *Committer) Stats() Stats {
 func (c *Committer) Close(ctx context.Context) error {
 	c.with(func(m *Machine) {
 		c.closed = true
+		c.turn()
 		m.Flush()
 	})
 	c.nudge()

@@ -356,7 +356,14 @@ func TestAnnounce(t *testing.T) {
 			results <- r
 		}()
 	}
-	coming, withdrawn := c.Announce(), c.Announce()
+	coming, err := c.Announce(t.Context(), chunkOf(2).ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	withdrawn, err := c.Announce(t.Context(), chunkOf(3).ID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	submit(chunkOf(1, "x"))
 	time.Sleep(50 * time.Millisecond)
 	if n := c.Stats().Tasks; n != 0 {

@@ -180,7 +180,7 @@ func (m *Machine) takes(t *task, p *part) bool {
 // prepareDocument makes an item of what waits for d. It returns false where
 // nothing is to be folded; then the document is released.
 func (m *Machine) prepareDocument(t *task, d *document, left int) bool {
-	if d.owner != t {
+	if d.owner != t || m.barred(d) {
 		return false
 	}
 	blind := m.choose(t, d)

@@ -144,6 +144,9 @@ type document struct {
 	queued   bool
 	failures int
 	until    time.Time
+	parked   *gate   // the gate it waits behind
+	probes   []*gate // those it is the probe of
+	blocked  string  // the index whose failure keeps it from being done
 
 	// While a task owns it:
 	env       envelope
@@ -182,7 +185,6 @@ type task struct {
 	read     []*document
 	chunks   []*chunk
 	foreign  []applied
-	keys     int // of markers asked for
 	// While it writes: the documents still to be folded, and how many bulks
 	// are on their way.
 	left  []*document
@@ -279,9 +281,14 @@ type Machine struct {
 	pending  []marker // to be written
 	queued   map[ChunkID]bool
 	panics   map[ChunkID]int // by chunk and document: letterID
-	since    time.Time       // when the first of pending came
-	rest     time.Time       // no marker is sent before, as the last one failed
-	marking  bool            // a write of markers alone is under way
+	all      gate
+	gates    map[string]*gate   // those that are or may get closed
+	stuck    map[ChunkID]string // the index in the way of a chunk
+	turn     int
+	verdict  verdict
+	since    time.Time // when the first of pending came
+	rest     time.Time // no marker is sent before, as the last one failed
+	marking  bool      // a write of markers alone is under way
 	rounds   uint64
 	folds    *task // that a fold is under way for
 	folding  folding
@@ -306,6 +313,8 @@ func NewMachine(o MachineOptions, model Model) (*Machine, error) {
 		ledger: newLedger(rememberedMarkers),
 		queued: map[ChunkID]bool{},
 		panics: map[ChunkID]int{},
+		gates:  map[string]*gate{},
+		stuck:  map[ChunkID]string{},
 	}, nil
 }
 
@@ -318,8 +327,7 @@ func (m *Machine) Stats() Stats {
 
 // Idle says whether nothing is under way, markers included.
 func (m *Machine) Idle() bool {
-	return len(m.chunks) == 0 && len(m.docs) == 0 && len(m.pending) == 0 && !m.marking &&
-		m.busy == [lanes]*task{}
+	return len(m.chunks) == 0 && len(m.pending) == 0 && !m.marking && m.busy == [lanes]*task{}
 }
 
 // Submit takes a chunk; done is called once, by any method, and must do no more
@@ -353,6 +361,9 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 			// It may outlast the chunk.
 			d = &document{key: Key{p.Key.Index, strings.Clone(p.Key.ID)}, class: p.Class}
 			m.docs[d.key] = d
+		}
+		if d.parked != nil {
+			d.waiting = slices.DeleteFunc(d.waiting, closed)
 		}
 		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, suspect: c.Replay}
 		d.waiting = append(d.waiting, &ch.parts[i])
@@ -416,9 +427,9 @@ func (m *Machine) Next(now time.Time) *Request {
 			over = m.goOn(l)
 		}
 	}
-	if len(m.outbox) == 0 && len(m.pending) > 0 && !m.marking && !now.Before(m.markersDue()) {
+	if len(m.outbox) == 0 && len(m.pending) > 0 && !m.marking && !now.Before(m.markersDue()) && (!m.all.closed || m.all.due(now)) {
 		// Nothing to travel with.
-		m.marking = true
+		m.marking, m.all.marker = true, m.all.closed
 		m.write(&task{phase: writing}, &bulk{}, nil)
 	}
 	if len(m.outbox) == 0 {
@@ -430,7 +441,7 @@ func (m *Machine) Next(now time.Time) *Request {
 }
 
 // Flush makes pending markers due at once.
-func (m *Machine) Flush() { m.since, m.rest = time.Time{}, time.Time{} }
+func (m *Machine) Flush() { m.since, m.rest, m.all.until = time.Time{}, time.Time{}, time.Time{} }
 
 // hurry makes pending markers due now, unless the ledger just failed.
 func (m *Machine) hurry() { m.since = m.now.Add(-m.o.MarkerDelay) }
@@ -462,7 +473,22 @@ func (m *Machine) Wake() time.Time {
 		sooner(d.until)
 	}
 	if len(m.pending) > 0 && !m.marking {
-		sooner(m.markersDue())
+		switch due := m.markersDue(); {
+		case !m.all.closed:
+			sooner(due)
+		case m.all.probe == nil && due.Before(m.all.until):
+			sooner(m.all.until)
+		case m.all.probe == nil:
+			sooner(due)
+		}
+	}
+	if m.all.closed && m.all.probe == nil && !m.all.marker && len(m.all.parked) > 0 {
+		sooner(m.all.until)
+	}
+	for _, g := range m.gates {
+		if g.closed && g.probe == nil && len(g.parked) > 0 {
+			sooner(g.until)
+		}
 	}
 	for _, l := range [...]lane{calm, ahead} {
 		if len(m.ready[calm]) > 0 && m.busy[l] == nil && m.free(l) {
@@ -500,6 +526,7 @@ func (m *Machine) wake() {
 	}
 	clear(m.delayed[len(still):])
 	m.delayed = still
+	m.probe()
 }
 
 // settle takes p as durable; with the last part its chunk is.
@@ -586,6 +613,12 @@ func (m *Machine) giveBack(c *chunk) {
 }
 
 func (m *Machine) finish(c *chunk, r Result) {
+	if r == Retry {
+		m.stick(c)
+	} else {
+		delete(m.stuck, c.id)
+	}
+	m.turn++
 	c.over = true
 	delete(m.chunks, c.id)
 	for i := range c.parts {

@@ -68,7 +68,7 @@ var mutations = []mutation{
 		{"round.go", "\t\tcase own.Exists:\n", "\t\tcase false:\n"},
 	}},
 	{"6", "markers read before the states", "TestCloneFinishesInBetween", []edit{
-		{"machine.go", "\tkeys     int // of markers asked for\n", "\tkeys     int\n\tfirst    []Key\n"},
+		{"machine.go", "\tforeign  []applied\n", "\tforeign  []applied\n\tfirst    []Key\n"},
 		{"round.go", "\tif len(keys) == 0 {\n\t\tm.look(t)\n\t\treturn\n\t}\n\tt.phase = reading\n", "\tif t.first = keys; t != nil {\n\t\tm.look(t)\n\t\treturn\n\t}\n"},
 		{"round.go", "version: s.Version})\n\t\t}\n\t}\n\tm.fold(t)\n", "version: s.Version})\n\t\t}\n\t}\n\tif k := t.first; len(k) > 0 {\n\t\tt.first, t.phase = nil, reading\n\t\tm.send(t, &Request{Kind: Read, Keys: k})\n\t\treturn\n\t}\n\tm.fold(t)\n"},
 		{"round.go", "d.env, d.exists, d.version, d.confirmed, d.unreadable = env, true, s.Version, false, err\n\t\t}\n\t}\n\tm.look(t)\n", "d.env, d.exists, d.version, d.confirmed, d.unreadable = env, true, s.Version, false, err\n\t\t}\n\t}\n\tt.docs = slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t })\n\tm.fold(t)\n"},
@@ -201,6 +201,33 @@ var mutations = []mutation{
 	}},
 	{"letters", "a replay doesn't look for its chunk in the document", "TestReplayBesideItsChunk", []edit{
 		{"round.go", "c.vouched || d.env.has(c.origin)", "c.vouched"},
+	}},
+	{"16", "no outage of everything", "TestOutageCostsNothing", []edit{
+		{"round.go", "m.failed(&m.all, asked, write)", "_ = asked"},
+	}},
+	{"16", "no outage of an index", "TestOutageCostsNothing", []edit{
+		{"away.go", "m.failed(m.gate(i.index), i.items, write)", "_ = i"},
+	}},
+	{"16", "what a read answers opens to writes", "TestOutageCostsNothing", []edit{
+		{"away.go", "if g.writes && !write {", "if false {"},
+	}},
+	{"16", "the pauses don't grow", "TestOneProbeAtATime", []edit{
+		{"away.go", "	g.level++\n", ""},
+	}},
+	{"16", "one lost request is an outage", "TestNoOutage", []edit{
+		{"away.go", "closeAfter = 2", "closeAfter = 1"},
+	}},
+	{"16", "any number of probes at a time", "TestOutageCostsNothing", []edit{
+		{"away.go", "return g.closed && g.probe == nil && !g.marker && !now.Before(g.until)", "return g.closed && !now.Before(g.until)"},
+	}},
+	{"16", "those behind a gate that opens are left there", "TestOutageCostsNothing", []edit{
+		{"away.go", "		m.unpark(d)\n", ""},
+	}},
+	{"16", "what is folded already when a gate closes goes on", "TestFoldedNoMoreWhileAway", []edit{
+		{"fold.go", "if d.owner != t || m.barred(d) {", "if d.owner != t {"},
+	}},
+	{"16", "chunks are brought while it is away", "TestOutageCostsNothing", []edit{
+		{"away.go", "	if coming > 0 || g.probe != nil {", "	if true {\n\t\treturn true, false\n\t}\n\tif coming > 0 || g.probe != nil {"},
 	}},
 	{"13", "a chunk is told of its end while a fold uses its deltas", "TestGivenBackWhileFolded", []edit{
 		{"machine.go", "	if !c.lent {\n", "	if true {\n"},

@@ -59,12 +59,15 @@ type MachineOptions struct {
 	// If MarkerDelay is zero, the default of 250 ms will be used.
 	MarkerDelay time.Duration
 	// BackoffMin and BackoffMax bound the pause before a document is tried
-	// again after a failure that is no conflict.
+	// again after a failure that is no conflict, and between the probes of an
+	// outage; a half more or less, so that sensors don't meet.
 	//
 	// If zero, the defaults of 50 ms and 2 s will be used.
 	BackoffMin, BackoffMax time.Duration
 	// Seed seeds the jitter of pauses.
 	Seed uint64
+
+	closeItems int // see the constant; the tests have less
 }
 
 func (o *MachineOptions) setDefaults() error {
@@ -83,6 +86,7 @@ func (o *MachineOptions) setDefaults() error {
 	setDefault(&o.MarkerDelay, 250*time.Millisecond)
 	setDefault(&o.BackoffMin, 50*time.Millisecond)
 	setDefault(&o.BackoffMax, 2*time.Second)
+	setDefault(&o.closeItems, closeItems)
 	return nil
 }
 
@@ -101,6 +105,8 @@ type Stats struct {
 	Created, Conflicts, Unknown      int64
 	Confirmed, Markers, Effects      int64
 	Buried, Refused, AtRisk, Evicted int64
+	// Outages counts how often Elasticsearch, or an index, was taken as away.
+	Outages int64
 	// Unreadable counts the documents met whose state is corrupt or missing.
 	Unreadable int64
 	// Panics counts those of the Model and of callbacks.

@@ -36,7 +36,10 @@ func (m *Machine) start(l lane) {
 		d.queued = false
 		d.waiting = slices.DeleteFunc(d.waiting, closed)
 		if len(d.waiting) == 0 {
-			delete(m.docs, d.key)
+			m.forget(d)
+			continue
+		}
+		if !m.admit(d) {
 			continue
 		}
 		d.owner = t
@@ -123,8 +126,8 @@ func (m *Machine) Answer(r *Request, a Answer, now time.Time) {
 		m.answerFold(t, r.folding, a)
 		return
 	}
-	if a.Err != nil && t.phase != burying {
-		m.report(Incident{Kind: Unreachable, Err: a.Err, Reason: a.Err.Error()})
+	if t.phase != burying {
+		m.judgeAnswer(r, &a)
 	}
 	switch t.phase {
 	case reading:
@@ -138,10 +141,32 @@ func (m *Machine) Answer(r *Request, a Answer, now time.Time) {
 	}
 }
 
-func (m *Machine) answerRead(t *task, a Answer) {
-	if a.Err == nil && len(a.Stored) != len(t.read) {
-		a.Err = fmt.Errorf("commit: %d documents asked for, %d answered", len(t.read), len(a.Stored))
+// judgeAnswer says what an answer shows of Elasticsearch as a whole, and a read
+// of each index. One of the wrong length is none.
+func (m *Machine) judgeAnswer(r *Request, a *Answer) {
+	write := r.Kind == Write
+	asked, got := len(r.Keys), len(a.Stored)
+	if write {
+		asked, got = len(r.Ops), len(a.Written)
 	}
+	if a.Err == nil && asked != got {
+		a.Err = fmt.Errorf("commit: %d items asked for, %d answered", asked, got)
+	}
+	if a.Err != nil {
+		m.report(Incident{Kind: Unreachable, Err: a.Err, Reason: a.Err.Error()})
+		m.failed(&m.all, asked, write)
+	} else {
+		m.answered(&m.all, write)
+		if !write {
+			m.judgeRead(r.Keys, a.Stored)
+		}
+	}
+	if write && len(r.bulk.docs) == 0 {
+		m.all.marker = false
+	}
+}
+
+func (m *Machine) answerRead(t *task, a Answer) {
 	for i, d := range t.read {
 		if a.Err != nil {
 			m.delay(d)
@@ -213,7 +238,7 @@ func (m *Machine) release(d *document) {
 	m.let(d)
 	d.waiting = slices.DeleteFunc(d.waiting, closed)
 	if len(d.waiting) == 0 {
-		delete(m.docs, d.key)
+		m.forget(d)
 		return
 	}
 	m.queue(d)
@@ -221,6 +246,7 @@ func (m *Machine) release(d *document) {
 
 // let ends a task's hold on d.
 func (m *Machine) let(d *document) {
+	m.unprobe(d)
 	clear(d.writing)
 	d.owner, d.env, d.state, d.writing, d.lifts, d.unreadable = nil, envelope{}, nil, d.writing[:0], nil, nil
 }
@@ -230,11 +256,15 @@ func (m *Machine) let(d *document) {
 func (m *Machine) delay(d *document) {
 	m.cache.drop(d.key)
 	m.let(d)
+	for _, g := range m.closedFor(d) {
+		if g != nil {
+			m.park(d, g)
+			return
+		}
+	}
 	pause := m.o.BackoffMin << min(d.failures, 10)
-	pause = min(pause, m.o.BackoffMax)
-	pause = pause/2 + time.Duration(m.rand.Int64N(int64(pause)))
 	d.failures++
-	d.until = m.now.Add(pause)
+	d.until = m.now.Add(m.jitter(min(pause, m.o.BackoffMax)))
 	d.queued = true
 	m.delayed = append(m.delayed, d)
 }
@@ -243,7 +273,7 @@ func (m *Machine) delay(d *document) {
 // will use was read, so that a chunk whose id has left a document by then
 // shows in the ledger.
 func (m *Machine) look(t *task) {
-	t.docs = slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t })
+	t.docs = slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t || m.barred(d) })
 	if len(t.docs) == 0 {
 		m.end(t)
 		return
@@ -265,7 +295,7 @@ func (m *Machine) look(t *task) {
 	for _, a := range t.foreign {
 		keys = append(keys, m.markerKey(a))
 	}
-	t.phase, t.keys = looking, len(keys)
+	t.phase = looking
 	m.stats.Reads++
 	m.send(t, &Request{Kind: Read, Keys: keys, Chunks: len(t.chunks)})
 }
@@ -299,9 +329,6 @@ func (m *Machine) markerKey(a applied) Key {
 }
 
 func (m *Machine) answerLook(t *task, a Answer) {
-	if a.Err == nil && len(a.Stored) != t.keys {
-		a.Err = fmt.Errorf("commit: %d markers asked for, %d answered", t.keys, len(a.Stored))
-	}
 	if a.Err != nil {
 		for _, d := range t.docs {
 			m.delay(d)
@@ -479,6 +506,9 @@ func (m *Machine) refuse(t *task) {
 func (m *Machine) write(t *task, b *bulk, ops []Op) {
 	if !m.now.Before(m.rest) {
 		n := min(len(m.pending), m.o.MaxDocuments)
+		if m.all.closed {
+			n = min(n, 1) // it is a probe
+		}
 		for _, a := range m.pending[:n] {
 			k := m.markerKey(a.applied)
 			ops = append(ops, a.op(k, m.now))
@@ -493,8 +523,14 @@ func (m *Machine) write(t *task, b *bulk, ops []Op) {
 
 func (m *Machine) answerWrite(t *task, b *bulk, a Answer) {
 	t.bulks--
-	if a.Err == nil && len(a.Written) != len(b.ops) {
-		a.Err = fmt.Errorf("commit: %d operations sent, %d answered", len(b.ops), len(a.Written))
+	if a.Err == nil {
+		// A marker's failure keeps no document waiting.
+		for i, o := range b.ops {
+			if o.doc != nil {
+				m.verdict.add(o.key.Index, a.Written[i].Status != Unknown)
+			}
+		}
+		m.judge(&m.verdict, true)
 	}
 	for _, d := range b.docs {
 		d.answer = Written{Status: Done}
@@ -518,6 +554,7 @@ func (m *Machine) answerWrite(t *task, b *bulk, a Answer) {
 		case w.Status == Unknown && o.doc.answer.Status == Done:
 			// The document is written; what it stands for comes again.
 			o.doc.answer = w
+			o.doc.blocked = o.key.Index
 		case w.Status == Rejected:
 			m.report(Incident{Kind: EffectLost, Key: o.key, Reason: w.Reason})
 		case w.Status == Done:
@@ -562,7 +599,7 @@ func (m *Machine) answerDocument(d *document) {
 		} else if h == 1 {
 			delete(m.heat, d.key)
 		}
-		d.failures = 0
+		d.failures, d.blocked = 0, ""
 		m.settleAll(d)
 		m.release(d)
 	case Conflict:

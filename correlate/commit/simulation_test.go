@@ -94,12 +94,12 @@ func TestSimulation(t *testing.T) {
 // figures counts what happened in simulations, so that a fault that no longer
 // happens shows.
 type figures struct {
-	Chunks, Pairs, Deliveries, Crashes, AckLost, Late, Twice int64
-	Lost, Zombies, Unknown, TakenBack, Rejected, Letters     int64
-	Replays, Early, Forgot                                   int64
-	Conflicts, Confirmed, Skipped, Refused, Evicted, Effects int64
-	Outages, Clones, MarkedFirst, SlowFolds, FoldedLate      int64
-	Panics, Garbled, Unreadable                              int64
+	Chunks, Pairs, Deliveries, Crashes, AckLost, Late, Twice  int64
+	Lost, Zombies, Unknown, TakenBack, Rejected, Letters      int64
+	Replays, Early, Forgot                                    int64
+	Conflicts, Confirmed, Skipped, Refused, Evicted, Effects  int64
+	Outages, Clones, MarkedFirst, SlowFolds, FoldedLate       int64
+	Panics, Garbled, Unreadable, Aways, Blocks, Closed, Waits int64
 }
 
 func (f *figures) each(g *figures, do func(name string, a, b *int64)) {
@@ -128,6 +128,10 @@ func (f *figures) each(g *figures, do func(name string, a, b *int64)) {
 	do("outages", &f.Outages, &g.Outages)
 	do("clones", &f.Clones, &g.Clones)
 	do("marked first", &f.MarkedFirst, &g.MarkedFirst)
+	do("times away", &f.Aways, &g.Aways)
+	do("blocked indices", &f.Blocks, &g.Blocks)
+	do("outages found", &f.Closed, &g.Closed)
+	do("chunks not admitted", &f.Waits, &g.Waits)
 	do("panics", &f.Panics, &g.Panics)
 	do("documents written over", &f.Garbled, &g.Garbled)
 	do("unreadable ones met", &f.Unreadable, &g.Unreadable)
@@ -176,8 +180,10 @@ type faults struct {
 	// acknowledged, as it does with the oldest.
 	Forgets float64
 	// Mean seconds between two, for each sensor, document or index.
-	Crash, Outage, Reject, Failover, Unreadable float64
-	Clones                                      bool
+	Crash, Outage, Reject, Failover, Unreadable, Away, Blocked float64
+	// Waits: a chunk isn't brought while the machine doesn't admit it.
+	Waits  bool
+	Clones bool
 }
 
 // setup is what else differs from seed to seed.
@@ -239,6 +245,10 @@ type world struct {
 	letters map[pair]int
 	// garbled holds what documents were that somebody else wrote over.
 	garbled map[Key][]byte
+	// away: nobody is there; blocked are the indices that refuse everything for
+	// now.
+	away    bool
+	blocked map[string]bool
 	err     error
 	trace   func(format string, args ...any)
 	figures figures
@@ -262,7 +272,7 @@ var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), es: newElastic(),
-		down: map[Key]bool{}, refused: map[Key]bool{}, ever: map[Key]bool{}, letters: map[pair]int{}, garbled: map[Key][]byte{},
+		down: map[Key]bool{}, refused: map[Key]bool{}, ever: map[Key]bool{}, letters: map[pair]int{}, garbled: map[Key][]byte{}, blocked: map[string]bool{},
 	}
 	w.draw()
 	w.es.reject = w.rejects
@@ -309,6 +319,7 @@ func (w *world) draw() {
 		AckLost: rate(0.5), Late: rate(0.5), Twice: rate(0.3), Poison: rate(0.2), Forgets: rate(0.5), Announced: rate(1),
 		Crash: between(3, 100), Outage: between(10, 100), Reject: between(10, 300), Failover: between(2, 60),
 		Clones: r.IntN(4) == 0, SlowFold: rate(0.5), Panics: rate(0.05), Unreadable: between(10, 300),
+		Away: between(10, 100), Blocked: between(10, 100), Waits: r.IntN(2) == 0,
 	}
 	w.s = setup{
 		sensors: 1 + r.IntN(4), chunks: 10 + r.IntN(50), documents: 2 + r.IntN(8), most: 1 + r.IntN(4),
@@ -320,6 +331,7 @@ func (w *world) draw() {
 			MaxDocuments: []int{1, 2, 5, 5000}[r.IntN(4)],
 			BulkOps:      []int{1, 2, 4, 1500}[r.IntN(4)],
 			Bulks:        1 + r.IntN(3),
+			closeItems:   []int{1, 2, 4, 16}[r.IntN(4)],
 		},
 	}
 	if crowded {
@@ -416,13 +428,17 @@ func (w *world) run() error {
 	for minutes := uint32(0); minutes <= 60; minutes += 30 {
 		indices = append(indices, w.s.options.Ledger(minute(epoch)-minutes))
 	}
+	w.again(w.f.Away, w.leave)
 	for _, index := range indices {
+		w.again(w.f.Blocked, func() { w.block(index) })
 		w.again(w.f.Failover, func() { w.failover(index, 0.3) })
 	}
 	w.after(w.s.span+20*time.Second, func() {
 		w.say("no new faults")
 		w.calm = true
 		clear(w.down)
+		clear(w.blocked)
+		w.away = false
 	})
 	w.proceed()
 	w.quiet()
@@ -459,6 +475,31 @@ func (w *world) spell(which map[Key]bool, k Key, what string) {
 	w.after(w.in(time.Second, 40*time.Second), func() {
 		w.say("%v: no longer %s", k, what)
 		delete(which, k)
+	})
+}
+
+// leave makes every request fail for a while.
+func (w *world) leave() {
+	if w.away {
+		return
+	}
+	w.say("away")
+	w.figures.Aways++
+	w.away = true
+	w.after(w.in(time.Second, time.Minute), func() {
+		w.say("back")
+		w.away = false
+	})
+}
+
+// block makes an index refuse all that is read or written for a while.
+func (w *world) block(index string) {
+	w.say("%s: blocked", index)
+	w.blocked[index] = true
+	w.figures.Blocks++
+	w.after(w.in(time.Second, time.Minute), func() {
+		w.say("%s: no longer blocked", index)
+		delete(w.blocked, index)
 	})
 }
 
@@ -672,6 +713,7 @@ func (s *sensor) retire() {
 		f.Unknown += st.Unknown
 		f.MarkedFirst += st.MarkedFirst
 		f.Panics += st.Panics
+		f.Closed += st.Outages
 		f.Unreadable += st.Unreadable
 		if int(st.MaxApplied) > s.w.s.options.MaxApplied {
 			s.w.fail("a document held %d ids", st.MaxApplied)
@@ -688,6 +730,14 @@ func (s *sensor) take(i int) {
 func (s *sensor) deliver(i int) {
 	if !s.up || !s.buffer[i] {
 		return
+	}
+	if s.w.f.Waits {
+		id := s.w.parcels[i].chunk.ID
+		if admits, _ := s.m.Admits(id, 0); !admits {
+			s.w.figures.Waits++
+			s.w.after(s.w.in(time.Second, 30*time.Second), func() { s.deliver(i) })
+			return
+		}
 	}
 	s.w.say("sensor %d: chunk %d", s.name, i)
 	s.w.figures.Deliveries++
@@ -855,7 +905,7 @@ func (s *sensor) lost(r *Request) {
 
 func (s *sensor) read(r *Request) {
 	w := s.w
-	if w.fault(w.f.ReadFails) {
+	if w.away || w.fault(w.f.ReadFails) {
 		s.lost(r)
 		return
 	}
@@ -863,7 +913,7 @@ func (s *sensor) read(r *Request) {
 	var a Answer
 	w.after(there, func() {
 		for _, k := range r.Keys {
-			if w.down[k] || w.fault(w.f.ItemUnread) {
+			if w.down[k] || w.blocked[k.Index] || w.fault(w.f.ItemUnread) {
 				a.Stored = append(a.Stored, Stored{Err: errors.New("no_shard_available_action_exception")})
 				continue
 			}
@@ -877,7 +927,7 @@ func (s *sensor) write(r *Request) {
 	w, ops := s.w, sent(r.Ops)
 	there, back := w.travel(), w.travel()
 	switch {
-	case w.fault(w.f.Lost):
+	case w.away || w.fault(w.f.Lost):
 		s.lost(r)
 		return
 	case w.fault(w.f.Zombie):
@@ -898,7 +948,7 @@ func (s *sensor) write(r *Request) {
 		for i := from; i < to; i++ {
 			op := &ops[i]
 			switch {
-			case w.down[op.Key] || w.fault(w.f.ItemFails):
+			case w.down[op.Key] || w.blocked[op.Key.Index] || w.fault(w.f.ItemFails):
 				written[i] = Written{Reason: "unavailable_shards_exception"}
 			case w.fault(w.f.ItemZombie):
 				w.figures.Zombies++
