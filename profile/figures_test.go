@@ -426,7 +426,9 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	r := figuresRenderer(t)
 	asserted := map[Kind]map[string]bool{}
 	s := numbered()
+	s.Untold = 1012 // truncated says so: TestTruncatedNamesWhatTheFoldCut
 	distinctFigures(t, "attacker", s)
+	s.Untold = 0
 	head := headOf(someone)
 	shows(t, "an attacker", Attackers, r.AppendAttacker(nil, head, s), attackerRows(), asserted)
 

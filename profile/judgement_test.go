@@ -117,8 +117,13 @@ func TestTruncatedNamesWhatTheFoldCut(t *testing.T) {
 			t.Errorf("%s: nothing is cut, but truncated is %v", what, got)
 		}
 	}
-	// Labels decide; TTLs are asked where there are none.
 	s := new(state.Attacker)
+	s.Untold = 1
+	if got := fmt.Sprint(decode(t, render["attacker"](s))["truncated"]); got != "[transitions]" {
+		t.Errorf("a line found no room: truncated is %s", got)
+	}
+	// Labels decide; TTLs are asked where there are none.
+	s = new(state.Attacker)
 	overflow(t, &s.TTLs)
 	s.SystemGuesses.Add(law.Entry{Key: "linux", Count: 1}, large)
 	if got := decode(t, render["attacker"](s))["truncated"]; got != nil {
@@ -798,14 +803,16 @@ func TestDocumentedBounds(t *testing.T) {
 	}
 	for _, k := range Kinds() {
 		id := map[Kind]string{
-			Attackers: "the address in canonical form, or the CIDR text of an IPv6 network", Targets: "`address|domain`", Activity: "`address|hour`",
-			Transitions: "`address|action|value`", Sensors: "the sensor's id", Chunks: "the chunk's id in hex",
+			Attackers: "the address in canonical form, or the CIDR text of an IPv6 network.", Targets: "`address|domain`.",
+			Activity:    "`address|hour`. Months before 2015 and after 2099 go to `…-other`, and events more than 400 days older or a day newer than their record",
+			Transitions: "`address|action|value`. What lies more than 400 days before or a day after the first record of the chunk",
+			Sensors:     "the sensor's id.", Chunks: "the chunk's id in hex. The month is that of the chunk's first record; months before 2015 and after 2099 go to `…-other`.",
 		}[k]
 		name := map[Kind]string{
 			Attackers: "attackers", Targets: "smtp-targets", Activity: "activity-YYYY.MM", Transitions: "transitions-YYYY.MM", Sensors: "sensors",
 			Chunks: "chunks-YYYY.MM",
 		}[k]
-		if !strings.Contains(page, "## `<prefix>-"+name+"`\n\n`_id` is "+id+".") {
+		if !strings.Contains(page, "## `<prefix>-"+name+"`\n\n`_id` is "+id) {
 			t.Errorf("docs/profile.md doesn't say that the _id in %s is %s", name, id)
 		}
 	}

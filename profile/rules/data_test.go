@@ -465,6 +465,9 @@ func TestEveryKnownReason(t *testing.T) {
 			if f.Numbers[fact] = c.atLeast; !holds(f) {
 				t.Errorf("%s: %d of %s is no reason of weight %v", c.id, c.atLeast, rest, c.weight)
 			}
+			if f.Numbers[fact] = c.atLeast + 1; !holds(f) {
+				t.Errorf("%s: %d of %s is no reason of weight %v", c.id, c.atLeast+1, rest, c.weight)
+			}
 			if f.Numbers[fact] = c.atLeast - 1; holds(f) {
 				t.Errorf("%s: %d of %s is a reason of weight %v", c.id, c.atLeast-1, rest, c.weight)
 			}
