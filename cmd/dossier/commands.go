@@ -27,10 +27,19 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+
+		PersistentPreRunE: noEmptyFlags,
 	}
 	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay())
 	return root
 }
+
+// chosen are the options that setup applies to what is there only where they
+// are given.
+var chosen = []struct {
+	key    string
+	choice esindex.Choice
+}{{"shards", esindex.Shards}, {"replicas", esindex.Replicas}, {"refresh_interval", esindex.RefreshInterval}}
 
 func newSetup() *cobra.Command {
 	var timeout time.Duration
@@ -42,8 +51,11 @@ func newSetup() *cobra.Command {
 		Short: "Create or upgrade templates, indices, alias, roles and API keys",
 		Long: `setup brings templates, the alias and the indices into the cluster, those of this month and the next
 included, and the roles PREFIX-writer, PREFIX-setup, PREFIX-retention and PREFIX-reader. With --key it makes API
-keys of these roles: --key writer=/etc/dossier/sensor.key for a sensor. It may run at any time and again; what is
-there in the same or a newer version stays.
+keys of these roles: --key writer=/etc/dossier/sensor.key for a sensor. It may run at any time and again: what is
+there is compared with what it is to be, what differs is changed where it can be and said, field by field.
+
+--shards, --replicas and --refresh-interval change what is there only where they are given; without them everything
+keeps what it was given before. The number of shards of an index that is there can't change.
 
 Roles and keys take a user with the cluster privilege manage_security, such as elastic; for the rest the role
 PREFIX-setup is enough.`,
@@ -63,6 +75,11 @@ PREFIX-setup is enough.`,
 				}
 				s.KeyLife = max(0, age)
 			}
+			for _, o := range chosen {
+				if value(c, o.key) != "" {
+					s.Chosen = append(s.Chosen, o.choice)
+				}
+			}
 			t, err := target(c)
 			if err != nil {
 				return err
@@ -70,7 +87,15 @@ PREFIX-setup is enough.`,
 			defer t.Close()
 			ctx, cancel := contextFor(c, timeout)
 			defer cancel()
-			return t.Setup(ctx, s, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) })
+			changed := false
+			err = t.Setup(ctx, s, func(s esindex.Step) {
+				changed = changed || s.Changed()
+				fmt.Fprintln(c.OutOrStdout(), s)
+			})
+			if err == nil && !changed {
+				fmt.Fprintln(c.OutOrStdout(), "nothing changed")
+			}
+			return err
 		},
 	}
 	addOptions(c, "shards", "replicas", "refresh_interval", "ipv6_prefix")
@@ -95,7 +120,7 @@ it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 w
 		RunE: func(c *cobra.Command, _ []string) error {
 			t, err := target(c)
 			if err != nil {
-				return unknown(c, err)
+				return err
 			}
 			defer t.Close()
 			ctx, cancel := contextFor(c, timeout)
