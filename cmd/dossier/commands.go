@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +14,6 @@ import (
 	"dossier/conf/roles"
 	"dossier/esindex"
 	"dossier/operate"
-	"dossier/plugin/instance"
 )
 
 func newRoot() *cobra.Command {
@@ -118,6 +119,9 @@ on this host. It changes nothing. With a sensor's own key it says whether that c
 it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 with failures.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if !slices.Contains(roles.Names(), check.Role) {
+				return fmt.Errorf("role: got %q, want one of %s", check.Role, strings.Join(roles.Names(), ", "))
+			}
 			t, err := target(c)
 			if err != nil {
 				return err
@@ -190,37 +194,85 @@ decoy's host.`,
 
 func newReplay() *cobra.Command {
 	var timeout time.Duration
+	var showRaw bool
 	c := &cobra.Command{
 		Use:   "replay [PATH...]",
 		Short: "Bring dead letters back to their documents, each once",
 		Long: `replay writes the dead letters of folders or files (--dead-letter-path without any) to the documents
 they were meant for. A letter that is replayed twice counts once. Files that are done with are renamed to
-*.jsonl.replayed. It stops at the first letter that Elasticsearch still doesn't take.`,
+*.jsonl.replayed. It stops at the first letter that Elasticsearch still doesn't take, before any where the
+credentials can't write, and leaves files alone whose letters are for another index prefix.
+
+Raw letters, bytes of chunks that nobody could read, and damaged lines are kept in *.jsonl.kept and counted each
+time, until you remove those files. --show-raw shows them and does nothing else.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			o, err := parse(c)
-			if err != nil {
-				return err
-			}
 			if len(args) == 0 {
-				args = []string{o.DeadLetterPath}
-			}
-			o.ManageTemplates = false // what setup is for
-			ctx, cancel := contextFor(c, timeout)
-			defer cancel()
-			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-			for _, path := range args {
-				r, err := instance.Replay(ctx, o, instance.Host{Version: version, Logger: log}, path)
-				fmt.Fprintf(c.OutOrStdout(), "%s: %d letters written, %d raw ones left, %d files done; torn lines: %d, damaged: %d, files in use: %d\n",
-					path, r.Written, r.Raw, r.Files, r.Torn, r.Damaged, r.Busy)
+				o, err := parse(c)
 				if err != nil {
 					return err
 				}
+				args = []string{o.DeadLetterPath}
+			}
+			if showRaw {
+				return showRawLetters(c, args)
+			}
+			t, err := target(c)
+			if err != nil {
+				return err
+			}
+			defer t.Close()
+			ctx, cancel := contextFor(c, timeout)
+			defer cancel()
+			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			var left []string
+			for _, path := range args {
+				r, err := t.Replay(ctx, path, log)
+				tellReplayed(c, path, r)
+				if err != nil {
+					return err
+				}
+				if r.Foreign > 0 {
+					left = append(left, fmt.Sprintf("%s: %d letters are in files for another prefix (%s), left as they are; run dossier replay --index-prefix with that",
+						oneLine(path), r.Foreign, strings.Join(r.Prefixes, ", ")))
+				}
+			}
+			if len(left) > 0 {
+				return errors.New(strings.Join(left, "\n"))
 			}
 			return nil
 		},
 	}
 	addOptions(c, "dead_letter_path", "ipv6_prefix", "geoip_db", "asn_db", "tlp", "store_secrets", "activity")
+	c.Flags().BoolVar(&showRaw, "show-raw", false, "Show the raw letters, repaired, and replay none")
 	addTimeout(c, &timeout, time.Minute)
 	return c
+}
+
+func tellReplayed(c *cobra.Command, path string, r operate.Replayed) {
+	path = oneLine(path)
+	fmt.Fprintf(c.OutOrStdout(), "%s: %d letters written, %d files done; torn lines: %d, damaged: %d, files in use: %d\n",
+		path, r.Written, r.Files, r.Torn, r.Damaged, r.Busy)
+	if n := r.KeptIn; n > 0 {
+		fmt.Fprintf(c.OutOrStdout(), "%s: %d raw letters and %d damaged lines are kept in %d files *.jsonl.kept; look at them with --show-raw, then remove the files\n",
+			path, r.RawKept, r.DamagedKept, n)
+	}
+}
+
+func showRawLetters(c *cobra.Command, paths []string) error {
+	n := 0
+	for _, path := range paths {
+		err := operate.ShowRaw(path, func(r operate.Raw) {
+			n++
+			fmt.Fprintf(c.OutOrStdout(), "%s: %s, %s, chunk %s, tag %s, piece %d of %d\n    %s\n", oneLine(r.File), r.Time.UTC().Format(time.RFC3339), r.Reason, r.Chunk, r.Tag, r.Piece, r.Pieces, r.Text)
+			if r.More > 0 {
+				fmt.Fprintf(c.OutOrStdout(), "    and %d bytes more\n", r.More)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%d raw letters\n", n)
+	return nil
 }
