@@ -107,6 +107,18 @@ PREFIX-setup is enough.`,
 	return c
 }
 
+// statusOf returns the exit status of dossier check by its worst finding.
+func statusOf(worst operate.Level) int {
+	switch worst {
+	case operate.Failure:
+		return 2
+	case operate.Warning:
+		return 1
+	default: // a note is no fault
+		return 0
+	}
+}
+
 func newCheck() *cobra.Command {
 	var timeout time.Duration
 	var check operate.Check
@@ -141,11 +153,8 @@ it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 w
 					fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
 				}
 			})
-			switch worst {
-			case operate.Failure:
-				return exit(2)
-			case operate.Warning:
-				return exit(1)
+			if status := statusOf(worst); status != 0 {
+				return exit(status)
 			}
 			return nil
 		},
