@@ -131,7 +131,7 @@ func TestReplayStopsWhereItMayNot(t *testing.T) {
 		t.Error(got)
 	}
 	// A block stands for what only the write meets.
-	target := s.open(t, map[string]string{"index_prefix": prefix, "es_api_key": s.key(t, writer), "commit_timeout": "2s"})
+	target := s.open(t, map[string]string{"index_prefix": prefix, "es_api_key": s.key(t, writer), "commit_timeout": "15s"})
 	s.node.Must(t, "PUT", index+"/_settings", `{"index.blocks.write":true}`)
 	r, err := target.Replay(t.Context(), dir, quiet)
 	s.node.Must(t, "PUT", index+"/_settings", `{"index.blocks.write":null}`)
