@@ -162,18 +162,29 @@ type Step struct {
 	// Object is "index template", "index", "alias" or "mapping".
 	Object string
 	Name   string
-	// Done says what was done: "created", "upgraded from 2", or "kept" and
-	// why.
+	// Done says what was done: "created", "upgraded from version 2",
+	// "refresh_interval 5s → 30s: updated", or "kept" and why.
 	Done string
 }
 
 func (s Step) String() string { return s.Object + " " + s.Name + ": " + s.Done }
+
+// Changed says whether something was changed, as against looked at.
+func (s Step) Changed() bool {
+	for _, start := range []string{"kept", "left "} {
+		if strings.HasPrefix(s.Done, start) {
+			return false
+		}
+	}
+	return !strings.Contains(s.Done, "can't ") && !strings.Contains(s.Done, " stays: ")
+}
 
 // Install brings the templates into the cluster, and the indices that have
 // one name, with their aliases. It may run at any time, and on several
 // machines at once: what is there in the same or a newer version stays as it
 // is. Indices of an older version get the new mapping; where Elasticsearch
 // refuses that the index goes on with the old one, and a Step says so.
+// Reconcile changes what is there.
 //
 // Each kind becomes a component template <name>@package and an index template
 // <name>, which also takes <name>@custom if an operator made one: settings in
@@ -202,68 +213,21 @@ func (c *Client) Install(ctx context.Context, templates []Template) ([]Step, err
 	return steps, nil
 }
 
-// installTemplate returns what it did.
+// installTemplate returns what it did. An upgrade leaves the choices as they
+// were made: a sensor that is updated must not undo what an operator set.
 func (c *Client) installTemplate(ctx context.Context, k *kind) (string, error) {
-	var found struct {
-		List []struct {
-			Template struct {
-				Meta map[string]json.RawMessage `json:"_meta"`
-			} `json:"index_template"`
-		} `json:"index_templates"`
-	}
-	err := c.call(ctx, "read template "+k.Name, esapi.IndicesGetIndexTemplateRequest{Name: k.Name}, &found)
-	done := "created"
+	in, err := c.readTemplate(ctx, k)
 	switch {
-	case hasStatus(err, http.StatusNotFound):
 	case err != nil:
 		return "", err
-	case len(found.List) != 1:
-		return "", &Error{Op: "read template " + k.Name, Reason: fmt.Sprintf("%d templates of that name", len(found.List))}
-	default:
-		var meta struct {
-			Schema int `json:"schema"`
-		}
-		if json.Unmarshal(found.List[0].Template.Meta[metaKey], &meta) != nil || meta.Schema < 1 {
-			return "", &Error{Op: "install template " + k.Name, Reason: "there is an index template of that name which dossier did not make",
-				Fix: "delete or rename it, or use another index_prefix", cause: ErrForeign}
-		}
-		if meta.Schema == k.Version {
-			return "kept", nil
-		}
-		if meta.Schema > k.Version {
-			return fmt.Sprintf("kept, it is newer (version %d)", meta.Schema), nil
-		}
-		done = fmt.Sprintf("upgraded from version %d", meta.Schema)
+	case !in.found:
+		return "created", c.putTemplate(ctx, k, k.wanted(in, nil))
+	case in.schema == k.Version:
+		return "kept", nil
+	case in.schema > k.Version:
+		return fmt.Sprintf("kept, it is newer (version %d)", in.schema), nil
 	}
-	part := map[string]any{"mappings": k.mappings}
-	if k.settings != nil {
-		part["settings"] = k.settings
-	}
-	if k.aliases != nil {
-		part["aliases"] = k.aliases
-	}
-	meta := map[string]any{metaKey: map[string]any{"schema": k.Version}}
-	pack, custom := k.Name+"@package", k.Name+"@custom"
-	component, err := json.Marshal(map[string]any{"template": part, "version": k.Version, "_meta": meta})
-	if err != nil {
-		return "", err
-	}
-	index, err := json.Marshal(map[string]any{
-		"index_patterns": []string{k.Pattern}, "priority": Priority, "version": k.Version, "_meta": meta,
-		"composed_of":                        []string{pack, custom},
-		"ignore_missing_component_templates": []string{custom},
-	})
-	if err != nil {
-		return "", err
-	}
-	op := "install template " + k.Name
-	if err := c.call(ctx, op, esapi.ClusterPutComponentTemplateRequest{Name: pack, Body: &payload{component}}, nil); err != nil {
-		return "", err
-	}
-	if err := c.call(ctx, op, esapi.IndicesPutIndexTemplateRequest{Name: k.Name, Body: &payload{index}}, nil); err != nil {
-		return "", err
-	}
-	return done, nil
+	return fmt.Sprintf("upgraded from version %d", in.schema), c.putTemplate(ctx, k, k.wanted(in, nil))
 }
 
 // installIndices upgrades the indices there are, and creates the one that has

@@ -70,6 +70,9 @@ const (
 	leastVersion = "8.7"
 	// silence is how old a heartbeat may be: three of them.
 	silence = 90 * time.Second
+	// errorStays is for how long a sensor's last error is a warning: until its
+	// heartbeats are so much younger.
+	errorStays = 10 * time.Minute
 	// skew is how far clocks may be apart.
 	skew = 5 * time.Second
 	// expiry is how long before its end a key is warned about.
@@ -80,13 +83,16 @@ const (
 
 type checker struct {
 	*Target
-	out func(Finding)
+	out  func(Finding)
+	role string
+	// open says that the cluster has no security.
+	open bool
 }
 
 // Check looks at everything that must hold for sensors to write, and tells
 // out of each. It changes nothing.
 func (t *Target) Check(ctx context.Context, c Check, out func(Finding)) {
-	k := checker{Target: t, out: out}
+	k := checker{Target: t, out: out, role: c.Role}
 	if !k.connection(ctx) {
 		return
 	}
@@ -101,7 +107,7 @@ func (t *Target) Check(ctx context.Context, c Check, out func(Finding)) {
 }
 
 func (k *checker) say(l Level, subject, fix, format string, args ...any) {
-	k.out(Finding{l, subject, fmt.Sprintf(format, args...), fix})
+	k.out(Finding{l, subject, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; "), fix})
 }
 
 // failed tells of a request that didn't work: a missing privilege is no fault
@@ -160,6 +166,7 @@ func (k *checker) credentials(ctx context.Context, role string) {
 	var who identity
 	err := k.client.Call(ctx, "ask who this is", http.MethodGet, "/_security/_authenticate", nil, &who)
 	if e, ok := errors.AsType[*esindex.Error](err); ok && e.Type == "" && e.Status >= 400 && e.Status < 500 {
+		k.open = true
 		k.say(Warning, subject, "set xpack.security.enabled", "this cluster has no security: whoever reaches it can read and delete everything")
 		return
 	}
@@ -333,60 +340,176 @@ func (k *checker) templatesThere(ctx context.Context) {
 	}
 }
 
-// indicesFit looks at each index of ours: whether we made it, and whether
-// what is acknowledged there is durable and can be written at all.
+// indicesFit looks at each index of ours: whether we made it, whether its
+// fields are the template's, and whether what is acknowledged there is durable
+// and can be written at all.
 func (k *checker) indicesFit(ctx context.Context) {
 	const subject = "indices"
-	var patterns []string
-	for _, tt := range k.templates {
-		patterns = append(patterns, tt.Pattern)
-	}
-	var found map[string]struct {
-		Settings map[string]string `json:"settings"`
-	}
-	path := "/" + strings.Join(patterns, ",") + "/_settings?flat_settings=true&ignore_unavailable=true&include_defaults=false"
-	if err := k.client.Call(ctx, "read the indices' settings", http.MethodGet, path, nil, &found); err != nil {
+	single := []string{k.indices.Attackers(), k.indices.Targets(), k.indices.Sensors()}
+	months := k.months(k.now().UTC())
+	seen, unseen, err := k.visible(ctx, append(slices.Clone(single), months...))
+	if err != nil {
 		k.failed(subject, err)
 		return
 	}
-	must := append([]string{k.indices.Attackers(), k.indices.Targets(), k.indices.Sensors()}, k.months(k.now().UTC())...)
-	for _, name := range must {
-		if _, ok := found[name]; !ok {
-			k.say(Failure, subject, "run dossier setup", "%s is missing", name)
+	found, err := k.store.Inspect(ctx)
+	if err != nil {
+		k.failed(subject, err)
+		return
+	}
+	there := map[string]bool{}
+	for _, index := range found {
+		there[index.Name] = true
+		if !strings.HasSuffix(index.Kind, "-activity") {
+			there[index.Kind] = true // an alias stands for it
 		}
 	}
 	bad := 0
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		wrong := func(l Level, fix, format string, args ...any) {
+	for _, name := range seen {
+		switch {
+		case there[name]:
+		case slices.Contains(single, name):
 			bad++
-			k.say(l, "index "+name, fix, format, args...)
+			k.say(Failure, subject, "run dossier setup", "%s is missing", name)
+		default:
+			bad += k.missingMonth(ctx, name)
 		}
-		s := found[name].Settings
-		if d := s["index.translog.durability"]; d == "async" {
-			wrong(Failure, fmt.Sprintf(`PUT /%s/_settings {"index.translog.durability":"request"}`, name),
-				"durability is async: what Elasticsearch acknowledges may be lost when a node dies")
-		}
-		for _, block := range []string{"write", "read", "metadata", "read_only", "read_only_allow_delete"} {
-			if s["index.blocks."+block] != "true" {
-				continue
-			}
-			fix := fmt.Sprintf(`PUT /%s/_settings {"index.blocks.%s":null}`, name, block)
-			if block == "read_only_allow_delete" {
-				fix = "free disk space on the data nodes; then it goes by itself"
-			}
-			wrong(Failure, fix, "it is blocked (index.blocks.%s)", block)
-		}
-		if s["index.hidden"] == "true" {
-			wrong(Warning, fmt.Sprintf(`PUT /%s/_settings {"index.hidden":null}`, name), "it is hidden: searches by pattern don't find it")
-		}
-		if err := k.store.CheckIndex(ctx, name); err != nil {
-			bad++
-			k.failed("index "+name, err)
-		}
+	}
+	for i := range found {
+		bad += k.indexFits(&found[i])
+	}
+	if len(unseen) > 0 {
+		k.say(Note, subject, "check as a user with the role "+k.roleName("setup"), "not looked at, these credentials may not: %s", strings.Join(unseen, ", "))
 	}
 	if bad == 0 && len(found) > 0 {
-		k.say(OK, subject, "", "%d, ours, durable, open for writes", len(found))
+		k.say(OK, subject, "", "%d, ours, with our fields, durable, open for writes", len(found))
 	}
+}
+
+// visible tells apart the indices that these credentials may look at from the
+// others, which Elasticsearch answers as if they weren't there.
+func (k *checker) visible(ctx context.Context, names []string) (seen, unseen []string, err error) {
+	const look = "view_index_metadata"
+	has, err := k.may(ctx, look, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range names {
+		if has[name] {
+			seen = append(seen, name)
+		} else {
+			unseen = append(unseen, name)
+		}
+	}
+	return seen, unseen, nil
+}
+
+// may asks on which indices these credentials have a privilege: on all where
+// the cluster has no security.
+func (k *checker) may(ctx context.Context, privilege string, names []string) (map[string]bool, error) {
+	has := map[string]bool{}
+	if k.open {
+		for _, name := range names {
+			has[name] = true
+		}
+		return has, nil
+	}
+	have, _, err := k.privileges(ctx, roles.Role{Indices: []roles.Indices{{Names: names, Privileges: []string{privilege}}}})
+	for _, p := range have {
+		has[strings.TrimPrefix(p, privilege+" on ")] = true
+	}
+	return has, err
+}
+
+// missingMonth judges a month index that isn't there: sensors make it when
+// they need it, where they may. It returns how many faults that is.
+func (k *checker) missingMonth(ctx context.Context, name string) int {
+	const subject = "indices"
+	if k.role != "writer" {
+		// What sensors may isn't seen with these credentials.
+		k.say(Note, subject, "to have it beforehand run dossier setup", "%s is not there yet: the first sensor that needs it makes it, if its key has the role %s",
+			name, k.roleName("writer"))
+		return 0
+	}
+	has, err := k.may(ctx, "create_index", []string{name})
+	switch {
+	case err != nil:
+		k.failed(subject, err)
+	case has[name]:
+		k.say(Note, subject, "", "%s is not there yet: the sensor makes it when it needs it", name)
+		return 0
+	default:
+		k.say(Failure, subject, "run dossier setup, each month, or give the key the role "+k.roleName("writer"),
+			"%s is missing, and these credentials may not make it", name)
+	}
+	return 1
+}
+
+// indexFits tells what is wrong with an index, and returns how many faults.
+func (k *checker) indexFits(index *esindex.Index) (bad int) {
+	name := index.Name
+	wrong := func(l Level, fix, format string, args ...any) {
+		bad++
+		k.say(l, "index "+name, fix, format, args...)
+	}
+	if d := index.Setting("translog.durability"); d == "async" {
+		wrong(Failure, fmt.Sprintf(`run dossier setup, or PUT /%s/_settings {"index.translog.durability":"request"}`, name),
+			"durability is async: what Elasticsearch acknowledges may be lost when a node dies")
+	}
+	for _, block := range []string{"write", "read", "metadata", "read_only", "read_only_allow_delete"} {
+		if index.Setting("blocks."+block) != "true" {
+			continue
+		}
+		fix := fmt.Sprintf(`PUT /%s/_settings {"index.blocks.%s":null}`, name, block)
+		if block == "read_only_allow_delete" {
+			fix = "free disk space on the data nodes; then it goes by itself"
+		}
+		wrong(Failure, fix, "it is blocked (index.blocks.%s)", block)
+	}
+	if index.Setting("hidden") == "true" {
+		wrong(Warning, fmt.Sprintf(`PUT /%s/_settings {"index.hidden":null}`, name), "it is hidden: searches by pattern don't find it")
+	}
+	if index.Err != nil {
+		bad++
+		k.failed("index "+name, index.Err)
+		return bad
+	}
+	return bad + k.fieldsFit(index)
+}
+
+// maxFields bounds the fields of an index that are told one by one.
+const maxFields = 5
+
+// fieldsFit compares the index's fields with the template's.
+func (k *checker) fieldsFit(index *esindex.Index) (bad int) {
+	var missing, other []string
+	for _, d := range index.Fields {
+		if d.Have == "" {
+			missing = append(missing, d.Field)
+		} else {
+			other = append(other, d.String())
+		}
+	}
+	some := func(list []string) string {
+		if n := len(list) - maxFields; n > 0 {
+			return strings.Join(list[:maxFields], ", ") + fmt.Sprintf(" and %d more", n)
+		}
+		return strings.Join(list, ", ")
+	}
+	if len(other) > 0 {
+		bad++
+		k.say(Warning, "index "+index.Name, "run dossier setup; where it can't change that, reindex",
+			"not as its template: %s: documents may be refused, and searches find less", some(other))
+	}
+	switch want := profile.SchemaVersion; {
+	case index.Schema < want:
+		bad++
+		k.say(Warning, "index "+index.Name, "run dossier setup", "its mapping has version %d, this is %d", index.Schema, want)
+	case index.Schema == want && len(missing) > 0:
+		bad++
+		k.say(Warning, "index "+index.Name, "run dossier setup", "fields are missing, so that searches don't find them: %s", some(missing))
+	}
+	return bad
 }
 
 func (k *checker) alias(ctx context.Context) {
@@ -429,8 +552,10 @@ func (k *checker) health(ctx context.Context) {
 		k.say(Failure, subject, "look at GET _cluster/allocation/explain", "%s: what is red can't be written", strings.Join(ill, ", "))
 	case "yellow":
 		k.say(Warning, subject, "bring the missing data node back, or set replicas auto", "%s: %d copies are missing, a node that dies now may take data along", strings.Join(ill, ", "), h.Unassigned)
+	case "green":
+		k.say(OK, subject, "", "green")
 	default:
-		k.say(OK, subject, "", "%s", h.Status)
+		k.say(Warning, subject, "look at GET _cluster/health", "the cluster doesn't say how its indices are: %q", line(h.Status))
 	}
 }
 
@@ -478,7 +603,11 @@ func (k *checker) sensors(ctx context.Context) {
 			well++
 		}
 	}
-	k.say(OK, subject, "", "%d of %d well", well, len(found.Hits.Hits))
+	level := OK
+	if well < len(found.Hits.Hits) {
+		level = Warning
+	}
+	k.say(level, subject, "", "%d of %d well", well, len(found.Hits.Hits))
 }
 
 // sensor tells what is wrong with one sensor, and whether nothing is. What a
@@ -513,8 +642,9 @@ func (k *checker) sensor(h heartbeat, now time.Time) bool {
 	if h.RecordsIn > 1000 && h.Unparsed > h.RecordsIn/20 {
 		wrong(Warning, "look at its input; field_map teaches further formats", "%d of %d records are in no known form", h.Unparsed, h.RecordsIn)
 	}
-	if h.LastError != "" && h.At.Sub(h.LastErrorAt) < 10*time.Minute {
-		wrong(Warning, "docs/log.md explains each", "last error %s before its heartbeat: %s", h.At.Sub(h.LastErrorAt).Round(time.Second), line(h.LastError))
+	if before := max(0, h.At.Sub(h.LastErrorAt)); h.LastError != "" && before < errorStays {
+		wrong(Warning, "docs/log.md explains each", "last error %s before its heartbeat: %s; it stays here until %s if none follows",
+			before.Round(time.Second), line(h.LastError), h.LastErrorAt.Add(errorStays).UTC().Format(time.RFC3339))
 	}
 	if h.Version != "" && h.Version != k.version {
 		k.say(Note, name, "", "runs version %s, this command is %s", line(h.Version), k.version)
@@ -526,7 +656,11 @@ func (k *checker) sensor(h heartbeat, now time.Time) bool {
 func (k *checker) letters() {
 	const subject = "dead letters"
 	var oldest time.Time
+	raw := 0
 	r, err := deadletter.Read(k.o.DeadLetterPath, func(l deadletter.Letter) error {
+		if l.IsRaw() {
+			raw++
+		}
 		if oldest.IsZero() || l.Time.Before(oldest) {
 			oldest = l.Time
 		}
@@ -535,15 +669,31 @@ func (k *checker) letters() {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		k.say(Note, subject, "", "there is no folder %s on this host", k.o.DeadLetterPath)
+		return
 	case errors.Is(err, os.ErrPermission):
 		k.say(Note, subject, "check as the user Fluent Bit runs as", "%s is not for this user", k.o.DeadLetterPath)
+		return
 	case err != nil:
 		k.say(Warning, subject, "", "%v", err)
-	case r.Letters > 0:
+		return
+	case r.Letters+r.Damaged > 0:
 		k.say(Warning, subject, "mend the cause (reason in each letter), then run dossier replay",
-			"%d wait in %s, the oldest since %s", r.Letters, k.o.DeadLetterPath, oldest.UTC().Format(time.RFC3339))
+			"%d wait in %s, the oldest since %s; %d of them are raw, and %d lines are damaged", r.Letters, k.o.DeadLetterPath, oldest.UTC().Format(time.RFC3339), raw, r.Damaged)
 	default:
 		k.say(OK, subject, "", "none wait in %s", k.o.DeadLetterPath)
+	}
+	k.kept()
+}
+
+// kept counts what replays have kept because nobody could read it.
+func (k *checker) kept() {
+	r, err := deadletter.EachKept(k.o.DeadLetterPath, func(string, deadletter.Letter) error { return nil })
+	switch {
+	case err != nil:
+		k.say(Warning, "dead letters", "", "%v", err)
+	case r.Files > 0:
+		k.say(Note, "dead letters", "look at them with dossier replay --show-raw, then remove the files",
+			"%d raw ones and %d damaged lines are kept in %d files %s/*.jsonl.kept", r.Letters, r.Damaged, r.Files, k.o.DeadLetterPath)
 	}
 }
 

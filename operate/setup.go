@@ -22,6 +22,10 @@ import (
 
 // Setup says what to set up beside the indices.
 type Setup struct {
+	// Chosen are those of the options shards, replicas and refresh_interval
+	// that somebody asks for: they are set in what is there too. The others
+	// are for templates that aren't there yet.
+	Chosen []esindex.Choice
 	// Roles says whether the roles <prefix>-writer and so on are made: "on",
 	// "off", or "auto" for wherever the cluster has security and this user
 	// may.
@@ -48,15 +52,16 @@ func ParseKey(s string) (Key, error) {
 }
 
 // Setup brings templates, indices and alias into the cluster, the month
-// indices of this month and the next, roles and API keys. It may run at any
-// time and again. step is told of each thing when it is looked after.
+// indices of this month and the next, roles and API keys. What is there is
+// compared with what it is to be, and changed where it can be. It may run at
+// any time and again. step is told of each thing when it is looked after.
 func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) error {
 	switch s.Roles = cmp.Or(s.Roles, "auto"); s.Roles {
 	case "auto", "on", "off":
 	default:
 		return fmt.Errorf("roles: got %q, want auto, on or off", s.Roles)
 	}
-	steps, err := t.client.Install(ctx, t.templates)
+	steps, err := t.client.Reconcile(ctx, t.templates, s.Chosen)
 	for _, done := range steps {
 		step(done)
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +14,6 @@ import (
 	"dossier/conf/roles"
 	"dossier/esindex"
 	"dossier/operate"
-	"dossier/plugin/instance"
 )
 
 func newRoot() *cobra.Command {
@@ -27,10 +28,19 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+
+		PersistentPreRunE: noEmptyFlags,
 	}
 	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay())
 	return root
 }
+
+// chosen are the options that setup applies to what is there only where they
+// are given.
+var chosen = []struct {
+	key    string
+	choice esindex.Choice
+}{{"shards", esindex.Shards}, {"replicas", esindex.Replicas}, {"refresh_interval", esindex.RefreshInterval}}
 
 func newSetup() *cobra.Command {
 	var timeout time.Duration
@@ -42,8 +52,11 @@ func newSetup() *cobra.Command {
 		Short: "Create or upgrade templates, indices, alias, roles and API keys",
 		Long: `setup brings templates, the alias and the indices into the cluster, those of this month and the next
 included, and the roles PREFIX-writer, PREFIX-setup, PREFIX-retention and PREFIX-reader. With --key it makes API
-keys of these roles: --key writer=/etc/dossier/sensor.key for a sensor. It may run at any time and again; what is
-there in the same or a newer version stays.
+keys of these roles: --key writer=/etc/dossier/sensor.key for a sensor. It may run at any time and again: what is
+there is compared with what it is to be, what differs is changed where it can be and said, field by field.
+
+--shards, --replicas and --refresh-interval change what is there only where they are given; without them everything
+keeps what it was given before. The number of shards of an index that is there can't change.
 
 Roles and keys take a user with the cluster privilege manage_security, such as elastic; for the rest the role
 PREFIX-setup is enough.`,
@@ -63,6 +76,11 @@ PREFIX-setup is enough.`,
 				}
 				s.KeyLife = max(0, age)
 			}
+			for _, o := range chosen {
+				if value(c, o.key) != "" {
+					s.Chosen = append(s.Chosen, o.choice)
+				}
+			}
 			t, err := target(c)
 			if err != nil {
 				return err
@@ -70,7 +88,15 @@ PREFIX-setup is enough.`,
 			defer t.Close()
 			ctx, cancel := contextFor(c, timeout)
 			defer cancel()
-			return t.Setup(ctx, s, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) })
+			changed := false
+			err = t.Setup(ctx, s, func(s esindex.Step) {
+				changed = changed || s.Changed()
+				fmt.Fprintln(c.OutOrStdout(), s)
+			})
+			if err == nil && !changed {
+				fmt.Fprintln(c.OutOrStdout(), "nothing changed")
+			}
+			return err
 		},
 	}
 	addOptions(c, "shards", "replicas", "refresh_interval", "ipv6_prefix")
@@ -79,6 +105,18 @@ PREFIX-setup is enough.`,
 	c.Flags().StringVar(&life, "key-expires", "", "When a new key expires, such as 365d (default never)")
 	addTimeout(c, &timeout, time.Minute)
 	return c
+}
+
+// statusOf returns the exit status of dossier check by its worst finding.
+func statusOf(worst operate.Level) int {
+	switch worst {
+	case operate.Failure:
+		return 2
+	case operate.Warning:
+		return 1
+	default: // a note is no fault
+		return 0
+	}
 }
 
 func newCheck() *cobra.Command {
@@ -93,9 +131,12 @@ on this host. It changes nothing. With a sensor's own key it says whether that c
 it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 with failures.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if !slices.Contains(roles.Names(), check.Role) {
+				return fmt.Errorf("role: got %q, want one of %s", check.Role, strings.Join(roles.Names(), ", "))
+			}
 			t, err := target(c)
 			if err != nil {
-				return unknown(c, err)
+				return err
 			}
 			defer t.Close()
 			ctx, cancel := contextFor(c, timeout)
@@ -112,11 +153,8 @@ it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 w
 					fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
 				}
 			})
-			switch worst {
-			case operate.Failure:
-				return exit(2)
-			case operate.Warning:
-				return exit(1)
+			if status := statusOf(worst); status != 0 {
+				return exit(status)
 			}
 			return nil
 		},
@@ -165,37 +203,85 @@ decoy's host.`,
 
 func newReplay() *cobra.Command {
 	var timeout time.Duration
+	var showRaw bool
 	c := &cobra.Command{
 		Use:   "replay [PATH...]",
 		Short: "Bring dead letters back to their documents, each once",
 		Long: `replay writes the dead letters of folders or files (--dead-letter-path without any) to the documents
 they were meant for. A letter that is replayed twice counts once. Files that are done with are renamed to
-*.jsonl.replayed. It stops at the first letter that Elasticsearch still doesn't take.`,
+*.jsonl.replayed. It stops at the first letter that Elasticsearch still doesn't take, before any where the
+credentials can't write, and leaves files alone whose letters are for another index prefix.
+
+Raw letters, bytes of chunks that nobody could read, and damaged lines are kept in *.jsonl.kept and counted each
+time, until you remove those files. --show-raw shows them and does nothing else.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			o, err := parse(c)
-			if err != nil {
-				return err
-			}
 			if len(args) == 0 {
-				args = []string{o.DeadLetterPath}
-			}
-			o.ManageTemplates = false // what setup is for
-			ctx, cancel := contextFor(c, timeout)
-			defer cancel()
-			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-			for _, path := range args {
-				r, err := instance.Replay(ctx, o, instance.Host{Version: version, Logger: log}, path)
-				fmt.Fprintf(c.OutOrStdout(), "%s: %d letters written, %d raw ones left, %d files done; torn lines: %d, damaged: %d, files in use: %d\n",
-					path, r.Written, r.Raw, r.Files, r.Torn, r.Damaged, r.Busy)
+				o, err := parse(c)
 				if err != nil {
 					return err
 				}
+				args = []string{o.DeadLetterPath}
+			}
+			if showRaw {
+				return showRawLetters(c, args)
+			}
+			t, err := target(c)
+			if err != nil {
+				return err
+			}
+			defer t.Close()
+			ctx, cancel := contextFor(c, timeout)
+			defer cancel()
+			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			var left []string
+			for _, path := range args {
+				r, err := t.Replay(ctx, path, log)
+				tellReplayed(c, path, r)
+				if err != nil {
+					return err
+				}
+				if r.Foreign > 0 {
+					left = append(left, fmt.Sprintf("%s: %d letters are in files for another prefix (%s), left as they are; run dossier replay --index-prefix with that",
+						oneLine(path), r.Foreign, strings.Join(r.Prefixes, ", ")))
+				}
+			}
+			if len(left) > 0 {
+				return errors.New(strings.Join(left, "\n"))
 			}
 			return nil
 		},
 	}
 	addOptions(c, "dead_letter_path", "ipv6_prefix", "geoip_db", "asn_db", "tlp", "store_secrets", "activity")
+	c.Flags().BoolVar(&showRaw, "show-raw", false, "Show the raw letters, repaired, and replay none")
 	addTimeout(c, &timeout, time.Minute)
 	return c
+}
+
+func tellReplayed(c *cobra.Command, path string, r operate.Replayed) {
+	path = oneLine(path)
+	fmt.Fprintf(c.OutOrStdout(), "%s: %d letters written, %d files done; torn lines: %d, damaged: %d, files in use: %d\n",
+		path, r.Written, r.Files, r.Torn, r.Damaged, r.Busy)
+	if n := r.KeptIn; n > 0 {
+		fmt.Fprintf(c.OutOrStdout(), "%s: %d raw letters and %d damaged lines are kept in %d files *.jsonl.kept; look at them with --show-raw, then remove the files\n",
+			path, r.RawKept, r.DamagedKept, n)
+	}
+}
+
+func showRawLetters(c *cobra.Command, paths []string) error {
+	n := 0
+	for _, path := range paths {
+		err := operate.ShowRaw(path, func(r operate.Raw) {
+			n++
+			fmt.Fprintf(c.OutOrStdout(), "%s: %s, %s, chunk %s, tag %s, piece %d of %d\n    %s\n", oneLine(r.File), r.Time.UTC().Format(time.RFC3339), r.Reason, r.Chunk, r.Tag, r.Piece, r.Pieces, r.Text)
+			if r.More > 0 {
+				fmt.Fprintf(c.OutOrStdout(), "    and %d bytes more\n", r.More)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%d raw letters\n", n)
+	return nil
 }

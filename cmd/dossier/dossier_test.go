@@ -2,15 +2,19 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"dossier/operate"
 	"dossier/plugin/options"
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
@@ -79,6 +83,26 @@ func TestLife(t *testing.T) {
 		t.Errorf("the second time: status %d\n%s", status, out)
 	}
 
+	if !strings.HasSuffix(out, "\nnothing changed\n") {
+		t.Errorf("the second time:\n%s", out)
+	}
+	// What is asked for later gets into what is there, once; what nobody asks
+	// for stays.
+	for round, want := range []string{"index " + prefix + "-attackers: refresh_interval 7s → 8s: updated", "\nnothing changed\n"} {
+		out, errs, status = dossier(t, nil, with("setup", "--refresh-interval", "8s")...)
+		if contains(t, out, want); status != 0 || round == 0 && strings.Contains(out, "nothing changed") {
+			t.Errorf("status %d, %s\n%s", status, errs, out)
+		}
+		if settings := node.Must(t, "GET", prefix+"-attackers/_settings?flat_settings=true", nil); !strings.Contains(settingsOf(settings, prefix+"-attackers"), "2 8000ms") {
+			t.Errorf("got %v", settings)
+		}
+	}
+	out, _, _ = dossier(t, nil, with("setup", "--shards", "3")...)
+	contains(t, out, "index template "+prefix+"-attackers: number_of_shards 2 → 3: updated",
+		"index "+prefix+"-attackers: number_of_shards 2 → 3: can't change on an existing index; reindex it to have it")
+	out, _, _ = dossier(t, nil, with("setup")...)
+	contains(t, out, "\nnothing changed\n")
+
 	letters := t.TempDir()
 	out, _, status = dossier(t, nil, with("check", "--role", "setup", "--dead-letter-path", letters)...)
 	if status != 1 || strings.Contains(out, "FAIL") { // a warning: no security
@@ -130,6 +154,8 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"retain", "--attackers", "3h"}, `got "3h"`, 1},
 		{[]string{"setup", "--es-password", "hunter2"}, "unknown flag: --es-password", 1},
 		{[]string{"setup", "--es-api-key", "hunter2"}, "unknown flag: --es-api-key", 1},
+		{[]string{"check", "--nonsense"}, "unknown flag: --nonsense", 3},
+		{[]string{"retain", "--index-prefix", ""}, "--index-prefix: got nothing", 1},
 		{[]string{"frobnicate"}, `unknown command "frobnicate"`, 1},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
@@ -147,6 +173,61 @@ func TestWrongUse(t *testing.T) {
 	out, _, status := dossier(t, nil, "check", "--es-hosts", "http://127.0.0.1:1")
 	if contains(t, out, "FAIL connection: "); status != 2 {
 		t.Errorf("status %d", status)
+	}
+}
+
+// TestVariables: what looks like an option misspelt is warned about by its
+// own name, and what has a use of its own is not.
+func TestVariables(t *testing.T) {
+	empty := t.TempDir()
+	_, errs, _ := dossier(t, []string{
+		"DOSSIER_CACHE=/x", "DOSSIER_PASSWORD=x", "DOSSIER_LONG=1", "DOSSIER_ESNODE_IDLE=1", "DOSSIER_ES_HOST=", "DOSSIER_FROBNICATE=1",
+		"DOSSIER_USER=anna", "DOSSIER_INDEX_PREFFIX=x", "DOSSIER_TLS=on",
+	}, "replay", empty)
+	want := "dossier: warning: the environment variable DOSSIER_INDEX_PREFFIX is no option and has no effect; did you mean DOSSIER_INDEX_PREFIX?\n" +
+		"dossier: warning: the environment variable DOSSIER_TLS is no option and has no effect; did you mean https in es_hosts?\n" +
+		"dossier: warning: the environment variable DOSSIER_USER is no option and has no effect; did you mean DOSSIER_ES_USER?\n"
+	if errs != want {
+		t.Errorf("got\n%swant\n%s", errs, want)
+	}
+}
+
+// TestNoVariableOfOursIsAMisspeltOption: whatever the sources of this
+// repository name, a test's cache or a password for compose, may be set.
+func TestNoVariableOfOursIsAMisspeltOption(t *testing.T) {
+	name := regexp.MustCompile(`DOSSIER_[A-Z][A-Z0-9_]*[A-Z0-9]`)
+	seen := 0
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && (d.Name() == ".git" || d.Name() == "data") {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if info, err := d.Info(); err != nil || d.IsDir() || info.Size() > 1<<20 || strings.HasSuffix(path, "dossier_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, n := range name.FindAllString(string(b), -1) {
+			seen++
+			misspelt([]string{n + "=x"}, func(text string) { t.Errorf("%s: %s", path, text) })
+		}
+		return err
+	})
+	if err != nil || seen < 20 {
+		t.Errorf("%d variables, %v", seen, err)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	for level, want := range map[operate.Level]int{operate.OK: 0, operate.Note: 0, operate.Warning: 1, operate.Failure: 2} {
+		if got := statusOf(level); got != want {
+			t.Errorf("%v: %d, want %d", level, got, want)
+		}
+	}
+}
+
+// TestOneLine: whatever an error holds, it is one line.
+func TestOneLine(t *testing.T) {
+	if got := message(errors.New("dossier: a\nb\x1b[31m\u0085c\n")); got != "a; b?[31m?c" {
+		t.Errorf("%q", got)
 	}
 }
 

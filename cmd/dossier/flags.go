@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"dossier/operate"
 	"dossier/plugin/options"
@@ -16,7 +19,12 @@ import (
 
 // flagName is the flag of an option, envName its environment variable.
 func flagName(key string) string { return strings.ReplaceAll(key, "_", "-") }
-func envName(key string) string  { return "DOSSIER_" + strings.ToUpper(key) }
+func envName(key string) string  { return envPrefix + strings.ToUpper(key) }
+
+// optionOf is the annotation of a flag that sets an option, with the option's
+// key: a command may have a flag of its own by the name of an option that it
+// doesn't take.
+const optionOf = "option"
 
 // addOptions gives the command a flag for each option that tells how to reach
 // the cluster, and for those of the keys. Secrets get none: every user of the
@@ -27,6 +35,7 @@ func addOptions(c *cobra.Command, keys ...string) {
 			continue
 		}
 		c.Flags().String(flagName(d.Key), "", usage(d))
+		c.Flags().Lookup(flagName(d.Key)).Annotations = map[string][]string{optionOf: {d.Key}}
 	}
 }
 
@@ -40,21 +49,39 @@ func usage(d options.Description) string {
 	return text
 }
 
-// parse reads the options that the flags and the environment name.
+// parse reads the options that the flags and the environment name. A flag
+// goes before the environment.
 func parse(c *cobra.Command) (options.Options, error) {
-	flag := make(map[string]string)
-	for _, d := range options.Describe() {
-		if f := c.Flags().Lookup(flagName(d.Key)); f != nil && f.Changed {
-			flag[d.Key] = f.Value.String()
+	warn := func(text string) { fmt.Fprintln(c.ErrOrStderr(), "dossier: warning:", oneLine(text)) }
+	misspelt(os.Environ(), warn)
+	// What is no option is not asked for: Parse would take each for one that
+	// is misspelt.
+	return options.Parse(func(key string) string {
+		if !isOption(key) {
+			return ""
 		}
+		return value(c, key)
+	}, warn)
+}
+
+// value returns what an option is set to, "" where it is not.
+func value(c *cobra.Command, key string) string {
+	if f := c.Flags().Lookup(flagName(key)); f != nil && f.Changed && slices.Equal(f.Annotations[optionOf], []string{key}) {
+		return f.Value.String()
 	}
-	get := func(key string) string {
-		if v, ok := flag[key]; ok {
-			return v
+	return os.Getenv(envName(key))
+}
+
+// noEmptyFlags refuses flags that are given and empty, as those of shell
+// variables that aren't set are: what would be taken instead, such as the
+// indices of the default prefix, is not what was meant.
+func noEmptyFlags(c *cobra.Command, _ []string) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && strings.TrimSpace(f.Value.String()) == "" {
+			err = fmt.Errorf("--%s: got nothing, want a value; leave the flag out for its default", f.Name)
 		}
-		return os.Getenv(envName(key))
-	}
-	return options.Parse(get, func(text string) { fmt.Fprintln(c.ErrOrStderr(), "dossier: warning:", text) })
+	})
+	return err
 }
 
 // target opens what the flags and the environment name.
@@ -64,12 +91,6 @@ func target(c *cobra.Command) (*operate.Target, error) {
 		return nil, err
 	}
 	return operate.Open(o, version)
-}
-
-// unknown ends dossier check where it could not even begin.
-func unknown(c *cobra.Command, err error) error {
-	fmt.Fprintln(c.ErrOrStderr(), "dossier:", message(err))
-	return exit(3)
 }
 
 // ageFlag is an age as a flag.
@@ -95,12 +116,41 @@ func (a *ageFlag) Type() string { return "age" }
 
 // message makes one line of an error.
 func message(err error) string {
-	text := strings.TrimPrefix(err.Error(), "dossier: ")
-	return strings.ReplaceAll(text, "\n", "; ")
+	return oneLine(strings.TrimPrefix(err.Error(), "dossier: "))
 }
 
+// oneLine makes text fit for a line on a terminal.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, strings.ReplaceAll(strings.TrimSpace(text), "\n", "; "))
+}
+
+// timeoutFlag is how long a command may take.
+type timeoutFlag time.Duration
+
+// Set implements pflag.Value.
+func (t *timeoutFlag) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return errors.New("want a duration such as 90s or 10m")
+	}
+	*t = timeoutFlag(d)
+	return nil
+}
+
+// String implements pflag.Value.
+func (t *timeoutFlag) String() string { return time.Duration(*t).String() }
+
+// Type implements pflag.Value.
+func (t *timeoutFlag) Type() string { return "duration" }
+
 func addTimeout(c *cobra.Command, timeout *time.Duration, most time.Duration) {
-	c.Flags().DurationVar(timeout, "timeout", most, "How long the whole may take")
+	*timeout = most
+	c.Flags().Var((*timeoutFlag)(timeout), "timeout", "How long the whole may take")
 }
 
 func contextFor(c *cobra.Command, timeout time.Duration) (context.Context, context.CancelFunc) {

@@ -20,6 +20,10 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:]))
 }
 
+// couldNotCheck is the status of dossier check where it could not begin: 1
+// and 2 say what it found.
+const couldNotCheck = 3
+
 // exit ends the command with a status and without a message.
 type exit int
 
@@ -28,12 +32,15 @@ func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 func run(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
 	if status, ok := errors.AsType[exit](err); ok {
 		return int(status)
 	}
 	if err != nil {
 		fmt.Fprintln(root.ErrOrStderr(), "dossier:", message(err))
+		if c.Name() == "check" {
+			return couldNotCheck
+		}
 		return 1
 	}
 	return 0

@@ -153,16 +153,16 @@ func (c *Committer) locked(f func(m *Machine)) (n news) {
 	return n
 }
 
-// tell must not be called under the lock.
+// tell must not be called under the lock. Incidents go first: whoever waits
+// for a chunk's end may ask then what held it back.
 func (c *Committer) tell(n news) {
+	if c.o.Report != nil {
+		for _, in := range n.incidents {
+			c.guard(func() { c.o.Report(in) })
+		}
+	}
 	for _, e := range n.ended {
 		e.to <- e.result
-	}
-	if c.o.Report == nil {
-		return
-	}
-	for _, in := range n.incidents {
-		c.guard(func() { c.o.Report(in) })
 	}
 }
 

@@ -184,6 +184,7 @@ func (i *Instance) flush(tag string, data []byte, onWorker bool) (code Code, err
 		i.log.Error("not ready to write, chunks are given back to Fluent Bit", logging.ReasonKey, reason(err), "err", err)
 		return Retry, err
 	}
+	start := time.Now()
 	result, err := i.engine.Flush(ctx, tag, data)
 	switch result {
 	case correlate.OK:
@@ -194,9 +195,9 @@ func (i *Instance) flush(tag string, data []byte, onWorker bool) (code Code, err
 		return Error, nil
 	default:
 		if err == nil {
-			err = errNotDurable
+			err = i.target.notDurable(start)
 		}
-		i.log.Warn("a chunk is given back to Fluent Bit for a retry", "tag", tag, "err", err)
+		i.log.Warn("a chunk is given back to Fluent Bit for a retry", logging.ReasonKey, causeClass(err), "tag", tag, "err", err)
 		return Retry, err
 	}
 }

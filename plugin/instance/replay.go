@@ -12,21 +12,20 @@ import (
 	"dossier/plugin/options"
 )
 
-// Replayed is what became of the dead letters of a folder or file.
+// Replayed is what became of the dead letters of some files.
 type Replayed struct {
 	deadletter.Result
 	// Written letters are in their documents now, or were already.
 	Written int
-	// Raw letters are bytes that no version so far could read as records;
-	// they stay in the replayed files.
-	Raw int
 }
 
 // Replay brings the dead letters of path, a folder or a file, back to their
 // documents through the same committer as chunks, with the ids of their
-// chunks: a letter replayed twice counts once. It stops at the first letter
-// that is still not taken; that file waits for another replay.
-func Replay(ctx context.Context, o options.Options, h Host, path string) (r Replayed, err error) {
+// chunks: a letter replayed twice counts once. Of the files those come that
+// only is true for, all where it is nil. Raw letters, bytes that no version so
+// far could read as records, are kept (deadletter.ErrKeep). It stops at the
+// first letter that is still not taken; that file waits for another replay.
+func Replay(ctx context.Context, o options.Options, h Host, path string, only func(file string) bool) (r Replayed, err error) {
 	targets := &Targets{}
 	t, err := targets.acquire(o, h)
 	if err != nil {
@@ -40,10 +39,9 @@ func Replay(ctx context.Context, o options.Options, h Host, path string) (r Repl
 	if err := t.wait(ctx); err != nil {
 		return r, err
 	}
-	r.Result, err = deadletter.Replay(path, func(l deadletter.Letter) error {
-		if l.Index == "" {
-			r.Raw++
-			return nil
+	r.Result, err = deadletter.ReplayOnly(path, only, func(l deadletter.Letter) error {
+		if l.IsRaw() {
+			return deadletter.ErrKeep
 		}
 		if err := t.replay(ctx, &l); err != nil {
 			return fmt.Errorf("the letter of chunk %s for %s/%s: %w", l.Chunk, l.Index, l.ID, err)
@@ -72,6 +70,7 @@ func (t *target) replay(ctx context.Context, l *deadletter.Letter) error {
 	if err != nil {
 		return err
 	}
+	start := time.Now()
 	result, err := t.committer.Commit(ctx, commit.Chunk{
 		ID: id, Minute: l.Minute, Replay: true, Deadline: time.Now().Add(t.o.CommitTimeout),
 		Parts: []commit.Part{{Key: commit.Key{Index: l.Index, ID: l.ID}, Class: l.Class, Delta: delta}},
@@ -87,6 +86,9 @@ func (t *target) replay(ctx context.Context, l *deadletter.Letter) error {
 	case commit.StillUnreadable:
 		return errStillUnreadable
 	default:
+		if in, ok := t.causes.since(start); ok {
+			return fmt.Errorf("Elasticsearch doesn't take it for now: %s", causeText(in))
+		}
 		return errNotNow
 	}
 }

@@ -35,9 +35,9 @@ func TestReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-		r, err := Replay(ctx, o, Host{Version: "test", Logger: slog.New(slog.DiscardHandler)}, path)
+		r, err := Replay(ctx, o, Host{Version: "test", Logger: slog.New(slog.DiscardHandler)}, path, nil)
 		cancel()
-		if err != nil || r.Written != 2 || r.Files != 1 {
+		if err != nil || r.Written != 2 || r.Files != 1 || r.Kept != 0 {
 			t.Fatalf("round %d: %+v, %v", round, r, err)
 		}
 		if _, err := os.Stat(path); !os.IsNotExist(err) {
@@ -68,7 +68,7 @@ func TestReplayOfAChangedLetter(t *testing.T) {
 	if err := os.WriteFile(path, []byte(letter), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Replay(t.Context(), o, Host{Version: "test", Logger: slog.New(slog.DiscardHandler)}, path)
+	r, err := Replay(t.Context(), o, Host{Version: "test", Logger: slog.New(slog.DiscardHandler)}, path, nil)
 	if err == nil || !strings.Contains(err.Error(), "8.8.8.8") || r.Written != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}

@@ -56,6 +56,7 @@ type target struct {
 	names     *enrich.Names
 	committer *commit.Committer
 	requests  *allRequests
+	causes    causes
 	tracer    *tracing.Tracer // nil where there is no tracing
 
 	begun  time.Time
@@ -401,6 +402,7 @@ var incidents = map[commit.IncidentKind]saying{
 // report says what the committer met. The committer holds no lock meanwhile.
 func (t *target) report(in commit.Incident) {
 	defer panics.Catch("report", t.panicked)
+	t.causes.note(in, time.Now())
 	said, known := incidents[in.Kind]
 	if !known {
 		said = saying{slog.LevelWarn, string(in.Kind)}

@@ -1,0 +1,498 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maxmind/mmdbwriter"
+	"github.com/maxmind/mmdbwriter/mmdbtype"
+	"github.com/spf13/pflag"
+
+	"dossier/correlate/event"
+	"dossier/testbed/e2e"
+	"dossier/testbed/esnode"
+)
+
+// use is one use of a flag, or of the variable that stands for it.
+type use struct {
+	*testing.T
+	w             *world
+	command, flag string
+	env, beside   string // the variable and the value it has beside the flag
+	byEnv         bool
+	more          []string // of the environment
+}
+
+// run runs the command with the flag, and args.
+func (u use) run(value string, args ...string) (out, errs string, status int) {
+	u.Helper()
+	env := u.more
+	switch {
+	case u.byEnv:
+		env = append(env, u.env+"="+value)
+	default:
+		args = append(args, "--"+u.flag+"="+value)
+		if u.beside != "" {
+			env = append(env, u.env+"="+u.beside)
+		}
+	}
+	return dossier(u.T, env, append([]string{u.command}, args...)...)
+}
+
+// row is what is tried of a flag.
+type row struct {
+	// wrong is a value that is refused, refusal a part of the line that says
+	// so.
+	wrong, refusal string
+	// works uses the flag with a value that is not its default, and wants
+	// what comes of it.
+	works func(u use)
+}
+
+// option is the row of an option of the plugin.
+func option(key, wrong string, works func(u use)) row {
+	return row{wrong, "option " + key + ": got ", works}
+}
+
+// world is what the flags have an effect on.
+type world struct {
+	*files
+	http, tls, hang *stub
+	node            *esnode.Node
+	prefix          string
+	month           string // of which only the ages below decide
+	n               int
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{files: newFiles(t), http: newStub(t, false), tls: newStub(t, true), hang: newStub(t, false), node: esnode.Shared(t), prefix: e2e.Prefix(t)}
+	w.tls.askForCertificate(t, w.files)
+	w.hang.silent.Store(true)
+	out, errs, status := dossier(t, nil, "setup", "--es-hosts", w.node.URL, "--index-prefix", w.prefix)
+	if status != 0 {
+		t.Fatal(out, errs)
+	}
+	now := time.Now().UTC()
+	w.month = time.Date(now.Year(), now.Month()-5, 1, 0, 0, 0, 0, time.UTC).Format("2006.01")
+	for _, kind := range []string{"activity", "transitions", "chunks"} {
+		w.node.Must(t, "PUT", w.prefix+"-"+kind+"-"+w.month, nil)
+	}
+	w.mmdb = filepath.Join(w.dir, "test.mmdb")
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "Test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, network, _ := net.ParseCIDR("185.0.0.0/8")
+	if err := tree.Insert(network, mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String("DE")}, "autonomous_system_number": mmdbtype.Uint32(60729)}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(w.mmdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := tree.WriteTo(f); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// real are the flags that lead to the real node.
+func (w *world) real(args ...string) []string {
+	return append(args, "--es-hosts", w.node.URL, "--index-prefix", w.prefix)
+}
+
+// letters writes dead letters of a new attacker into a folder of their own:
+// one for him, one for his hour.
+func (w *world) letters(t *testing.T, prefix string) (dir, attacker, hour string) {
+	t.Helper()
+	w.n++
+	attacker = fmt.Sprintf("185.0.%d.%d", w.n/250, w.n%250+1)
+	var id [16]byte
+	rand.Read(id[:])
+	at := time.Now().UTC().Truncate(time.Hour)
+	events := map[string]any{"sensor": "s", "source": attacker + "/32", "hour": event.FromTime(at), "events": []any{map[string]any{
+		"time": event.FromTime(at), "address": attacker, "decky": "d", "service": "ssh", "type": "login_attempt", "kind": event.Scan, "handshake": true,
+		"evidence": []any{map[string]any{"kind": event.Login, "n": 1, "a": "root", "b": "plaintext", "c": "hunter2", "sha256": strings.Repeat("ab", 32)}},
+	}}}
+	hour = attacker + "|" + at.Format("2006-01-02T15")
+	var text strings.Builder
+	for class, to := range [][2]string{{prefix + "-attackers", attacker}, {}, {prefix + "-activity-" + at.Format("2006.01"), hour}} {
+		if to[0] == "" {
+			continue
+		}
+		b, err := json.Marshal(map[string]any{"time": at, "reason": "x", "chunk": hex.EncodeToString(id[:]), "minute": at.Unix() / 60,
+			"index": to[0], "id": to[1], "class": class, "events": events})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&text, "%s\n", b)
+	}
+	dir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.jsonl"), []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, attacker, hour
+}
+
+// args are those that each command needs to ask a node something.
+func (u use) args(args ...string) []string {
+	switch u.command {
+	case "setup":
+		return append(args, "--roles=off")
+	case "replay":
+		dir, _, _ := u.w.letters(u.T, "dossier")
+		return append(args, dir)
+	}
+	return args
+}
+
+// asks wants the stub to be asked, and something of one request.
+func (u use) asks(s *stub, what string, want func(asked) bool) {
+	u.Helper()
+	seen := s.take()
+	for _, a := range seen {
+		if want(a) {
+			return
+		}
+	}
+	u.Errorf("of %d requests none %s:\n%s", len(seen), what, lines(seen))
+}
+
+func anything(asked) bool { return true }
+
+// link are the flags that all commands have.
+var link = map[string]row{
+	"es-hosts": option("es_hosts", "nowhere", func(u use) {
+		u.run(u.w.http.URL, u.args()...)
+		u.asks(u.w.http, "came", anything)
+	}),
+	"es-cloud-id": option("es_cloud_id", "x", func(u use) {
+		u.more = append(u.more, "HTTPS_PROXY="+u.w.http.URL, "NO_PROXY=", "no_proxy=")
+		u.run("site:"+base64.StdEncoding.EncodeToString([]byte("eu.example.invalid$abc$def")), u.args()...)
+		u.asks(u.w.http, "goes to the cloud", func(a asked) bool { return strings.HasPrefix(a.line, "CONNECT abc.eu.example.invalid:") })
+	}),
+	"es-user": option("es_user", "a:b", func(u use) {
+		u.more = append(u.more, "DOSSIER_ES_PASSWORD=env-horse")
+		u.run("anna", u.args("--es-hosts", u.w.http.URL)...)
+		u.asks(u.w.http, "is anna's", basic("anna:env-horse"))
+	}),
+	"es-password-file": option("es_password_file", "/nowhere", func(u use) {
+		u.run(u.w.password, u.args("--es-hosts", u.w.http.URL, "--es-user=anna")...)
+		u.asks(u.w.http, "has the file's password", basic("anna:file-horse"))
+	}),
+	"es-api-key-file": option("es_api_key_file", "/nowhere", func(u use) {
+		u.run(u.w.key, u.args("--es-hosts", u.w.http.URL)...)
+		u.asks(u.w.http, "has the file's key", func(a asked) bool { return a.authorization == "ApiKey aWQ6a2V5" })
+	}),
+	"es-ca-file": option("es_ca_file", "/nowhere", func(u use) {
+		u.run(u.w.tls.ca, u.args("--es-hosts", u.w.tls.URL)...)
+		u.asks(u.w.tls, "came", anything)
+		u.run(u.w.otherCA, u.args("--es-hosts", u.w.tls.URL)...)
+		if seen := u.w.tls.take(); len(seen) > 0 {
+			u.Errorf("a node is trusted that nobody vouches for: %s", lines(seen))
+		}
+	}),
+	"es-client-cert": option("es_client_cert", "/nowhere", func(u use) {
+		u.run(u.w.clientCert, u.args("--es-hosts", u.w.tls.URL, "--es-ca-file", u.w.tls.ca, "--es-client-key", u.w.clientKey)...)
+		u.asks(u.w.tls, "shows the certificate", func(a asked) bool { return a.client == "operator" })
+	}),
+	"es-client-key": option("es_client_key", "/nowhere", func(u use) {
+		u.run(u.w.clientKey, u.args("--es-hosts", u.w.tls.URL, "--es-ca-file", u.w.tls.ca, "--es-client-cert", u.w.clientCert)...)
+		u.asks(u.w.tls, "shows the certificate", func(a asked) bool { return a.client == "operator" })
+	}),
+	"es-tls-verify": option("es_tls_verify", "maybe", func(u use) {
+		_, errs, _ := u.run("off", u.args("--es-hosts", u.w.tls.URL)...)
+		u.asks(u.w.tls, "came", anything)
+		contains(u.T, errs, "dossier: warning: es_tls_verify is off")
+	}),
+	"es-compress": option("es_compress", "gzip", func(u use) {
+		u.run("on", u.args("--es-hosts", u.w.http.URL)...)
+		u.asks(u.w.http, "takes gzip", func(a asked) bool { return a.encoding == "gzip" })
+	}),
+	"index-prefix": option("index_prefix", "Dossier", func(u use) {
+		args := u.args("--es-hosts", u.w.http.URL)
+		if u.command == "replay" {
+			dir, _, _ := u.w.letters(u.T, "other")
+			args = []string{"--es-hosts", u.w.http.URL, dir}
+		}
+		u.run("other", args...)
+		u.asks(u.w.http, "is about other-attackers", func(a asked) bool { return strings.Contains(a.line+a.body, "other-attackers") })
+	}),
+	"timeout": {"-1s", "want a duration such as 90s or 10m", func(u use) {
+		begin := time.Now()
+		out, errs, status := u.run("300ms", u.args("--es-hosts", u.w.hang.URL)...)
+		if contains(u.T, out+errs, "no answer in time"); status == 0 {
+			u.Error("it is well without an answer")
+		}
+		// Each command's own is a minute or more.
+		if took := time.Since(begin); took > 50*time.Second {
+			u.Errorf("it took %s", took)
+		}
+	}},
+}
+
+func basic(userAndPassword string) func(asked) bool {
+	return func(a asked) bool {
+		return a.authorization == "Basic "+base64.StdEncoding.EncodeToString([]byte(userAndPassword))
+	}
+}
+
+// installs wants a template or index to be made with a part in its body.
+func installs(part string) func(u use, value string, args ...string) {
+	return func(u use, value string, args ...string) {
+		u.Helper()
+		if out, errs, status := u.run(value, append(args, "--es-hosts", u.w.http.URL)...); status != 0 {
+			u.Errorf("status %d, %s\n%s", status, errs, out)
+		}
+		u.asks(u.w.http, "has "+part, func(a asked) bool {
+			return strings.HasPrefix(a.line, "PUT /_component_template/dossier-attackers@package") && strings.Contains(a.body, part)
+		})
+	}
+}
+
+// expiry is what a dry run says of the ages.
+type expiry struct {
+	attackers, targets, sensors   int // days
+	activity, transitions, ledger bool
+}
+
+var standard = expiry{365, 365, 30, false, false, true}
+
+// expires wants the flag to change its age and no other.
+func expires(value string, change func(*expiry)) func(u use) {
+	return func(u use) {
+		want := standard
+		change(&want)
+		out, errs, status := u.run(value, u.w.real("--dry-run")...)
+		if status != 0 {
+			u.Fatalf("status %d, %s", status, errs)
+		}
+		day := func(days int) string {
+			return time.Now().UTC().AddDate(0, 0, -days).Format(time.DateOnly)
+		}
+		p := u.w.prefix
+		contains(u.T, out, p+"-attackers: 0 to delete, last_seen before "+day(want.attackers), p+"-smtp-targets: 0 to delete, last_seen before "+day(want.targets),
+			p+"-sensors: 0 to delete, @timestamp before "+day(want.sensors))
+		for kind, expired := range map[string]bool{"activity": want.activity, "transitions": want.transitions, "chunks": want.ledger} {
+			if got := strings.Contains(out, "index "+p+"-"+kind+"-"+u.w.month+": to delete"); got != expired {
+				u.Errorf("%s of %s to delete: %v, want %v\n%s", kind, u.w.month, got, expired, out)
+			}
+		}
+	}
+}
+
+// replays replays the letters of a new attacker and returns his documents.
+func (u use) replays(value string) (attacker, hour string) {
+	u.Helper()
+	dir, id, hourID := u.w.letters(u.T, u.w.prefix)
+	out, errs, status := u.run(value, u.w.real(dir)...)
+	if contains(u.T, out, "2 letters written, 1 files done"); status != 0 {
+		u.Fatalf("status %d, %s\n%s", status, errs, out)
+	}
+	source := func(path string) string {
+		b, err := json.Marshal(u.w.node.Must(u.T, "GET", path, nil)["_source"])
+		if err != nil {
+			u.Fatal(err)
+		}
+		return string(b)
+	}
+	return source(u.w.prefix + "-attackers/_doc/" + id), source(u.w.prefix + "-activity-" + time.Now().UTC().Format("2006.01") + "/_doc/" + strings.ReplaceAll(hourID, "|", "%7C"))
+}
+
+func noBool(flag string) (wrong, refusal string) { return "maybe", `"maybe" for "--` + flag + `"` }
+
+// rows are those of each command's own flags.
+var rows = map[string]row{
+	"setup --shards": option("shards", "0", func(u use) { installs(`"index.number_of_shards":3`)(u, "3", "--roles=off") }),
+	"setup --replicas": option("replicas", "6", func(u use) {
+		installs(`"index.number_of_replicas":"2"`)(u, "2", "--roles=off")
+	}),
+	"setup --refresh-interval": option("refresh_interval", "5", func(u use) { installs(`"index.refresh_interval":"7000ms"`)(u, "7s", "--roles=off") }),
+	"setup --ipv6-prefix":      option("ipv6_prefix", "129", func(u use) { installs(`"ipv6_prefix":"64"`)(u, "64", "--roles=off") }),
+	"setup --roles": {"perhaps", "roles: got ", func(u use) {
+		for value, want := range map[string]int{"on": 4, "off": 0} {
+			u.run(value, "--es-hosts", u.w.http.URL)
+			if got := strings.Count(lines(u.w.http.take()), "PUT /_security/role/dossier-"); got != want {
+				u.Errorf("%s: %d roles, want %d", value, got, want)
+			}
+		}
+	}},
+	"setup --key": {"root=/x", "key: got ", func(u use) {
+		file := filepath.Join(u.TempDir(), "a.key")
+		u.run("retention="+file, "--es-hosts", u.w.http.URL)
+		if b, err := os.ReadFile(file); err != nil || strings.TrimSpace(string(b)) != "aTpr" {
+			u.Errorf("the key's file: %q, %v", b, err)
+		}
+		u.asks(u.w.http, "makes a key of the role", func(a asked) bool {
+			return a.line == "POST /_security/api_key" && strings.Contains(a.body, "dossier-retention") && !strings.Contains(a.body, "expiration")
+		})
+	}},
+	"setup --key-expires": {"soon", "key-expires: got ", func(u use) {
+		u.run("30d", "--es-hosts", u.w.http.URL, "--key=writer="+filepath.Join(u.TempDir(), "a.key"))
+		u.asks(u.w.http, "makes a key for 30 days", func(a asked) bool {
+			return a.line == "POST /_security/api_key" && strings.Contains(a.body, `"expiration":"2592000s"`)
+		})
+	}},
+
+	"check --ipv6-prefix": option("ipv6_prefix", "129", func(u use) {
+		out, _, status := u.run("64", u.w.real()...)
+		if contains(u.T, out, "it was made with ipv6_prefix 128, this sensor has 64"); status != 2 {
+			u.Errorf("status %d", status)
+		}
+	}),
+	"check --dead-letter-path": option("dead_letter_path", "relative", func(u use) {
+		dir, _, _ := u.w.letters(u.T, "x")
+		out, _, _ := u.run(dir, "--es-hosts", u.w.http.URL)
+		contains(u.T, out, "WARN dead letters: 2 wait in "+dir)
+	}),
+	"check --role": {"root", "role: got ", func(u use) {
+		out, _, _ := u.run("retention", "--es-hosts", u.w.http.URL)
+		contains(u.T, out, "has what the role retention has")
+		u.asks(u.w.http, "asks for what retention has", func(a asked) bool {
+			return strings.HasSuffix(a.line, "_has_privileges") && strings.Contains(a.body, "delete_index")
+		})
+	}},
+	"check --json": {"maybe", `"maybe" for "--json"`, func(u use) {
+		out, _, _ := u.run("true", "--es-hosts", u.w.http.URL)
+		for _, l := range strings.Split(strings.TrimSpace(out), "\n") {
+			var f struct{ Level, Subject, Text string }
+			if err := json.Unmarshal([]byte(l), &f); err != nil || f.Level == "" || f.Subject == "" || f.Text == "" {
+				u.Errorf("%v: %s", err, l)
+			}
+		}
+	}},
+
+	"retain --attackers":   {"3h", `got "3h", want days`, expires("77d", func(e *expiry) { e.attackers = 77 })},
+	"retain --targets":     {"3h", `got "3h", want days`, expires("78d", func(e *expiry) { e.targets = 78 })},
+	"retain --sensors":     {"0d", `got "0d", want days`, expires("79d", func(e *expiry) { e.sensors = 79 })},
+	"retain --activity":    {"x", `got "x", want days`, expires("90d", func(e *expiry) { e.activity = true })},
+	"retain --transitions": {"-1d", `got "-1d", want days`, expires("90d", func(e *expiry) { e.transitions = true })},
+	"retain --ledger":      {"29d", "ledger: got 29 days, want at least 30", expires("300d", func(e *expiry) { e.ledger = false })},
+	"retain --dry-run": {"maybe", `"maybe" for "-n, --dry-run"`, func(u use) {
+		index := u.w.prefix + "-attackers"
+		u.w.node.Must(u.T, "PUT", index+"/_doc/old?refresh=true", `{"last_seen":"2019-01-02T03:04:05Z"}`)
+		out, _, _ := u.run("true", u.w.real()...)
+		contains(u.T, out, index+": 1 to delete")
+		out, _, _ = dossier(u.T, nil, append([]string{"retain", "-n"}, u.w.real()...)...)
+		contains(u.T, out, index+": 1 to delete")
+		u.w.node.Must(u.T, "GET", index+"/_doc/old", nil)
+		u.w.node.Must(u.T, "DELETE", index+"/_doc/old?refresh=true", nil)
+	}},
+
+	"replay --dead-letter-path": option("dead_letter_path", "relative", func(u use) {
+		dir, _, _ := u.w.letters(u.T, u.w.prefix)
+		out, errs, _ := u.run(dir, u.w.real()...)
+		contains(u.T, out+errs, dir+": 2 letters written, 1 files done")
+	}),
+	"replay --ipv6-prefix": option("ipv6_prefix", "129", func(u use) {
+		dir, _, _ := u.w.letters(u.T, u.w.prefix)
+		u.more = append(u.more, "DOSSIER_COMMIT_TIMEOUT=2s")
+		_, errs, status := u.run("64", u.w.real(dir)...)
+		if contains(u.T, errs, "made with ipv6_prefix 128, this sensor has 64"); status != 1 {
+			u.Errorf("status %d", status)
+		}
+	}),
+	"replay --geoip-db": option("geoip_db", "/nowhere", func(u use) {
+		doc, _ := u.replays(u.w.mmdb)
+		contains(u.T, doc, `"DE"`)
+	}),
+	"replay --asn-db": option("asn_db", "/nowhere", func(u use) {
+		doc, _ := u.replays(u.w.mmdb)
+		contains(u.T, doc, `60729`)
+	}),
+	"replay --tlp": option("tlp", "PURPLE", func(u use) {
+		doc, _ := u.replays("RED")
+		contains(u.T, doc, `"tlp":"RED"`)
+	}),
+	"replay --store-secrets": option("store_secrets", "md5", func(u use) {
+		if doc, _ := u.replays("none"); strings.Contains(doc, "hunter2") || !strings.Contains(doc, `"root"`) {
+			u.Errorf("the document: %s", doc)
+		}
+	}),
+	"replay --activity": option("activity", "daily", func(u use) {
+		if _, hour := u.replays("off"); strings.Contains(hour, `"risk`) {
+			u.Errorf("the hour has the attacker's key figures: %s", hour)
+		}
+		if u.byEnv { // and so it has without
+			dir, _, hourID := u.w.letters(u.T, u.w.prefix)
+			dossier(u.T, nil, append([]string{"replay"}, u.w.real(dir)...)...)
+			doc := u.w.node.Must(u.T, "GET", u.w.prefix+"-activity-"+time.Now().UTC().Format("2006.01")+"/_doc/"+strings.ReplaceAll(hourID, "|", "%7C"), nil)
+			b, _ := json.Marshal(doc["_source"])
+			contains(u.T, string(b), `"risk`)
+		}
+	}),
+	"replay --show-raw": {"maybe", `"maybe" for "--show-raw"`, func(u use) {
+		dir := u.TempDir()
+		raw := `{"time":"2026-01-08T00:00:00Z","reason":"r","chunk":"00","tag":"t","piece":1,"pieces":2,"data":"` + base64.StdEncoding.EncodeToString([]byte("a\x1b[31mb\xff")) + `"}`
+		if err := os.WriteFile(filepath.Join(dir, "a.jsonl"), []byte(raw+"\n"), 0o600); err != nil {
+			u.Fatal(err)
+		}
+		out, errs, status := u.run("true", dir)
+		if want := dir + "/a.jsonl: 2026-01-08T00:00:00Z, r, chunk 00, tag t, piece 1 of 2\n    a\\x1b[31mb\uFFFD\n1 raw letters\n"; out != want || errs != "" || status != 0 {
+			u.Errorf("status %d, %s, got %q, want %q", status, errs, out, want)
+		}
+	}},
+}
+
+// TestEveryFlag uses every flag of every command: with a value that is not
+// its default, by the environment where a variable stands for it, beside a
+// variable that says something else, with a value that is wrong and with none.
+func TestEveryFlag(t *testing.T) {
+	w := newWorld(t)
+	used := map[string]bool{}
+	for _, c := range newRoot().Commands() {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			name := c.Name() + " --" + f.Name
+			r, ok := rows[name]
+			if used[name] = true; !ok {
+				r, ok = link[f.Name]
+			}
+			if !ok {
+				t.Errorf("%s has no row here", name)
+				return
+			}
+			t.Run(name, func(t *testing.T) {
+				u := use{T: t, w: w, command: c.Name(), flag: f.Name}
+				r.works(u)
+				if key := f.Annotations[optionOf]; key != nil {
+					u.env = envName(key[0])
+					byEnv := u
+					byEnv.byEnv = true
+					r.works(byEnv)
+					u.beside = r.wrong // would be refused
+					r.works(u)
+				}
+				wantRefused(t, c.Name(), r.refusal, "--"+f.Name+"="+r.wrong)
+				wantRefused(t, c.Name(), "", "--"+f.Name+"=")
+			})
+		})
+	}
+	for name := range rows {
+		if !used[name] {
+			t.Errorf("there is no %s", name)
+		}
+	}
+}
+
+// wantRefused wants one line on standard error and the right status.
+func wantRefused(t *testing.T, command, part, flag string) {
+	t.Helper()
+	want := 1
+	if command == "check" {
+		want = couldNotCheck
+	}
+	out, errs, status := dossier(t, nil, command, flag)
+	if status != want || out != "" || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "dossier: ") || !strings.Contains(errs, part) {
+		t.Errorf("%s %s: status %d, output %q, errors %q; want %q", command, flag, status, out, errs, part)
+	}
+}

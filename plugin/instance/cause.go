@@ -1,0 +1,109 @@
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"dossier/correlate/commit"
+)
+
+// maxCause bounds the text of a cause in bytes.
+const maxCause = 500
+
+// causes keeps the last incident for which chunks are given back. It has a
+// lock of its own, and calls nothing under it: the committer tells of incidents
+// while it holds others.
+type causes struct {
+	mu   sync.Mutex
+	last commit.Incident
+	at   time.Time
+}
+
+func (c *causes) note(in commit.Incident, now time.Time) {
+	switch in.Kind {
+	case commit.Unreachable, commit.Newer, commit.Panicked, commit.NotBuried, commit.Full:
+	default:
+		return // that holds no chunk back
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last, c.at = in, now
+}
+
+// since returns the last incident since start, false where there was none.
+func (c *causes) since(start time.Time) (commit.Incident, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last, !c.at.IsZero() && !c.at.Before(start)
+}
+
+// causeText says in one line what an incident was. It names the index but not
+// the document: that is an attacker's address, and /readyz is for everybody.
+func causeText(in commit.Incident) string {
+	detail := in.Reason
+	if in.Err != nil {
+		detail = in.Err.Error()
+	}
+	text := strings.TrimPrefix(detail, "elasticsearch: ")
+	if in.Kind != commit.Unreachable {
+		text = strings.TrimSuffix(incidents[in.Kind].text+": "+detail, ": ")
+	}
+	if in.Key.Index != "" {
+		text = in.Key.Index + ": " + text
+	}
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	if len(text) > maxCause {
+		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
+	}
+	return text
+}
+
+// notDurable says why a chunk that was begun at start is not durable.
+type notDurable struct {
+	in    commit.Incident
+	known bool
+	took  time.Duration
+}
+
+func (t *target) notDurable(start time.Time) *notDurable {
+	e := &notDurable{took: time.Since(start)}
+	e.in, e.known = t.causes.since(start)
+	return e
+}
+
+// Error returns one line.
+func (e *notDurable) Error() string {
+	if !e.known {
+		return fmt.Sprintf("%v: Elasticsearch had not answered all of its writes after %s", errNotDurable, e.took.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("%v: %s", errNotDurable, causeText(e.in))
+}
+
+// Is makes every notDurable an errNotDurable.
+func (e *notDurable) Is(target error) bool { return target == errNotDurable }
+
+// Unwrap returns the incident's error.
+func (e *notDurable) Unwrap() error { return e.in.Err }
+
+// causeClass is a word for the cause of an error of a flush, from a bounded
+// set.
+func causeClass(err error) string {
+	e, ok := errors.AsType[*notDurable](err)
+	switch {
+	case !ok:
+		return reason(err)
+	case !e.known:
+		return "slow"
+	default:
+		return incidentClass(e.in)
+	}
+}
