@@ -75,7 +75,7 @@ func numbered() *state.Attacker {
 	s.Events, s.Kinds = 1001, [3]int64{event.Noise: 1002, event.Scan: 1003, event.Interaction: 1004}
 	s.CommandCount, s.FirstCommand = 1005, moment(44)
 	s.Attempts, s.Successes, s.FirstSuccess = 1006, 1007, moment(40)
-	s.LongestSession, s.Large, s.Retransmits, s.Untold = 1_008_009, 1010, 1011, 1012
+	s.LongestSession, s.Large, s.Retransmits = 1_008_009, 1010, 1011
 	s.Recon, s.Exfil, s.Handshake = moment(20), moment(33)+250_000, true
 	for _, e := range []law.Entry{
 		{Key: "ftp", Count: 2, First: moment(1), Last: moment(2), Rank: uint8(event.Noise)},
@@ -417,7 +417,6 @@ func attackerRows() map[string]string {
 		"related.hash":  list(`"`+file+`"`, `"`+mail+`"`, `"`+certificate+`"`, `"v-cert"`, `"v-hassh"`, `"v-ja3"`, `"v-ja3s"`, `"v-jarm"`),
 		"ecs.version":   `"9.4.0"`, "event.kind": `"enrichment"`, "event.category": `["threat"]`, "event.type": `["indicator"]`,
 		"event.module": `"ti_dossier"`, "event.dataset": `"ti_dossier.attackers"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
-		"truncated": `["transitions"]`,
 	}
 }
 
@@ -455,7 +454,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"threat.indicator.ip":          `["2a00:1450:4001::1","2a00:1450:4001::2"]`,
 		"threat.indicator.description": `"2a00:1450:4001::/48, slow_scan: 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
 		"related.ip":                   `["2a00:1450:4001::1","2a00:1450:4001::2","81.2.69.142"]`,
-		"sensors":                      fmt.Sprintf("[%q,%q]", sensors[0], sensors[1]), "truncated": `["sensors","smtp_domain_count","transitions"]`,
+		"sensors":                      fmt.Sprintf("[%q,%q]", sensors[0], sensors[1]), "truncated": `["sensors","smtp_domain_count"]`,
 	})
 	shows(t, "a network", Attackers, r.AppendAttacker(nil, network, s), ofNetwork, asserted)
 
