@@ -44,7 +44,11 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	@# So is exploring: ten times as many states a second.
 	$(GO) test ./correlate/commit -run Explore -explore-for 5m
 	$(GO) run ./testbed/esnode/cmd/esnode fetch
+	@# On a node that was given to us a run leaves what was there before.
+	@if [ -n "$$ELASTICSEARCH_URL" ]; then $(GO) run ./testbed/esnode/cmd/esnode names >build/names; fi
 	$(GO) test -race -p 1 -timeout 40m $(SERVERS)
+	@if [ -n "$$ELASTICSEARCH_URL" ]; then \
+		$(GO) run ./testbed/esnode/cmd/esnode names | diff build/names - || { echo 'the tests left this on the node of ELASTICSEARCH_URL' >&2; exit 1; }; fi
 
 test-faults: build ## the fault tests that take longer than two minutes
 	DOSSIER_LONG=1 $(GO) test -timeout 60m -v ./testbed/faults/...

@@ -48,6 +48,7 @@ func newPrefix() string { return fmt.Sprintf("esindex%08x", rand.Uint32()) }
 func newSite(t testing.TB, n *esnode.Node, change func(*esindex.Options)) *site {
 	t.Helper()
 	s := &site{Node: n, prefix: newPrefix()}
+	esnode.CleanUp(t, s.prefix)
 	s.options = esindex.Options{Hosts: []string{n.URL}, User: n.User, Password: n.Password}
 	if change != nil {
 		change(&s.options)

@@ -128,27 +128,21 @@ func TestFluentBitHotReload(t *testing.T) {
 	p := properties(t, node.URL, map[string]string{"workers": "0"})
 	f := startFluent(t, p, map[string]string{"hot_reload": "on"})
 	ctx := limit(t, 3*time.Minute)
-	count := func(text string) int { return strings.Count(strings.Join(f.Log(), "\n"), text) }
-	await := func(what string, n int) {
-		t.Helper()
-		for count(what) < n {
-			select {
-			case <-ctx.Done():
-				t.Fatalf("%q only %d times", what, count(what))
-			case <-f.Done():
-				t.Fatalf("it ended")
-			case <-time.After(50 * time.Millisecond):
-			}
-		}
+	const started = "[output:dossier:dossier.0] started"
+	if err := f.WaitLogs(ctx, started, 1); err != nil {
+		t.Fatal(err)
 	}
-	await("[output:dossier:dossier.0] started", 1)
 	var threads, files []int
 	for i := range 10 {
 		if err := f.Reload(); err != nil {
 			t.Fatal(err)
 		}
-		await("[output:dossier:dossier.0] started", i+2)
-		time.Sleep(time.Second)
+		if err := f.WaitLogs(ctx, started, i+2); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.WaitReloads(ctx, i+1); err != nil {
+			t.Fatal(err)
+		}
 		names, err := f.PID().Threads()
 		if err != nil {
 			t.Fatal(err)

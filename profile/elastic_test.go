@@ -2,7 +2,6 @@ package profile
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -25,26 +24,7 @@ func TestElasticsearch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		var indices []string
-		for _, template := range templates {
-			indices = append(indices, template.Kind.Index(prefix)+"*")
-			if _, _, err := n.Do(ctx, http.MethodDelete, "/_index_template/"+template.Name, nil); err != nil {
-				t.Log(err)
-			}
-		}
-		// Wildcards may not be allowed to delete: by name.
-		_, mappings, err := n.Do(ctx, http.MethodGet, "/"+strings.Join(indices, ",")+"/_mapping", nil)
-		if err != nil {
-			t.Log(err)
-		}
-		for name := range mappings {
-			if _, _, err := n.Do(ctx, http.MethodDelete, "/"+name, nil); err != nil {
-				t.Log(err)
-			}
-		}
-	})
+	esnode.CleanUp(t, prefix)
 	for _, template := range templates {
 		n.Must(t, http.MethodPut, "/_index_template/"+template.Name, template.Body)
 	}

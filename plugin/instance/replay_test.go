@@ -20,6 +20,7 @@ func TestReplay(t *testing.T) {
 	node := esnode.Shared(t)
 	dir := t.TempDir()
 	prefix := fmt.Sprintf("t-replay-%x", time.Now().UnixNano()&0xffffff)
+	esnode.CleanUp(t, prefix)
 	values := map[string]string{"es_hosts": node.URL, "index_prefix": prefix, "dead_letter_path": filepath.Join(dir, "own"), "sensor_id": "s"}
 	o, err := options.Parse(func(k string) string { return values[k] }, func(string) {})
 	if err != nil {

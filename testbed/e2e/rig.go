@@ -78,8 +78,15 @@ func Shuffle(chunks []Chunk, seed uint64) []Chunk {
 	return c
 }
 
-// Prefix returns an index prefix of the test's own.
+// Prefix returns an index prefix of the test's own. What the test leaves of it
+// on the shared node is removed at its end.
 func Prefix(t testing.TB) string {
+	prefix := newPrefix(t)
+	esnode.CleanUp(t, prefix)
+	return prefix
+}
+
+func newPrefix(t testing.TB) string {
 	name := strings.ToLower(strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
 			return r
@@ -125,10 +132,16 @@ func StartHost(t testing.TB, o host.Options) *host.Host {
 
 func last(s []string, n int) []string { return s[max(0, len(s)-n):] }
 
+// deliverLimit bounds Deliver: what comes back for so long comes back for
+// ever.
+const deliverLimit = 5 * time.Minute
+
 // Deliver hands over the chunks, several at a time, and again what isn't
 // durable, until all are.
 func Deliver(t testing.TB, h *host.Host, chunks []Chunk, atOnce int) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deliverLimit)
+	defer cancel()
 	next := make(chan Chunk)
 	errs := make(chan error)
 	for range atOnce {
@@ -136,7 +149,7 @@ func Deliver(t testing.TB, h *host.Host, chunks []Chunk, atOnce int) {
 			var err error
 			for c := range next {
 				if err == nil {
-					_, err = h.Deliver(t.Context(), c.Tag, c.Data, 100*time.Millisecond)
+					_, err = h.Deliver(ctx, c.Tag, c.Data, 100*time.Millisecond)
 				}
 			}
 			errs <- err

@@ -211,3 +211,41 @@ func TestClusterSurvivesItsMaster(t *testing.T) {
 		t.Errorf("document lost with its first node: %v", doc)
 	}
 }
+
+// A test's indices, templates, aliases, roles and keys are gone when it has
+// ended, also those that a failed test left; others stay.
+func TestCleanUp(t *testing.T) {
+	n := Shared(t)
+	prefix := fmt.Sprintf("t-clean-%x", time.Now().UnixNano())
+	other := fmt.Sprintf("t-other-%x", time.Now().UnixNano())
+	CleanUp(t, other)
+	n.Must(t, "PUT", "/"+other+"-attackers", nil)
+	t.Run("leaves", func(t *testing.T) {
+		CleanUp(t, prefix)
+		n.Must(t, "PUT", "/_component_template/"+prefix+"-x@package", map[string]any{"template": map[string]any{}})
+		n.Must(t, "PUT", "/_index_template/"+prefix+"-x", map[string]any{
+			"index_patterns": []string{prefix + "-x-*"}, "priority": 1000, "composed_of": []string{prefix + "-x@package"},
+		})
+		for i := range 60 {
+			n.Must(t, "PUT", fmt.Sprintf("/%s-x-%d", prefix, i), map[string]any{"settings": map[string]any{"number_of_replicas": 0}})
+		}
+		n.Must(t, "PUT", "/"+prefix+"-x-0/_alias/logs-ti_"+prefix+".attackers", nil)
+		if n.User != "" {
+			n.Must(t, "PUT", "/_security/role/"+prefix+"-writer", map[string]any{"cluster": []string{"monitor"}})
+			n.Must(t, "POST", "/_security/api_key", map[string]any{"name": prefix + "-key"})
+		}
+		l, err := n.Left(t.Context(), prefix)
+		if err != nil || len(l.Indices) != 60 || len(l.IndexTemplates) != 1 || len(l.ComponentTemplates) != 1 || len(l.Aliases) != 1 {
+			t.Errorf("%+v, %v", l, err)
+		}
+	})
+	if l, err := n.Left(t.Context(), prefix); err != nil || l.Count() != 0 {
+		t.Errorf("left: %+v, %v", l, err)
+	}
+	if l, err := n.Left(t.Context(), other); err != nil || len(l.Indices) != 1 {
+		t.Errorf("another test's index: %+v, %v", l, err)
+	}
+	if _, err := n.Left(t.Context(), ""); err == nil {
+		t.Error("everything would be removed without a prefix")
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -129,6 +130,9 @@ func reopen(dir string) (*Node, error) {
 	return n, nil
 }
 
+// opened is the shared node where this process has asked for it.
+var opened atomic.Pointer[Node]
+
 var sharedNode = sync.OnceValues(func() (*Node, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit+10*time.Minute)
 	defer cancel()
@@ -154,6 +158,7 @@ func Shared(t testing.TB) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	opened.Store(n)
 	return n
 }
 

@@ -173,7 +173,9 @@ func TestExitInFlight(t *testing.T) {
 		code, _ := h.Flush(t.Context(), "exit", data)
 		codes <- code
 	}()
-	time.Sleep(300 * time.Millisecond)
+	if err := h.WaitFlushing(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
 	if err := h.Exit(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,51 @@ func Require(t testing.TB) {
 	}
 }
 
+// Kinds of plugins, as the headings of fluent-bit --help name them.
+const (
+	Input  = "Inputs"
+	Filter = "Filters"
+	Output = "Outputs"
+)
+
+// RequirePlugin is Require for a test that also needs a plugin which Fluent
+// Bit may have been built without.
+func RequirePlugin(t testing.TB, kind, name string) {
+	t.Helper()
+	Require(t)
+	program, err := Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	help, err := exec.CommandContext(t.Context(), program, "--help").CombinedOutput()
+	if err != nil {
+		t.Fatalf("flb: %s --help: %v\n%s", program, err, help)
+	}
+	if !listed(string(help), kind, name) {
+		fmt.Fprintf(os.Stderr, "SKIP: %s was built without the %s plugin %s; %s did not run\n", program, strings.ToLower(strings.TrimSuffix(kind, "s")), name, t.Name())
+		t.Skipf("SKIP: %s was built without the plugin %s", program, name)
+	}
+}
+
+// listed says whether a plugin stands under a heading of what fluent-bit
+// --help prints: one a line, behind two blanks, padded to 24 characters, what
+// it is for behind it.
+func listed(help, kind, name string) bool {
+	under := false
+	for line := range strings.Lines(help) {
+		entry, indented := strings.CutPrefix(line, "  ")
+		if !indented {
+			under = strings.Contains(line, kind)
+			continue
+		}
+		rest, found := strings.CutPrefix(entry, name)
+		if under && found && (rest == "" || len(name) >= 24 || rest[0] == ' ' || rest[0] == '\n') {
+			return true
+		}
+	}
+	return false
+}
+
 // Options says what Fluent Bit to run. Dir, Plugin and File are needed, or
 // Config alone.
 type Options struct {
@@ -235,6 +280,34 @@ func (f *Fluent) Log() []string { return f.log.Lines() }
 // it.
 func (f *Fluent) WaitLog(ctx context.Context, text string) (string, error) {
 	return f.log.Wait(ctx, f.done, text)
+}
+
+// WaitLogs waits until n lines that contain the text were logged.
+func (f *Fluent) WaitLogs(ctx context.Context, text string, n int) error {
+	_, err := f.log.WaitNth(ctx, f.done, text, n)
+	return err
+}
+
+// WaitReloads waits until n hot reloads are over, refused ones not counted.
+// One that is asked for while another is under way is dropped. It is for a
+// generated configuration.
+func (f *Fluent) WaitReloads(ctx context.Context, n int) error {
+	for {
+		var state struct {
+			Count int `json:"hot_reload_count"`
+		}
+		err := f.get(ctx, "/api/v2/reload", &state)
+		if err == nil && state.Count >= n {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("flb: %d of %d reloads, %v: %w", state.Count, n, err, ctx.Err())
+		case <-f.done:
+			return fmt.Errorf("flb: %d of %d reloads: %w", state.Count, n, process.ErrGone)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // PID returns the process.

@@ -114,3 +114,20 @@ func TestInitFailureEndsIt(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 }
+
+func TestListed(t *testing.T) {
+	const help = "Usage: fluent-bit [OPTION]\n  -c  --config=FILE\tspecify an optional configuration file\n\n\x1b[1mInputs\x1b[0m\n" +
+		"  tail                    Tail files\n  process_exporter_metricsProcess Exporter Metrics\n  mem\n\n" +
+		"\x1b[1mOutputs\x1b[0m\n  http                    HTTP Output\n"
+	for _, test := range []struct {
+		kind, name string
+		want       bool
+	}{
+		{Input, "tail", true}, {Input, "mem", true}, {Input, "process_exporter_metrics", true}, {Output, "http", true},
+		{Input, "http", false}, {Input, "ta", false}, {Input, "elasticsearch", false}, {Output, "tail", false}, {Input, "-c", false},
+	} {
+		if got := listed(help, test.kind, test.name); got != test.want {
+			t.Errorf("%s %s: %v, want %v", test.kind, test.name, got, test.want)
+		}
+	}
+}

@@ -146,6 +146,7 @@ type Host struct {
 	seq     uint64
 
 	log     process.Log
+	marks   *marks
 	mu      sync.Mutex
 	waiting map[uint64]chan Code
 	reloads chan int
@@ -209,7 +210,8 @@ func launch(ctx context.Context, o Options) (*Host, error) {
 		return nil, err
 	}
 	h.log.Copy = o.Log
-	h.cmd.Stderr = &h.log
+	h.marks = &marks{log: &h.log, changed: make(chan struct{})}
+	h.cmd.Stderr = h.marks
 	if err := h.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -239,9 +241,17 @@ func (h *Host) readEvents(r io.Reader) {
 	s := bufio.NewScanner(r)
 	for s.Scan() {
 		var e Event
-		if err := json.Unmarshal(s.Bytes(), &e); err != nil {
+		number, object, _ := strings.Cut(s.Text(), " ")
+		n, err := strconv.Atoi(strings.TrimPrefix(number, "@"))
+		if err == nil {
+			err = json.Unmarshal([]byte(object), &e)
+		}
+		if err != nil {
 			// The plugin wrote to standard output.
 			e = Event{Op: "noise", Name: s.Text()}
+		} else {
+			// What was logged before comes through another pipe.
+			h.marks.wait(n)
 		}
 		h.mu.Lock()
 		if e.Op == "flush" {
@@ -317,6 +327,7 @@ func (h *Host) FlushTo(ctx context.Context, instance int, tag string, data []byt
 	seq := h.seq
 	h.mu.Lock()
 	h.waiting[seq] = ch
+	h.notify()
 	h.mu.Unlock()
 	err := h.send('F', instance, tag, data)
 	h.writeMu.Unlock()
@@ -450,7 +461,13 @@ func (h *Host) Events() []Event {
 	return slices.Clone(h.events)
 }
 
-// Log returns the lines logged so far.
+// WaitFlushing waits until n flushes were handed over and have not returned.
+func (h *Host) WaitFlushing(ctx context.Context, n int) error {
+	return h.wait(ctx, func() bool { return len(h.waiting) >= n })
+}
+
+// Log returns the lines logged so far: all that were before what any other
+// method has returned.
 func (h *Host) Log() []string { return h.log.Lines() }
 
 // WaitLog waits until a line that contains the text was logged and returns

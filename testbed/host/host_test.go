@@ -161,7 +161,9 @@ func TestKill(t *testing.T) {
 		_, err := h.Flush(context.Background(), "slow", nil)
 		failed <- err
 	}()
-	time.Sleep(50 * time.Millisecond)
+	if err := h.WaitFlushing(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
 	h.Kill()
 	if err := <-failed; !errors.Is(err, process.ErrGone) {
 		t.Errorf("the flush under way ended with %v", err)
@@ -181,7 +183,9 @@ func TestExitWaitsForFlushes(t *testing.T) {
 				codes <- code
 			}()
 		}
-		time.Sleep(100 * time.Millisecond)
+		if err := h.WaitFlushing(t.Context(), 4); err != nil {
+			t.Fatal(err)
+		}
 		if err := h.Exit(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -293,4 +297,35 @@ func TestTLSOnIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "sample.0 does not support TLS") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// What was logged before an event is there with it, however late the other
+// pipe is read, and marks are no lines.
+func TestLogIsThereWithTheEvent(t *testing.T) {
+	h := start(t, Options{Workers: 1, Log: slow{}})
+	for i := range 5 {
+		flush(t, h, "show", "")
+		n := 0
+		for _, line := range h.Log() {
+			if strings.Contains(line, markEdgeText) {
+				t.Errorf("a mark in the log: %q", line)
+			}
+			if strings.Contains(line, "kept ") {
+				n++
+			}
+		}
+		if n != i+1 {
+			t.Fatalf("%d lines after %d flushes:\n%s", n, i+1, strings.Join(h.Log(), "\n"))
+		}
+	}
+}
+
+const markEdgeText = "\x1e"
+
+// slow is somebody who reads the log late.
+type slow struct{}
+
+func (slow) Write(p []byte) (int, error) {
+	time.Sleep(30 * time.Millisecond)
+	return len(p), nil
 }

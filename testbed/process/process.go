@@ -142,10 +142,18 @@ func (l *Log) String() string { return strings.Join(l.Lines(), "\n") }
 // Wait waits until there is a line that contains the text and returns it. It
 // returns ErrGone where done is closed before.
 func (l *Log) Wait(ctx context.Context, done <-chan struct{}, text string) (string, error) {
+	return l.WaitNth(ctx, done, text, 1)
+}
+
+// WaitNth is Wait for the n-th of such lines, counted from 1.
+func (l *Log) WaitNth(ctx context.Context, done <-chan struct{}, text string, n int) (string, error) {
 	for seen := 0; ; {
 		l.mu.Lock()
 		for _, line := range l.lines[seen:] {
-			if strings.Contains(line, text) {
+			if !strings.Contains(line, text) {
+				continue
+			}
+			if n--; n == 0 {
 				l.mu.Unlock()
 				return line, nil
 			}
@@ -169,10 +177,10 @@ func (l *Log) Wait(ctx context.Context, done <-chan struct{}, text string) (stri
 			case <-changed:
 				continue
 			default:
-				return "", fmt.Errorf("no log line with %q: %w", text, ErrGone)
+				return "", fmt.Errorf("%d log lines with %q too few: %w", n, text, ErrGone)
 			}
 		case <-ctx.Done():
-			return "", fmt.Errorf("no log line with %q: %w", text, ctx.Err())
+			return "", fmt.Errorf("%d log lines with %q too few: %w", n, text, ctx.Err())
 		}
 	}
 }

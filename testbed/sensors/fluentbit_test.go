@@ -37,10 +37,11 @@ func TestThroughFluentBit(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 				defer cancel()
+				flb.RequirePlugin(t, flb.Input, readConfig(t, conf("dossier-"+s.config+".yaml")).Pipeline.Inputs[0]["name"])
 				prefix, dir := e2e.Prefix(t), t.TempDir()
 				port := freePort(t)
 				f := start(ctx, t, s, node, prefix, dir, name, port)
-				feed(ctx, t, s, dir, port)
+				feed(ctx, t, s, dir, port, f)
 				docs := await(ctx, t, node, prefix, s, f)
 				if err := f.Stop(ctx); err != nil {
 					t.Error(err)
@@ -104,7 +105,7 @@ func start(ctx context.Context, t *testing.T, s sensor, node *esnode.Node, prefi
 }
 
 // feed gives the input what the sensor wrote.
-func feed(ctx context.Context, t *testing.T, s sensor, dir, port string) {
+func feed(ctx context.Context, t *testing.T, s sensor, dir, port string, f *flb.Fluent) {
 	t.Helper()
 	var lines []string
 	for _, name := range s.data {
@@ -117,16 +118,16 @@ func feed(ctx context.Context, t *testing.T, s sensor, dir, port string) {
 			t.Fatal(err)
 		}
 	case "syslog":
-		conn := dial(ctx, t, port)
+		conn := dial(ctx, t, port, f)
 		defer conn.Close()
 		if _, err := conn.Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	case "http":
-		dial(ctx, t, port).Close()
+		dial(ctx, t, port, f).Close()
 		post(ctx, t, "http://127.0.0.1:"+port+"/tpot", "application/json", "["+strings.Join(lines, ",")+"]")
 	case "elasticsearch":
-		dial(ctx, t, port).Close()
+		dial(ctx, t, port, f).Close()
 		const action = `{"create":{"_index":"logs-honeypot-default"}}` + "\n"
 		body := action + strings.Join(lines, "\n"+action) + "\n"
 		answer := post(ctx, t, "http://127.0.0.1:"+port+"/_bulk", "application/x-ndjson", body)
@@ -143,17 +144,20 @@ func feed(ctx context.Context, t *testing.T, s sensor, dir, port string) {
 }
 
 // dial waits until the input listens.
-func dial(ctx context.Context, t *testing.T, port string) net.Conn {
+func dial(ctx context.Context, t *testing.T, port string, f *flb.Fluent) net.Conn {
 	t.Helper()
 	for {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:"+port)
 		if err == nil {
 			return conn
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			t.Fatal(err)
+		case <-f.Done():
+			t.Fatalf("Fluent Bit ended before its input listened: %v", f.Wait(ctx))
+		case <-time.After(100 * time.Millisecond):
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 }
 

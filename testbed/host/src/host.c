@@ -9,7 +9,8 @@
  *   B  hot reload with a configuration that is wrong elsewhere: the new plugin is registered and dropped, the old goes on
  *   S  what a SIGCONT does to Fluent Bit: install its SIGSEGV handler again
  *   X  shut down; so does the end of input
- * Standard output is one JSON object a line, standard error the log. */
+ * Standard output is one JSON object a line behind "@N ", standard error the log. Before the object the bytes RS "@N" RS
+ * are written to standard error, so that who reads both knows which lines of the log came before it. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -159,9 +160,13 @@ static pthread_mutex_t out_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...)
 {
+    static unsigned long long said;
     va_list ap;
     va_start(ap, fmt);
     pthread_mutex_lock(&out_lock);
+    said++;
+    fprintf(stderr, "\x1e@%llu\x1e", said);
+    printf("@%llu ", said);
     vprintf(fmt, ap);
     putchar('\n');
     fflush(stdout);

@@ -4,6 +4,7 @@
 //	esnode up   [-name demo] [-port N] [-heap 1g]   start it, or find it running; prints its URL
 //	esnode down [-name demo] [-purge]               stop it; its data stays unless -purge
 //	esnode url  [-name demo]                        print the URL of the running node
+//	esnode names                                    list what stands on the node of ELASTICSEARCH_URL
 //	esnode fetch                                    bring Elasticsearch to this machine and do no more
 //
 // ELASTICSEARCH_URL names a node of your own; then up and url print it.
@@ -32,7 +33,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: esnode up|down|url|fetch [options]")
+		return fmt.Errorf("usage: esnode up|down|url|names|fetch [options]")
 	}
 	verb := args[0]
 	flags := flag.NewFlagSet("esnode "+verb, flag.ContinueOnError)
@@ -67,10 +68,23 @@ func run(ctx context.Context, args []string) error {
 		}
 		fmt.Println(n.URL)
 		return nil
+	case "names":
+		if os.Getenv("ELASTICSEARCH_URL") == "" {
+			return fmt.Errorf("esnode: ELASTICSEARCH_URL names no node to list")
+		}
+		n, err := esnode.Open(ctx, esnode.Options{})
+		if err != nil {
+			return err
+		}
+		names, err := n.Names(ctx)
+		for _, name := range names {
+			fmt.Println(name)
+		}
+		return err
 	case "fetch":
 		return esnode.Fetch(ctx)
 	default:
-		return fmt.Errorf("esnode: unknown verb %q: use up, down, url or fetch", verb)
+		return fmt.Errorf("esnode: unknown verb %q: use up, down, url, names or fetch", verb)
 	}
 }
 
