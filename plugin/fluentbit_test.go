@@ -175,14 +175,8 @@ func TestFluentBitReloadRefused(t *testing.T) {
 	if _, err := f.WaitLog(limit(t, 20*time.Second), "hot reload is on, but will be refused"); err != nil {
 		t.Fatal(err)
 	}
-	for range 3 {
-		if err := f.Reload(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.WaitLog(limit(t, 20*time.Second), "hot reload refused: with workers 1 or more"); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(500 * time.Millisecond)
+	for i := range 3 {
+		refused(t, f, "hot reload refused: with workers 1 or more", i+1)
 	}
 	if err := f.WaitRecords(limit(t, time.Minute), 100); err != nil {
 		t.Fatal(err)

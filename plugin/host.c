@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -105,6 +106,38 @@ int host_has_workers(void)
         closedir(tasks);
     }
     return found;
+}
+
+/*
+ * Fluent Bit from 2.2.0 up to 3.2.2 marks its running configuration as reloading
+ * at a SIGHUP and, where that reload is refused, never unmarks it: chunks are
+ * then answered for the plugin with a retry, for ever, and SIGTERM is ignored.
+ * With workers 0 the first reload hangs. The function looked for came with
+ * 3.2.3, in an object that every build has (src/flb_lib.c); who doesn't export
+ * it counts as older.
+ */
+int host_traps_reloads(void)
+{
+    return dlsym(RTLD_DEFAULT, "flb_input_set_test") == NULL;
+}
+
+static void fail(void)
+{
+    _exit(1);
+}
+
+/* host_end ends the process as a SIGTERM does, its log written, but with exit
+ * code 1, so that who supervises it knows. */
+void host_end(void)
+{
+    atexit(fail);
+    kill(getpid(), SIGTERM);
+}
+
+/* host_end_at_once is for where that did not work. */
+void host_end_at_once(void)
+{
+    fail();
 }
 
 /* ---- what Fluent Bit calls ---- */

@@ -38,6 +38,9 @@ void host_print(host_log_print print, int level, const char *text);
 int host_log_level(void *plugin);
 const char *host_name(void *plugin);
 int host_has_workers(void);
+int host_traps_reloads(void);
+void host_end(void);
+void host_end_at_once(void);
 
 void *host_metrics(void *plugin);
 void *host_counter(void *metrics, char *name, char *help, int labels, char **keys);

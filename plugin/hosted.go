@@ -32,9 +32,11 @@ type process struct {
 	print atomic.Pointer[C.host_log_print]
 	// onWorkers says that flushes run on threads of their own.
 	onWorkers atomic.Bool
-	warned    atomic.Bool
-	targets   instance.Targets
-	servers   prom.Servers
+	// ended says that the process was told to end, and why.
+	ended   atomic.Bool
+	warned  atomic.Bool
+	targets instance.Targets
+	servers prom.Servers
 
 	mu      sync.Mutex
 	last    handle

@@ -50,7 +50,8 @@ func dossierPreRegister(hotReloading C.int) (result C.int) {
 		return 0
 	}
 	fluentBit.start(nil)
-	fluentBit.log.Error("hot reload refused: with workers 1 or more Fluent Bit (up to 5.1.1 at least) crashes at the second or third; restart it instead, or set workers 0")
+	fluentBit.log.Error("hot reload refused: with workers 1 or more Fluent Bit (up to 5.1.1 at least) crashes at the second or third; restart it instead, or set workers 0",
+		slog.Bool(logging.AlwaysKey, true))
 	fluentBit.emit()
 	return -1
 }
@@ -122,6 +123,10 @@ func dossierExit(context unsafe.Pointer) (result C.int) {
 //export dossierPreRun
 func dossierPreRun(hotReload C.int) (result C.int) {
 	defer panics.Catch("pre_run", caught(func() { result = 0 }))
+	if hotReload != 0 && C.host_traps_reloads() != 0 {
+		endOnTrap()
+		return -1
+	}
 	fluentBit.onWorkers.Store(C.host_has_workers() != 0)
 	if hotReload != 0 && !warnOfReload() {
 		// Threads name themselves; on a busy host they may not have got to it.
@@ -132,6 +137,23 @@ func dossierPreRun(hotReload C.int) (result C.int) {
 	}
 	fluentBit.emit()
 	return 0
+}
+
+// endLimit is how long Fluent Bit may take to stop, above any grace that makes
+// sense.
+const endLimit = 2 * time.Minute
+
+// endOnTrap ends the process where a hot reload would leave it running without
+// ever delivering anything. Nobody can end it after that but with kill -9, and
+// what PreRun returns Fluent Bit doesn't look at.
+func endOnTrap() {
+	if fluentBit.ended.CompareAndSwap(false, true) {
+		fluentBit.log.Error("hot reload is on, and this Fluent Bit (2.2.0 to 3.2.2, or a build that doesn't tell) never delivers again after a reload that is refused, nor ends at SIGTERM: " +
+			"set hot_reload off, or use 3.2.3 or newer; ending now, before anything can be lost")
+		C.host_end()
+		time.AfterFunc(endLimit, func() { C.host_end_at_once() })
+	}
+	fluentBit.emit()
 }
 
 // warnOfReload says once that reloads will be refused, where there are worker

@@ -30,6 +30,11 @@ const (
 // apart when repeats are held back. Its values must come from a bounded set.
 const ReasonKey = "reason"
 
+// AlwaysKey is the attribute of a line that is written however often it comes,
+// with the value true: the answer to what an operator asks for. It doesn't
+// stand in the line.
+const AlwaysKey = "always"
+
 // StackKey is the attribute for the stack of a panic.
 const StackKey = "stack"
 
@@ -45,7 +50,7 @@ func Panic(log *slog.Logger, p *panics.Panic, attrs ...any) {
 // Handler is a slog.Handler that writes one line a record: the message, then
 // key=value pairs. Values are escaped and capped. Warnings, errors and
 // whatever has a reason are written once per Interval by message and reason,
-// with the count of those held back.
+// with the count of those held back; what has AlwaysKey is written each time.
 type Handler struct {
 	out   *output
 	attrs string
@@ -87,16 +92,20 @@ func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 	b.WriteString(h.out.prefix)
 	b.WriteString(clean(r.Message))
 	b.WriteString(h.attrs)
-	reason := ""
+	reason, always := "", false
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == ReasonKey {
+		switch a.Key {
+		case ReasonKey:
 			reason = capped(a.Value.Resolve().String(), maxValue)
+		case AlwaysKey:
+			always = true
+			return true
 		}
 		add(&b, h.group, a)
 		return true
 	})
 	l := level(r.Level)
-	if l <= Warn || reason != "" {
+	if !always && (l <= Warn || reason != "") {
 		held, ok := h.out.allow(strconv.Itoa(int(l))+r.Message+"\x00"+reason, time.Now())
 		if !ok {
 			return nil

@@ -102,6 +102,8 @@ func listed(help, kind, name string) bool {
 // Options says what Fluent Bit to run. Dir, Plugin and File are needed, or
 // Config alone.
 type Options struct {
+	// Program is the Fluent Bit to run; by default what Find returns.
+	Program string
 	// Config is a configuration file to run as it is. Nothing below is used
 	// but Plugin, Env and Log.
 	Config string
@@ -141,9 +143,12 @@ type Fluent struct {
 
 // Start starts Fluent Bit. It does not wait until outputs are initialised.
 func Start(ctx context.Context, o Options) (*Fluent, error) {
-	program, err := Find()
-	if err != nil {
-		return nil, err
+	program := o.Program
+	if program == "" {
+		var err error
+		if program, err = Find(); err != nil {
+			return nil, err
+		}
 	}
 	if program == "" {
 		return nil, errors.New("flb: no fluent-bit on PATH and FLUENT_BIT not set")
@@ -151,6 +156,7 @@ func Start(ctx context.Context, o Options) (*Fluent, error) {
 	f := &Fluent{done: make(chan struct{})}
 	config := o.Config
 	if config == "" {
+		var err error
 		if config, err = f.configure(o); err != nil {
 			return nil, err
 		}
@@ -181,7 +187,9 @@ func Start(ctx context.Context, o Options) (*Fluent, error) {
 // with the test it ends, and where the test fails the end of its log is shown.
 func Run(ctx context.Context, t testing.TB, o Options) *Fluent {
 	t.Helper()
-	Require(t)
+	if o.Program == "" {
+		Require(t)
+	}
 	f, err := Start(ctx, o)
 	if err != nil {
 		t.Fatal(err)

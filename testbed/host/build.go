@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,8 +18,9 @@ import (
 //go:embed src/host.c
 var source []byte
 
-// compile builds src/host.c, once for each version of it.
-func compile(ctx context.Context) (string, error) {
+// compile builds src/host.c, once for each version of it, with the macros
+// defined.
+func compile(ctx context.Context, macros ...string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -27,7 +29,7 @@ func compile(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	program := filepath.Join(dir, fmt.Sprintf("host-%x", sha256.Sum256(source))[:len("host-")+16])
+	program := filepath.Join(dir, fmt.Sprintf("host-%x", sha256.Sum256(source))[:len("host-")+16]+strings.Join(append([]string{""}, macros...), "-"))
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
@@ -46,7 +48,11 @@ func compile(ctx context.Context) (string, error) {
 	}
 	built := filepath.Join(tmp, "host")
 	// -rdynamic: the plugin finds the host's symbols, as it finds Fluent Bit's.
-	out, err := exec.CommandContext(ctx, cc, "-std=gnu11", "-O1", "-g", "-rdynamic", "-o", built, c, "-ldl", "-lpthread").CombinedOutput()
+	args := []string{"-std=gnu11", "-O1", "-g", "-rdynamic", "-o", built, c, "-ldl", "-lpthread"}
+	for _, m := range macros {
+		args = append(args, "-D"+m)
+	}
+	out, err := exec.CommandContext(ctx, cc, args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("host: can't compile host.c (a C compiler is needed): %w\n%s", err, out)
 	}

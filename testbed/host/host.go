@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"dossier/testbed/process"
@@ -78,6 +79,10 @@ type Options struct {
 	FailSibling bool
 	// HotReload is what PreRun is told.
 	HotReload bool
+	// Trap makes it as Fluent Bit 2.2.0 to 3.2.2: a reload that was refused
+	// leaves it such that it answers each chunk with FLB_RETRY, and ignores
+	// SIGTERM.
+	Trap bool
 	// Env is added to the environment.
 	Env []string
 	// Log, if set, gets a copy of the log.
@@ -190,7 +195,11 @@ func DryRun(ctx context.Context, o Options) (*Host, error) {
 }
 
 func launch(ctx context.Context, o Options) (*Host, error) {
-	program, err := compile(ctx)
+	var macros []string
+	if o.Trap {
+		macros = []string{"TRAP"}
+	}
+	program, err := compile(ctx, macros...)
 	if err != nil {
 		return nil, err
 	}
@@ -433,6 +442,9 @@ func (h *Host) Exit(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// Terminate sends SIGTERM.
+func (h *Host) Terminate() error { return h.cmd.Process.Signal(syscall.SIGTERM) }
 
 // Kill ends the process as kill -9 does and waits until it is gone.
 func (h *Host) Kill() {

@@ -320,6 +320,25 @@ func TestLogIsThereWithTheEvent(t *testing.T) {
 	}
 }
 
+// A SIGTERM ends the host as an exit does.
+func TestTerminate(t *testing.T) {
+	for _, trap := range []bool{false, true} {
+		h := start(t, Options{Workers: 1, Trap: trap})
+		flush(t, h, "x", "")
+		if err := h.Terminate(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-h.Done():
+		case <-time.After(20 * time.Second):
+			t.Fatal("it goes on")
+		}
+		if err := h.ExitErr(); err != nil {
+			t.Errorf("trap %v: %v", trap, err)
+		}
+	}
+}
+
 const markEdgeText = "\x1e"
 
 // slow is somebody who reads the log late.

@@ -2,19 +2,24 @@
  * the same functions in the same order and from threads of the same names as Fluent Bit's plugin proxy does, and delivers
  * what it reads from standard input.
  *
+ * Compiled with TRAP it is as Fluent Bit 2.2.0 to 3.2.2 in one thing: a reload that is refused leaves the running context
+ * marked as reloading, so that each flush is answered with a retry, the plugin not asked, and SIGTERM is ignored.
+ *
  * Frames on standard input, numbers big-endian:
  *   u8 op, u32 instance, u32 length of tag, u32 length of data, tag, data
  *   F  deliver the data to the instance
  *   R  hot reload; data: lines key=value that replace the properties of the instance, empty for none
  *   B  hot reload with a configuration that is wrong elsewhere: the new plugin is registered and dropped, the old goes on
  *   S  what a SIGCONT does to Fluent Bit: install its SIGSEGV handler again
- *   X  shut down; so does the end of input
+ *   X  shut down; so do the end of input and SIGTERM
  * Standard output is one JSON object a line behind "@N ", standard error the log. Before the object the bytes RS "@N" RS
  * are written to standard error, so that who reads both knows which lines of the log came before it. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -119,7 +124,7 @@ struct context { /* one for each load of the configuration: a hot reload makes a
     struct proxy_def *def;
     struct output_plugin *plugin;
     struct instance **instances;
-    int count, started, hot;
+    int count, started, hot, reloading;
     struct worker pipeline;
     pthread_mutex_t lock;
     pthread_cond_t ready;
@@ -175,6 +180,11 @@ static __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...)
 }
 
 /* ---- the interface for plugins ---- */
+
+#ifndef TRAP
+/* From 3.2.3 on; the plugin tells versions apart by it. */
+int flb_input_set_test(void) { return -1; }
+#endif
 
 static struct instance *living(struct instance *ins, const char *what)
 {
@@ -323,7 +333,9 @@ static void do_flush(struct context *ctx, struct job *j)
     c->ctx = ctx;
     c->job = j;
     clock_gettime(CLOCK_MONOTONIC, &a);
-    if (opt.coro_stack == 0) {
+    if (ctx->reloading) {
+        c->rc = FLB_RETRY;
+    } else if (opt.coro_stack == 0) {
         call_flush(c);
     } else {
         long page = sysconf(_SC_PAGESIZE);
@@ -571,10 +583,22 @@ static void on_segv(int sig)
     abort();
 }
 
+static int term_pipe[2]; /* a byte for each SIGTERM */
+
+static void on_term(int sig)
+{
+    (void)sig;
+    if (write(term_pipe[1], "", 1) < 0) _exit(3);
+}
+
 static void install_signals(void)
 {
     struct sigaction act;
     memset(&act, 0, sizeof act);
+    act.sa_flags = SA_RESTART;
+    act.sa_handler = on_term;
+    sigaction(SIGTERM, &act, NULL);
+    act.sa_flags = 0;
     act.sa_handler = on_segv; /* as Fluent Bit: not on the alternate stack */
     sigaction(SIGSEGV, &act, NULL);
 }
@@ -630,9 +654,24 @@ static void parse(int argc, char **argv)
     if (!configured_count) new_instance();
 }
 
+static struct context *current;
+
+/* wait_input waits for input; 0 where a SIGTERM comes first. */
+static int wait_input(void)
+{
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = term_pipe[0], .events = POLLIN}};
+        char byte;
+        if (poll(fds, 2, -1) < 0) continue;
+        if (fds[1].revents && read(term_pipe[0], &byte, 1) == 1 && !current->reloading) return 0;
+        if (fds[0].revents) return 1;
+    }
+}
+
 static int read_full(void *p, size_t n)
 {
     for (char *at = p; n > 0;) {
+        if (!wait_input()) return 0;
         ssize_t got = read(STDIN_FILENO, at, n);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return 0;
@@ -655,6 +694,7 @@ static void replace_properties(uint32_t index, char *lines)
 int main(int argc, char **argv)
 {
     parse(argc, argv);
+    if (pipe2(term_pipe, O_CLOEXEC) < 0) die("no pipe");
     install_signals();
     struct context *ctx = load(0);
     if (!ctx) die("the plugin refused to register");
@@ -663,9 +703,11 @@ int main(int argc, char **argv)
         say("{\"op\":\"end\"}");
         return 0;
     }
+    current = ctx;
     run(ctx);
     uint64_t seq = 0;
     for (;;) {
+        current = ctx;
         struct __attribute__((packed)) {
             uint8_t op;
             uint32_t instance, tag, data;
@@ -703,6 +745,9 @@ int main(int argc, char **argv)
                 run(ctx);
             } else {
                 configured[index] = before;
+#ifdef TRAP
+                ctx->reloading = 1;
+#endif
             }
             say("{\"op\":\"reload\",\"rc\":%d}", next ? 0 : -1);
             free(lines);
