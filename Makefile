@@ -37,6 +37,7 @@ SERVERS = ./testbed/... ./esindex/... ./operate/... ./cmd/... ./plugin ./plugin/
 test: build ## all tests, with the race detector, against a real Elasticsearch
 	$(GO) vet ./...
 	@command -v "$${FLUENT_BIT:-fluent-bit}" >/dev/null || echo 'SKIP: no fluent-bit on PATH and FLUENT_BIT not set: the tests through a real Fluent Bit are left out'
+	cd tools && $(GO) vet ./... && $(GO) test ./...
 	@$(GO) run ./profile/cmd/publicdata
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SERVERS))")
 	@# What is said of memory holds without the race detector only.

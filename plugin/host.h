@@ -39,8 +39,8 @@ int host_log_level(void *plugin);
 const char *host_name(void *plugin);
 int host_has_workers(void);
 int host_traps_reloads(void);
-void host_end(void);
-void host_end_at_once(void);
+int host_end(void);
+int host_end_at_once(void);
 
 void *host_metrics(void *plugin);
 void *host_counter(void *metrics, char *name, char *help, int labels, char **keys);
