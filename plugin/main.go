@@ -17,6 +17,7 @@ package main
 import "C"
 
 import (
+	"log/slog"
 	"time"
 	"unsafe"
 
@@ -24,6 +25,7 @@ import (
 
 	"dossier/panics"
 	"dossier/plugin/instance"
+	"dossier/plugin/logging"
 	"dossier/plugin/options"
 )
 
