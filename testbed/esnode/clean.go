@@ -129,12 +129,27 @@ func (n *Node) left(ctx context.Context, prefix string) (l Left, err error) {
 	return l, nil
 }
 
-// Clean removes what Left returns. Aliases go with their indices.
+// Clean removes what Left returns, until that is nothing: a request of a
+// process that was killed may still be carried out meanwhile.
 func (n *Node) Clean(ctx context.Context, prefix string) error {
-	l, err := n.Left(ctx, prefix)
-	if err != nil {
-		return err
+	for {
+		l, err := n.Left(ctx, prefix)
+		if err == nil && l.Count() == 0 {
+			return nil
+		}
+		if err == nil {
+			err = n.remove(ctx, l)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("esnode: %+v is left: %w (%v)", l, ctx.Err(), err)
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
+}
+
+// remove removes what stands there once. Aliases go with their indices.
+func (n *Node) remove(ctx context.Context, l Left) error {
 	remove := func(path string, body any) error {
 		code, answer, err := n.Do(ctx, "DELETE", path, body)
 		if err == nil && code != 404 && code/100 != 2 {
