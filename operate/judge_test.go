@@ -378,8 +378,8 @@ func TestDeadLettersAreCounted(t *testing.T) {
 	if got := said(); got != "ok   dead letters: none wait in "+dir+"\nnote dead letters: 2 raw ones and 1 damaged lines are kept in 1 files "+dir+"/*.jsonl.kept; look at them with dossier replay --show-raw, then remove the files" {
 		t.Error(got)
 	}
-	write("b.jsonl", raw, `{"time":"2026-01-07T00:00:00Z","chunk":"00","index":"x"}`, "damaged")
-	if got := said(); !strings.HasPrefix(got, "WARN dead letters: 2 wait in "+dir+", the oldest since 2026-01-07T00:00:00Z; 1 of them are raw, and 1 lines are damaged") {
+	write("b.jsonl", raw, raw, `{"time":"2026-01-07T00:00:00Z","chunk":"00","index":"x"}`, "damaged")
+	if got := said(); !strings.HasPrefix(got, "WARN dead letters: 3 wait in "+dir+", the oldest since 2026-01-07T00:00:00Z; 2 of them are raw, and 1 lines are damaged") {
 		t.Error(got)
 	}
 }
