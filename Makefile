@@ -43,7 +43,7 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	@# What is said of memory holds without the race detector only.
 	$(GO) test ./correlate -run Allocates
 	@# So is exploring: ten times as many states a second.
-	$(GO) test ./correlate/commit -run Explore -explore-for 5m
+	$(GO) test ./correlate/commit -run Explore -explore 12000 -explore-for 5m
 	$(GO) run ./testbed/esnode/cmd/esnode fetch
 	@# On a node that was given to us a run leaves what was there before.
 	@if [ -n "$$ELASTICSEARCH_URL" ]; then $(GO) run ./testbed/esnode/cmd/esnode names >build/names; fi

@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	exploreStates = flag.Int("explore", 0, "states of each scope that are explored (default 12000; -1: all there are)")
+	exploreStates = flag.Int("explore", 0, "states of each scope that are explored (default 3000; -1: all there are)")
 	exploreFor    = flag.Duration("explore-for", 0, "stop exploring after so long, to go on another time (with -explore-dir)")
 	exploreDir    = flag.String("explore-dir", "", "folder in which an exploration that was stopped is kept")
 	exploreScope  = flag.String("explore-scope", "", "explore only the scope of that name")
@@ -95,9 +95,9 @@ var scopes = []*scope{
 func TestExplore(t *testing.T) {
 	most := *exploreStates
 	if most == 0 {
-		most = 12000
+		most = 3000
 		if raceDetector {
-			most = 1500
+			most = 800
 		}
 	}
 	deadline := time.Time{}
