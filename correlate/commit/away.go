@@ -67,8 +67,8 @@ func (m *Machine) failed(g *gate, items int, write bool) {
 		g.closed = true
 		m.stats.Outages++
 	}
-	pause := min(m.o.BackoffMin<<min(g.level, 10), m.o.BackoffMax)
-	g.level++
+	pause := min(m.o.BackoffMin<<g.level, m.o.BackoffMax)
+	g.level = min(g.level+1, 10)
 	g.until = m.now.Add(m.jitter(pause))
 }
 
@@ -103,7 +103,7 @@ func (m *Machine) answered(g *gate, write bool) {
 
 // open lets everything behind the gate go on at once.
 func (m *Machine) open(g *gate) {
-	g.closed = false
+	g.closed, g.until = false, time.Time{}
 	m.turn++
 	parked := g.parked
 	g.parked = nil

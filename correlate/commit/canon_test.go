@@ -149,7 +149,7 @@ var (
 	// skippedFields are memory that is written before it is read, and counts of
 	// rounds, of which the tasks at work have the ones that matter.
 	skippedFields = map[string]bool{
-		"folding.state": true, "folding.encoded": true, "Machine.rounds": true, "Machine.now": true,
+		"folding.state": true, "folding.encoded": true, "Machine.rounds": true, "Machine.now": true, "Machine.turn": true,
 		"chunk.done": true, "folded.stack": true,
 	}
 	roundFields = map[string]bool{"chunk.round": true, "chunk.blind": true, "task.round": true}

@@ -212,7 +212,7 @@ var mutations = []mutation{
 		{"away.go", "if g.writes && !write {", "if false {"},
 	}},
 	{"16", "the pauses don't grow", "TestOneProbeAtATime", []edit{
-		{"away.go", "	g.level++\n", ""},
+		{"away.go", "	g.level = min(g.level+1, 10)\n", ""},
 	}},
 	{"16", "one lost request is an outage", "TestNoOutage", []edit{
 		{"away.go", "closeAfter = 2", "closeAfter = 1"},
