@@ -100,6 +100,11 @@ func TestLife(t *testing.T) {
 	out, _, _ = dossier(t, nil, with("setup", "--shards", "3")...)
 	contains(t, out, "index template "+prefix+"-attackers: number_of_shards 2 → 3: updated",
 		"index "+prefix+"-attackers: number_of_shards 2 → 3: can't change on an existing index; reindex it to have it")
+	for _, change := range [][2]string{{"auto", "2"}, {"2", "auto"}} {
+		out, _, _ = dossier(t, nil, with("setup", "--replicas", change[1])...)
+		contains(t, out, "index template "+prefix+"-attackers: number_of_replicas "+change[0]+" → "+change[1]+": updated",
+			"index "+prefix+"-attackers: number_of_replicas "+change[0]+" → "+change[1]+": updated")
+	}
 	out, _, _ = dossier(t, nil, with("setup")...)
 	contains(t, out, "\nnothing changed\n")
 
@@ -127,6 +132,30 @@ func TestLife(t *testing.T) {
 	out, errs, status = dossier(t, nil, with("replay", letters)...)
 	if contains(t, out, "0 letters written"); status != 0 {
 		t.Errorf("replay: status %d, %s", status, errs)
+	}
+}
+
+// TestReplayOfAnotherPrefix: said, with what to do, and nothing is touched; what
+// is kept is counted each time.
+func TestReplayOfAnotherPrefix(t *testing.T) {
+	dir := t.TempDir()
+	for name, line := range map[string]string{
+		"a.jsonl": `{"chunk":"00","index":"other-attackers","id":"x"}`, "b.jsonl": `{"chunk":"00","data":"eA=="}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(line+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		out, errs, status := dossier(t, nil, "replay", dir)
+		want := "dossier: " + dir + ": 1 letters are in files for another prefix (other), left as they are; run dossier replay --index-prefix with that\n"
+		if status != 1 || errs != want {
+			t.Errorf("status %d, %q, want %q", status, errs, want)
+		}
+		contains(t, out, dir+": 0 letters written", dir+": 1 raw letters and 0 damaged lines are kept in 1 files *.jsonl.kept; look at them with --show-raw")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "a.jsonl")); err != nil {
+		t.Error(err)
 	}
 }
 
