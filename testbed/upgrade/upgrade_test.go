@@ -53,7 +53,7 @@ func TestFromSchema1(t *testing.T) {
 				dir := filepath.Join(t.TempDir(), "letters")
 				snapshot.WriteLetters(t, dir)
 				r := replay(t, properties, dir)
-				if want := len(buried.letters); r.Written != want || r.Damaged != 0 || r.Raw != len(snapshot.Letters)-want {
+				if want := len(buried.letters); r.Written != want || r.Damaged != 0 || r.Kept != len(snapshot.Letters)-want {
 					t.Errorf("replayed: %+v; want %d written of %d", r, want, len(snapshot.Letters))
 				}
 			}
@@ -109,7 +109,7 @@ func replay(t *testing.T, properties map[string]string, path string) instance.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := instance.Replay(t.Context(), o, instance.Host{Version: "test", Logger: slog.New(slog.DiscardHandler)}, path)
+	r, err := instance.Replay(t.Context(), o, instance.Host{Version: "test", Logger: slog.New(slog.DiscardHandler)}, path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
