@@ -57,8 +57,8 @@ test-faults: build ## the fault tests that take longer than two minutes
 explore: ## every schedule of the commit protocol's small scopes, for EXPLORE_FOR (30m); goes on where it stopped
 	$(GO) test ./correlate/commit -run 'TestExplore$$' -timeout 0 -v -explore -1 -explore-for $(EXPLORE_FOR) -explore-dir $(CURDIR)/build/explore
 
-test-fuzz: ## every fuzz target, 20 s each
-	./testbed/fuzz.sh 20s
+test-fuzz: ## every fuzz target, 60 s each
+	./testbed/fuzz.sh 60s
 
 bench: build ## measure and compare; prints a table, writes build/bench.json
 	$(GO) run ./testbed/bench -plugin build/out_dossier.so -out build/bench.json

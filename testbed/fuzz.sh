@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every fuzz target of the project for the time given, one after the
-# other: testbed/fuzz.sh 20s
+# other: testbed/fuzz.sh 60s
 set -euo pipefail
 cd "$(dirname "$0")/.."
 log=$(mktemp)
