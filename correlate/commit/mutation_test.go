@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -314,6 +315,9 @@ func runMutated(t *testing.T, sources []string, mutated map[string]string) []str
 		}
 		if text, ok := mutated[name]; ok {
 			b = []byte(text)
+		}
+		if bytes.Contains(b, []byte(`"dossier/`)) {
+			continue // a test of this package with others: they aren't in the copy
 		}
 		write(filepath.Join("commit", name), b)
 	}
