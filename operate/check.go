@@ -101,6 +101,7 @@ func (t *Target) Check(ctx context.Context, c Check, out func(Finding)) {
 	k.templatesThere(ctx)
 	k.indicesFit(ctx)
 	k.alias(ctx)
+	k.retiredAlias(ctx)
 	k.health(ctx)
 	k.sensors(ctx)
 	k.letters()
@@ -515,13 +516,13 @@ func (k *checker) fieldsFit(index *esindex.Index) (bad int) {
 func (k *checker) alias(ctx context.Context) {
 	const subject = "alias"
 	index := k.indices.Attackers()
-	err := k.client.Call(ctx, "look for the alias", http.MethodGet, "/"+index+"/_alias/"+profile.Alias, nil, nil)
+	err := k.client.Call(ctx, "look for the alias", http.MethodGet, "/"+index+"/_alias/"+profile.Alias(k.o.IndexPrefix), nil, nil)
 	switch {
 	case err == nil:
-		k.say(OK, subject, "", "%s is %s for Elastic Security", index, profile.Alias)
+		k.say(OK, subject, "", "%s is %s for Elastic Security", index, profile.Alias(k.o.IndexPrefix))
 	case isMissing(err):
 	case isNotFound(err):
-		k.say(Warning, subject, "run dossier setup", "%s is missing: Elastic Security's indicator rules don't find the attackers", profile.Alias)
+		k.say(Warning, subject, "run dossier setup", "%s is missing: Elastic Security's indicator rules don't find the attackers", profile.Alias(k.o.IndexPrefix))
 	default:
 		k.failed(subject, err)
 	}
@@ -536,7 +537,7 @@ func (k *checker) health(ctx context.Context) {
 			Status string `json:"status"`
 		} `json:"indices"`
 	}
-	path := "/_cluster/health/" + k.o.IndexPrefix + "-*?level=indices"
+	path := "/_cluster/health/" + strings.Join(k.patterns(), ",") + "?level=indices"
 	if err := k.client.Call(ctx, "look at the indices' health", http.MethodGet, path, nil, &h); err != nil {
 		k.failed(subject, err)
 		return

@@ -181,6 +181,9 @@ func Templates(o options.Options) ([]esindex.Template, error) {
 		case profile.Attackers, profile.Targets, profile.Activity, profile.Transitions:
 			out[i].Fixed = map[string]string{"ipv6_prefix": strconv.Itoa(o.IPv6Prefix)}
 		}
+		if old := profile.RetiredAlias(o.IndexPrefix); m.Kind == profile.Attackers && old != "" {
+			out[i].Retired = []string{old}
+		}
 	}
 	return out, nil
 }
@@ -250,7 +253,7 @@ func (t *target) lastTry() error {
 
 // isFinal says whether an error stays until somebody changes the options.
 func isFinal(err error) bool {
-	return errors.Is(err, esindex.ErrForeign) || errors.Is(err, esindex.ErrFixed)
+	return errors.Is(err, esindex.ErrForeign) || errors.Is(err, esindex.ErrFixed) || errors.Is(err, esindex.ErrOverlap)
 }
 
 func (t *target) trySetUp(ctx context.Context) (err error) {

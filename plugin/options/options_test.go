@@ -172,7 +172,7 @@ func TestWrongValues(t *testing.T) {
 		"es_client_key":         {missing},
 		"es_tls_verify":         {"maybe", "1"},
 		"es_compress":           {"gzip"},
-		"index_prefix":          {"Dossier", "-a", "_a", ".a", "a*", "a b", "a/b", "logs", "logs-x", "metrics-x-y", "traces", "synthetics-a", "ä", strings.Repeat("a", 101)},
+		"index_prefix":          {"Dossier", "-a", "_a", ".a", "a*", "a b", "a/b", "logs", "logs-x", "metrics-x-y", "traces", "synthetics-a", "dossier-activity", "a-chunks-b", "a-sensors", "ä", strings.Repeat("a", 101)},
 		"manage_templates":      {"x"},
 		"shards":                {"0", "65", "x", "1.5"},
 		"replicas":              {"-1", "6", "AUTO"},
