@@ -137,7 +137,7 @@ func (s *site) setUp(t *testing.T) (prefix string, admin *Target) {
 	admin = s.admin(t, s.prefix)
 	if s.steps == "" {
 		var steps []string
-		err := admin.Setup(t.Context(), Setup{Keys: []Key{{"writer", s.writerKey()}}}, func(s esindex.Step) { steps = append(steps, s.String()) })
+		err := admin.Setup(t.Context(), Setup{Keys: []Key{{Role: "writer", File: s.writerKey()}}}, func(s esindex.Step) { steps = append(steps, s.String()) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -441,7 +441,7 @@ func TestSetup(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key's file: %v, %v", info.Mode(), err)
 	}
-	again, err := run(Setup{Keys: []Key{{"writer", file}}})
+	again, err := run(Setup{Keys: []Key{{Role: "writer", File: file}}})
 	if err != nil || strings.Contains(again, "created") || strings.Contains(again, "up to date") {
 		t.Errorf("the second time: %v\n%s", err, again)
 	}
@@ -457,7 +457,7 @@ func TestSetup(t *testing.T) {
 	if err := os.WriteFile(old, []byte(made["encoded"].(string)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	third, err := run(Setup{Keys: []Key{{"writer", old}}})
+	third, err := run(Setup{Keys: []Key{{Role: "writer", File: old}}})
 	if err != nil || !strings.Contains(third, "role "+prefix+"-reader: brought up to date") || !strings.Contains(third, "API key "+old+": brought up to date") {
 		t.Errorf("the third time: %v\n%s", err, third)
 	}
@@ -469,17 +469,17 @@ func TestSetup(t *testing.T) {
 	if err := os.WriteFile(old, []byte("YTpi"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(Setup{Roles: "off", Keys: []Key{{"writer", old}}}); err == nil || !strings.Contains(err.Error(), "remove it") {
+	if _, err := run(Setup{Roles: "off", Keys: []Key{{Role: "writer", File: old}}}); err == nil || !strings.Contains(err.Error(), "rotate") {
 		t.Errorf("a key that doesn't work: %v", err)
 	}
-	if _, err := run(Setup{Roles: "off", Keys: []Key{{"writer", filepath.Join(t.TempDir(), "no", "folder")}}}); err == nil {
+	if _, err := run(Setup{Roles: "off", Keys: []Key{{Role: "writer", File: filepath.Join(t.TempDir(), "no", "folder")}}}); err == nil {
 		t.Error("a key for a folder that isn't there")
 	}
 	// Keys don't make keys.
 	keyed := s.open(t, map[string]string{"index_prefix": prefix, "es_api_key": s.key(t, roles.Role{
 		Cluster: []string{"all"}, Indices: []roles.Indices{{Names: []string{"*"}, Privileges: []string{"all"}}},
 	})})
-	err = keyed.Setup(t.Context(), Setup{Roles: "off", Keys: []Key{{"writer", filepath.Join(t.TempDir(), "k")}}}, func(esindex.Step) {})
+	err = keyed.Setup(t.Context(), Setup{Roles: "off", Keys: []Key{{Role: "writer", File: filepath.Join(t.TempDir(), "k")}}}, func(esindex.Step) {})
 	if err == nil || !strings.Contains(err.Error(), "es_user") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("a key made by a key: %v", err)
 	}

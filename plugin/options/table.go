@@ -48,7 +48,7 @@ var table = []option{
 		key: "es_hosts", group: groupConnection,
 		shown: "http://127.0.0.1:9200",
 		want:  "URLs such as https://es1.example:9200, separated by spaces or commas",
-		doc:   "Elasticsearch nodes of one cluster. The port is 9200 where none is given; a path is kept (for a reverse proxy). Credentials don't belong here.",
+		doc:   "Elasticsearch nodes of one cluster. The port is 9200 where none is given; a path is kept (for a reverse proxy). Credentials don't belong here. `host`, `port` and `tls` of the output have no effect: Fluent Bit keeps them to itself.",
 		set:   func(o *Options, v string) error { return parseURLs(&o.Hosts, v) },
 	}, {
 		key: "es_cloud_id", group: groupConnection,
