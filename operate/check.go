@@ -221,7 +221,7 @@ func (k *checker) keyExpiry(ctx context.Context, id string) {
 	}
 	end := time.UnixMilli(found.Keys[0].Expiration)
 	if left := end.Sub(k.now()); left < expiry {
-		k.say(Warning, "credentials", "make a new one: move its file away and run dossier setup --key again",
+		k.say(Warning, "credentials", "make a new one: dossier keys rotate FILE, as a user with manage_security",
 			"the API key expires in %d days, on %s", int(left/day), end.UTC().Format(time.DateOnly))
 	}
 }
@@ -569,6 +569,7 @@ type heartbeat struct {
 	AtRisk      int64     `json:"exactness_at_risk"`
 	Unparsed    int64     `json:"unparsed"`
 	RecordsIn   int64     `json:"records_in"`
+	Started     time.Time `json:"started_at"`
 	Programs    []dropped `json:"dropped_programs"`
 	LastError   string    `json:"last_error"`
 	LastErrorAt time.Time `json:"last_error_at"`
@@ -647,6 +648,7 @@ func (k *checker) sensor(h heartbeat, now time.Time) bool {
 		wrong(Warning, "docs/log.md explains each", "last error %s before its heartbeat: %s; it stays here until %s if none follows",
 			before.Round(time.Second), line(h.LastError), h.LastErrorAt.Add(errorStays).UTC().Format(time.RFC3339))
 	}
+	k.idle(name, h)
 	if h.Version != "" && h.Version != k.version {
 		k.say(Note, name, "", "runs version %s, this command is %s", line(h.Version), k.version)
 	}
