@@ -94,7 +94,7 @@ func (c *Client) call(ctx context.Context, op string, r esapi.Request, out any) 
 	case err != nil:
 		return newTransportError(op, err)
 	case res.StatusCode > 299:
-		return newStatusError(op, res.StatusCode, answer, holdsDocument(r))
+		return c.wire.secret.explain(newStatusError(op, res.StatusCode, answer, holdsDocument(r)))
 	case out == nil:
 		return nil
 	}

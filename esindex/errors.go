@@ -23,6 +23,8 @@ var (
 	// ErrFixed: the index was made with another value of an option that
 	// can't change once there are documents.
 	ErrFixed = errors.New("the index was made with another setting")
+	// ErrOverlap: indices of another installation would be taken for ours.
+	ErrOverlap = errors.New("another installation's indices fall under this one's names")
 )
 
 // Error is a failed request, or what was found instead of one of our indices.
@@ -65,7 +67,8 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns what the error was made from: a context's error, one of the
-// network, ErrForeign, ErrMissing, ErrFixed or nil.
+// network, ErrForeign, ErrMissing, ErrFixed, ErrOverlap
+// or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
 // hasStatus says whether err is an answer with that status.

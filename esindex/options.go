@@ -88,6 +88,9 @@ type Options struct {
 	// DialTimeout bounds how long connecting to one node may take. Default
 	// 3 s.
 	DialTimeout time.Duration
+	// OnFault is told of a file of a credential or certificate that changed and
+	// can't be used, once for each fault; nil for nobody. It must not wait.
+	OnFault func(error)
 	// UserAgent is sent with each request. Default "dossier".
 	UserAgent string
 }
@@ -296,7 +299,13 @@ func readable(option, path string, err error) error {
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%s: there is no file %s", option, path)
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%s: %s can't be read by this user; mend its permissions", option, path)
+		return &denied{fmt.Sprintf("%s: %s can't be read by this user (id %d); mend its owner or its permissions", option, path, os.Geteuid())}
 	}
 	return fmt.Errorf("%s: %w", option, err)
 }
+
+// denied is an error about a file that another user may read.
+type denied struct{ text string }
+
+func (e *denied) Error() string { return e.text }
+func (e *denied) Unwrap() error { return os.ErrPermission }

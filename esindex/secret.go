@@ -58,14 +58,17 @@ type secret struct {
 	header func(value string) (string, error)
 	option string
 
+	onFault func(error)
+
 	mu    sync.Mutex
 	files watched
 	value string
+	fault fileFault
 }
 
 // newSecret returns nil where the options have no credentials.
 func newSecret(o Options) (*secret, error) {
-	s := &secret{}
+	s := &secret{onFault: o.OnFault}
 	value, file := "", ""
 	switch {
 	case o.APIKey != "" || o.APIKeyFile != "":
@@ -119,17 +122,26 @@ func (s *secret) read() error {
 }
 
 // set puts the credential into the header. A changed file that can't be read
-// leaves the last credential in use: it may be in the middle of a change.
+// leaves the last credential in use: it may be in the middle of a change. What
+// is wrong with it is told, and in each 401 that comes of it.
 func (s *secret) set(h http.Header) {
 	if s == nil {
 		return
 	}
 	s.mu.Lock()
-	if len(s.files.paths) > 0 && s.files.changed(time.Now()) && s.read() != nil {
-		s.files.stamps = nil // look again
+	var tell error
+	if len(s.files.paths) > 0 && s.files.changed(time.Now()) {
+		err := s.read()
+		if err != nil {
+			s.files.stamps = nil // look again
+		}
+		tell = s.fault.note(err)
 	}
 	value := s.value
 	s.mu.Unlock()
+	if tell != nil && s.onFault != nil {
+		s.onFault(tell)
+	}
 	h["Authorization"] = []string{value}
 }
 

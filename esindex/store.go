@@ -115,7 +115,7 @@ func (s *Store) read(ctx context.Context, sc *scratch, keys []commit.Key, out []
 	}
 	defer finish(res.Body)
 	if res.StatusCode > 299 {
-		return readStatusError(op, res)
+		return s.c.wire.secret.explain(readStatusError(op, res))
 	}
 	sc.lexer.reset(res.Body, maxState)
 	missing, err := sc.readAnswer(out)
@@ -363,7 +363,7 @@ func (s *Store) bulk(ctx context.Context, sc *scratch, ops []commit.Op, at []int
 	}
 	defer finish(res.Body)
 	if res.StatusCode > 299 {
-		return readStatusError(op, res)
+		return s.c.wire.secret.explain(readStatusError(op, res))
 	}
 	sc.lexer.reset(res.Body, maxReasonText)
 	if err := sc.bulkAnswer(ops, at, out); err != nil {

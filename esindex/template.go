@@ -40,6 +40,9 @@ type Template struct {
 	// index, for ever. They are recorded in the mapping; an index with
 	// others is not written to.
 	Fixed map[string]string
+	// Retired are aliases that the index had once. Install takes it out of
+	// them.
+	Retired []string
 }
 
 // CheckPrefix reports why indices can't be named after the prefix.
@@ -197,6 +200,9 @@ func (c *Client) Install(ctx context.Context, templates []Template) ([]Step, err
 	if err != nil {
 		return nil, err
 	}
+	if err := c.checkApart(ctx, kinds); err != nil {
+		return nil, err
+	}
 	var steps []Step
 	for _, k := range kinds {
 		done, err := c.installTemplate(ctx, k)
@@ -205,6 +211,11 @@ func (c *Client) Install(ctx context.Context, templates []Template) ([]Step, err
 		}
 		steps = append(steps, Step{"index template", k.Name, done})
 		more, err := c.installIndices(ctx, k)
+		steps = append(steps, more...)
+		if err != nil {
+			return steps, err
+		}
+		more, err = c.retireAliases(ctx, k)
 		steps = append(steps, more...)
 		if err != nil {
 			return steps, err

@@ -20,6 +20,7 @@ type trust struct {
 	mu     sync.Mutex
 	files  watched
 	config *tls.Config
+	fault  fileFault
 }
 
 func newTrust(o Options) (*trust, error) {
@@ -69,15 +70,22 @@ func (t *trust) load() (*tls.Config, error) {
 // current returns the configuration for a new connection.
 func (t *trust) current() *tls.Config {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	var tell error
 	if len(t.files.paths) > 0 && t.files.changed(time.Now()) {
-		if c, err := t.load(); err == nil {
+		c, err := t.load()
+		if err == nil {
 			t.config = c
 		} else {
 			t.files.stamps = nil // look again
 		}
+		tell = t.fault.note(err)
 	}
-	return t.config
+	config := t.config
+	t.mu.Unlock()
+	if tell != nil && t.o.OnFault != nil {
+		t.o.OnFault(tell)
+	}
+	return config
 }
 
 // dial connects with TLS. http.Transport.TLSClientConfig would be read once.

@@ -101,6 +101,7 @@ func (t *Target) Check(ctx context.Context, c Check, out func(Finding)) {
 	k.templatesThere(ctx)
 	k.indicesFit(ctx)
 	k.alias(ctx)
+	k.retiredAlias(ctx)
 	k.health(ctx)
 	k.sensors(ctx)
 	k.letters()
@@ -220,7 +221,7 @@ func (k *checker) keyExpiry(ctx context.Context, id string) {
 	}
 	end := time.UnixMilli(found.Keys[0].Expiration)
 	if left := end.Sub(k.now()); left < expiry {
-		k.say(Warning, "credentials", "make a new one: move its file away and run dossier setup --key again",
+		k.say(Warning, "credentials", "make a new one: dossier keys rotate FILE, as a user with manage_security",
 			"the API key expires in %d days, on %s", int(left/day), end.UTC().Format(time.DateOnly))
 	}
 }
@@ -515,13 +516,13 @@ func (k *checker) fieldsFit(index *esindex.Index) (bad int) {
 func (k *checker) alias(ctx context.Context) {
 	const subject = "alias"
 	index := k.indices.Attackers()
-	err := k.client.Call(ctx, "look for the alias", http.MethodGet, "/"+index+"/_alias/"+profile.Alias, nil, nil)
+	err := k.client.Call(ctx, "look for the alias", http.MethodGet, "/"+index+"/_alias/"+profile.Alias(k.o.IndexPrefix), nil, nil)
 	switch {
 	case err == nil:
-		k.say(OK, subject, "", "%s is %s for Elastic Security", index, profile.Alias)
+		k.say(OK, subject, "", "%s is %s for Elastic Security", index, profile.Alias(k.o.IndexPrefix))
 	case isMissing(err):
 	case isNotFound(err):
-		k.say(Warning, subject, "run dossier setup", "%s is missing: Elastic Security's indicator rules don't find the attackers", profile.Alias)
+		k.say(Warning, subject, "run dossier setup", "%s is missing: Elastic Security's indicator rules don't find the attackers", profile.Alias(k.o.IndexPrefix))
 	default:
 		k.failed(subject, err)
 	}
@@ -536,7 +537,7 @@ func (k *checker) health(ctx context.Context) {
 			Status string `json:"status"`
 		} `json:"indices"`
 	}
-	path := "/_cluster/health/" + k.o.IndexPrefix + "-*?level=indices"
+	path := "/_cluster/health/" + strings.Join(k.patterns(), ",") + "?level=indices"
 	if err := k.client.Call(ctx, "look at the indices' health", http.MethodGet, path, nil, &h); err != nil {
 		k.failed(subject, err)
 		return
@@ -568,6 +569,7 @@ type heartbeat struct {
 	AtRisk      int64     `json:"exactness_at_risk"`
 	Unparsed    int64     `json:"unparsed"`
 	RecordsIn   int64     `json:"records_in"`
+	Started     time.Time `json:"started_at"`
 	Programs    []dropped `json:"dropped_programs"`
 	LastError   string    `json:"last_error"`
 	LastErrorAt time.Time `json:"last_error_at"`
@@ -646,6 +648,7 @@ func (k *checker) sensor(h heartbeat, now time.Time) bool {
 		wrong(Warning, "docs/log.md explains each", "last error %s before its heartbeat: %s; it stays here until %s if none follows",
 			before.Round(time.Second), line(h.LastError), h.LastErrorAt.Add(errorStays).UTC().Format(time.RFC3339))
 	}
+	k.idle(name, h)
 	if h.Version != "" && h.Version != k.version {
 		k.say(Note, name, "", "runs version %s, this command is %s", line(h.Version), k.version)
 	}

@@ -137,7 +137,7 @@ func (s *site) setUp(t *testing.T) (prefix string, admin *Target) {
 	admin = s.admin(t, s.prefix)
 	if s.steps == "" {
 		var steps []string
-		err := admin.Setup(t.Context(), Setup{Keys: []Key{{"writer", s.writerKey()}}}, func(s esindex.Step) { steps = append(steps, s.String()) })
+		err := admin.Setup(t.Context(), Setup{Keys: []Key{{Role: "writer", File: s.writerKey()}}}, func(s esindex.Step) { steps = append(steps, s.String()) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,10 +315,15 @@ func TestSensorsKey(t *testing.T) {
 func TestReaderRole(t *testing.T) {
 	s := secured(t)
 	prefix, admin := s.setUp(t)
+	for _, other := range []string{"-activity-other", "-transitions-other"} {
+		if _, err := admin.store.EnsureIndex(t.Context(), prefix+other); err != nil {
+			t.Fatal(err)
+		}
+	}
 	job := func(r roles.Role) error {
 		target := s.as(t, prefix, r)
-		names := append([]string{admin.indices.Attackers(), admin.indices.Targets(), admin.indices.Sensors(), "logs-ti_dossier.attackers"},
-			admin.months(time.Now().UTC())[:2]...)
+		names := append([]string{admin.indices.Attackers(), admin.indices.Targets(), admin.indices.Sensors(), "logs-ti_" + prefix + ".attackers",
+			prefix + "-activity-other", prefix + "-transitions-other"}, admin.months(time.Now().UTC())[:2]...)
 		for _, name := range names {
 			// What a data view and a search need.
 			for _, path := range []string{"/" + name + "/_search", "/" + name + "/_field_caps?fields=*"} {
@@ -374,7 +379,7 @@ func TestSetupRole(t *testing.T) {
 		// All there is to do: an upgrade, an index and the alias.
 		version++
 		s.node.Must(t, "DELETE", next+"?ignore_unavailable=true", nil)
-		if _, _, err := s.node.Do(t.Context(), "DELETE", admin.indices.Attackers()+"/_alias/logs-ti_dossier.attackers", nil); err != nil {
+		if _, _, err := s.node.Do(t.Context(), "DELETE", admin.indices.Attackers()+"/_alias/logs-ti_"+prefix+".attackers", nil); err != nil {
 			t.Fatal(err)
 		}
 		s.node.Must(t, "PUT", admin.indices.Targets()+"/_settings", `{"index.translog.durability":"async"}`)
@@ -392,7 +397,7 @@ func TestSetupRole(t *testing.T) {
 			return err
 		}
 		all := strings.Join(steps, "\n")
-		for _, want := range []string{"index " + admin.indices.Targets() + ": translog.durability async → request: updated", "alias logs-ti_dossier.attackers: created", "index " + next + ": created",
+		for _, want := range []string{"index " + admin.indices.Targets() + ": translog.durability async → request: updated", "alias logs-ti_" + prefix + ".attackers: created", "index " + next + ": created",
 			fmt.Sprintf("mapping %s-attackers: upgraded from version", prefix), "roles " + prefix + "-*: left out: this user lacks"} {
 			if !strings.Contains(all, want) {
 				t.Errorf("no %q in\n%s", want, all)
@@ -436,12 +441,12 @@ func TestSetup(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key's file: %v, %v", info.Mode(), err)
 	}
-	again, err := run(Setup{Keys: []Key{{"writer", file}}})
+	again, err := run(Setup{Keys: []Key{{Role: "writer", File: file}}})
 	if err != nil || strings.Contains(again, "created") || strings.Contains(again, "up to date") {
 		t.Errorf("the second time: %v\n%s", err, again)
 	}
 	alias := s.node.Must(t, "GET", prefix+"-attackers/_alias", nil)
-	if _, ok := alias[prefix+"-attackers"].(map[string]any)["aliases"].(map[string]any)["logs-ti_dossier.attackers"]; !ok {
+	if _, ok := alias[prefix+"-attackers"].(map[string]any)["aliases"].(map[string]any)["logs-ti_"+prefix+".attackers"]; !ok {
 		t.Errorf("no alias: %v", alias)
 	}
 
@@ -452,7 +457,7 @@ func TestSetup(t *testing.T) {
 	if err := os.WriteFile(old, []byte(made["encoded"].(string)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	third, err := run(Setup{Keys: []Key{{"writer", old}}})
+	third, err := run(Setup{Keys: []Key{{Role: "writer", File: old}}})
 	if err != nil || !strings.Contains(third, "role "+prefix+"-reader: brought up to date") || !strings.Contains(third, "API key "+old+": brought up to date") {
 		t.Errorf("the third time: %v\n%s", err, third)
 	}
@@ -464,17 +469,17 @@ func TestSetup(t *testing.T) {
 	if err := os.WriteFile(old, []byte("YTpi"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(Setup{Roles: "off", Keys: []Key{{"writer", old}}}); err == nil || !strings.Contains(err.Error(), "remove it") {
+	if _, err := run(Setup{Roles: "off", Keys: []Key{{Role: "writer", File: old}}}); err == nil || !strings.Contains(err.Error(), "rotate") {
 		t.Errorf("a key that doesn't work: %v", err)
 	}
-	if _, err := run(Setup{Roles: "off", Keys: []Key{{"writer", filepath.Join(t.TempDir(), "no", "folder")}}}); err == nil {
+	if _, err := run(Setup{Roles: "off", Keys: []Key{{Role: "writer", File: filepath.Join(t.TempDir(), "no", "folder")}}}); err == nil {
 		t.Error("a key for a folder that isn't there")
 	}
 	// Keys don't make keys.
 	keyed := s.open(t, map[string]string{"index_prefix": prefix, "es_api_key": s.key(t, roles.Role{
 		Cluster: []string{"all"}, Indices: []roles.Indices{{Names: []string{"*"}, Privileges: []string{"all"}}},
 	})})
-	err = keyed.Setup(t.Context(), Setup{Roles: "off", Keys: []Key{{"writer", filepath.Join(t.TempDir(), "k")}}}, func(esindex.Step) {})
+	err = keyed.Setup(t.Context(), Setup{Roles: "off", Keys: []Key{{Role: "writer", File: filepath.Join(t.TempDir(), "k")}}}, func(esindex.Step) {})
 	if err == nil || !strings.Contains(err.Error(), "es_user") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("a key made by a key: %v", err)
 	}
@@ -533,9 +538,9 @@ func TestRetentionRole(t *testing.T) {
 	now := time.Now().UTC()
 	old, young := `"2019-01-02T03:04:05Z"`, `"`+now.Format(time.RFC3339)+`"`
 	// What a key lacks is found before anything is done.
-	less := s.as(t, prefix, without(get(t, "retention", prefix))["view_index_metadata on "+prefix+"-chunks-*"])
+	less := s.as(t, prefix, without(get(t, "retention", prefix))["view_index_metadata on "+prefix+"-chunks-????.??,"+prefix+"-chunks-other"])
 	if err := less.Retain(t.Context(), DefaultAges(), false, func(esindex.Step) {}); err == nil || !strings.Contains(err.Error(), "lack what the role "+prefix+"-retention has") ||
-		!strings.HasSuffix(err.Error(), ": view_index_metadata on "+prefix+"-chunks-*") {
+		!strings.HasSuffix(err.Error(), ": view_index_metadata on "+prefix+"-chunks-????.??, view_index_metadata on "+prefix+"-chunks-other") {
 		t.Errorf("a key that lacks something: %v", err)
 	}
 	needed(t, "retention", get(t, "retention", prefix), func(r roles.Role) error {
@@ -715,7 +720,7 @@ func TestCheck(t *testing.T) {
 	s.node.Must(t, "DELETE", admin.months(time.Now().UTC())[0], nil)
 	s.node.Must(t, "PUT", admin.months(time.Now().UTC())[0], `{}`) // by a program that guesses
 	s.node.Must(t, "DELETE", admin.months(time.Now().UTC())[1], nil)
-	s.node.Must(t, "DELETE", prefix+"-attackers/_alias/logs-ti_dossier.attackers", nil)
+	s.node.Must(t, "DELETE", prefix+"-attackers/_alias/logs-ti_"+prefix+".attackers", nil)
 	letters := s.options(t, nil).DeadLetterPath
 	if err := os.MkdirAll(letters, 0o700); err != nil {
 		t.Fatal(err)
@@ -733,7 +738,7 @@ func TestCheck(t *testing.T) {
 		"FAIL templates: "+prefix+"-activity is missing; run dossier setup",
 		"dossier did not make it",
 		"note indices: "+admin.months(time.Now().UTC())[1]+" is not there yet",
-		"WARN alias: logs-ti_dossier.attackers is missing",
+		"WARN alias: logs-ti_"+prefix+".attackers is missing",
 		"WARN sensor silent: silent for 1h0m",
 		"WARN sensor ahead: its clock is ",
 		"WARN sensor ill: 3 dead letters",

@@ -41,6 +41,7 @@ int host_has_workers(void);
 int host_traps_reloads(void);
 int host_end(void);
 int host_end_at_once(void);
+size_t host_properties(void *plugin, const char *known, char *into, size_t size);
 
 void *host_metrics(void *plugin);
 void *host_counter(void *metrics, char *name, char *help, int labels, char **keys);

@@ -79,6 +79,7 @@ func dossierInit(plugin unsafe.Pointer) (result C.int) {
 	o, err := options.Parse(
 		func(key string) string { return output.FLBPluginConfigKey(plugin, key) },
 		func(s string) { h.log.Warn(s) })
+	options.CheckNames(propertyNames(plugin), func(s string) { h.log.Warn(s) })
 	if err == nil {
 		h.Instance, err = instance.New(o, instance.Host{Version: version, Logger: h.log, Targets: &fluentBit.targets})
 	}

@@ -147,8 +147,10 @@ console.log(JSON.stringify(out));`
 // What Elastic Security's Indicators page and its indicator match rules ask
 // for. Their queries run against a real node in the end-to-end tests.
 func TestIndicatorPageFindsAttackers(t *testing.T) {
-	if !strings.HasPrefix(Alias, "logs-ti_") {
-		t.Errorf("the alias %s is outside their index pattern logs-ti_*", Alias)
+	for _, prefix := range []string{"dossier", "site-b", strings.Repeat("a", 100)} {
+		if alias := Alias(prefix); !strings.HasPrefix(alias, "logs-ti_") || len(alias) > 255 {
+			t.Errorf("the alias %s is outside their index pattern logs-ti_*, or too long", alias)
+		}
 	}
 	for _, doc := range everyDocument(t)[Attackers] {
 		for name, want := range map[string]string{

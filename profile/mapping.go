@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"dossier/correlate"
 )
 
 // SchemaVersion is the version of the documents' fields. It is in every
@@ -16,9 +18,21 @@ const SchemaVersion = 2
 // Product marks the indices that are ours, in the mappings' _meta.
 const Product = "dossier"
 
-// Alias is the alias of every attackers index: under it the default index
-// pattern of Elastic Security's indicator match rules, logs-ti_*, finds them.
-const Alias = "logs-ti_dossier.attackers"
+// Alias returns the alias of the prefix's attackers index: under it the default
+// index pattern of Elastic Security's indicator match rules, logs-ti_*, finds
+// them.
+func Alias(prefix string) string { return "logs-ti_" + prefix + ".attackers" }
+
+// RetiredAlias returns the alias that the attackers index of the prefix may
+// have from a time when all prefixes shared one, "" where that is still its
+// own. Who may read a shared alias reads the attackers of every prefix.
+func RetiredAlias(prefix string) string {
+	const shared = "logs-ti_dossier.attackers"
+	if Alias(prefix) == shared {
+		return ""
+	}
+	return shared
+}
 
 // priority puts our templates before those that Elasticsearch brings along.
 const priority = 500
@@ -73,6 +87,9 @@ func ValidatePrefix(prefix string) error {
 		if prefix == reserved || strings.HasPrefix(prefix, reserved+"-") {
 			return fmt.Errorf("index prefix %q: its indices would fall under Elasticsearch's own pattern %s-*-*; choose a prefix that doesn't begin with %q", prefix, reserved, reserved)
 		}
+	}
+	if k := correlate.PrefixKind(prefix); k != "" {
+		return fmt.Errorf("index prefix %q: its indices would be taken for the %s of another prefix; choose one without -%s", prefix, k, k)
 	}
 	return nil
 }
@@ -149,7 +166,7 @@ func Templates(o TemplateOptions) ([]Template, error) {
 			"mappings": mappings(k, meta),
 		}
 		if k == Attackers {
-			template["aliases"] = map[string]any{Alias: map[string]any{}}
+			template["aliases"] = map[string]any{Alias(o.Prefix): map[string]any{}}
 		}
 		body, err := json.Marshal(map[string]any{
 			"index_patterns": []string{pattern},

@@ -101,7 +101,7 @@ func TestTemplates(t *testing.T) {
 		if index["translog.durability"] != "request" || index["auto_expand_replicas"] != "0-1" || index["refresh_interval"] != "5s" || index["number_of_shards"] != 1.0 {
 			t.Errorf("%s: settings %v", template.Name, index)
 		}
-		_, alias := body.Template.Aliases[Alias]
+		_, alias := body.Template.Aliases[Alias("decoys")]
 		if alias != (template.Kind == Attackers) {
 			t.Errorf("%s: aliases %v", template.Name, body.Template.Aliases)
 		}

@@ -31,7 +31,7 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 
 		PersistentPreRunE: noEmptyFlags,
 	}
-	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay())
+	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newKeys())
 	return root
 }
 
@@ -47,12 +47,14 @@ func newSetup() *cobra.Command {
 	var s operate.Setup
 	var keys []string
 	var life string
+	var file keyFileFlags
 	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Create or upgrade templates, indices, alias, roles and API keys",
 		Long: `setup brings templates, the alias and the indices into the cluster, those of this month and the next
 included, and the roles PREFIX-writer, PREFIX-setup, PREFIX-retention and PREFIX-reader. With --key it makes API
-keys of these roles: --key writer=/etc/dossier/sensor.key for a sensor. It may run at any time and again: what is
+keys of these roles: --key writer:sensor-7=/etc/dossier/sensor-7.key for a sensor, whose name the key gets (without one that
+of this host and the file); dossier keys lists, rotates and revokes them. It may run at any time and again: what is
 there is compared with what it is to be, what differs is changed where it can be and said, field by field.
 
 --shards, --replicas and --refresh-interval change what is there only where they are given; without them everything
@@ -74,7 +76,11 @@ PREFIX-setup is enough.`,
 				if err != nil {
 					return fmt.Errorf("key-expires: %w", err)
 				}
-				s.KeyLife = max(0, age)
+				s.KeyLife = age
+			}
+			var err error
+			if s.KeyFile, err = file.parse(); err != nil {
+				return err
 			}
 			for _, o := range chosen {
 				if value(c, o.key) != "" {
@@ -101,8 +107,9 @@ PREFIX-setup is enough.`,
 	}
 	addOptions(c, "shards", "replicas", "refresh_interval", "ipv6_prefix")
 	c.Flags().StringVar(&s.Roles, "roles", "auto", "Make the roles: on, off, or auto for wherever this user may")
-	c.Flags().StringArrayVar(&keys, "key", nil, "Make an API key of a role, ROLE=FILE, its secret in the file; may be repeated")
-	c.Flags().StringVar(&life, "key-expires", "", "When a new key expires, such as 365d (default never)")
+	c.Flags().StringArrayVar(&keys, "key", nil, "Make an API key of a role, ROLE=FILE or ROLE:NAME=FILE, its secret in the file; may be repeated")
+	c.Flags().StringVar(&life, "key-expires", "", "When the keys expire, such as 365d: a new one (default never), or from now on one that is there (default as it was)")
+	file.add(c)
 	addTimeout(c, &timeout, time.Minute)
 	return c
 }

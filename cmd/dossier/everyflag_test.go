@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -342,6 +343,29 @@ var rows = map[string]row{
 		u.asks(u.w.http, "makes a key for 30 days", func(a asked) bool {
 			return a.line == "POST /_security/api_key" && strings.Contains(a.body, `"expiration":"2592000s"`)
 		})
+	}},
+
+	"setup --key-mode": {"0644", "key-mode: got ", func(u use) {
+		file := filepath.Join(u.TempDir(), "a.key")
+		u.run("0640", "--es-hosts", u.w.http.URL, "--key=writer="+file)
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o640 {
+			u.Errorf("the key's file: %v, %v", info, err)
+		}
+	}},
+	"setup --key-owner": {"nobody-of-that-name", "key-owner: got ", func(u use) {
+		uid, gid := os.Getuid(), os.Getgid()
+		if uid == 0 {
+			uid, gid = 12345, 23456
+		}
+		file := filepath.Join(u.TempDir(), "a.key")
+		u.run(fmt.Sprintf("%d:%d", uid, gid), "--es-hosts", u.w.http.URL, "--key=writer="+file)
+		info, err := os.Stat(file)
+		if err != nil {
+			u.Fatal(err)
+		}
+		if st := info.Sys().(*syscall.Stat_t); int(st.Uid) != uid || int(st.Gid) != gid {
+			u.Errorf("the file is of %d:%d, want %d:%d", st.Uid, st.Gid, uid, gid)
+		}
 	}},
 
 	"check --ipv6-prefix": option("ipv6_prefix", "129", func(u use) {

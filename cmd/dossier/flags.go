@@ -56,18 +56,25 @@ func parse(c *cobra.Command) (options.Options, error) {
 	misspelt(os.Environ(), warn)
 	// What is no option is not asked for: Parse would take each for one that
 	// is misspelt.
-	return options.Parse(func(key string) string {
+	o, err := options.Parse(func(key string) string {
 		if !isOption(key) {
 			return ""
 		}
 		return value(c, key)
 	}, warn)
+	return o, sources(err, func(key string) bool { return isFlag(c, key) })
+}
+
+// isFlag says whether the option was given as a flag.
+func isFlag(c *cobra.Command, key string) bool {
+	f := c.Flags().Lookup(flagName(key))
+	return f != nil && f.Changed && slices.Equal(f.Annotations[optionOf], []string{key})
 }
 
 // value returns what an option is set to, "" where it is not.
 func value(c *cobra.Command, key string) string {
-	if f := c.Flags().Lookup(flagName(key)); f != nil && f.Changed && slices.Equal(f.Annotations[optionOf], []string{key}) {
-		return f.Value.String()
+	if isFlag(c, key) {
+		return c.Flags().Lookup(flagName(key)).Value.String()
 	}
 	return os.Getenv(envName(key))
 }

@@ -49,7 +49,9 @@ func Get(name, indexPrefix string) (Role, error) {
 		for j, n := range r.Indices[i].Names {
 			if rest, ok := strings.CutPrefix(n, prefix); ok {
 				r.Indices[i].Names[j] = indexPrefix + "-" + rest
-			} else if n != alias {
+			} else if n == alias {
+				r.Indices[i].Names[j] = "logs-ti_" + indexPrefix + ".attackers"
+			} else {
 				return r, fmt.Errorf("role %s: index %q begins with another prefix", name, n)
 			}
 		}

@@ -141,10 +141,19 @@ func (s *state) template(method, kind, name string, body obj) (obj, *fault) {
 		}
 		delete(s.templates, key)
 	default:
+		member := strings.TrimPrefix(kind, "_")
+		if name == "" {
+			all := []obj{}
+			for _, key := range slices.Sorted(maps.Keys(s.templates)) {
+				if name, ok := strings.CutPrefix(key, kind+"/"); ok {
+					all = append(all, obj{"name": name, member: s.templates[key]})
+				}
+			}
+			return obj{member + "s": all}, nil
+		}
 		if s.templates[key] == nil {
 			return nil, failf(404, "resource_not_found_exception", "index template matching [%s] not found", name)
 		}
-		member := strings.TrimPrefix(kind, "_")
 		return obj{member + "s": []obj{{"name": name, member: s.templates[key]}}}, nil
 	}
 	return obj{"acknowledged": true}, nil

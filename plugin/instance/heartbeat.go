@@ -27,10 +27,11 @@ func (t *target) beat(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
+	watch := newWatch(t)
 	ticker := time.NewTicker(Beat)
 	defer ticker.Stop()
 	for {
-		panics.Do("heartbeat", t.panicked, func() { t.beatOnce(ctx, started) })
+		panics.Do("heartbeat", t.panicked, func() { t.beatOnce(ctx, started, watch) })
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -39,28 +40,33 @@ func (t *target) beat(ctx context.Context) {
 	}
 }
 
-func (t *target) beatOnce(ctx context.Context, started time.Time) {
-	if ops := t.heartbeats(started, time.Now()); len(ops) > 0 {
-		t.writeHeartbeats(ctx, ops)
+func (t *target) beatOnce(ctx context.Context, started time.Time, w *watch) {
+	w.look(ctx, time.Now())
+	if ops := t.heartbeats(started, time.Now()); len(ops) > 0 && t.writeHeartbeats(ctx, ops) {
+		w.written(ops)
 	}
 }
 
-func (t *target) writeHeartbeats(ctx context.Context, ops []commit.Op) {
+// writeHeartbeats says whether all were written.
+func (t *target) writeHeartbeats(ctx context.Context, ops []commit.Op) bool {
 	ctx, cancel := context.WithTimeout(ctx, Beat/2)
 	defer cancel()
 	written, err := t.store.Write(ctx, ops)
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	if err != nil {
 		t.log.Warn("the heartbeat could not be written", logging.ReasonKey, reason(err), "err", err)
-		return
+		return false
 	}
+	all := true
 	for _, w := range written {
 		if w.Status != commit.Done {
 			t.log.Warn("the heartbeat could not be written", "detail", w.Reason)
+			all = false
 		}
 	}
+	return all
 }
 
 // heartbeats returns one document for each sensor of the target's instances.
@@ -74,6 +80,7 @@ func (t *target) heartbeats(started, now time.Time) []commit.Op {
 	ops := make([]commit.Op, 0, len(beats))
 	for _, h := range beats {
 		h.LastError, h.LastErrorAt = last, at
+		t.tellTwin(h, now)
 		ops = append(ops, commit.Op{
 			Kind: commit.Put, Key: commit.Key{Index: t.indices.Sensors(), ID: h.Sensor},
 			Body: profile.AppendSensor(nil, now, h),

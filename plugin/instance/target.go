@@ -73,6 +73,7 @@ type target struct {
 	instances []*Instance
 	lastError string
 	erredAt   time.Time
+	twins     map[string]bool // by sensor: another process has its name
 }
 
 // cluster is what of a client's calls setting up needs.
@@ -106,7 +107,10 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 	if t.letters, err = deadletter.Open(letters); err != nil {
 		return nil, fmt.Errorf("dossier: option dead_letter_path: got %q, want a folder that can be written to (%w)", o.DeadLetterPath, err)
 	}
-	if t.client, err = esindex.New(clientOptions(o, h.Version)); err != nil {
+	link := clientOptions(o, h.Version)
+	link.OnFault = t.fileFault
+	t.tellDefaults()
+	if t.client, err = esindex.New(link); err != nil {
 		return nil, fmt.Errorf("dossier: %w", err)
 	}
 	t.cluster = t.client
@@ -181,6 +185,9 @@ func Templates(o options.Options) ([]esindex.Template, error) {
 		case profile.Attackers, profile.Targets, profile.Activity, profile.Transitions:
 			out[i].Fixed = map[string]string{"ipv6_prefix": strconv.Itoa(o.IPv6Prefix)}
 		}
+		if old := profile.RetiredAlias(o.IndexPrefix); m.Kind == profile.Attackers && old != "" {
+			out[i].Retired = []string{old}
+		}
 	}
 	return out, nil
 }
@@ -250,7 +257,7 @@ func (t *target) lastTry() error {
 
 // isFinal says whether an error stays until somebody changes the options.
 func isFinal(err error) bool {
-	return errors.Is(err, esindex.ErrForeign) || errors.Is(err, esindex.ErrFixed)
+	return errors.Is(err, esindex.ErrForeign) || errors.Is(err, esindex.ErrFixed) || errors.Is(err, esindex.ErrOverlap)
 }
 
 func (t *target) trySetUp(ctx context.Context) (err error) {

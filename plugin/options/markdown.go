@@ -18,7 +18,10 @@ are written ` + "`500ms`, `8s`, `2m`; sizes `64M`, `1G`" + ` (powers of 1024); s
 
 A wrong value stops Fluent Bit with one line that says which option, what was
 given and what is allowed. Fluent Bit doesn't reject names it doesn't know, so
-Dossier asks for likely misspellings at start and warns of those that are set.
+Dossier warns at start of those that nothing reads, and of likely misspellings
+of Fluent Bit's own. An option is one value: of a list in YAML, or of an option
+that is there twice, Fluent Bit hands over the first value alone, which is
+warned of as well.
 ` + "`host`, `port`, `tls`, `tls.*`, `net.*`" + ` of Fluent Bit have no effect on this
 output (` + "`tls on`" + ` even stops Fluent Bit): Fluent Bit doesn't hand them on.
 ` + "`workers`, `retry_limit`, `match`, `alias`, `log_level`" + ` work as everywhere.

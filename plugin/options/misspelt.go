@@ -61,9 +61,24 @@ var misnomers = map[string]string{
 	"http_listen": "metrics_listen", "prometheus": "metrics_listen",
 }
 
+// fluentBits are names that people are likely to try for what Fluent Bit itself
+// reads on an output. Such a slip is silent and dear: without retry_limit a
+// chunk is given up after one retry.
+var fluentBits = map[string]string{
+	"retries": "retry_limit", "retry": "retry_limit", "max_retries": "retry_limit", "retry_max": "retry_limit", "retrylimit": "retry_limit",
+	"retry_limits": "retry_limit", "limit_retry": "retry_limit",
+	"worker": "workers", "threads": "workers", "num_workers": "workers", "worker_count": "workers", "concurrency": "workers",
+	"matches": "match", "match_tag": "match", "match_tags": "match", "tag_match": "match", "tag": "match", "tags": "match", "regex": "match_regex",
+	"loglevel": "log_level", "level": "log_level",
+	"total_limit_size": "storage.total_limit_size", "storage_total_limit_size": "storage.total_limit_size",
+	"storage.limit": "storage.total_limit_size", "storage.max_size": "storage.total_limit_size",
+	"storage.type": "storage.type of the input",
+}
+
 // misspelt warns of properties that are set under a name that nothing reads.
 // Fluent Bit neither rejects nor lists them, so every likely name is asked
-// for: the misnomers and all names one slip away from an option's.
+// for: the misnomers and all names one slip away from an option's, or from one
+// of Fluent Bit's own that matter here.
 func misspelt(get func(key string) string, warn func(string)) {
 	for _, s := range slips() {
 		if get(s.wrong) != "" {
@@ -96,6 +111,14 @@ var slips = sync.OnceValue(func() []slip {
 	for _, wrong := range slices.Sorted(maps.Keys(misnomers)) {
 		add(wrong, misnomers[wrong])
 	}
+	for _, wrong := range slices.Sorted(maps.Keys(fluentBits)) {
+		add(wrong, fluentBits[wrong])
+	}
+	for _, key := range []string{"match", "match_regex", "alias", "log_level", "workers", "retry_limit", "storage.total_limit_size"} {
+		for wrong := range oneSlip(key) {
+			add(wrong, key)
+		}
+	}
 	for i := range table {
 		for wrong := range oneSlip(table[i].key) {
 			add(wrong, table[i].key)
@@ -105,7 +128,8 @@ var slips = sync.OnceValue(func() []slip {
 })
 
 // reserved are the names Fluent Bit itself reads on an output.
-var reserved = []string{"name", "match", "match_regex", "alias", "log_level", "workers", "retry_limit", "active", "ipv6"}
+var reserved = []string{"name", "match", "match_regex", "alias", "log_level", "workers", "retry_limit", "active", "ipv6",
+	"storage.total_limit_size", "log_suppress_interval"}
 
 // oneSlip yields the names one letter away from key: one missing, one too
 // many, one wrong, two swapped; and the ones with other separators.

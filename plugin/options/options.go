@@ -18,6 +18,8 @@ type Options struct {
 	//
 	// If es_hosts is not set, http://127.0.0.1:9200 will be used.
 	Hosts []string
+	// HostsDefaulted says that es_hosts was not set.
+	HostsDefaulted bool
 	// CloudID names an Elastic Cloud deployment in place of Hosts.
 	CloudID string
 	// User is the name for basic authentication. Empty where APIKey is used

@@ -53,6 +53,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Options{
 		Hosts:               []string{"http://127.0.0.1:9200"},
+		HostsDefaulted:      true,
 		TLSVerify:           true,
 		Compress:            CompressAuto,
 		IndexPrefix:         "dossier",
@@ -172,7 +173,7 @@ func TestWrongValues(t *testing.T) {
 		"es_client_key":         {missing},
 		"es_tls_verify":         {"maybe", "1"},
 		"es_compress":           {"gzip"},
-		"index_prefix":          {"Dossier", "-a", "_a", ".a", "a*", "a b", "a/b", "logs", "logs-x", "metrics-x-y", "traces", "synthetics-a", "ä", strings.Repeat("a", 101)},
+		"index_prefix":          {"Dossier", "-a", "_a", ".a", "a*", "a b", "a/b", "logs", "logs-x", "metrics-x-y", "traces", "synthetics-a", "dossier-activity", "a-chunks-b", "a-sensors", "ä", strings.Repeat("a", 101)},
 		"manage_templates":      {"x"},
 		"shards":                {"0", "65", "x", "1.5"},
 		"replicas":              {"-1", "6", "AUTO"},
@@ -373,6 +374,14 @@ func TestWarnings(t *testing.T) {
 		{properties{"store-secrets": "x"}, "did you mean store_secrets?"},
 		{properties{"sotre_secrets": "x"}, "did you mean store_secrets?"},
 		{properties{"geoip-db": "x"}, "did you mean geoip_db?"},
+		{properties{"retry_limt": "no_limits"}, "option retry_limt does not exist and has no effect; did you mean retry_limit?"},
+		{properties{"retry": "x"}, "did you mean retry_limit?"},
+		{properties{"worker": "2"}, "did you mean workers?"},
+		{properties{"wrokers": "2"}, "did you mean workers?"},
+		{properties{"mach": "*"}, "did you mean match?"},
+		{properties{"match-regex": "x"}, "did you mean match_regex?"},
+		{properties{"log_levl": "x"}, "did you mean log_level?"},
+		{properties{"storage_total_limit_size": "x"}, "did you mean storage.total_limit_size?"},
 	} {
 		_, warnings, err := parse(t, test.p)
 		if err != nil {

@@ -72,12 +72,13 @@ func (row *option) fault(value string, err error) error {
 	if bad.reason != "" {
 		reason = " (" + bad.reason + ")"
 	}
-	return fmt.Errorf("dossier: option %s: got %s, want %s%s", row.key, got, row.want, reason)
+	return &Fault{[]string{row.key}, fmt.Sprintf("dossier: option %s: got %s, want %s%s", row.key, got, row.want, reason)}
 }
 
-// conflict is an error about how options stand to each other.
-func conflict(key, got, want string) error {
-	return fmt.Errorf("dossier: option %s: got %s, want %s", key, got, want)
+// conflict is an error about how options stand to each other: the one of key
+// to others that are set.
+func conflict(key, got, want string, others ...string) error {
+	return &Fault{append([]string{key}, others...), fmt.Sprintf("dossier: option %s: got %s, want %s", key, got, want)}
 }
 
 // finish sets what depends on more than one option.
@@ -94,7 +95,7 @@ func (o *Options) finish(isSet map[string]bool) error {
 		{"es_api_key_file", "es_password_file"},
 	} {
 		if isSet[pair[0]] && isSet[pair[1]] {
-			return conflict(pair[0], "a value beside "+pair[1], "only one of the two")
+			return conflict(pair[0], "a value beside "+pair[1], "only one of the two", pair[1])
 		}
 	}
 	switch {
@@ -102,20 +103,20 @@ func (o *Options) finish(isSet map[string]bool) error {
 		return conflict("es_user", quote(o.User)+" without a password",
 			"es_password or es_password_file beside it (an environment variable that is not set counts as empty)")
 	case o.Password != "" && o.User == "":
-		return conflict("es_user", "nothing beside a password", "the user that the password belongs to")
+		return conflict("es_user", "nothing beside a password", "the user that the password belongs to", "es_password", "es_password_file")
 	case o.ClientCert != "" && o.ClientKey == "":
-		return conflict("es_client_key", "nothing beside es_client_cert", "the key of that certificate")
+		return conflict("es_client_key", "nothing beside es_client_cert", "the key of that certificate", "es_client_cert")
 	case o.ClientKey != "" && o.ClientCert == "":
-		return conflict("es_client_cert", "nothing beside es_client_key", "the certificate of that key")
+		return conflict("es_client_cert", "nothing beside es_client_key", "the certificate of that key", "es_client_key")
 	}
 	if o.ClientCert != "" {
 		if err := checkKeyPair(o.ClientCert, o.ClientKey); err != nil {
 			return conflict("es_client_key", quote(o.ClientKey),
-				"the unencrypted PEM key of "+quote(o.ClientCert)+" ("+err.Error()+")")
+				"the unencrypted PEM key of "+quote(o.ClientCert)+" ("+err.Error()+")", "es_client_cert")
 		}
 	}
 	if o.CloudID == "" && len(o.Hosts) == 0 {
-		o.Hosts = []string{"http://127.0.0.1:9200"}
+		o.Hosts, o.HostsDefaulted = []string{"http://127.0.0.1:9200"}, true
 	}
 	if o.CommitTimeout == 0 {
 		o.CommitTimeout, o.EngineCommitTimeout = defaultCommitTimeout, defaultEngineCommitTimeout

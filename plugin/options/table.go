@@ -48,7 +48,7 @@ var table = []option{
 		key: "es_hosts", group: groupConnection,
 		shown: "http://127.0.0.1:9200",
 		want:  "URLs such as https://es1.example:9200, separated by spaces or commas",
-		doc:   "Elasticsearch nodes of one cluster. The port is 9200 where none is given; a path is kept (for a reverse proxy). Credentials don't belong here.",
+		doc:   "Elasticsearch nodes of one cluster. The port is 9200 where none is given; a path is kept (for a reverse proxy). Credentials don't belong here. `host`, `port` and `tls` of the output have no effect: Fluent Bit keeps them to itself.",
 		set:   func(o *Options, v string) error { return parseURLs(&o.Hosts, v) },
 	}, {
 		key: "es_cloud_id", group: groupConnection,
@@ -161,7 +161,7 @@ var table = []option{
 
 	{
 		key: "index_prefix", group: groupIndices, value: "dossier",
-		want: "1 to 100 characters of a-z, 0-9, '.', '_' and '-', the first a letter or digit, and not logs, metrics, traces, synthetics or profiling nor one of them followed by '-'",
+		want: "1 to 100 characters of a-z, 0-9, '.', '_' and '-', the first a letter or digit, and not logs, metrics, traces, synthetics or profiling nor one of them followed by '-', and without -attackers, -smtp-targets, -indicators, -activity, -transitions, -sensors or -chunks as a part",
 		doc:  "Start of every index name: `dossier` gives `dossier-attackers`, `dossier-smtp-targets` and so on. One prefix is one address space: sites with overlapping private ranges need different ones.",
 		set:  func(o *Options, v string) error { return parseIndexPrefix(&o.IndexPrefix, v) },
 	}, {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"dossier/correlate"
 )
 
 const (
@@ -223,7 +225,8 @@ var indexPrefix = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
 
 // parseIndexPrefix refuses names that Elasticsearch's own templates claim:
 // with the prefix "logs" the index logs-smtp-targets would match logs-*-* and
-// become a data stream.
+// become a data stream. It also refuses those whose indices would fall under
+// another prefix's roles and templates.
 func parseIndexPrefix(dst *string, v string) error {
 	if !indexPrefix.MatchString(v) {
 		return errWant
@@ -232,6 +235,9 @@ func parseIndexPrefix(dst *string, v string) error {
 		if v == taken || strings.HasPrefix(v, taken+"-") {
 			return &badValue{value: v, reason: "Elasticsearch's own templates match " + taken + "-*-*"}
 		}
+	}
+	if k := correlate.PrefixKind(v); k != "" {
+		return &badValue{value: v, reason: "its indices would be taken for the " + k + " of another prefix; choose one without -" + k}
 	}
 	*dst = v
 	return nil

@@ -148,7 +148,7 @@ func TestElasticSecurityFindsAttackers(t *testing.T) {
 			t.Errorf("the rule fires for %v, want %v", found, want)
 		}
 		// The rule's own events are logs-*, which the alias is in.
-		self, _ := search(t, profile.Alias, object{"query": in(either(exists("source.ip"), exists("destination.ip")))})
+		self, _ := search(t, profile.Alias("dossier"), object{"query": in(either(exists("source.ip"), exists("destination.ip")))})
 		if len(self) > 0 {
 			t.Errorf("%d indicators would match themselves", len(self))
 		}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dossier/esindex"
+	"dossier/operate"
+)
+
+func newKeys() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "keys",
+		Short: "List, rotate and revoke the API keys of sensors, readers and retention",
+		Long: `keys looks after the API keys that dossier setup --key made for this index_prefix. Connect as a user with the
+cluster privilege manage_security, such as elastic, or as the user who made the keys: no key can make another.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newKeysList(), newKeysRotate(), newKeysRevoke())
+	return c
+}
+
+func newKeysList() *cobra.Command {
+	var timeout time.Duration
+	var asJSON, privileges bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "Show each key: its role, what it may do, when it was made, expires or was revoked",
+		Long: `list shows every key of this prefix, newest first, and warns of those that expire within 30 days, have expired, or
+have other privileges than their role has today. The exit status is 0 where all is well, 1 with warnings.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			t, err := target(c)
+			if err != nil {
+				return err
+			}
+			defer t.Close()
+			ctx, cancel := contextFor(c, timeout)
+			defer cancel()
+			keys, err := t.Keys(ctx)
+			if err != nil {
+				return err
+			}
+			if len(keys) == 0 && !asJSON {
+				fmt.Fprintln(c.OutOrStdout(), "there are no keys of this prefix that these credentials may see; dossier setup --key ROLE=FILE makes one")
+			}
+			worst := operate.OK
+			t.JudgeKeys(keys, func(k operate.APIKey, f operate.Finding) {
+				worst = max(worst, f.Level)
+				if asJSON {
+					b, err := json.Marshal(struct {
+						operate.Finding
+						Key operate.APIKey `json:"key"`
+					}{f, k})
+					if err == nil {
+						fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
+					}
+					return
+				}
+				fmt.Fprintln(c.OutOrStdout(), f)
+				fmt.Fprintln(c.OutOrStdout(), "     may: "+may(k, privileges))
+			})
+			if worst >= operate.Warning {
+				return exit(1)
+			}
+			return nil
+		},
+	}
+	addOptions(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "One JSON object a line")
+	c.Flags().BoolVar(&privileges, "privileges", false, "Show every privilege by its name")
+	addTimeout(c, &timeout, time.Minute)
+	return c
+}
+
+// duties says in a line what the keys of a role are for.
+var duties = map[string]string{
+	"writer":    "read documents by their id and write them, make month indices; not search, delete or change a transition",
+	"setup":     "make templates, indices, mappings and the alias, look at everything; not write or delete documents",
+	"retention": "read and delete documents and month indices; not write documents",
+	"reader":    "read everything but the ledger; nothing else",
+}
+
+// may says what a key may do: in words where that is what its role has.
+func may(k operate.APIKey, privileges bool) string {
+	if text := duties[k.Role]; k.Current && !privileges && text != "" {
+		return text
+	}
+	return k.May()
+}
+
+func newKeysRotate() *cobra.Command {
+	var timeout time.Duration
+	var r operate.Rotation
+	var file keyFileFlags
+	var life string
+	c := &cobra.Command{
+		Use:   "rotate FILE...",
+		Short: "Replace the key in a file by a new one, and end the old one",
+		Long: `rotate makes a new key with the name and role of the one in the file and today's privileges, tries it, puts it into
+the file by renaming (a sensor that runs takes it within a second or at its next request), tries it again from there, and
+then revokes the old one. Owner and mode of the file stay as they are. With --keep-old the old key works on for that
+time, and Elasticsearch ends it by itself: for a file that has to get to another host first.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			var err error
+			if r.KeyFile, err = file.parse(); err != nil {
+				return err
+			}
+			if life != "" {
+				if r.Life, err = operate.ParseAge(life); err != nil {
+					return fmt.Errorf("key-expires: %w", err)
+				}
+			}
+			t, err := target(c)
+			if err != nil {
+				return err
+			}
+			defer t.Close()
+			ctx, cancel := contextFor(c, timeout)
+			defer cancel()
+			for _, name := range files {
+				r.File = name
+				if err := t.RotateKey(ctx, r, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) }); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	addOptions(c)
+	c.Flags().DurationVar(&r.KeepOld, "keep-old", 0, "For how long the old key goes on working, such as 24h; 0s revokes it as soon as the new one is in place")
+	c.Flags().StringVar(&life, "key-expires", "", "When the new key expires, such as 365d, or forever (default as long as the old one was made for)")
+	file.add(c)
+	addTimeout(c, &timeout, time.Minute)
+	return c
+}
+
+func newKeysRevoke() *cobra.Command {
+	var timeout time.Duration
+	var all bool
+	c := &cobra.Command{
+		Use:   "revoke NAME|ID...",
+		Short: "End keys by name or id",
+		Long: `revoke ends keys of this prefix at once. A sensor whose key was revoked keeps its chunks on its disk until it has
+another key; nothing is lost or dead-lettered.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, which []string) error {
+			t, err := target(c)
+			if err != nil {
+				return err
+			}
+			defer t.Close()
+			ctx, cancel := contextFor(c, timeout)
+			defer cancel()
+			return t.RevokeKeys(ctx, which, all, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) })
+		},
+	}
+	addOptions(c)
+	c.Flags().BoolVar(&all, "all", false, "End all keys of a name that several have")
+	addTimeout(c, &timeout, time.Minute)
+	return c
+}
+
+// keyFileFlags are the flags that say whose a key's file is.
+type keyFileFlags struct{ owner, mode string }
+
+func (f *keyFileFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.owner, "key-owner", "", "Whose the key's file is: USER or USER:GROUP, as Fluent Bit runs (default as it is; this user for a new one)")
+	c.Flags().StringVar(&f.mode, "key-mode", "", "Mode of the key's file, 0600 or 0640 (default as it is; 0600 for a new one)")
+}
+
+func (f *keyFileFlags) parse() (out operate.KeyFile, err error) {
+	if f.owner != "" {
+		if out.Owner, err = operate.ParseOwner(f.owner); err != nil {
+			return out, err
+		}
+	}
+	if f.mode != "" {
+		out.Mode, err = operate.ParseKeyMode(f.mode)
+	}
+	return out, err
+}
