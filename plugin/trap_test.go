@@ -85,7 +85,7 @@ func TestFluentBitTrap(t *testing.T) {
 	node := esnode.Shared(t)
 	for _, workers := range []string{"0", "2"} {
 		for _, reload := range []string{"on", "off"} {
-			t.Run("workers "+workers+", hot_reload "+reload, func(t *testing.T) {
+			t.Run("workers "+workers+" hot_reload "+reload, func(t *testing.T) {
 				p := properties(t, node.URL, map[string]string{"workers": workers})
 				dir := t.TempDir()
 				f := flb.Run(limit(t, time.Minute), t, flb.Options{
@@ -93,7 +93,7 @@ func TestFluentBitTrap(t *testing.T) {
 					Service: map[string]string{"hot_reload": reload},
 				})
 				if reload == "on" {
-					err := f.Wait(limit(t, 40*time.Second))
+					err := f.Wait(limit(t, endLimit+30*time.Second))
 					endsOnTrap(t, f.Log(), err)
 					// Nothing is lost: the same storage without it.
 					f = flb.Run(limit(t, time.Minute), t, flb.Options{

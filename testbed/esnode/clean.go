@@ -185,7 +185,7 @@ func (n *Node) remove(ctx context.Context, l Left) error {
 }
 
 // cleanLimit bounds how long a test's end may take for it.
-const cleanLimit = 30 * time.Second
+const cleanLimit = 2 * time.Minute
 
 // CleanUp removes at the end of the test what it left on the shared node under
 // names that begin with the prefix. Call it before whatever writes there is
