@@ -222,7 +222,7 @@ var mutations = []mutation{
 		{"away.go", "return g.closed && g.probe == nil && !g.marker && !now.Before(g.until)", "return g.closed && !now.Before(g.until)"},
 	}},
 	{"16", "those behind a gate that opens are left there", "TestOutageCostsNothing", []edit{
-		{"away.go", "		m.unpark(d)\n", ""},
+		{"away.go", "		m.unpark(d)\n", "		_ = d\n"},
 	}},
 	{"16", "what is folded already when a gate closes goes on", "TestFoldedNoMoreWhileAway", []edit{
 		{"fold.go", "if d.owner != t || m.barred(d) {", "if d.owner != t {"},
