@@ -790,6 +790,14 @@ func TestDocumentedBounds(t *testing.T) {
 			t.Errorf("docs/profile.md has no row %s", row)
 		}
 	}
+	for _, text := range []string{
+		fmt.Sprintf("can't be packed takes %d KiB at most", (state.MaxAttacker+1023)>>10),
+		fmt.Sprintf("leaves of the document: %d KiB at the least", room(state.MaxAttacker)>>10),
+	} {
+		if !strings.Contains(page, text) {
+			t.Errorf("docs/profile.md doesn't say %q", text)
+		}
+	}
 	for _, row := range []string{
 		"| `@timestamp` | date, ECS | max | every event but those of our own prober | Same as `last_seen`. |",
 		"| `services` | keyword[] | set, 128 | events of decoy services | Services touched, sorted. Helper programs count as the service they belong to; observers are no service. |",

@@ -33,6 +33,9 @@
 // the dead letters and the Model may take locks of their own, and may call the
 // Committer's Stats; whoever calls the Committer may hold any lock that none of
 // these takes.
+//
+// A panic within a step ends that Machine, as a crash would: its chunks are
+// given back, and the Committer goes on with a new one.
 package commit
 
 import (
@@ -117,8 +120,7 @@ type Contribution struct {
 // and shall not be opened. Its contributions count as done.
 var ErrNotOpened = errors.New("commit: document not opened")
 
-// Model folds and renders documents. It is called under no lock, by one
-// goroutine at a time,
+// Model folds and renders documents. It is called by one goroutine at a time,
 // for the documents of a round in the order of their ids: one whose id begins
 // with another's comes after it.
 type Model interface {

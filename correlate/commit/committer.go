@@ -25,8 +25,8 @@ type Options struct {
 	Model       Model
 	// Report is told what operators must know. It must not block for long.
 	Report func(Incident)
-	// Observe is told of every request when it has ended: what it was, how
-	// long it took and how it ended; folds are none. It must neither block nor keep r or a.
+	// Observe is told of every request but folds when it has ended: what it was,
+	// how long it took and how it ended. It must neither block nor keep r or a.
 	Observe func(ctx context.Context, r *Request, a Answer, took time.Duration)
 }
 
@@ -56,10 +56,12 @@ type Committer struct {
 
 	panics atomic.Int64 // of callbacks
 
+	folds sync.Mutex // held by a fold, which another life's may meet
+
 	// mu covers the machine's steps from one state to the next, never a fold, a
 	// request or a callback.
 	mu     sync.Mutex
-	m      *Machine
+	life   *life
 	closed bool
 	ended  []end // to be told once the lock is released
 	// turned is closed when chunks may be admitted that were not: seen is the
@@ -82,7 +84,7 @@ func New(o Options) (*Committer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Committer{o: o, m: m, kick: make(chan struct{}, 1), turned: make(chan struct{})}
+	c := &Committer{o: o, life: newLife(m), kick: make(chan struct{}, 1), turned: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.group.Go(c.run)
 	return c, nil
@@ -108,7 +110,7 @@ func (c *Committer) Commit(ctx context.Context, chunk Chunk) (Result, error) {
 	closed := false
 	c.with(func(m *Machine) {
 		if closed = c.closed; !closed {
-			m.Submit(chunk, time.Now(), c.teller(ended))
+			m.Submit(chunk, time.Now(), c.life.teller(ended))
 		}
 	})
 	if closed {
@@ -125,17 +127,6 @@ type news struct {
 	incidents []Incident
 }
 
-// end is how a chunk ended.
-type end struct {
-	to     chan<- Result
-	result Result
-}
-
-// teller returns what notes the end of a chunk.
-func (c *Committer) teller(to chan<- Result) func(Result) {
-	return func(r Result) { c.ended = append(c.ended, end{to, r}) }
-}
-
 // with runs f, which must not wait, under the lock; what came of it is told
 // after.
 func (c *Committer) with(f func(m *Machine)) { c.tell(c.locked(f)) }
@@ -143,14 +134,17 @@ func (c *Committer) with(f func(m *Machine)) { c.tell(c.locked(f)) }
 func (c *Committer) locked(f func(m *Machine)) (n news) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f(c.m)
-	if t := c.m.Turn(); t != c.seen {
+	defer func() {
+		if p := recover(); p != nil {
+			n = c.restart(p)
+		}
+	}()
+	f(c.life.m)
+	if t := c.life.m.Turn(); t != c.seen {
 		c.seen = t
 		c.turn()
 	}
-	n = news{c.ended, c.m.Incidents()}
-	c.ended = nil
-	return n
+	return news{c.life.take(), c.life.m.Incidents()}
 }
 
 // tell must not be called under the lock. Incidents go first: whoever waits
@@ -254,7 +248,7 @@ func (c *Committer) turn() {
 func (c *Committer) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.m.Stats()
+	s := c.life.m.Stats()
 	s.Panics += c.panics.Load()
 	return s
 }
@@ -295,7 +289,7 @@ func (c *Committer) Close(ctx context.Context) error {
 func (c *Committer) idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.m.Idle()
+	return c.life.m.Idle()
 }
 
 func (c *Committer) nudge() {
@@ -316,7 +310,7 @@ func (c *Committer) run() {
 			m.Tick(now)
 			m.Expect(int(c.coming.Load()))
 			for r := m.Next(now); r != nil; r = m.Next(now) {
-				c.group.Go(func() { c.do(r) })
+				c.begin(r)
 			}
 			wake = m.Wake()
 		})
@@ -334,16 +328,46 @@ func (c *Committer) run() {
 	}
 }
 
-// do carries out one request and tells the machine its answer.
-func (c *Committer) do(r *Request) {
+// begin carries out a request of the machine at work.
+func (c *Committer) begin(r *Request) {
+	l := c.life
+	l.lend(r, 1)
+	c.group.Go(func() { c.do(l, r) })
+}
+
+// do carries out one request and tells the machine its answer, unless that
+// machine's life has ended meanwhile.
+func (c *Committer) do(l *life, r *Request) {
 	var a Answer
 	if r.Kind == Fold {
-		r.Fold()
+		a = c.fold(r)
 	} else {
 		a = c.observed(r)
 	}
-	c.with(func(m *Machine) { m.Answer(r, a, time.Now()) })
+	var late []end
+	c.with(func(m *Machine) {
+		if l.lend(r, -1); l == c.life {
+			m.Answer(r, a, time.Now())
+		} else {
+			late = l.take()
+		}
+	})
+	c.tell(news{ended: late})
 	c.nudge()
+}
+
+// fold carries out r, one at a time. A panic that isn't the Model's is an
+// answer like any other.
+func (c *Committer) fold(r *Request) (a Answer) {
+	c.folds.Lock()
+	defer c.folds.Unlock()
+	defer func() {
+		if p := recover(); p != nil {
+			a = Answer{Err: fmt.Errorf("%w: %v", errPanic, p)}
+		}
+	}()
+	r.Fold()
+	return a
 }
 
 func (c *Committer) observed(r *Request) Answer {

@@ -57,13 +57,33 @@ func excepts(except string, k Key) bool {
 	case len(except)%8 != 0:
 		return true
 	}
-	name := exception(k)
+	return holds(except, exception(k))
+}
+
+// holds says whether a list of exceptions has the name.
+func holds(except, name string) bool {
 	for ; except != ""; except = except[8:] {
 		if strings.HasPrefix(except, name) {
 			return true
 		}
 	}
 	return false
+}
+
+// within says whether all documents that the exceptions hold are held by of too.
+func within(except, of string) bool {
+	switch {
+	case except == "" || len(of)%8 != 0:
+		return true
+	case len(except)%8 != 0:
+		return false
+	}
+	for ; except != ""; except = except[8:] {
+		if !holds(of, except[:8]) {
+			return false
+		}
+	}
+	return true
 }
 
 // op returns the write of the marker. A marker without exceptions is the last
@@ -126,10 +146,11 @@ func (l *ledger) has(id ChunkID) bool {
 	return ok
 }
 
-// knows says whether the marker, or one with fewer exceptions, is there.
+// knows says whether the marker, or one that excepts no document which this one
+// doesn't, is there.
 func (l *ledger) knows(a marker) bool {
 	except, ok := l.markers[a.id]
-	return ok && len(except) <= len(a.except)
+	return ok && within(except, a.except)
 }
 
 // vouches says whether the document k may do without the chunk's id.

@@ -331,8 +331,8 @@ func (m *Machine) Idle() bool {
 }
 
 // Submit takes a chunk; done is called once, by any method, and must do no more
-// than note the result. A
-// chunk that is under way already is not taken twice: it is waited for.
+// than note the result. A chunk that is under way already is not taken twice:
+// it is waited for.
 func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 	m.now = now
 	origin := c.ID

@@ -109,7 +109,7 @@ type Stats struct {
 	Outages int64
 	// Unreadable counts the documents met whose state is corrupt or missing.
 	Unreadable int64
-	// Panics counts those of the Model and of callbacks.
+	// Panics counts those of the Model, of callbacks and of the protocol.
 	Panics int64
 	// MarkedFirst counts chunks whose OK waited for the marker.
 	MarkedFirst              int64

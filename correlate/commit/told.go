@@ -15,7 +15,7 @@ const (
 	// Newer: a newer major version wrote a document; it is left alone, and its
 	// chunks wait.
 	Newer IncidentKind = "newer"
-	// Panicked: the Model broke down.
+	// Panicked: the Model broke down, or the protocol itself.
 	Panicked IncidentKind = "panic"
 	// Buried: a contribution went to the dead letters.
 	Buried IncidentKind = "buried"

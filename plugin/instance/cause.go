@@ -14,9 +14,8 @@ import (
 // maxCause bounds the text of a cause in bytes.
 const maxCause = 500
 
-// causes keeps the last incident for which chunks are given back. It has a
-// lock of its own, and calls nothing under it: the committer tells of incidents
-// while it holds others.
+// causes keeps the last incident for which chunks are given back. Its lock is a
+// leaf: nothing is called while it is held.
 type causes struct {
 	mu   sync.Mutex
 	last commit.Incident

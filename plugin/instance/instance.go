@@ -8,13 +8,13 @@
 // heartbeat and the committer's callbacks come in at any time, each from a
 // goroutine of its own. So that they never wait for each other in a circle:
 //
-//   - Instance.mu, target.mu, Targets.mu and the lock of a shared.Pool are
-//     leaves. While one is held nothing is called that can wait, log, do I/O or
+//   - Instance.mu, target.mu, Targets.mu, causes.mu and the lock of a
+//     shared.Pool are leaves. While one is held nothing is called that can wait, log, do I/O or
 //     take another lock: what is needed is copied under it, and used after.
 //   - Targets.limit may be held while the pool is asked, and nothing else.
 //   - The committer, an engine, the store and the logger are asked with no lock
 //     held. The committer may call report and observe whenever it likes: they
-//     take target.mu for a moment, and never ask the committer.
+//     take leaves for a moment, and never ask the committer.
 //   - Making and ending a target takes seconds and holds no lock; only who wants
 //     that same target waits for it.
 //
