@@ -304,7 +304,7 @@ func (r *Renderer) weigh(s *state.Attacker, f *figures, tools []string) {
 	n[rules.Deckies] = s.Deckies.Distinct()
 	n[rules.Services] = s.Services.Distinct()
 	n[rules.Interactions] = s.Kinds[event.Interaction]
-	n[rules.Events] = s.Events
+	n[rules.Events] = s.Kinds[event.Scan] + s.Kinds[event.Interaction]
 	n[rules.LargePayloads] = s.Large
 	n[rules.Alerts] = s.Alerts.Distinct()
 	for i := range s.Alerts.Entries() {

@@ -34,6 +34,8 @@ func show(ev *event.Event) string {
 		b.WriteString(" sniffer")
 	case event.Prober:
 		b.WriteString(" prober")
+	case event.Contact:
+		b.WriteString(" contact")
 	}
 	for i := range ev.Evidence {
 		b.WriteString(" | " + showEvidence(&ev.Evidence[i]))

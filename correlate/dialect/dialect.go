@@ -48,6 +48,10 @@ type Options struct {
 	// DecoyNames names the decoys that a network sensor knows by address
 	// alone, so that a decoy is one decky whoever reports it.
 	DecoyNames map[netip.Addr]string
+	// SentencesOnly says that nothing is read but what programs say in
+	// sentences: no structured data of DECNET's and no JSON, which somebody may
+	// have typed on the decoy.
+	SentencesOnly bool
 	// FieldMaps describe JSON that no built-in dialect knows (ReadFieldMaps).
 	FieldMaps []FieldMap
 	// Secrets says how much of a secret is shown.
@@ -64,6 +68,8 @@ type Parser struct {
 	secrets  Secrets
 	names    map[netip.Addr]string
 	maps     fieldMaps
+	// sentences is Options.SentencesOnly.
+	sentences bool
 }
 
 // New returns a Parser.
@@ -77,6 +83,8 @@ func New(o Options) (*Parser, error) {
 		decoys:   slices.Clone(o.DecoyNets),
 		names:    maps.Clone(o.DecoyNames),
 		secrets:  o.Secrets,
+
+		sentences: o.SentencesOnly,
 	}
 	if p.internal == "" {
 		p.internal = DefaultInternalPrefix
@@ -151,7 +159,12 @@ func (p *Parser) Parse(a *event.Arena, r *event.Record, out *event.Event) Verdic
 	}
 	*out = event.Event{}
 	x.next()
-	return p.document(x, r, r.Fields, 0, out)
+	v := p.document(x, r, r.Fields, 0, out)
+	if p.sentences && v.Class() == Parsed && v.Dialect != Native {
+		*out = event.Event{}
+		v = Verdict{Dialect: v.Dialect, Reason: StructuredData}
+	}
+	return v
 }
 
 // The names under which a record may have its line, best first.

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -83,3 +84,26 @@ func (x *scratch) authenticates() bool {
 func (x *scratch) networkSensor() bool {
 	return x.get("observer.type") == "ids" || strings.HasPrefix(x.get("event.dataset"), "suricata.")
 }
+
+// ecsOpener tells who opened the connection of a document from such a sensor.
+// Of Suricata's events that Filebeat passes on the source is what it is in the
+// event; others' source is the client unless client and server say otherwise.
+func (x *scratch) ecsOpener(src, dst netip.Addr) opener {
+	e := ends{src, dst, x.get("source.port"), x.get("destination.port")}
+	if kind := x.get(eveName + "event_type"); kind != "" {
+		return x.openerOf(kind, eveName, e)
+	}
+	if client, ok := event.ParseAddress(x.get("client.ip")); ok {
+		switch client {
+		case src:
+			return bySource
+		case dst:
+			return byDestination
+		}
+	}
+	return bySource
+}
+
+// eveName starts the names of the fields that Filebeat takes over from
+// Suricata.
+const eveName = "suricata.eve."

@@ -40,8 +40,9 @@ type FieldMap struct {
 	// Services renames services.
 	Services map[string]string `yaml:"services"`
 	// Types says what the values of the type field mean: noise, scan, recon,
-	// login, command, transfer, interaction, or drop. A type that isn't named
-	// is judged by what the record has.
+	// login, command, transfer, interaction, contact (the decoy opened the
+	// connection), or drop. A type that isn't named is judged by what the record
+	// has.
 	Types map[string]string `yaml:"types"`
 	// Success and Failure are the words of the outcome field, beside the
 	// usual ones.
@@ -146,7 +147,11 @@ var meanings = map[string]class{
 	"interaction": interaction,
 }
 
-const dropWord = "drop"
+// The words of FieldMap.Types that are no class.
+const (
+	dropWord    = "drop"
+	contactWord = "contact"
+)
 
 // settable are the names of FieldMap.Set.
 var settable = []string{"decky", "service", "type", "secret_kind", "outcome"}
@@ -169,9 +174,9 @@ func (m *FieldMap) validate() error {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.Types)) {
-		if _, ok := meanings[m.Types[key]]; !ok && m.Types[key] != dropWord {
-			bad("types.%s is %q: it must be one of %s, %s", key, m.Types[key],
-				strings.Join(slices.Sorted(maps.Keys(meanings)), ", "), dropWord)
+		if _, ok := meanings[m.Types[key]]; !ok && m.Types[key] != dropWord && m.Types[key] != contactWord {
+			bad("types.%s is %q: it must be one of %s, %s, %s", key, m.Types[key],
+				strings.Join(slices.Sorted(maps.Keys(meanings)), ", "), contactWord, dropWord)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.Set)) {
@@ -214,6 +219,7 @@ type fieldMap struct {
 	place        int
 	types        map[string]class
 	drop         map[string]bool
+	contact      map[string]bool
 	fingerprints []fingerprintField
 	handshake    map[string]bool
 	anyHandshake bool
@@ -244,11 +250,14 @@ func newFieldMaps(list []FieldMap) fieldMaps {
 }
 
 func prepare(source FieldMap) *fieldMap {
-	m := &fieldMap{FieldMap: source, types: map[string]class{}, drop: map[string]bool{}, handshake: map[string]bool{}}
+	m := &fieldMap{FieldMap: source, types: map[string]class{}, drop: map[string]bool{}, contact: map[string]bool{}, handshake: map[string]bool{}}
 	for kind, word := range source.Types {
-		if word == dropWord {
+		switch word {
+		case dropWord:
 			m.drop[kind] = true
-		} else {
+		case contactWord:
+			m.contact[kind] = true
+		default:
 			m.types[kind] = meanings[word]
 		}
 	}
@@ -314,7 +323,7 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 	if kind == "" {
 		kind = meaning
 	}
-	addr, decoy, reason := p.mappedSides(x, m)
+	f, reason := p.mappedSides(x, m)
 	if reason != OK {
 		if reason == NoAddress && class.Kind == event.Noise {
 			reason = SensorEvent
@@ -322,9 +331,18 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 		v.Reason = reason
 		return v
 	}
-	out.Addr = addr
+	out.Addr = f.attacker
 	v.ClockSkew = x.mappedTime(out, r, n.Time)
 	out.Type = x.arena.Name(kind, event.MaxService)
+	decky := m.or("decky", x.says(m, n.Decky))
+	if decky == "" && f.decoy.IsValid() {
+		decky = p.decoyName(x, f.decoy)
+	}
+	out.Decky = p.decky(x, decky)
+	if f.opened || m.contact[kind] {
+		x.contact(out.Decky, func() { x.mappedServed(m) }, out)
+		return v
+	}
 	out.Kind, out.Phase = class.Kind, class.Phase
 	service := m.or("service", x.says(m, n.Service))
 	if renamed, ok := m.Services[service]; ok {
@@ -335,11 +353,6 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 	}
 	service = x.lower(service)
 	out.Service = x.arena.Name(service, event.MaxService)
-	decky := m.or("decky", x.says(m, n.Decky))
-	if decky == "" && decoy.IsValid() {
-		decky = p.decoyName(x, decoy)
-	}
-	out.Decky = p.decky(x, decky)
 	out.Handshake = m.anyHandshake || m.handshake[service] || m == &ecsMap && class.Established && x.overTCP(service)
 	for _, key := range n.Size {
 		if size, ok := x.int(key); ok && size >= mebibyte {
@@ -352,7 +365,7 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 	if class.Command || !typed {
 		x.mappedCommands(m)
 	}
-	x.mappedEvidence(m, class, addr)
+	x.mappedEvidence(m, class, f.attacker)
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
 }
@@ -440,9 +453,9 @@ func (n Names) elements() bool {
 	return slices.ContainsFunc(n, func(name string) bool { return strings.Contains(name, "*") })
 }
 
-// mappedSides returns the attacker's address and, where the record names it,
-// the decoy's.
-func (p *Parser) mappedSides(x *scratch, m *fieldMap) (addr, decoy netip.Addr, reason Reason) {
+// mappedSides tells the attacker from the decoy, whose address a record may
+// not have.
+func (p *Parser) mappedSides(x *scratch, m *fieldMap) (f flow, reason Reason) {
 	n := &m.Fields
 	text, named := "", false
 	for _, key := range n.Address {
@@ -450,23 +463,22 @@ func (p *Parser) mappedSides(x *scratch, m *fieldMap) (addr, decoy netip.Addr, r
 			break
 		}
 	}
-	addr, reason = attacker(text, named)
+	addr, reason := attacker(text, named)
 	if reason != OK {
-		return addr, decoy, reason
+		return flow{}, reason
 	}
 	decoy, known := event.ParseAddress(x.says(m, n.Decoy))
 	switch {
 	case m == &ecsMap && known && x.networkSensor():
-		f, reason := p.sides(addr, decoy, true)
-		return f.attacker, f.decoy, reason
+		return p.sides(addr, decoy, x.ecsOpener(addr, decoy))
 	case !within(addr, p.decoys):
 		// A decoy's own sensor knows who came; its address may be another
 		// one outside.
-		return addr, decoy, OK
+		return flow{attacker: addr, decoy: decoy, sent: true}, OK
 	case known && !within(decoy, p.decoys):
-		return decoy, addr, OK
+		return flow{attacker: decoy, decoy: addr, opened: true}, OK
 	default:
-		return addr, decoy, DecoysOnly
+		return flow{}, DecoysOnly
 	}
 }
 
@@ -564,6 +576,23 @@ func (x *scratch) mappedEvidence(m *fieldMap, class class, own netip.Addr) {
 			})
 		})
 	}
+}
+
+// mappedServed adds what a record shows of a server that the decoy contacted.
+func (x *scratch) mappedServed(m *fieldMap) {
+	n := &m.Fields
+	if signature := x.says(m, n.Alert); signature != "" {
+		x.contactAlert(signature, x.says(m, n.Category), x.says(m, n.Severity))
+	}
+	url := x.says(m, n.URL)
+	for _, key := range n.SHA256 {
+		if digest := x.digest(key); digest != "" {
+			x.put("url", url)
+			x.fingerprint("contact_file", digest)
+			break
+		}
+	}
+	x.fingerprint("contact_url", url)
 }
 
 // The bounds of what is read from the arrays of one record.

@@ -98,7 +98,7 @@ types: {"": login}
 		{"not an address", `{"sensor":{"kind":"trap"},"v":1,"peer":{"addr":"x"}}`, `unattributed/bad_address`},
 		{
 			"the decoy called", `{"sensor":{"kind":"trap"},"v":1,"at":1767323045.5,"peer":{"host":"10.0.0.1"},"own":{"addr":"192.0.2.9"}}`,
-			`192.0.2.9 trap-1/ connection scan recon`,
+			`192.0.2.9 / connection noise contact | fingerprint "contacted_by" "trap-1"`,
 		},
 		{"between decoys", `{"sensor":{"kind":"trap"},"v":1,"peer":{"addr":"10.0.0.1"},"own":{"addr":"10.0.0.2"}}`, `unattributed/decoys_only`},
 		{

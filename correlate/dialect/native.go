@@ -258,17 +258,28 @@ var sentences = [...]struct {
 }
 
 // pamProse reads "pam_unix(sshd:auth): authentication failure; logname= uid=0
-// euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root". What a client can choose
-// stands behind the address.
+// euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root" (Linux-PAM,
+// modules/pam_unix/support.c). Both ruser in front of the address and user
+// behind it are a client's to choose, so that the address counts where nothing
+// or the user follows it, and alone.
 func pamProse(msg string) prose {
 	_, pairs, ok := strings.Cut(msg, "): authentication failure; ")
 	if !ok {
 		return prose{}
 	}
 	p := prose{kind: "login_pam"}
-	if _, rest, ok := strings.Cut(pairs, " rhost="); ok {
-		p.addr, _, _ = strings.Cut(rest, " ")
+	found := 0
+	for {
+		if _, pairs, ok = strings.Cut(pairs, " rhost="); !ok {
+			break
+		}
+		addr, tail, _ := strings.Cut(pairs, " ")
+		if tail = strings.TrimLeft(tail, " "); tail == "" || strings.HasPrefix(tail, "user=") {
+			p.addr = addr
+			found++
+		}
 	}
+	p.ambiguous = found > 1
 	return p
 }
 

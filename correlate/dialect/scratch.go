@@ -86,6 +86,15 @@ func (x *scratch) get(key string) string {
 	return v
 }
 
+// joined puts a name together, to look up alone.
+func (x *scratch) joined(prefix, name string) string {
+	if prefix == "" {
+		return name
+	}
+	x.name = append(append(x.name[:0], prefix...), name...)
+	return event.View(x.name)
+}
+
 // first returns the first parameter of keys that says something.
 func (x *scratch) first(keys ...string) string {
 	for _, key := range keys {

@@ -8,45 +8,6 @@ import (
 	"dossier/correlate/event"
 )
 
-// flow is who talks to whom in a document of Suricata or ECS.
-type flow struct {
-	attacker, decoy netip.Addr
-	// opened says that the decoy opened the connection: then the attacker is
-	// the server.
-	opened bool
-	// sent says that the attacker is the document's source.
-	sent bool
-}
-
-// sides tells the attacker from the decoy among two addresses. The decoys' own
-// networks decide where they are known; else a public address is the
-// attacker's before a private one; else whoever opened the connection, where
-// the document's source is known to be that.
-func (p *Parser) sides(src, dst netip.Addr, srcOpened bool) (f flow, reason Reason) {
-	out := flow{attacker: src, decoy: dst, sent: true}
-	in := flow{attacker: dst, decoy: src, opened: srcOpened}
-	if len(p.decoys) > 0 {
-		switch s, d := within(src, p.decoys), within(dst, p.decoys); {
-		case d && !s:
-			return out, OK
-		case s && !d:
-			return in, OK
-		default:
-			return flow{}, DecoysOnly
-		}
-	}
-	switch s, d := addressCategory(src) == "public", addressCategory(dst) == "public"; {
-	case s && !d:
-		return out, OK
-	case d && !s:
-		return in, OK
-	case srcOpened:
-		return out, OK
-	default:
-		return flow{}, Ambiguous
-	}
-}
-
 // suricata reads a document of Suricata's EVE output.
 func (p *Parser) suricata(x *scratch, r *event.Record, fields []event.Field, out *event.Event) Verdict {
 	x.document(fields)
@@ -73,9 +34,11 @@ func (p *Parser) suricata(x *scratch, r *event.Record, fields []event.Field, out
 	if out.Decky = p.decky(x, x.get("t-pot_hostname")); out.Decky == "" {
 		out.Decky = p.decoyName(x, f.decoy)
 	}
-	if !f.opened {
-		out.Service = x.suricataService(kind)
+	if f.opened {
+		x.contact(out.Decky, func() { x.served(kind, &f) }, out)
+		return v
 	}
+	out.Service = x.suricataService(kind)
 	tcp := x.get("proto") == "TCP"
 	out.Handshake = tcp && (class.Established || kind == "flow" && x.flowEstablished() || kind == "alert" && x.applicationSeen())
 	class = x.suricataClass(kind, class, &f)
@@ -100,9 +63,7 @@ func (x *scratch) answers(kind string) bool {
 	}
 }
 
-// suricataFlow tells the attacker from the decoy. An alert says who opened its
-// flow; fileinfo has the file's sender as the source, rdp and what concerns a
-// packet either side.
+// suricataFlow tells the attacker from the decoy.
 func (p *Parser) suricataFlow(x *scratch, kind string) (flow, Reason) {
 	from, to := x.get("src_ip"), x.get("dest_ip")
 	if from == "" || to == "" {
@@ -113,28 +74,7 @@ func (p *Parser) suricataFlow(x *scratch, kind string) (flow, Reason) {
 	if !ok1 || !ok2 {
 		return flow{}, BadAddress
 	}
-	srcOpened := true
-	switch kind {
-	case "fileinfo", "rdp", "anomaly", "drop":
-		srcOpened = false
-	case "alert":
-		opener, ok := event.ParseAddress(x.get("flow.src_ip"))
-		if !ok {
-			srcOpened = false
-			break
-		}
-		if opener == dst {
-			f, reason := p.sides(dst, src, true)
-			f.sent = !f.sent
-			return f, reason
-		}
-	}
-	f, reason := p.sides(src, dst, srcOpened)
-	if kind == "fileinfo" && reason == OK {
-		// An HTTP server's file goes to whoever asked for it.
-		f.opened = f.sent && x.get("http.http_method") == "GET"
-	}
-	return f, reason
+	return p.sides(src, dst, x.openerOf(kind, "", ends{src, dst, x.get("src_port"), x.get("dest_port")}))
 }
 
 // suricataService names the decoy's service by the protocol recognised.
@@ -203,15 +143,12 @@ func (x *scratch) applicationSeen() bool {
 func (x *scratch) suricataClass(kind string, class class, f *flow) class {
 	switch kind {
 	case "alert":
-		if x.get("alert.severity") == "1" || f.opened || x.get("direction") == "to_client" {
+		if x.get("alert.severity") == "1" || x.get("direction") == "to_client" {
 			class.Kind = event.Interaction
 		}
 	case "http":
 		switch x.get("http.http_method") {
 		case "PUT", "POST", "DELETE", "PATCH":
-			class.Kind = event.Interaction
-		}
-		if f.opened {
 			class.Kind = event.Interaction
 		}
 	case "ftp":
@@ -246,12 +183,12 @@ func (x *scratch) suricataEvidence(kind string, f *flow, out *event.Event) {
 	switch kind {
 	case "alert":
 		x.alert()
-		x.webRequest(f, out.Addr)
-		x.handshakes(f)
+		x.webRequest(out.Addr)
+		x.handshakes()
 	case "http":
-		x.webRequest(f, out.Addr)
+		x.webRequest(out.Addr)
 	case "tls", "quic", "ssh":
-		x.handshakes(f)
+		x.handshakes()
 	case "smtp":
 		x.mailRecipients()
 	case "ftp":
@@ -335,30 +272,29 @@ func (x *scratch) techniqueID(s string) (string, bool) {
 }
 
 // webRequest adds what a request of the attacker's shows.
-func (x *scratch) webRequest(f *flow, own netip.Addr) {
-	if f.opened {
-		return
-	}
+func (x *scratch) webRequest(own netip.Addr) {
 	x.agent(x.get("http.http_user_agent"), x.get("http.http_method"), x.get("http.url"))
 	if xff := x.get("http.xff"); xff != "" {
 		x.claim("X-Forwarded-For", xff, own)
 	}
 }
 
-// handshakes adds the TLS, QUIC and SSH fingerprints of the attacker's side.
-func (x *scratch) handshakes(f *flow) {
-	if f.opened {
-		x.fingerprint("ja3s", x.first("tls.ja3s.hash", "quic.ja3s.hash"))
-		if subject := x.get("tls.subject"); subject != "" {
-			x.put("issuer", x.get("tls.issuerdn"))
-			x.put("sha1", x.get("tls.fingerprint"))
-			x.put("not_before", x.get("tls.notbefore"))
-			x.put("not_after", x.get("tls.notafter"))
-			x.fingerprint("tls_certificate", subject)
-		}
-		x.fingerprint("hassh_server", x.get("ssh.server.hassh.hash"))
-		return
+// serverHandshakes adds the TLS, QUIC and SSH fingerprints of a server that the
+// decoy contacted.
+func (x *scratch) serverHandshakes() {
+	x.fingerprint("ja3s", x.first("tls.ja3s.hash", "quic.ja3s.hash"))
+	if subject := x.get("tls.subject"); subject != "" {
+		x.put("issuer", x.get("tls.issuerdn"))
+		x.put("sha1", x.get("tls.fingerprint"))
+		x.put("not_before", x.get("tls.notbefore"))
+		x.put("not_after", x.get("tls.notafter"))
+		x.fingerprint("tls_certificate", subject)
 	}
+	x.fingerprint("hassh_server", x.get("ssh.server.hassh.hash"))
+}
+
+// handshakes adds the TLS, QUIC and SSH fingerprints of the attacker's side.
+func (x *scratch) handshakes() {
 	x.put("sni", x.first("tls.sni", "quic.sni"))
 	x.put("tls_version", x.get("tls.version"))
 	x.fingerprint("ja3", x.first("tls.ja3.hash", "quic.ja3.hash"))
@@ -418,21 +354,18 @@ func ftpWork(verb string) bool {
 	}
 }
 
-// fileInfo adds a file that the attacker sent, asked for it or not.
+// fileInfo adds a file that the attacker sent unasked.
 func (x *scratch) fileInfo(f *flow) {
 	if !f.sent {
 		return
 	}
-	digest, url := "", ""
+	digest := ""
 	if x.get("fileinfo.state") == "CLOSED" {
 		digest = x.digest("fileinfo.sha256")
 	}
-	if host := x.get("http.hostname"); f.opened && host != "" {
-		url = x.arena.Join("http://", host, x.get("http.url"))
-	}
 	x.put("filename", x.get("fileinfo.filename"))
 	x.put("size", x.get("fileinfo.size"))
-	x.file(digest, url, "file")
+	x.file(digest, "", "file")
 }
 
 // smbLogin adds a login by NTLM.

@@ -50,6 +50,9 @@ const (
 	// SensorReport is the sensor talking about its own work: a mutation, a
 	// correlation, statistics.
 	SensorReport
+	// StructuredData is an event in a form that Options.SentencesOnly leaves
+	// out.
+	StructuredData
 
 	// SensorEvent is a start, a stop or an error of the sensor that names no
 	// attacker.
@@ -89,21 +92,22 @@ var reasons = [ReasonCount]struct {
 	name  string
 	class Class
 }{
-	OK:           {"ok", Parsed},
-	DropApp:      {"drop_app", Dropped},
-	SensorReport: {"sensor_report", Dropped},
-	SensorEvent:  {"sensor_event", Unattributed},
-	NoAddress:    {"no_address", Unattributed},
-	BadAddress:   {"bad_address", Unattributed},
-	Ambiguous:    {"ambiguous_address", Unattributed},
-	DecoysOnly:   {"decoys_only", Unattributed},
-	Empty:        {"empty", Unparsed},
-	UnknownShape: {"unknown_shape", Unparsed},
-	BadHeader:    {"bad_header", Unparsed},
-	BadData:      {"bad_data", Unparsed},
-	BadJSON:      {"bad_json", Unparsed},
-	NoType:       {"no_type", Unparsed},
-	TooLarge:     {"too_large", Unparsed},
+	OK:             {"ok", Parsed},
+	DropApp:        {"drop_app", Dropped},
+	SensorReport:   {"sensor_report", Dropped},
+	StructuredData: {"structured_data", Dropped},
+	SensorEvent:    {"sensor_event", Unattributed},
+	NoAddress:      {"no_address", Unattributed},
+	BadAddress:     {"bad_address", Unattributed},
+	Ambiguous:      {"ambiguous_address", Unattributed},
+	DecoysOnly:     {"decoys_only", Unattributed},
+	Empty:          {"empty", Unparsed},
+	UnknownShape:   {"unknown_shape", Unparsed},
+	BadHeader:      {"bad_header", Unparsed},
+	BadData:        {"bad_data", Unparsed},
+	BadJSON:        {"bad_json", Unparsed},
+	NoType:         {"no_type", Unparsed},
+	TooLarge:       {"too_large", Unparsed},
 }
 
 // String returns the reason's name.

@@ -97,6 +97,10 @@ const (
 	// Prober is our own active probe of an attacker: its events add
 	// evidence, never a count, time, service, decky or class.
 	Prober
+	// Contact is the decoy itself: it opened a connection to the address,
+	// which did nothing. Its events are noise, and only fingerprints are kept
+	// of their evidence.
+	Contact
 )
 
 // Phase is a set of the attack phases an event type stands for.

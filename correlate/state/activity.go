@@ -53,15 +53,19 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 			continue
 		}
 		s.Events++
+		if sensor != "" {
+			s.Sensors.Add(law.Entry{Key: sensor}, LimitSensors)
+		}
+		if ev.Role == event.Contact {
+			s.Kinds[event.Noise]++
+			continue
+		}
 		s.Kinds[ev.Kind]++
 		if ev.Service != "" {
 			s.Services.Add(law.Entry{Key: ev.Service, Count: 1, Rank: uint8(ev.Kind)}, LimitSmall)
 		}
 		if ev.Decky != "" {
 			s.Deckies.Add(law.Entry{Key: ev.Decky, Count: 1}, LimitSmall)
-		}
-		if sensor != "" {
-			s.Sensors.Add(law.Entry{Key: sensor}, LimitSensors)
 		}
 		for i := range ev.Evidence {
 			e := &ev.Evidence[i]

@@ -251,7 +251,9 @@ func (s *Attacker) Fold(a *event.Arena, sensor string, network bool, events []*e
 			}
 		}
 		for i := range ev.Evidence {
-			s.foldEvidence(a, ev, &ev.Evidence[i])
+			if e := &ev.Evidence[i]; ev.Role != event.Contact || e.Kind == event.Fingerprint {
+				s.foldEvidence(a, ev, e)
+			}
 		}
 	}
 	if sensor != "" && counted {
@@ -263,6 +265,11 @@ func (s *Attacker) foldEvent(ev *event.Event) {
 	s.First = law.Earliest(s.First, ev.Time)
 	s.Last = max(s.Last, ev.Time)
 	s.Events++
+	if ev.Role == event.Contact {
+		// When the decoy calls says nothing about whom it calls.
+		s.Kinds[event.Noise]++
+		return
+	}
 	s.Kinds[ev.Kind]++
 	s.Times.Add(ev.Time, LimitTimes)
 	s.Hours.Add(ev.Time, LimitHours)

@@ -208,20 +208,24 @@ var (
 )
 
 // tellRefused logs that records gave no event, by reason; the logger holds
-// back repeats, for a minute. What is dropped on purpose is only counted.
+// back repeats, for a minute. What is dropped on purpose is only counted, but
+// for what an attacker may have forged.
 func (i *Instance) tellRefused() {
 	s := i.engine.Stats()
 	for _, r := range i.newlyRefused(&s) {
 		level := slog.LevelInfo
-		switch r.Class() {
-		case dialect.Unparsed:
+		switch {
+		case r.Class() == dialect.Unparsed, r == dialect.StructuredData:
 			level = slog.LevelWarn
-		case dialect.Unattributed:
+		case r.Class() == dialect.Unattributed:
 		default:
 			continue
 		}
 		attrs := []slog.Attr{
 			slog.String(logging.ReasonKey, r.String()), slog.String("verdict", r.Class().String()), slog.Int64("since_start", s.Refused[r]),
+		}
+		if r == dialect.StructuredData {
+			attrs = append(attrs, slog.String("option", "structured_data off"))
 		}
 		if s.Samples[r] != "" {
 			attrs = append(attrs, slog.String("sample", s.Samples[r]))

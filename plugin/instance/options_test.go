@@ -164,6 +164,7 @@ func TestEveryOptionArrives(t *testing.T) {
 		{"exclude_nets", "192.0.2.0/24", "", []arrival{{"engine", func(p *parts) any { return p.engine.ExcludeNets }, prefix("192.0.2.0/24")}}},
 		{"decoy_nets", "198.51.100.0/24", "", []arrival{{"parser", func(p *parts) any { return p.parser.DecoyNets }, prefix("198.51.100.0/24")}}},
 		{"decoy_names", "10.0.0.1=web", "", []arrival{{"parser", func(p *parts) any { return p.parser.DecoyNames }, map[netip.Addr]string{netip.MustParseAddr("10.0.0.1"): "web"}}}},
+		{"structured_data", "off", "", []arrival{{"parser", func(p *parts) any { return p.parser.SentencesOnly }, true}}},
 		{"drop_apps", "one,two", "", []arrival{{"parser", func(p *parts) any { return p.parser.DropApps }, []string{"one", "two"}}}},
 		{"internal_decky_prefix", "own-", "", []arrival{{"parser", func(p *parts) any { return p.parser.InternalDeckyPrefix }, "own-"}}},
 		{"ipv6_prefix", "56", "", []arrival{

@@ -114,7 +114,7 @@ func tracerOptions(o options.Options, version string) tracing.Options {
 func parserOptions(o options.Options) dialect.Options {
 	d := dialect.Options{
 		Force: o.Dialect, DropApps: o.DropApps, InternalDeckyPrefix: o.InternalDeckyPrefix,
-		DecoyNets: o.DecoyNets, DecoyNames: o.DecoyNames,
+		DecoyNets: o.DecoyNets, DecoyNames: o.DecoyNames, SentencesOnly: !o.StructuredData,
 		Secrets: map[options.Secrets]dialect.Secrets{
 			options.SecretsPlain: dialect.Plain, options.SecretsSHA256: dialect.SHA256, options.SecretsNone: dialect.Hidden,
 		}[o.StoreSecrets],

@@ -112,6 +112,7 @@ func TestSwitches(t *testing.T) {
 	switches := map[string]func(Options) bool{
 		"es_tls_verify": func(o Options) bool { return o.TLSVerify }, "manage_templates": func(o Options) bool { return o.ManageTemplates },
 		"unparsed_dead_letters": func(o Options) bool { return o.UnparsedDeadLetters }, "ptr": func(o Options) bool { return o.PTR },
+		"structured_data": func(o Options) bool { return o.StructuredData },
 	}
 	for i := range table {
 		if table[i].want == wantOnOff && switches[table[i].key] == nil {
@@ -271,7 +272,7 @@ func TestSharedOptions(t *testing.T) {
 		"es_hosts": true, "es_cloud_id": true, "index_prefix": true, // which make them the same indices
 		"es_password_file": true, "es_api_key_file": true, // what is in them counts
 		"commit_timeout": true, "unparsed_dead_letters": true, "sensor_id": true, "dialect": true, "field_map": true, "exclude_nets": true,
-		"decoy_nets": true, "decoy_names": true, "drop_apps": true, "internal_decky_prefix": true, "metrics_listen": true,
+		"decoy_nets": true, "decoy_names": true, "drop_apps": true, "structured_data": true, "internal_decky_prefix": true, "metrics_listen": true,
 	}
 	known := make(map[string]func(*Options) any)
 	for _, s := range shared {

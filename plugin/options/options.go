@@ -115,6 +115,11 @@ type Options struct {
 	// DecoyNets are the networks the decoys are in; an intrusion detector
 	// sees both ends of a connection and so knows which end is the attacker.
 	DecoyNets []netip.Prefix
+	// StructuredData says whether records count that are more than programs'
+	// sentences: DECNET's structured data, and JSON.
+	//
+	// If structured_data is not set, they do.
+	StructuredData bool
 	// DecoyNames names decoys that such a detector knows by address alone.
 	DecoyNames map[netip.Addr]string
 	// DropApps are the programs whose lines are dropped; nil means those that

@@ -282,6 +282,11 @@ var table = []option{
 		doc:  "Names of decoys that an intrusion detector knows by address alone, so that a decoy is one whoever reports it.",
 		set:  func(o *Options, v string) error { return parseNames(&o.DecoyNames, v) },
 	}, {
+		key: "structured_data", group: groupEvents, value: "on",
+		want: wantOnOff,
+		doc:  "`off` for an output that gets nothing but the syslog of decoys whose shells log to it: only sentences of sshd, PAM and the shell hook are read; DECNET's structured data and JSON, which somebody could type on the decoy as a line of its own, are refused and counted as `structured_data`. It is no help against forged sentences: only a transport that a typed newline doesn't break is ([security.md](security.md)).",
+		set:  func(o *Options, v string) error { return parseOnOff(&o.StructuredData, v) },
+	}, {
 		key: "drop_apps", group: groupEvents, value: defaultDropApps,
 		want: "up to 100 program names, separated by spaces or commas, or decnet, or none",
 		doc:  "Programs whose lines are dropped, and counted by program. `decnet` drops what only repeats in DECNET's containers what the decoy reports itself: sshd, pam_unix, sudo, su, CRON, cron, systemd, kernel, rsyslogd and dbus-daemon, in RFC 5424 and in the collector's JSON; the same programs in any other form are read. Names drop those programs in every form. `none` drops nothing: set it where sshd of your own is forwarded in RFC 5424.",

@@ -50,8 +50,11 @@ func (w *annotation) conclude(t *technique) { w.add(event.Technique, t.id, t.why
 
 // Annotate adds to ev the tools and techniques it shows, as evidence. Most
 // events show none and are left as they are; nothing is allocated beyond the
-// arena.
+// arena. What the decoy opened itself shows nothing of the other side's.
 func (s *Set) Annotate(a *event.Arena, ev *event.Event) {
+	if ev.Role == event.Contact {
+		return
+	}
 	rules := s.events[ev.Type]
 	if len(rules) == 0 && !s.telling(ev) {
 		return

@@ -120,7 +120,11 @@ func feed(ctx context.Context, t *testing.T, s sensor, dir, port string, f *flb.
 	case "syslog":
 		conn := dial(ctx, t, port, f)
 		defer conn.Close()
-		if _, err := conn.Write([]byte(text)); err != nil {
+		var framed strings.Builder
+		for _, line := range lines {
+			fmt.Fprintf(&framed, "%d %s", len(line), line)
+		}
+		if _, err := conn.Write([]byte(framed.String())); err != nil {
 			t.Fatal(err)
 		}
 	case "http":

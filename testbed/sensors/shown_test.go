@@ -146,10 +146,9 @@ var shown = map[string]string{
 			{"category": "Attempted Administrator Privilege Gain", "count": 1, "first_seen": "2026-11-24T00:00:07.487403Z", "last_seen": "2026-11-24T00:00:07.487403Z", "severity": 1, "signature": "DOSSIER EXPLOIT Log4j lookup in a header (CVE-2021-44228)"},
 			{"category": "Potentially Bad Traffic", "count": 2, "first_seen": "2026-11-24T00:00:07.508143Z", "last_seen": "2026-11-24T00:00:07.748753Z", "severity": 2, "signature": "DOSSIER ATTACK_RESPONSE id check returned root"},
 			{"category": "Potential Corporate Privacy Violation", "count": 1, "first_seen": "2026-11-24T00:00:09.457982Z", "last_seen": "2026-11-24T00:00:09.457982Z", "severity": 1, "signature": "DOSSIER INFO long DNS label"},
-			{"category": "A Network Trojan was detected", "count": 1, "first_seen": "2026-11-24T00:00:09.480445Z", "last_seen": "2026-11-24T00:00:09.480445Z", "severity": 1, "signature": "DOSSIER PHISH executable attachment"},
-			{"category": "A Network Trojan was detected", "count": 1, "first_seen": "2026-11-24T00:00:21.477986Z", "last_seen": "2026-11-24T00:00:21.477986Z", "severity": 1, "signature": "DOSSIER MALWARE decoy fetches an executable"}
+			{"category": "A Network Trojan was detected", "count": 1, "first_seen": "2026-11-24T00:00:09.480445Z", "last_seen": "2026-11-24T00:00:09.480445Z", "severity": 1, "signature": "DOSSIER PHISH executable attachment"}
 		],
-		"artifact.url": ["http://10.99.0.1/bot.x86", "http://c2.example/stage2?uid=0(root)"],
+		"artifact.sha256": ["6896d9ea3f73a4434f5832bc65714e7d066f177373f36f34dc8a6f735daa41b1", "bfa20a876f14a54cbf5e78a6679f4f3c6bce0641d1d4cd2af02daa167a987bc5"],
 		"fingerprint.hassh": ["472b5de333ad665af5cbf10ff892c4df"],
 		"fingerprint.ja3": [
 			"121f6e4f22ee3205214b0676ed64b9e2",
@@ -164,7 +163,7 @@ var shown = map[string]string{
 		],
 		"threat.technique.id": ["T1046", "T1048.003", "T1059", "T1078", "T1105", "T1110", "T1190", "T1566.001"],
 		"risk.level": "High",
-		"threat.indicator.description": "10.99.0.1, scanning: 101 events on 9 services of 2 decoys, 2 login attempts (1 successful), 3 commands, 4 files"
+		"threat.indicator.description": "10.99.0.1, scanning: 101 events on 9 services of 2 decoys, 2 login attempts (1 successful), 3 commands, 2 files"
 	}`,
 	"ecs": `{
 		"ip": "127.0.0.41",

@@ -39,7 +39,7 @@ var all = []sensor{
 			"services_interacted": []string{"dns", "ftp", "http", "smb", "smtp"}, "command_count": 3, "login_attempts": 2,
 			"spoofable": false, "behavior.tools": []string{"curl"},
 		},
-		sample: `"event_type":"alert"`, show: []string{"alerts", "fingerprint.ja3", "fingerprint.ja4", "fingerprint.hassh", "artifact.url"},
+		sample: `"event_type":"alert"`, show: []string{"alerts", "fingerprint.ja3", "fingerprint.ja4", "fingerprint.hassh", "artifact.sha256"},
 	},
 	{
 		config: "ecs", data: []string{"ecs/ecs.json", "ecs/beelzebub-integration.json"},

@@ -1,0 +1,298 @@
+package dialect
+
+import (
+	"net/netip"
+	"strings"
+
+	"dossier/correlate/event"
+)
+
+// flow is who talks to whom in a document of a sensor that sees both ends.
+type flow struct {
+	attacker, decoy netip.Addr
+	// opened says that the decoy opened the connection, or may have: then the
+	// attacker is the server, and what the document shows is the decoy's work.
+	opened bool
+	// sent says that the attacker is the document's source.
+	sent bool
+}
+
+// opener says which ends of a document may have opened its connection. Where
+// signs disagree, both; where there is none, neither.
+type opener uint8
+
+const (
+	bySource opener = 1 << iota
+	byDestination
+
+	byNobodyKnown opener = 0
+)
+
+// sides tells the attacker from the decoy among two addresses. The decoys' own
+// networks decide where they are known; else a public address is the
+// attacker's before a private one; else whoever opened the connection, where
+// that is told.
+func (p *Parser) sides(src, dst netip.Addr, by opener) (f flow, reason Reason) {
+	out := flow{attacker: src, decoy: dst, sent: true, opened: by&byDestination != 0}
+	in := flow{attacker: dst, decoy: src, opened: by&bySource != 0}
+	if len(p.decoys) > 0 {
+		switch s, d := within(src, p.decoys), within(dst, p.decoys); {
+		case d && !s:
+			return out, OK
+		case s && !d:
+			return in, OK
+		default:
+			return flow{}, DecoysOnly
+		}
+	}
+	switch s, d := addressCategory(src) == "public", addressCategory(dst) == "public"; {
+	case s && !d:
+		return out, OK
+	case d && !s:
+		return in, OK
+	case by == bySource:
+		return out, OK
+	case by == byDestination:
+		return in, OK
+	default:
+		return flow{}, Ambiguous
+	}
+}
+
+// openerOf tells who opened the connection of a document of Suricata's with
+// that event type, whose fields' names start with prefix. What is logged with
+// its flow's direction has whoever opened it as the source; what is logged with
+// a packet's or a file's direction has its sender there (Suricata, output.c
+// and output-json-*.c). A type that is not known is read as the latter.
+func (x *scratch) openerOf(kind, prefix string, e ends) opener {
+	get := func(name string) string { return x.eve(prefix, name) }
+	switch kind {
+	case "flow", "http", "http2", "tls", "ssh", "dns", "smtp", "ftp", "smb", "dcerpc", "pgsql", "modbus", "dnp3", "enip",
+		"ldap", "pop3", "imap", "doh2", "llmnr", "telnet":
+		return bySource
+	case "ftp_data":
+		// In active mode the server opens the connection that the client asks
+		// for, from port 20.
+		if by := e.serverOn("20"); by != byNobodyKnown {
+			return by
+		}
+		return bySource
+	case "alert", "drop", "anomaly", "frame", "stream_tcp":
+		return x.packetOpener(get, e)
+	case "fileinfo":
+		return x.fileOpener(get, e)
+	case "rdp":
+		return e.server("3389")
+	case "snmp":
+		switch pdu := get("snmp.pdu_type"); {
+		case strings.Contains(pdu, "response"):
+			return byDestination
+		case pdu != "":
+			return bySource
+		}
+	case "sip":
+		switch {
+		case get("sip.code") != "" || get("sip.response_line") != "":
+			return byDestination
+		case get("sip.method") != "":
+			return bySource
+		}
+	case "ike":
+		if get("ike.role") == "responder" {
+			return byDestination
+		}
+	case "krb5":
+		// What is logged is the answer's packet, or one behind it.
+		if by := e.server("88"); by != byNobodyKnown {
+			return by
+		}
+		return byDestination
+	}
+	if by := e.server(protocolPort(kind)); by != byNobodyKnown {
+		return by
+	}
+	return bySource
+}
+
+// eve returns a field of an event of Suricata's. Filebeat gives some of them
+// names of the schema.
+func (x *scratch) eve(prefix, name string) string {
+	if v := x.get(x.joined(prefix, name)); v != "" || prefix == "" {
+		return v
+	}
+	switch name {
+	case "app_proto":
+		return x.get("network.protocol")
+	case "http.http_method":
+		return x.get("http.request.method")
+	default:
+		return ""
+	}
+}
+
+// packetOpener tells who opened the flow of a packet.
+func (x *scratch) packetOpener(get func(string) string, e ends) opener {
+	if a, ok := event.ParseAddress(get("flow.src_ip")); ok {
+		switch a {
+		case e.src:
+			return bySource
+		case e.dst:
+			return byDestination
+		}
+	}
+	switch get("direction") {
+	case "to_server":
+		return bySource
+	case "to_client":
+		return byDestination
+	}
+	return e.server("")
+}
+
+// fileOpener tells who opened the connection that a file came over: its
+// sender is the source. A request may have a body where none is usual, and
+// ports can be chosen, so that all signs count.
+func (x *scratch) fileOpener(get func(string) string, e ends) opener {
+	by := byNobodyKnown
+	switch app := strings.ToLower(get("app_proto")); app {
+	case "smtp":
+		return bySource // mail goes to servers
+	case "ftp-data", "ftp_data":
+		switch get("ftp_data.command") {
+		case "RETR":
+			return byDestination
+		case "STOR", "STOU", "APPE":
+			return bySource
+		}
+		return e.serverOn("20")
+	default:
+		by = e.server(protocolPort(app))
+	}
+	switch strings.ToUpper(get("http.http_method")) {
+	case "GET", "HEAD", "OPTIONS", "CONNECT", "TRACE":
+		// The body is the answer's.
+		by |= byDestination
+	}
+	return by
+}
+
+// ends are the two ends of a document.
+type ends struct {
+	src, dst         netip.Addr
+	srcPort, dstPort string
+}
+
+// firstEphemeral is the first port that Linux gives to clients; other systems
+// start later.
+const firstEphemeral = 32768
+
+// server tells who opened a connection by the ports: the side with the
+// protocol's own port is the server, else the one below the ports of clients
+// where the other is above.
+func (e *ends) server(port string) opener {
+	if by := e.serverOn(port); by != byNobodyKnown {
+		return by
+	}
+	src, ok1 := parseInt(e.srcPort)
+	dst, ok2 := parseInt(e.dstPort)
+	if !ok1 || !ok2 || src <= 0 || dst <= 0 {
+		return byNobodyKnown
+	}
+	switch {
+	case src >= firstEphemeral && dst < firstEphemeral:
+		return bySource
+	case dst >= firstEphemeral && src < firstEphemeral:
+		return byDestination
+	default:
+		return byNobodyKnown
+	}
+}
+
+// serverOn is server for one port alone.
+func (e *ends) serverOn(port string) opener {
+	switch {
+	case port == "" || e.srcPort == e.dstPort:
+		return byNobodyKnown
+	case e.dstPort == port:
+		return bySource
+	case e.srcPort == port:
+		return byDestination
+	default:
+		return byNobodyKnown
+	}
+}
+
+// protocolPort returns the port of a protocol whose events have a packet's
+// direction, "" where it has none of its own.
+func protocolPort(protocol string) string {
+	switch protocol {
+	case "snmp":
+		return "161"
+	case "sip":
+		return "5060"
+	case "tftp":
+		return "69"
+	case "dhcp":
+		return "67"
+	case "rfb":
+		return "5900"
+	case "quic":
+		return "443"
+	case "nfs":
+		return "2049"
+	case "smb":
+		return "445"
+	case "mqtt":
+		return "1883"
+	case "mdns":
+		return "5353"
+	default:
+		return ""
+	}
+}
+
+// contact makes out of an event what the decoy did itself: a contact with the
+// other side, which is infrastructure and did nothing. It is the only way for
+// documents with flow.opened and adds all the evidence they may have: who made
+// the contact, and what the other side served and is known by. These are
+// fingerprints, because nobody is judged by fingerprints of these types.
+func (x *scratch) contact(decoy string, served func(), out *event.Event) {
+	out.Role, out.Kind, out.Phase = event.Contact, event.Noise, 0
+	out.Service, out.Decky, out.Handshake, out.Large = "", "", false, false
+	x.evidence, x.payload = x.evidence[:0], x.payload[:0]
+	x.fingerprint("contacted_by", decoy)
+	served()
+	out.Evidence = x.arena.Evidence(x.evidence)
+}
+
+// served adds what a document of Suricata's shows of a server that the decoy
+// contacted.
+func (x *scratch) served(kind string, f *flow) {
+	url := ""
+	if host := x.get("http.hostname"); host != "" {
+		url = x.arena.Join("http://", host, x.get("http.url"))
+	}
+	switch kind {
+	case "alert":
+		x.contactAlert(x.get("alert.signature"), x.get("alert.category"), x.get("alert.severity"))
+	case "fileinfo":
+		digest := ""
+		if f.sent && x.get("fileinfo.state") == "CLOSED" {
+			digest = x.digest("fileinfo.sha256")
+		}
+		x.put("filename", x.get("fileinfo.filename"))
+		x.put("size", x.get("fileinfo.size"))
+		x.put("url", url)
+		x.fingerprint("contact_file", digest)
+	}
+	x.fingerprint("contact_url", url)
+	x.serverHandshakes()
+}
+
+// contactAlert adds a signature that matched in what the decoy and a server
+// that it contacted said.
+func (x *scratch) contactAlert(signature, category, severity string) {
+	x.put("category", category)
+	x.put("severity", severity)
+	x.fingerprint("contact_alert", signature)
+}
