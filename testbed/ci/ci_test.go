@@ -3,6 +3,7 @@ package ci
 
 import (
 	"fmt"
+	"go/version"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,18 +14,24 @@ import (
 
 const script = "../../.ci/run"
 
-// wanted is the version of Go that go.mod asks for.
+// wanted is the newest version of Go that one of the modules asks for.
 func wanted(t *testing.T) string {
 	t.Helper()
-	b, err := os.ReadFile("../../go.mod")
-	if err != nil {
-		t.Fatal(err)
+	newest := ""
+	for _, file := range []string{"../../go.mod", "../../tools/go.mod"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(string(b))
+		if m == nil {
+			t.Fatalf("%s names no version of Go", file)
+		}
+		if newest == "" || version.Compare("go"+m[1], "go"+newest) > 0 {
+			newest = m[1]
+		}
 	}
-	m := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(string(b))
-	if m == nil {
-		t.Fatal("go.mod names no version of Go")
-	}
-	return m[1]
+	return newest
 }
 
 // run runs the script where every command it asks for is there, as a fake, and
