@@ -22,13 +22,13 @@ const maxLayers = 3
 // front of an "@".
 func (f *found) addresses(mark func(from, to int), depth int, shown bool) {
 	s := f.s
-	f.locals(mark, shown, false)
+	f.locals(mark, shown, f.strict)
 	if depth == maxLayers {
 		return
 	}
 	f.base64(mark, depth)
 	if l, ok := decode(s, true); ok {
-		inner := found{s: l.s, form: f.form}
+		inner := found{s: l.s, form: f.form, strict: f.strict}
 		inner.addresses(l.through(mark), depth+1, shown)
 	}
 }
@@ -68,13 +68,13 @@ func (f *found) local(from, at int, shown, strict bool) (start, end int, ok bool
 	// RFC 5322 §4.4 allows words of both kinds with dots between them.
 	for range 8 {
 		if s[start-1] == '"' {
-			open := quoteBefore(s, from, start-1)
+			open := quoteBefore(s, start-1)
 			if open < 0 {
 				break
 			}
 			if start == end {
 				// The quotes themselves tell nothing.
-				if open == from || s[open-1] != '.' {
+				if open <= from || s[open-1] != '.' {
 					return open + 1, end - 1, open+1 < end-1
 				}
 			}
@@ -92,7 +92,7 @@ func (f *found) local(from, at int, shown, strict bool) (start, end int, ok bool
 				break
 			}
 		}
-		if start == from {
+		if start <= from {
 			break
 		}
 	}
@@ -101,12 +101,12 @@ func (f *found) local(from, at int, shown, strict bool) (start, end int, ok bool
 
 // quoteBefore returns where the quoted text starts that the quote at end closes,
 // -1 where that one is escaped or nothing opens it.
-func quoteBefore(s string, from, end int) int {
-	if backslashes(s[from:end])%2 == 1 {
+func quoteBefore(s string, end int) int {
+	if backslashes(s[:end])%2 == 1 {
 		return -1
 	}
-	for i := end - 1; i >= max(from, end-maxQuoted); i-- {
-		if s[i] == '"' && backslashes(s[from:i])%2 == 0 {
+	for i := end - 1; i >= max(0, end-maxQuoted); i-- {
+		if s[i] == '"' && backslashes(s[:i])%2 == 0 {
 			if i == 0 || strings.IndexByte("<(:,;.[{=\\\"' \t\r\n", s[i-1]) >= 0 {
 				return i
 			}
@@ -213,9 +213,19 @@ func (f *found) atom(c byte, shown bool) bool {
 	return strings.IndexByte("!#$%&'*+-.=?^_`{|}~", c) >= 0
 }
 
+// names says whether a line of SMTP starts like one that names somebody.
+func names(s string) bool {
+	for _, verb := range [...]string{"RCPT", "MAIL", "VRFY", "EXPN", "SEND", "SOML", "SAML"} {
+		if indexFold(s, verb) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // mail finds the local parts in a mail protocol's lines. Who logs in is named in
 // them too: that name is a credential and no address.
-func (f *found) mail() {
+func (f *found) mail(strict bool) {
 	s := f.s
 	var logins []int // where their lines start and end
 	for from := 0; from < len(s); {
@@ -238,6 +248,7 @@ func (f *found) mail() {
 			end = logins[i]
 		}
 		part := found{s: s[start:end]}
+		part.strict = strict
 		part.addresses(func(a, b int) { f.mark(start+a, start+b) }, 0, true)
 		if i < len(logins) {
 			start = logins[i+1]
@@ -342,7 +353,8 @@ const (
 // not) that holds a mail address, wherever in it the encoding starts.
 func (f *found) base64(mark func(from, to int), depth int) {
 	s := f.s
-	var run []byte
+	var buf [1024]byte
+	run := buf[:0]
 	for i := 0; i < len(s); {
 		if !base64Byte(s[i]) {
 			i++
@@ -384,7 +396,11 @@ func (f *found) base64(mark func(from, to int), depth int) {
 // holdsAddress says whether what run encodes has the local part of a mail
 // address in it.
 func holdsAddress(run []byte, depth int) bool {
-	text := make([]byte, base64.RawStdEncoding.DecodedLen(len(run)))
+	var buf [1024]byte
+	text := buf[:]
+	if n := base64.RawStdEncoding.DecodedLen(len(run)); n > len(text) {
+		text = make([]byte, n)
+	}
 	for offset := range 4 {
 		part := run[min(offset, len(run)):]
 		if len(part)%4 == 1 {
@@ -392,6 +408,9 @@ func holdsAddress(run []byte, depth int) bool {
 		}
 		n, err := lenient.Decode(text, part)
 		if err != nil {
+			continue
+		}
+		if !hinted(text[:n], offset == 0) {
 			continue
 		}
 		f := found{s: string(bytes.ReplaceAll(text[:n], []byte{0}, nil))}
@@ -407,6 +426,66 @@ func holdsAddress(run []byte, depth int) bool {
 		}
 	}
 	return false
+}
+
+// hinted says whether bytes may hold an address at all: plainly, or where they
+// are text, encoded once more.
+func hinted(b []byte, encoded bool) bool {
+	if bytes.IndexByte(b, '@') >= 0 {
+		return true
+	}
+	if !encoded {
+		return false
+	}
+	for _, c := range b {
+		if c != 0 && (c < ' ' && !white(c) || c >= 0x7f) {
+			return false
+		}
+	}
+	return len(b) >= minBase64
+}
+
+// innocent says whether nothing in a text can be the local part of an address, so
+// that nobody needs to look closer.
+func innocent(s string) bool {
+	var run [64]byte
+	n := 0
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && base64Byte(s[i]) && s[i] != '+' {
+			if n == len(run) {
+				return false
+			}
+			run[n] = s[i]
+			n++
+			continue
+		}
+		if n >= minBase64 {
+			for j, c := range run[:n] {
+				switch c {
+				case '-':
+					run[j] = '+'
+				case '_':
+					run[j] = '/'
+				}
+			}
+			var text [48]byte
+			for offset := range 4 {
+				part := run[offset:n]
+				if len(part)%4 == 1 {
+					part = part[:len(part)-1]
+				}
+				m, err := lenient.Decode(text[:], part)
+				if err != nil || hinted(text[:m], offset == 0) {
+					return false
+				}
+			}
+		}
+		n = 0
+		if i < len(s) && strings.IndexByte("@+"+escapeStarts, s[i]) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // lenient takes whatever bits are left over.

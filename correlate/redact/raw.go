@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Options say what is masked.
+// Options say what is masked in bytes that are kept because nobody could read
+// them.
 type Options struct {
 	// Secrets says that secrets are masked too, not only local parts.
 	Secrets bool
@@ -23,6 +24,10 @@ func (o Options) Bytes(data []byte) []byte {
 	o.text(&f, 0)
 	return f.masked()
 }
+
+// Broken returns a copy of data, which may begin with records in msgpack and breaks
+// off somewhere, as Records and as Bytes does.
+func (o Options) Broken(data []byte) []byte { return o.Bytes(o.Records(data)) }
 
 // Records returns a copy of data, whole records in msgpack, with local parts and
 // secrets replaced by "*", and numbers that are secrets by 0. Its length stays,

@@ -88,7 +88,7 @@ func Command(p Protocol, text string) string {
 func URL(text string) string {
 	return settled(text, func(f *found) {
 		end := 0
-		if at := strings.Index(f.s, "//"); at >= 0 {
+		if at := strings.Index(f.s, "//"); at >= 0 && (at > 0 && f.s[at-1] == ':' || strings.LastIndexByte(f.s, '@') > at) {
 			end = f.url(at+2, ending{len(f.s), strings.LastIndexByte(f.s, '@')}, ending{len(f.s), -1})
 		}
 		f.urls(end, len(f.s))
@@ -99,21 +99,47 @@ func URL(text string) string {
 
 // Addresses returns what a protocol carries that has mail addresses of others
 // without their local parts. The names of those who log in are none.
-func Addresses(text string) string {
-	return settled(text, (*found).mail)
+func Addresses(p Protocol, text string) string {
+	if innocent(text) && !names(text) {
+		return text
+	}
+	// Where nobody named the protocol, a name without a dot may be anything.
+	return settled(text, func(f *found) { f.mail(p == Any) })
 }
 
 // QueryAddresses returns a URL, or what a request names, without the local parts
 // of mail addresses in its query.
 func QueryAddresses(text string) string {
+	if at := strings.IndexByte(text, '?'); at < 0 || innocentQuery(text[at+1:]) {
+		return text
+	}
 	return settled(text, func(f *found) {
 		at := strings.IndexByte(f.s, '?')
 		if at < 0 {
 			return
 		}
-		query := found{s: f.s[at+1:], form: true}
+		query := found{s: f.s[at+1:], form: true, strict: true}
 		query.addresses(func(from, to int) { f.mark(at+1+from, at+1+to) }, 0, true)
 	})
+}
+
+// innocentQuery is innocent for each value of a query, whose own "&" and "=" aren't
+// those of an encoding.
+func innocentQuery(query string) bool {
+	if strings.Contains(query, "&#") || strings.Contains(query, "&amp;") || strings.Contains(query, "=40") || indexFold(query, "&commat") >= 0 {
+		return false
+	}
+	for query != "" {
+		n := strings.IndexAny(query, "&=")
+		if n < 0 {
+			n = len(query)
+		}
+		if !innocent(query[:n]) {
+			return false
+		}
+		query = query[min(n+1, len(query)):]
+	}
+	return true
 }
 
 // maxRounds is how often a text is looked at: what stands beside what was
@@ -143,6 +169,8 @@ type found struct {
 	hide []byte
 	// form says that the text is a form's, in which "=", "&" and "/" end names.
 	form bool
+	// strict says that names with a dot in them only are domains.
+	strict bool
 }
 
 // mark hides s[from:to].

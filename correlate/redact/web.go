@@ -331,6 +331,9 @@ func (f *found) urls(from, to int) {
 		if i >= word.end {
 			word = reach(f.s, i, to, endsURL)
 		}
+		if (i == from || f.s[i-1] != ':') && line.at < i {
+			continue // part of a path
+		}
 		i = max(i, f.url(i+2, word, line)-1)
 	}
 }
@@ -372,7 +375,7 @@ func (f *found) url(from int, word, line ending) int {
 	case named && at > colon:
 		f.mark(start, at)
 		return authority
-	case port(s[start:authority]):
+	case port(s[start:authority], word.at < from):
 		name := s[from:colon]
 		if named || word.at < authority || strings.ContainsAny(name, ".[%") || strings.EqualFold(name, "localhost") {
 			return authority
@@ -409,14 +412,15 @@ func colonIn(s string) (at, width int) {
 	return -1, 0
 }
 
-func port(s string) bool {
-	if len(s) > 5 {
+// port says whether s is a port. What follows one loosely may be the next part of
+// a command line.
+func port(s string, loosely bool) bool {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	if n > 5 {
 		return false
 	}
-	for i := 0; i < len(s); i++ {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
+	return n == len(s) || loosely && n > 0 && strings.IndexByte(";|&`'(),+}]", s[n]) >= 0
 }
