@@ -78,6 +78,10 @@ func (p *Parser) openCanary(x *scratch, r *event.Record, fields []event.Field, o
 	}
 	out.Handshake = !kind.forgeable
 	x.protocol = redact.Named(kind.service)
+	if kind.service == "tcp" {
+		// The port is the only word on what was spoken.
+		x.usual = redact.Named(portService(x.get("dst_port")))
+	}
 	x.canaryEvidence(code, kind.name)
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v

@@ -84,19 +84,40 @@ func (o Options) text(f *found, depth int) {
 	}
 	if o.Secrets {
 		f.command(Any)
+		f.anywhere()
+		f.decoded(func(f *found) {
+			f.lines(Any)
+			f.anywhere()
+		})
 	}
 	f.recipients()
+	f.decoded((*found).recipients)
 	f.addresses(f.mark, 0, false)
 }
 
-// recipients hides what SMTP's commands name.
+// recipients hides what SMTP's commands name, with anything in front of them where
+// they are in capitals or the line names the protocol.
 func (f *found) recipients() {
+	var buf [64]byte
 	for from := 0; from < len(f.s); {
 		to := len(f.s)
 		if n := strings.IndexAny(f.s[from:], "\r\n"); n >= 0 {
 			to = from + n
 		}
-		f.recipient(from, to)
+		named := indexFold(f.s[from:to], "smtp") >= 0
+		w := words{s: f.s, at: from, end: to}
+		for n := range maxWords {
+			start, end, ok := w.verb()
+			if !ok {
+				break
+			}
+			switch key := keyword(&buf, f.s[start:end]); key {
+			case "RCPT", "MAIL", "SEND", "SOML", "SAML", "VRFY", "EXPN":
+				if n == 0 || named || strings.Contains(f.s[start:end], key) {
+					f.recipient(start, to)
+				}
+			}
+		}
 		from = to + 1
 	}
 }

@@ -83,6 +83,25 @@ func Command(p Protocol, text string) string {
 	return settled(text, func(f *found) { f.command(p) })
 }
 
+// Shown returns text, a command or more of a protocol, as it may be shown: without
+// the local parts of others' mail addresses, and where hide says so without secrets
+// too, those that usual, the protocol of its port, has included.
+func Shown(p, usual Protocol, hide bool, text string) string {
+	mail := p.Mail() && !(innocent(text) && !names(text))
+	if !mail && !hide || p == Shell && usual == Shell {
+		return text
+	}
+	return settled(text, func(f *found) {
+		if hide {
+			f.command(p)
+			f.command(usual)
+		}
+		if mail {
+			f.mail(p == Any)
+		}
+	})
+}
+
 // URL returns a URL, or what a request names, without the password of the
 // authority (RFC 3986 §3.2.1) and those in the query.
 func URL(text string) string {
