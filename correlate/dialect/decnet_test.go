@@ -609,8 +609,8 @@ func TestSubjectsNameNobody(t *testing.T) {
 		"grüße@acme.com":        "***@acme.com",
 		"\"quoted name\"@a.com": "\"***\"@a.com",
 	} {
-		if got := redact.Addresses(redact.SMTP, in); got != want {
-			t.Errorf("Addresses(%q) = %q, want %q", in, got, want)
+		if got := redact.Text(in); got != want {
+			t.Errorf("Text(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

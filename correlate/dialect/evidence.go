@@ -152,7 +152,7 @@ func (x *scratch) storedFile(kind string) {
 	} else {
 		e.C = "mail"
 		x.putAll("stored_as", "size")
-		x.put("subject", redact.Addresses(redact.SMTP, x.get("subject")))
+		x.put("subject", redact.Text(x.get("subject")))
 		for _, key := range [...]string{"from_hdr", "to_hdr", "mail_from", "rcpt_to"} {
 			x.put(key, x.domains(x.get(key)))
 		}

@@ -225,7 +225,9 @@ func names(s string) bool {
 
 // mail finds the local parts in a mail protocol's lines. Who logs in is named in
 // them too: that name is a credential and no address.
-func (f *found) mail(strict bool) {
+func (f *found) mail(p Protocol) {
+	// Where nobody named the protocol, a name without a dot may be anything.
+	strict := p == Any
 	s := f.s
 	var logins []int // where their lines start and end
 	for from := 0; from < len(s); {
@@ -233,7 +235,7 @@ func (f *found) mail(strict bool) {
 		if n := strings.IndexAny(s[from:], "\r\n"); n >= 0 {
 			to = from + n
 		}
-		if f.logsIn(from, to) {
+		if f.logsIn(p, from, to) {
 			logins = append(logins, from, to)
 		} else {
 			f.recipient(from, to)
@@ -257,7 +259,7 @@ func (f *found) mail(strict bool) {
 }
 
 // logsIn says whether a line is a login's.
-func (f *found) logsIn(from, to int) bool {
+func (f *found) logsIn(p Protocol, from, to int) bool {
 	var buf [64]byte
 	w := words{s: f.s, at: from, end: to}
 	start, end, ok := w.verb()
@@ -265,8 +267,20 @@ func (f *found) logsIn(from, to int) bool {
 		return false
 	}
 	verb := keyword(&buf, f.s[start:end])
-	if verb == "USER" || verb != "SITE" && login(Any, verb) {
-		return true
+	// "Login: x" is a mail's text.
+	if f.s[end-1] != ':' {
+		switch verb {
+		case "AUTH":
+			return true
+		case "USER", "PASS", "APOP":
+			if p == POP3 || p == Any && verb != "USER" {
+				return true
+			}
+		case "LOGIN", "AUTHENTICATE":
+			if p == IMAP || p == Any {
+				return true
+			}
+		}
 	}
 	second, secondEnd, more := w.verb()
 	if !more {
@@ -274,7 +288,7 @@ func (f *found) logsIn(from, to int) bool {
 	}
 	switch keyword(&buf, f.s[second:secondEnd]) {
 	case "LOGIN", "AUTHENTICATE":
-		return true
+		return p == IMAP || p == Any
 	}
 	return false
 }

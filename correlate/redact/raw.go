@@ -27,7 +27,14 @@ func (o Options) Bytes(data []byte) []byte {
 
 // Broken returns a copy of data, which may begin with records in msgpack and breaks
 // off somewhere, as Records and as Bytes does.
-func (o Options) Broken(data []byte) []byte { return o.Bytes(o.Records(data)) }
+func (o Options) Broken(data []byte) []byte {
+	out := o.Records(data)
+	if json.Valid(out) {
+		return o.Bytes(out)
+	}
+	// An address may break off behind its "@": a domain stands in for the rest.
+	return o.Bytes(append(out, "a.a"...))[:len(data)]
+}
 
 // Records returns a copy of data, whole records in msgpack, with local parts and
 // secrets replaced by "*", and numbers that are secrets by 0. Its length stays,

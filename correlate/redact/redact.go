@@ -97,7 +97,7 @@ func Shown(p, usual Protocol, hide bool, text string) string {
 			f.command(usual)
 		}
 		if mail {
-			f.mail(p == Any)
+			f.mail(p)
 		}
 	})
 }
@@ -122,8 +122,16 @@ func Addresses(p Protocol, text string) string {
 	if innocent(text) && !names(text) {
 		return text
 	}
-	// Where nobody named the protocol, a name without a dot may be anything.
-	return settled(text, func(f *found) { f.mail(p == Any) })
+	return settled(text, func(f *found) { f.mail(p) })
+}
+
+// Text returns a text, such as a mail's subject, without the local parts of mail
+// addresses in it.
+func Text(text string) string {
+	if innocent(text) {
+		return text
+	}
+	return settled(text, func(f *found) { f.addresses(f.mark, 0, true) })
 }
 
 // QueryAddresses returns a URL, or what a request names, without the local parts

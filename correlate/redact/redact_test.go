@@ -339,7 +339,8 @@ func FuzzRedact(f *testing.F) {
 		}
 		p := Protocol(protocol) % (SQL + 1)
 		for name, hide := range map[string]func(string) string{
-			"Command": func(s string) string { return Command(p, s) }, "URL": URL, "Addresses": func(s string) string { return Addresses(p, s) }, "QueryAddresses": QueryAddresses,
+			"Command": func(s string) string { return Command(p, s) }, "URL": URL, "Addresses": func(s string) string { return Addresses(p, s) }, "QueryAddresses": QueryAddresses, "Text": Text,
+			"Shown": func(s string) string { return Shown(p, Protocol(which)%(SQL+1), true, s) }, "Shown plainly": func(s string) string { return Shown(p, Shell, false, s) },
 		} {
 			got := hide(text)
 			if len(got) > 3*len(text) {
