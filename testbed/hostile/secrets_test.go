@@ -235,7 +235,7 @@ func pythonWords(words []string) string {
 	return b.String()
 }
 
-const stamp = "2026-01-02T03:04:05.000000+00:00"
+const secretsStamp = "2026-01-02T03:04:05.000000+00:00"
 
 var senders = []sender{
 	{"DECNET", func(n int, service, command string) string {
@@ -244,9 +244,9 @@ var senders = []sender{
 			if strings.HasPrefix(command, "*") || len(words) == 0 {
 				return ""
 			}
-			return fmt.Sprintf(`<134>1 %s d redis - command [relay@55555 src="%s" cmd="%s" args="%s"]`, stamp, address(n), parameter(words[0]), parameter(pythonWords(words[1:])))
+			return fmt.Sprintf(`<134>1 %s d redis - command [relay@55555 src="%s" cmd="%s" args="%s"]`, secretsStamp, address(n), parameter(words[0]), parameter(pythonWords(words[1:])))
 		}
-		return fmt.Sprintf(`<134>1 %s d %s - command [relay@55555 src="%s" cmd="%s"]`, stamp, service, address(n), parameter(command))
+		return fmt.Sprintf(`<134>1 %s d %s - command [relay@55555 src="%s" cmd="%s"]`, secretsStamp, service, address(n), parameter(command))
 	}},
 	{"OpenCanary's raw data", func(n int, service, command string) string {
 		ports := map[string]int{"redis": 6379, "imap": 143, "pop3": 110, "smtp": 25, "ftp": 21, "http": 80, "mysql": 3306}
@@ -262,20 +262,20 @@ var senders = []sender{
 			"utc_time": "2026-01-02 03:04:05.000000", "logdata": map[string]any{"CMD": verb, "ARGS": args}})
 	}},
 	{"a field map", func(n int, service, command string) string {
-		return document(map[string]any{"sensor": "any", "time": stamp, "ip": address(n), "service": service, "command": command})
+		return document(map[string]any{"sensor": "any", "time": secretsStamp, "ip": address(n), "service": service, "command": command})
 	}},
 	{"a field map with the verb apart", func(n int, service, command string) string {
 		verb, args, ok := strings.Cut(command, " ")
 		if !ok {
 			return ""
 		}
-		return document(map[string]any{"sensor": "any", "time": stamp, "ip": address(n), "service": strings.ToUpper(service), "command": verb, "args": args})
+		return document(map[string]any{"sensor": "any", "time": secretsStamp, "ip": address(n), "service": strings.ToUpper(service), "command": verb, "args": args})
 	}},
 	{"a field map's request", func(n int, service, command string) string {
 		if service != "http" || strings.ContainsAny(command, "\r\n") {
 			return ""
 		}
-		return document(map[string]any{"sensor": "any", "time": stamp, "ip": address(n), "service": service, "command": "GET", "path": command, "method": "GET", "agent": "curl/8", "url": command})
+		return document(map[string]any{"sensor": "any", "time": secretsStamp, "ip": address(n), "service": service, "command": "GET", "path": command, "method": "GET", "agent": "curl/8", "url": command})
 	}},
 	{"Suricata's request", func(n int, service, command string) string {
 		if service != "http" || strings.ContainsAny(command, "\r\n") {
@@ -461,7 +461,7 @@ func TestNoLocalPartOfAVictimComesOut(t *testing.T) {
 		mark := fmt.Sprintf("zq7xs%dk", i)
 		hidden[mark] = subject
 		lines = append(lines, fmt.Sprintf(`<134>1 %s d smtp - message_stored [relay@55555 src="%s" stored_as="x" sha256="%s" subject="%s" from_hdr="%s@example.org"]`,
-			stamp, address(n+i), strings.Repeat("ab", 32), strings.ReplaceAll(subject, "%v", mark), mark))
+			secretsStamp, address(n+i), strings.Repeat("ab", 32), strings.ReplaceAll(subject, "%v", mark), mark))
 	}
 	for _, secrets := range []dialect.Secrets{dialect.Plain, dialect.Hidden} {
 		all := outputs(t, secrets, lines)
