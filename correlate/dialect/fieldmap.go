@@ -585,7 +585,7 @@ func (x *scratch) mappedServed(m *fieldMap) {
 	if signature := x.says(m, n.Alert); signature != "" {
 		x.contactAlert(signature, x.says(m, n.Category), x.says(m, n.Severity))
 	}
-	url := x.says(m, n.URL)
+	url := x.webPath(x.says(m, n.URL))
 	for _, key := range n.SHA256 {
 		if digest := x.digest(key); digest != "" {
 			x.put("url", url)
