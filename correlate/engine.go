@@ -18,6 +18,7 @@ import (
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
 // Records reads the records of one chunk.
@@ -59,8 +60,10 @@ type Options struct {
 	Parser *dialect.Parser
 	// Annotator adds what rules know of an event; nil adds nothing.
 	Annotator Annotator
+	// Mask says what is masked of what BuryBroken gets.
+	Mask redact.Options
 	// BuryBroken saves what can't be decoded, durably: the bytes as they came,
-	// but for the local parts of mail addresses.
+	// but for what is masked: the local parts of mail addresses in any case.
 	BuryBroken func(ctx context.Context, b Broken) error
 	// BuryUnparsed says that BuryBroken also gets the records that no dialect
 	// knows, as a chunk of their own.
@@ -212,7 +215,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 		seen.Broken++
 	}
 	if len(w.unparsed) > 0 {
-		err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: hideLocalParts(w.unparsed), Reason: "no dialect knows these records", Unparsed: true})
+		err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: e.o.Mask.Records(w.unparsed), Reason: "no dialect knows these records", Unparsed: true})
 		if err != nil {
 			return Retry, fmt.Errorf("correlate: records of chunk %s that no dialect knows can't be saved: %w", id, err)
 		}
@@ -238,7 +241,7 @@ func (e *Engine) announce(ctx context.Context, id commit.ChunkID) (*commit.Annou
 }
 
 func (e *Engine) bury(ctx context.Context, id commit.ChunkID, tag string, data []byte, offset int, reason error) error {
-	err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Offset: offset, Data: WithoutLocalParts(data), Reason: reason.Error()})
+	err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Offset: offset, Data: e.o.Mask.Broken(data), Reason: reason.Error()})
 	if err != nil {
 		return fmt.Errorf("correlate: chunk %s breaks off at byte %d (%w) and can't be saved: %w", id, offset, reason, err)
 	}

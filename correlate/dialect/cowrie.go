@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
 const cowriePrefix = "cowrie."
@@ -38,6 +39,7 @@ func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *
 	out.Decky = p.decky(x, x.first("t-pot_hostname", "sensor"))
 	out.Service = x.cowrieService(kind)
 	out.Handshake = true // every event comes after accept
+	x.protocol = redact.Named(out.Service)
 	x.cowrieEvidence(kind, class)
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
@@ -187,23 +189,13 @@ func (x *scratch) file(digest, url, kind string, keys ...string) {
 		x.payload = x.payload[:0]
 		return
 	}
-	x.putAll(keys...)
+	for _, key := range keys {
+		x.put(key, x.webPath(x.get(key)))
+	}
 	x.add(event.Evidence{Kind: event.Artifact, A: digest, B: x.url(url), C: kind})
 }
 
-// url repairs and caps a URL. The password in it is a secret like any other.
+// url repairs and caps a URL. The passwords in it are secrets like any other.
 func (x *scratch) url(s string) string {
-	if x.secrets != Plain {
-		if scheme := strings.Index(s, "://"); scheme >= 0 {
-			authority := s[scheme+3:]
-			if end := strings.IndexAny(authority, "/?#"); end >= 0 {
-				authority = authority[:end]
-			}
-			at := strings.LastIndexByte(authority, '@')
-			if colon := strings.IndexByte(authority, ':'); at >= 0 && colon >= 0 && colon < at {
-				s = x.arena.Join(s[:scheme+3+colon], ":***", s[scheme+3+at:])
-			}
-		}
-	}
-	return x.value(s)
+	return x.value(x.webPath(s))
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
 // mebibyte is the size from which on a payload is large.
@@ -162,6 +163,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	}
 	out.Large = s.sized && s.large()
 	out.Handshake = app.tcp || sawEstablished(app.role, kind) || program.name == "dns" && x.get("transport") == "tcp"
+	x.protocol = redact.Named(out.Service)
 	if table == Native {
 		x.proseLogin(&said, class)
 	} else {

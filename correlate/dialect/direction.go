@@ -270,7 +270,7 @@ func (x *scratch) contact(decoy string, served func(), out *event.Event) {
 func (x *scratch) served(kind string, f *flow) {
 	url := ""
 	if host := x.get("http.hostname"); host != "" {
-		url = x.arena.Join("http://", host, x.get("http.url"))
+		url = x.webPath(x.arena.Join("http://", host, x.get("http.url")))
 	}
 	switch kind {
 	case "alert":
@@ -280,7 +280,7 @@ func (x *scratch) served(kind string, f *flow) {
 		if f.sent && x.get("fileinfo.state") == "CLOSED" {
 			digest = x.digest("fileinfo.sha256")
 		}
-		x.put("filename", x.get("fileinfo.filename"))
+		x.put("filename", x.webPath(x.get("fileinfo.filename")))
 		x.put("size", x.get("fileinfo.size"))
 		x.put("url", url)
 		x.fingerprint("contact_file", digest)

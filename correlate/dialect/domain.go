@@ -188,27 +188,3 @@ func listed(list, item string) bool {
 	}
 	return false
 }
-
-// redact returns text with the local part of everything that looks like a
-// mail address taken out: "ask ceo@example.com" becomes "ask @example.com".
-func (x *scratch) redact(text string) string {
-	if strings.IndexByte(text, '@') < 0 {
-		return text
-	}
-	b := x.arena.Grab(len(text))
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if c == '@' {
-			for len(b) > 0 && localByte(b[len(b)-1]) {
-				b = b[:len(b)-1]
-			}
-		}
-		b = append(b, c)
-	}
-	return x.arena.Keep(b)
-}
-
-// localByte says whether c can stand in the local part of a mail address.
-func localByte(c byte) bool {
-	return c > ' ' && c != 0x7f && strings.IndexByte("<>()[],;:@", c) < 0
-}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
 // decnetEvidence adds what an event of DECNET shows beyond having happened.
@@ -38,7 +39,9 @@ func (x *scratch) decnetEvidence(out *event.Event, class class, s *survey) {
 		}
 	case "http_request_fingerprint":
 		x.put("protocol", x.get("proto"))
-		x.putAll("method", "path", "headers_ordered", "accept_language")
+		x.put("method", x.get("method"))
+		x.put("path", x.webPath(x.get("path")))
+		x.putAll("headers_ordered", "accept_language")
 		x.fingerprint("ja4h", x.get("ja4h"))
 	case "http2_settings", "http3_settings":
 		x.settings(out.Type)
@@ -66,37 +69,15 @@ func (x *scratch) decnetLogin(encoded string, class class) {
 func (x *scratch) commandText(service string) string {
 	if service == "redis" {
 		if verb, _ := x.lookup("cmd"); verb != "" {
-			return x.redisLine(verb, x.arguments(verb, x.get("args")))
+			return x.redisLine(verb, x.get("args"))
 		}
 	}
 	for _, key := range [...]string{"command", "query", "input", "line", "sql", "cmd"} {
 		if line, _ := x.lookup(key); line != "" {
-			if x.secrets != Plain && (service == "imap" || service == "pop3") {
-				return x.hideLogin(line)
-			}
 			return line
 		}
 	}
 	return ""
-}
-
-// hideLogin returns a line of IMAP or POP3 without the password that LOGIN,
-// AUTHENTICATE, AUTH and PASS carry. IMAP's lines start with a tag.
-func (x *scratch) hideLogin(line string) string {
-	for end, words := 0, 0; words < 2 && end < len(line); words++ {
-		start := end
-		if space := strings.IndexByte(line[start:], ' '); space >= 0 {
-			end = start + space + 1
-		} else {
-			end = len(line)
-		}
-		switch word := strings.TrimSpace(line[start:end]); {
-		case strings.EqualFold(word, "login"), strings.EqualFold(word, "authenticate"),
-			strings.EqualFold(word, "auth"), strings.EqualFold(word, "pass"):
-			return x.arena.Join(line[:end], "***")
-		}
-	}
-	return line
 }
 
 // redisLine writes a Redis command as one types it: words with spaces or
@@ -171,7 +152,7 @@ func (x *scratch) storedFile(kind string) {
 	} else {
 		e.C = "mail"
 		x.putAll("stored_as", "size")
-		x.put("subject", x.redact(x.get("subject")))
+		x.put("subject", redact.Text(x.get("subject")))
 		for _, key := range [...]string{"from_hdr", "to_hdr", "mail_from", "rcpt_to"} {
 			x.put(key, x.domains(x.get(key)))
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -359,6 +360,7 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 			out.Large = true
 		}
 	}
+	x.protocol = redact.Named(service)
 	if class.Login || !typed && x.tries(m) {
 		x.mappedLogins(m)
 	}
@@ -532,10 +534,9 @@ func (x *scratch) mappedCommands(m *fieldMap) {
 		if !ok {
 			return
 		}
-		verb := line
 		for _, name := range n.Arguments {
 			argument, _ := x.element(m, Names{name}, i)
-			line = x.join(line, x.arguments(verb, argument))
+			line = x.join(line, argument)
 		}
 		x.command(line)
 		if !n.Command.elements() {
@@ -584,7 +585,7 @@ func (x *scratch) mappedServed(m *fieldMap) {
 	if signature := x.says(m, n.Alert); signature != "" {
 		x.contactAlert(signature, x.says(m, n.Category), x.says(m, n.Severity))
 	}
-	url := x.says(m, n.URL)
+	url := x.webPath(x.says(m, n.URL))
 	for _, key := range n.SHA256 {
 		if digest := x.digest(key); digest != "" {
 			x.put("url", url)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
 const (
@@ -91,8 +92,17 @@ func (x *scratch) agent(value, method, path string) {
 	x.note("tool", known.tool)
 	x.note("signals", known.signals)
 	x.put("method", method)
-	x.put("path", path)
+	x.put("path", x.webPath(path))
 	x.add(event.Evidence{Kind: event.Fingerprint, A: "http_useragent", B: known.shown})
+}
+
+// webPath returns what a request names, without the secrets and the local parts
+// of mail addresses in its query.
+func (x *scratch) webPath(path string) string {
+	if x.secrets != Plain {
+		path = redact.URL(path)
+	}
+	return redact.QueryAddresses(path)
 }
 
 // agentSignals names what is odd about a user agent, as a comma list.

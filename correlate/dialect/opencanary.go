@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
 // canaryType is what one of OpenCanary's log types stands for.
@@ -76,6 +77,11 @@ func (p *Parser) openCanary(x *scratch, r *event.Record, fields []event.Field, o
 		out.Service = "https"
 	}
 	out.Handshake = !kind.forgeable
+	x.protocol = redact.Named(kind.service)
+	if kind.service == "tcp" {
+		// The port is the only word on what was spoken.
+		x.usual = redact.Named(portService(x.get("dst_port")))
+	}
 	x.canaryEvidence(code, kind.name)
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
@@ -232,17 +238,8 @@ func (x *scratch) canaryRedis() {
 		x.login(credential{principal: user, kind: plaintext, secret: secret, outcome: event.Failure})
 	}
 	if x.get("logdata.ERROR") == "" {
-		x.command(x.join(verb, x.arguments(verb, args)))
+		x.command(x.join(verb, args))
 	}
-}
-
-// arguments returns a command's arguments. Those of AUTH and PASS are a secret:
-// they are shown as far as secrets are.
-func (x *scratch) arguments(verb, args string) string {
-	if x.secrets != Plain && args != "" && (strings.EqualFold(verb, "auth") || strings.EqualFold(verb, "pass")) {
-		return "***"
-	}
-	return args
 }
 
 func (x *scratch) canaryMongo(action string) {

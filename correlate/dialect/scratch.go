@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
 // scratch is the memory a Parser works in while it reads into an arena. What
@@ -13,6 +14,10 @@ type scratch struct {
 	parser  *Parser
 	arena   *event.Arena
 	secrets Secrets
+	// protocol says by whose rules what the event at hand shows is read.
+	protocol redact.Protocol
+	// usual is the protocol of the port where none is named.
+	usual redact.Protocol
 	// params has the named values of the line or document at hand: what was
 	// read into own, or the fields of somebody else's document.
 	params []event.Field
@@ -37,7 +42,7 @@ type scratch struct {
 
 // next makes x ready for a record.
 func (x *scratch) next() {
-	x.params, x.text = nil, false
+	x.params, x.text, x.protocol, x.usual = nil, false, redact.Shell, redact.Shell
 	x.own, x.documents, x.headers = x.own[:0], x.documents[:0], x.headers[:0]
 	x.payload, x.evidence = x.payload[:0], x.evidence[:0]
 }
@@ -174,8 +179,10 @@ func (x *scratch) fingerprint(kind, value string) {
 	e.A, e.B = kind, shown
 }
 
-// command adds a command line.
+// command adds a command line: as it was typed into a shell, else without the
+// secrets of the protocol at hand and without local parts.
 func (x *scratch) command(line string) {
+	line = redact.Shown(x.protocol, x.usual, x.secrets != Plain, line)
 	if line = strings.TrimSpace(line); line == "" {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
 // suricata reads a document of Suricata's EVE output.
@@ -44,6 +45,8 @@ func (p *Parser) suricata(x *scratch, r *event.Record, fields []event.Field, out
 	class = x.suricataClass(kind, class, &f)
 	out.Kind, out.Phase = class.Kind, class.Phase
 	out.Large = x.suricataLarge(kind)
+	// The protocol is the flow's, whoever opened it.
+	x.protocol = redact.Named(x.suricataService(kind))
 	x.suricataEvidence(kind, &f, out)
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
@@ -363,7 +366,7 @@ func (x *scratch) fileInfo(f *flow) {
 	if x.get("fileinfo.state") == "CLOSED" {
 		digest = x.digest("fileinfo.sha256")
 	}
-	x.put("filename", x.get("fileinfo.filename"))
+	x.put("filename", x.webPath(x.get("fileinfo.filename")))
 	x.put("size", x.get("fileinfo.size"))
 	x.file(digest, "", "file")
 }

@@ -16,9 +16,17 @@ const (
 	MaxPayload = 2048 // one payload, all fields together
 )
 
+// maxMarks is how many nonspacing marks may stand on one character: the
+// languages that stack them need no more than four.
+const maxMarks = 4
+
+// firstMark is the first nonspacing mark of Unicode.
+const firstMark = 0x300
+
 // Clean repairs s for display and cuts it to at most limit bytes: invalid
-// UTF-8 becomes U+FFFD, control characters, bidi controls and other invisible
-// format characters are spelled out (\x1b, \u202e). It reports whether
+// UTF-8 becomes U+FFFD, and what can't be seen or changes how the text around it
+// is seen is spelled out (\x1b, \u202e, \u3164), marks beyond maxMarks on one
+// character included. It reports whether
 // anything was cut. The result is s itself where nothing had to change, else
 // it lives in the arena.
 func (a *Arena) Clean(s string, limit int) (clean string, cut bool) {
@@ -35,10 +43,20 @@ func (a *Arena) Clean(s string, limit int) (clean string, cut bool) {
 		in = in[:limit+utf8.UTFMax]
 	}
 	b := a.Grab(len(in)*len(`\U000e0001`) + utf8.UTFMax)
+	marks := 0
 	for i := 0; i < len(in); {
 		r, n := utf8.DecodeRuneInString(in[i:])
 		mark := len(b)
-		b = appendClean(b, r)
+		if r >= firstMark && unicode.In(r, unicode.Mn, unicode.Me) {
+			marks++
+		} else {
+			marks = 0
+		}
+		if marks > maxMarks {
+			b = appendSpelled(b, r)
+		} else {
+			b = appendClean(b, r)
+		}
 		if len(b) > limit {
 			return a.Keep(b[:mark]), true
 		}
@@ -95,16 +113,35 @@ func appendClean(b []byte, r rune) []byte {
 		return append(b, '\\', 'x', hexDigits[r>>4], hexDigits[r&15])
 	case r < 0x7f:
 		return append(b, byte(r))
-	case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == 0x2028 || r == 0x2029:
-		if r > 0xffff {
-			b = append(b, '\\', 'U', '0', '0', hexDigits[r>>20&15], hexDigits[r>>16&15])
-		} else {
-			b = append(b, '\\', 'u')
-		}
-		return append(b, hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+	case unseen(r):
+		return appendSpelled(b, r)
 	default:
 		return utf8.AppendRune(b, r)
 	}
+}
+
+// unseen says whether a character of those beyond ASCII leaves nothing to see,
+// or changes the direction or the lines of the text around it. Unicode's word for
+// the former is Default_Ignorable_Code_Point (DerivedCoreProperties.txt), which is
+// made of three tables here; its exceptions, visible format characters, are
+// spelled out too, as all of Cf are. BRAILLE PATTERN BLANK is a symbol by its
+// properties and empty all the same.
+func unseen(r rune) bool {
+	if r >= 0xa0 && r < firstMark {
+		return r == 0xad // SOFT HYPHEN
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp,
+		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) || r == 0x2800
+}
+
+// appendSpelled appends the number of r, as \u202e or \U000e0001.
+func appendSpelled(b []byte, r rune) []byte {
+	if r > 0xffff {
+		b = append(b, '\\', 'U', '0', '0', hexDigits[r>>20&15], hexDigits[r>>16&15])
+	} else {
+		b = append(b, '\\', 'u')
+	}
+	return append(b, hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }
 
 // Name cleans a name (decky, service, type): repaired, trimmed and capped.

@@ -261,7 +261,7 @@ func (i *Instance) panicked(tag string, data []byte, p *panics.Panic) Code {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closing)
 	defer cancel()
-	err := i.target.buryBroken(ctx, correlate.Broken{Chunk: id, Tag: tag, Data: correlate.WithoutLocalParts(data), Reason: "panic"})
+	err := i.target.buryBroken(ctx, correlate.Broken{Chunk: id, Tag: tag, Data: maskOptions(i.o).Broken(data), Reason: "panic"})
 	if err != nil {
 		i.log.Error("a chunk can't be dead-lettered", "chunk", id, "err", err)
 		return Retry

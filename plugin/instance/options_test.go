@@ -21,6 +21,7 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
+	"dossier/correlate/redact"
 	"dossier/esindex"
 	"dossier/esindex/deadletter"
 	"dossier/plugin/options"
@@ -174,6 +175,7 @@ func TestEveryOptionArrives(t *testing.T) {
 		{"store_secrets", "sha256", "", []arrival{
 			{"renderer", func(p *parts) any { return p.renderer.Secrets }, profile.Digest},
 			{"parser", func(p *parts) any { return p.parser.Secrets }, dialect.SHA256},
+			{"engine", func(p *parts) any { return p.engine.Mask }, redact.Options{Secrets: true}},
 		}},
 		{"geoip_db", geo, "", []arrival{{"databases", func(p *parts) any { return p.databases.GeoIP }, geo}}},
 		{"asn_db", asn, "", []arrival{{"databases", func(p *parts) any { return p.databases.ASN }, asn}}},
@@ -271,7 +273,7 @@ func TestEveryChoiceArrives(t *testing.T) {
 		r profile.Secrets
 		d dialect.Secrets
 	}{"plain": {profile.Plain, dialect.Plain}, "sha256": {profile.Digest, dialect.SHA256}, "none": {profile.Hidden, dialect.Hidden}} {
-		if p := with("store_secrets", value); p.renderer.Secrets != want.r || p.parser.Secrets != want.d {
+		if p := with("store_secrets", value); p.renderer.Secrets != want.r || p.parser.Secrets != want.d || p.engine.Mask.Secrets != (value != "plain") {
 			t.Errorf("store_secrets %s: %v, %v", value, p.renderer.Secrets, p.parser.Secrets)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
+	"dossier/correlate/redact"
 	"dossier/esindex"
 	"dossier/esindex/deadletter"
 	"dossier/plugin/options"
@@ -129,6 +130,7 @@ func parserOptions(o options.Options) dialect.Options {
 func engineOptions(o options.Options) correlate.Options {
 	return correlate.Options{
 		Indices:       indices(o),
+		Mask:          maskOptions(o),
 		BuryUnparsed:  o.UnparsedDeadLetters,
 		Sensor:        o.SensorID,
 		ExcludeNets:   o.ExcludeNets,
@@ -136,6 +138,10 @@ func engineOptions(o options.Options) correlate.Options {
 		Activity:      o.Activity,
 		CommitTimeout: max(o.CommitTimeout, o.EngineCommitTimeout),
 	}
+}
+
+func maskOptions(o options.Options) redact.Options {
+	return redact.Options{Secrets: o.StoreSecrets != options.SecretsPlain}
 }
 
 // flushTimeout is how long a chunk may take on a worker's thread, or on the

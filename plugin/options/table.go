@@ -222,7 +222,7 @@ var table = []option{
 	}, {
 		key: "unparsed_dead_letters", group: groupDelivery, value: "off",
 		want: wantOnOff,
-		doc:  "Keep records that no dialect knows as dead letters too, as they came but for the local parts of mail addresses. Where the dead letters are full the oldest of them go. Counted they are in any case.",
+		doc:  "Keep records that no dialect knows as dead letters too, as they came but for the local parts of mail addresses and, unless `store_secrets` is plain, for secrets. Where the dead letters are full the oldest of them go. Counted they are in any case.",
 		set:  func(o *Options, v string) error { return parseOnOff(&o.UnparsedDeadLetters, v) },
 	},
 
