@@ -71,7 +71,7 @@ func (c *Client) retireAliases(ctx context.Context, k *kind) ([]Step, error) {
 			step := Step{"alias", alias, "taken off " + index + ": whoever may read it saw the attackers of every prefix"}
 			err = c.Call(ctx, "take "+index+" out of the alias "+alias, http.MethodPost, "/_aliases", body, nil)
 			if hasStatus(err, http.StatusForbidden) {
-				step.Done = "still on " + index + ", so that whoever may read it sees these attackers: run dossier setup as a user such as elastic to take it off"
+				step.Done = "left on " + index + ", so that whoever may read it sees these attackers: run dossier setup as a user such as elastic to take it off"
 				err = nil
 			}
 			if err != nil {

@@ -33,6 +33,9 @@ func (c *Client) Reconcile(ctx context.Context, templates []Template, chosen []C
 	if err != nil {
 		return nil, err
 	}
+	if err := c.checkApart(ctx, kinds); err != nil {
+		return nil, err
+	}
 	var steps []Step
 	for _, k := range kinds {
 		more, custom, err := c.reconcileTemplate(ctx, k, chosen)
@@ -52,6 +55,11 @@ func (c *Client) Reconcile(ctx context.Context, templates []Template, chosen []C
 				steps = append(steps, step)
 			}
 		}
+		if err != nil {
+			return steps, err
+		}
+		more, err = c.retireAliases(ctx, k)
+		steps = append(steps, more...)
 		if err != nil {
 			return steps, err
 		}

@@ -188,7 +188,7 @@ func TestSharedAlias(t *testing.T) {
 	// and says so.
 	setup := s.as(t, prefix, get(t, "setup", prefix))
 	said := run(setup)
-	for _, want := range []string{"alias " + own + ": created", "alias " + shared + ": still on " + index} {
+	for _, want := range []string{"alias " + own + ": created", "alias " + shared + ": left on " + index} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in\n%s", want, said)
 		}

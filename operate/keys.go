@@ -331,7 +331,7 @@ func (t *Target) setUpKey(ctx context.Context, k Key, life time.Duration, owned 
 		}
 		if changed {
 			if info, err := os.Stat(k.File); err == nil {
-				step.Done += "; its file now has " + describeFile(info)
+				step.Done = changedKey(step.Done) + "; its file now has " + describeFile(info)
 			}
 		}
 		return step, nil
@@ -366,6 +366,15 @@ func (t *Target) setUpKey(ctx context.Context, k Key, life time.Duration, owned 
 	}
 	step.Done += forRootOnly(k.File) + t.namesakes(ctx, m, made.ID)
 	return step, nil
+}
+
+// changedKey is what is said of a key that stays while something about it
+// changes: what begins with "kept" is taken for no change at all.
+func changedKey(said string) string {
+	if strings.HasPrefix(said, "kept") {
+		return "key " + said
+	}
+	return said
 }
 
 // namesakes says which other keys of that name work.
@@ -464,7 +473,7 @@ func (t *Target) updateKey(ctx context.Context, k Key, life time.Duration) (stri
 	}
 	switch {
 	case life > 0:
-		said += ", it now expires on " + t.now().Add(life).UTC().Format(time.DateOnly)
+		said = changedKey(said) + ", it now expires on " + t.now().Add(life).UTC().Format(time.DateOnly)
 	case life == Forever && !now.Expires.IsZero():
 		return "", fmt.Errorf("key %s: a key that expires can't be made to live for ever: dossier keys rotate %s --key-expires forever makes one that does", k.Role, k.File)
 	case !now.Expires.IsZero():

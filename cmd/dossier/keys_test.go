@@ -102,7 +102,7 @@ func TestKeys(t *testing.T) {
 	}
 	// A key that is there gets the expiry it is given, and its mode.
 	contains(t, run(0, "setup", "--key", "writer="+one, "--key-expires", "400d", "--key-mode", "600"),
-		"API key "+one+": kept, id ", "it now expires on "+time.Now().UTC().AddDate(0, 0, 400).Format(time.DateOnly), "mode 0600")
+		"API key "+one+": key kept, id ", "it now expires on "+time.Now().UTC().AddDate(0, 0, 400).Format(time.DateOnly), "mode 0600")
 	mode(one, "0600")
 	contains(t, run(1, "keys", "list", "--privileges"), "ok   key dossier-writer-one:", "expires on "+time.Now().UTC().AddDate(0, 0, 400).Format(time.DateOnly),
 		"dossier-activity-????.??, dossier-activity-other")
