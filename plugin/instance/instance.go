@@ -194,7 +194,7 @@ func (i *Instance) flush(tag string, data []byte, onWorker bool) (code Code, err
 		i.log.Error("a chunk can't be read and was dead-lettered", "tag", tag, "bytes", len(data), "err", err)
 		return Error, nil
 	default:
-		if err == nil {
+		if err == nil || errors.Is(err, correlate.ErrNotDurable) {
 			err = i.target.notDurable(start)
 		}
 		i.log.Warn("a chunk is given back to Fluent Bit for a retry", logging.ReasonKey, causeClass(err), "tag", tag, "err", err)
