@@ -123,6 +123,10 @@ const (
 	Error
 )
 
+// ErrNotDurable is returned for a chunk that is given back because some of it is
+// not written yet; the Committer's Report was told what kept it.
+var ErrNotDurable = errors.New("not durable yet")
+
 // Engine commits the chunks of one output instance. It is safe for concurrent
 // use.
 type Engine struct {
@@ -206,7 +210,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 		return Retry, err
 	}
 	if result != commit.OK {
-		return Retry, fmt.Errorf("correlate: chunk %s is not durable yet", id)
+		return Retry, fmt.Errorf("correlate: chunk %s is %w", id, ErrNotDurable)
 	}
 	if broken != nil {
 		if err := e.bury(ctx, id, tag, data[records.Offset():], records.Offset(), broken); err != nil {

@@ -527,3 +527,123 @@ func processorTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// TestGate: what a gate makes of the answers, one after the other.
+func TestGate(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	m.now = b.now
+	g := &m.all
+	twice := func(write bool) {
+		m.failed(g, 1, true)
+		m.failed(g, 1, write)
+		if !g.closed {
+			t.Fatal("it is open after two failures")
+		}
+	}
+	probe := func(answered bool) {
+		g.probe = &document{}
+		if answered {
+			m.answered(g, true)
+		} else {
+			m.failed(g, 1, true)
+		}
+		g.probe = nil
+	}
+	twice(true)
+	for range 3 {
+		probe(false)
+	}
+	level := g.level
+	waits := &document{until: m.now.Add(time.Second)}
+	m.delayed = append(m.delayed, waits)
+	probe(true)
+	switch {
+	case g.closed:
+		t.Fatal("a probe was answered, and it is closed")
+	case !waits.until.Equal(m.now):
+		t.Error("what failed before still waits when everything goes on")
+	}
+	m.delayed = nil
+	if m.failed(g, 1, true); !g.closed || g.level != level+1 {
+		t.Errorf("only the probe got through: closed %v, level %d after %d", g.closed, g.level, level)
+	}
+	probe(true)
+	m.answered(g, true)
+	if m.failed(g, 1, true); g.closed {
+		t.Error("one failure among answers closes it")
+	}
+	m.answered(g, true)
+	if twice(true); g.level != 1 {
+		t.Errorf("the pauses of a new outage begin at level %d", g.level-1)
+	}
+	probe(true)
+	m.answered(g, true)
+	twice(false)
+	g.probe = &document{}
+	if m.answered(g, false); !g.closed {
+		t.Error("a read opens what a write closed, as a read failed after it")
+	}
+}
+
+// TestMarkersWhileAway: with nothing else to try with, a single marker is the
+// probe when its time has come; then all go at once.
+func TestMarkersWhileAway(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	m.now = b.now
+	for n := range byte(3) {
+		m.mark(marker{applied: applied{id: ChunkID{n}, minute: minute(b.now)}})
+	}
+	m.failed(&m.all, 1, true)
+	m.failed(&m.all, 1, true)
+	m.all.until = b.now.Add(time.Second)
+	b.now = b.now.Add(m.o.MarkerDelay)
+	if r := b.next(m); r != nil {
+		t.Fatalf("%d operations while away", len(r.Ops))
+	}
+	if at := m.Wake(); !at.Equal(m.all.until) {
+		t.Errorf("it wakes at %v, its probe is due at %v", at, m.all.until)
+	}
+	b.now = m.all.until
+	r := b.next(m)
+	if r == nil || len(r.Ops) != 1 {
+		t.Fatalf("the probe is %+v", r)
+	}
+	if other := b.next(m); other != nil {
+		t.Error("a second probe beside the first")
+	}
+	m.Answer(r, b.serve(r), b.now)
+	b.now = b.now.Add(m.o.MarkerDelay)
+	if r = b.next(m); r == nil || len(r.Ops) != 2 {
+		t.Errorf("after an answer: %+v", r)
+	}
+}
+
+// TestWakesForAnIndex: what waits for an index alone is tried again by the
+// clock, whatever else comes.
+func TestWakesForAnIndex(t *testing.T) {
+	b := newBed(t)
+	b.options.closeItems = 1
+	m := b.process()
+	b.submit(m, chunkOf(1, "a", "b"))
+	blocked := items(func(k Key) bool { return k.Index == "documents" }, false)
+	var g *gate
+	for range 100 {
+		r := b.next(m)
+		if g = m.gates["documents"]; r == nil && g != nil && g.closed && len(m.delayed) == 0 {
+			break
+		}
+		if r == nil {
+			b.now = m.Wake()
+			continue
+		}
+		m.Answer(r, blocked(b, r), b.now)
+	}
+	if g == nil || len(g.parked) != 2 {
+		t.Fatalf("the gate is %+v; both documents must wait there", g)
+	}
+	if at := m.Wake(); !at.Equal(g.until) {
+		t.Errorf("it wakes at %v, the probe is due at %v", at, g.until)
+	}
+}

@@ -143,7 +143,7 @@ func (m *Machine) goOn(l lane) (over bool) {
 // is nothing.
 func (m *Machine) prepare(t *task) bool {
 	f := &m.folding
-	f.model, f.bytes, f.most = m.model, m.o.BulkBytes, m.o.BulkOps
+	f.model, f.bytes, f.most = m.model, m.o.BulkBytes, min(m.o.BulkOps, m.window)
 	f.items, f.in, f.chunks, f.done = f.items[:0], f.in[:0], f.chunks[:0], 0
 	// A body is longer than its state was: what is surely too much isn't
 	// prepared.

@@ -290,6 +290,7 @@ type Machine struct {
 	rest     time.Time // no marker is sent before, as the last one failed
 	marking  bool      // a write of markers alone is under way
 	rounds   uint64
+	window   int   // see fit
 	folds    *task // that a fold is under way for
 	folding  folding
 	now      time.Time // the latest time the machine was told
@@ -315,6 +316,7 @@ func NewMachine(o MachineOptions, model Model) (*Machine, error) {
 		panics: map[ChunkID]int{},
 		gates:  map[string]*gate{},
 		stuck:  map[ChunkID]string{},
+		window: max(o.MaxDocuments, o.BulkOps),
 	}, nil
 }
 

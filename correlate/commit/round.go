@@ -15,7 +15,7 @@ const maxHot = 64
 // start takes what is ready in a lane through the first phase.
 func (m *Machine) start(l lane) {
 	t := &task{lane: l}
-	n, most, from := 0, m.o.MaxDocuments, l
+	n, most, from := 0, min(m.o.MaxDocuments, m.window), l
 	if l == ahead {
 		from = calm
 	}
@@ -128,6 +128,7 @@ func (m *Machine) Answer(r *Request, a Answer, now time.Time) {
 	}
 	if t.phase != burying {
 		m.judgeAnswer(r, &a)
+		m.fit(r, a.Err == nil)
 	}
 	switch t.phase {
 	case reading:
@@ -163,6 +164,23 @@ func (m *Machine) judgeAnswer(r *Request, a *Answer) {
 	}
 	if write && len(r.bulk.docs) == 0 {
 		m.all.marker = false
+	}
+}
+
+// minWindow is how few documents a request may always have.
+const minWindow = 16
+
+// fit bounds the documents of a round, and the operations of a write, by what
+// Elasticsearch does in time. What took too long it carries out all the same, so
+// that to ask for as much again would go on for ever; what it does in time is
+// asked for in larger requests.
+func (m *Machine) fit(r *Request, answered bool) {
+	asked := max(len(r.Keys), len(r.Ops))
+	switch {
+	case !m.now.Before(r.Deadline):
+		m.window = max(min(m.window, asked/2), minWindow)
+	case answered && asked >= m.window/2:
+		m.window = min(m.window+m.window/4, max(m.o.MaxDocuments, m.o.BulkOps))
 	}
 }
 

@@ -2,12 +2,17 @@ package instance
 
 import (
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path"
 	"strings"
 	"testing"
 	"time"
 
 	"dossier/correlate"
 	"dossier/correlate/commit"
+	"dossier/plugin/chunk/chunktest"
 )
 
 // TestGivenBackSaysWhy: health, and so /readyz, and the line about a chunk
@@ -79,5 +84,34 @@ func TestGivenBackSaysWhy(t *testing.T) {
 	}
 	if text := causeText(commit.Incident{Kind: commit.Unreachable, Reason: strings.Repeat("ä", maxCause)}); len(text) > maxCause+len("…") {
 		t.Errorf("%d bytes", len(text))
+	}
+}
+
+// TestGivenBackSaysWhyOfARealEngine: what the engine itself says of such a chunk
+// is no cause.
+func TestGivenBackSaysWhyOfARealEngine(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		w.Header().Set("Content-Type", "application/json")
+		if path.Base(r.URL.Path) == "_mget" {
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, `{"error":{"type":"security_exception","reason":"no privilege"},"status":403}`)
+			return
+		}
+		io.WriteString(w, `{}`)
+	}))
+	defer srv.Close()
+	i, log := start(t, new(Targets), map[string]string{"es_hosts": srv.URL, "commit_timeout": "1s", "manage_templates": "off"})
+	defer i.Close()
+	ready(i)
+	line := `<134>1 2026-01-02T03:04:05.000001+00:00 web-1 http - request [relay@55555 src_ip="203.0.113.9" path="/"]`
+	if code := i.Flush("a", chunktest.Lines(time.Now(), "log", line), true); code != Retry {
+		t.Fatal(code)
+	}
+	if err := i.Health(); !errors.Is(err, errNotDurable) || !strings.Contains(err.Error(), "no privilege") {
+		t.Errorf("health: %v", err)
+	}
+	if text := log.String(); !strings.Contains(text, `msg="a chunk is given back to Fluent Bit for a retry" reason="read 403 security_exception"`) {
+		t.Errorf("the log says %s", text)
 	}
 }

@@ -194,7 +194,7 @@ func (i *Instance) flush(tag string, data []byte, onWorker bool) (code Code, err
 		i.log.Error("a chunk can't be read and was dead-lettered", "tag", tag, "bytes", len(data), "err", err)
 		return Error, nil
 	default:
-		if err == nil || errors.Is(err, commit.ErrAway) {
+		if err == nil || errors.Is(err, correlate.ErrNotDurable) || errors.Is(err, commit.ErrAway) {
 			// What the probes of an outage met is the cause.
 			err = i.target.notDurable(start)
 		}
