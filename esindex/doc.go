@@ -1,7 +1,7 @@
 // Package esindex keeps documents that carry a state in Elasticsearch.
 //
 // A Client talks to the nodes and says, in one line, what an operator has to
-// mend when that fails. Install puts templates, and creates the indices that
+// fix when that fails. Install puts templates, and creates the indices that
 // have one fixed name. A Store reads states with _mget and writes documents
 // by compare-and-set with _bulk; it creates each index itself, with the
 // mapping it was given, and never writes to one that somebody else made.

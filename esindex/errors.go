@@ -132,7 +132,8 @@ func newTransportError(op string, err error) *Error {
 	case isPlain:
 		e.Reason = "the node does not speak TLS at this port"
 		e.Fix = "write http:// in es_hosts, or turn TLS on in Elasticsearch"
-	case strings.Contains(e.Reason, "malformed HTTP"):
+	case strings.Contains(e.Reason, "malformed HTTP"), strings.HasSuffix(e.Reason, "readLoopPeekFailLocked: %!w(<nil>)"):
+		// The second is net/http's where a node speaks before it is asked.
 		e.Reason = "the answer is not HTTP"
 		e.Fix = "correct the port in es_hosts, and write https:// where the node has TLS"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

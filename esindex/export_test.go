@@ -8,6 +8,9 @@ func Remembered(s *Store) int { return len(s.guard.good) }
 // MaxRemembered bounds Remembered.
 const MaxRemembered = maxGood
 
+// TransportError is how a request's error is told.
+func TransportError(err error) string { return newTransportError("read", err).Error() }
+
 // CloudHost is where a cloud id leads to.
 func CloudHost(t *testing.T, id string) string {
 	t.Helper()

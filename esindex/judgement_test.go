@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"dossier/correlate/commit"
@@ -351,10 +352,10 @@ func TestRoomIsLearnt(t *testing.T) {
 	const most = 1 << 20
 	l := newLab(t, func(o *esindex.Options) { o.MaxBulkBytes, o.Compress = most, esindex.CompressOff })
 	limit := 300_000
-	refused := 0
+	var refused atomic.Int32
 	l.Plan(func(r *esindextest.Request) esindextest.Fault {
 		if strings.HasSuffix(r.Path, "_bulk") && r.Wire > limit {
-			refused++
+			refused.Add(1)
 			return esindextest.Fault{Status: 413}
 		}
 		return esindextest.Fault{}
@@ -379,13 +380,13 @@ func TestRoomIsLearnt(t *testing.T) {
 		return largest, len(list)
 	}
 	largest()
-	if refused == 0 || refused > 12 {
-		t.Errorf("%d requests were refused at first", refused)
+	if n := refused.Load(); n == 0 || n > 12 {
+		t.Errorf("%d requests were refused at first", n)
 	}
-	refused = 0
+	refused.Store(0)
 	largest()
-	if refused > 16 { // growing tries again, by a quarter at a time
-		t.Errorf("%d requests were refused later", refused)
+	if n := refused.Load(); n > 16 { // growing tries again, by a quarter at a time
+		t.Errorf("%d requests were refused later", n)
 	}
 	limit = 10 * most
 	size, n := 0, 0

@@ -28,6 +28,8 @@ import (
 
 	"dossier/esindex"
 	"dossier/esindex/esindextest"
+	"net/url"
+	"syscall"
 )
 
 // authority signs certificates of any kind.
@@ -160,6 +162,23 @@ func TestBrokenConnectionsSayWhatToDo(t *testing.T) {
 		if _, err := client.Info(ctx); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// TestSpokenToUnasked: what speaks before the request is sent, which a
+// connection may or may not see in time, is no node either.
+func TestSpokenToUnasked(t *testing.T) {
+	var none error
+	err := &url.Error{Op: "Get", URL: "http://x", Err: fmt.Errorf("readLoopPeekFailLocked: %w", none)} // as net/http has it
+	if got := esindex.TransportError(err); got != "elasticsearch: read: the answer is not HTTP; correct the port in es_hosts, and write https:// where the node has TLS" {
+		t.Error(got)
+	}
+	if got := esindex.TransportError(err.Err); !strings.Contains(got, "not HTTP") {
+		t.Error(got)
+	}
+	reset := &url.Error{Op: "Get", URL: "http://x", Err: fmt.Errorf("readLoopPeekFailLocked: %w", syscall.ECONNRESET)}
+	if got := esindex.TransportError(reset); !strings.Contains(got, "the connection was reset") {
+		t.Error(got)
 	}
 }
 

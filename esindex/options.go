@@ -299,7 +299,7 @@ func readable(option, path string, err error) error {
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%s: there is no file %s", option, path)
 	case errors.Is(err, os.ErrPermission):
-		return &denied{fmt.Sprintf("%s: %s can't be read by this user (id %d); mend its owner or its permissions", option, path, os.Geteuid())}
+		return &denied{fmt.Sprintf("%s: %s can't be read by this user (id %d); fix its owner or its permissions", option, path, os.Geteuid())}
 	}
 	return fmt.Errorf("%s: %w", option, err)
 }

@@ -45,7 +45,7 @@ func (l Level) MarshalText() ([]byte, error) { return []byte(strings.ToLower(l.S
 type Finding struct {
 	Level   Level  `json:"level"`
 	Subject string `json:"subject"`
-	// Text says what was found, Fix how to mend it; each is one line.
+	// Text says what was found, Fix how to fix it; each is one line.
 	Text string `json:"text"`
 	Fix  string `json:"fix,omitempty"`
 }
@@ -635,7 +635,7 @@ func (k *checker) sensor(h heartbeat, now time.Time) bool {
 		wrong(Warning, "set up NTP there", "its clock is %s ahead of this host's", (-age).Round(time.Millisecond))
 	}
 	if h.DeadLetters > 0 {
-		wrong(Warning, "mend the cause, then dossier replay on that host", "%d dead letters since it started", h.DeadLetters)
+		wrong(Warning, "fix the cause, then dossier replay on that host", "%d dead letters since it started", h.DeadLetters)
 	}
 	if h.AtRisk > 0 {
 		wrong(Warning, "look at its log: documents could not be written for longer than the ledger is kept",
@@ -680,7 +680,7 @@ func (k *checker) letters() {
 		k.say(Warning, subject, "", "%v", err)
 		return
 	case r.Letters+r.Damaged > 0:
-		k.say(Warning, subject, "mend the cause (reason in each letter), then run dossier replay",
+		k.say(Warning, subject, "fix the cause (reason in each letter), then run dossier replay",
 			"%d wait in %s, the oldest since %s; %d of them are raw, and %d lines are damaged", r.Letters, k.o.DeadLetterPath, oldest.UTC().Format(time.RFC3339), raw, r.Damaged)
 	default:
 		k.say(OK, subject, "", "none wait in %s", k.o.DeadLetterPath)

@@ -117,7 +117,7 @@ func (s *site) forget(t *testing.T, prefix string) {
 
 // TestKeyRevokedInMidRun: a key that is invalidated costs no chunk; the one
 // that is put into its place, in the same file and with Fluent Bit running,
-// brings all of them home.
+// brings all of them back.
 func TestKeyRevokedInMidRun(t *testing.T) {
 	s := secured(t)
 	prefix, _ := s.setUp(t)

@@ -563,7 +563,7 @@ func TestRetentionRole(t *testing.T) {
 		target := s.as(t, prefix, r)
 		err := target.retain(t.Context(), DefaultAges(), false, func(esindex.Step) {})
 		if err != nil {
-			// Whoever is to mend it must not find the ledger blocked.
+			// Whoever is to fix it must not find the ledger blocked.
 			if _, answer, _ := s.node.Do(t.Context(), "PUT", prefix+"-chunks-2019.02/_settings", `{"index.blocks.write":null}`); answer["acknowledged"] != true {
 				t.Fatal(answer)
 			}

@@ -401,7 +401,7 @@ func TestDeadCluster(t *testing.T) {
 	}
 }
 
-// TestOneLineEach: what an operator must mend stands in one clear line.
+// TestOneLineEach: what an operator must fix stands in one clear line.
 func TestOneLineEach(t *testing.T) {
 	node := esnode.Shared(t)
 	for _, test := range []struct{ name, key, value, want string }{

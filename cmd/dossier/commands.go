@@ -132,7 +132,7 @@ func newCheck() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "check",
-		Short: "Say what is wrong and how to mend it",
+		Short: "Say what is wrong and how to fix it",
 		Long: `check looks at connection, credentials, clocks, templates, indices, alias, health, sensors and the dead letters
 on this host. It changes nothing. With a sensor's own key it says whether that can write; with the role PREFIX-setup
 it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 with failures.`,

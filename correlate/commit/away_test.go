@@ -428,13 +428,17 @@ func TestAnnounceWhileAway(t *testing.T) {
 	c := newCommitter(t, s, nil)
 	defer closeCommitter(t, c)
 	away.Store(true)
-	var read atomic.Int64 // chunks, at a time
-	var most atomic.Int64
+	const all = 20
 	var group sync.WaitGroup
-	var waited atomic.Int64
-	for n := range uint16(20) {
+	var waited, settled, probes atomic.Int64
+	for n := range uint16(all) {
 		group.Go(func() {
-			for {
+			for known := false; ; {
+				if !known && c.Stats().Outages > 0 {
+					// Nothing of this one's from before is on its way.
+					known = true
+					settled.Add(1)
+				}
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 				a, err := c.Announce(ctx, chunkOf(n).ID)
 				cancel()
@@ -446,13 +450,21 @@ func TestAnnounceWhileAway(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if k := read.Add(1); c.Stats().Outages > 0 && away.Load() {
-					most.Store(max(most.Load(), k))
+				if settled.Load() == all {
+					time.Sleep(5 * time.Millisecond) // others ask while it is read
+					c.with(func(m *Machine) {
+						if !m.all.closed {
+							return
+						}
+						probes.Add(1)
+						if c.probing != 1 || len(m.chunks) > 0 {
+							t.Errorf("let through: %d, with %d under way", c.probing, len(m.chunks))
+						}
+					})
 				}
 				chunk := chunkOf(n, fmt.Sprint(n), "x")
 				chunk.Announced, chunk.Deadline = a, soon(100*time.Millisecond)
 				r, err := c.Commit(t.Context(), chunk)
-				read.Add(-1)
 				if err != nil {
 					t.Error(err)
 					return
@@ -463,7 +475,7 @@ func TestAnnounceWhileAway(t *testing.T) {
 			}
 		})
 	}
-	for waited.Load() < 100 {
+	for (waited.Load() < 100 || probes.Load() < 5) && !t.Failed() {
 		time.Sleep(time.Millisecond)
 	}
 	away.Store(false)

@@ -889,7 +889,7 @@ var (
 
 // A document whose state is corrupt or missing is never overwritten. What
 // chunks give to it is dead-lettered for it alone; they go on, and what is
-// buried counts once the document is mended.
+// buried counts once the document is fixed.
 func TestUnreadable(t *testing.T) {
 	for name, body := range unreadable {
 		t.Run(name, func(t *testing.T) {
@@ -916,7 +916,7 @@ func TestUnreadable(t *testing.T) {
 					t.Errorf("letter %+v", l)
 				}
 				if r := b.commit(b.process(), replayOf(l)); r != StillUnreadable {
-					t.Errorf("replayed before the document is mended: result %d", r)
+					t.Errorf("replayed before the document is fixed: result %d", r)
 				}
 			}
 			// One that is done leaves no letter when it comes again.
@@ -1038,7 +1038,7 @@ func TestPanic(t *testing.T) {
 	if r := b.commit(m, replayOf(b.letters[0])); r != StillRejected {
 		t.Errorf("replayed while it is as it was: result %d", r)
 	}
-	m.model.(*tally).mended = func() bool { return true }
+	m.model.(*tally).fixed = func() bool { return true }
 	if r := b.commit(m, replayOf(b.letters[0])); r != OK {
 		t.Errorf("replayed: result %d", r)
 	}

@@ -677,7 +677,7 @@ func (w *world) replay() {
 func (s *sensor) start() {
 	o := s.w.s.options
 	o.Seed = s.w.rng.Uint64()
-	m, err := NewMachine(o, &tally{mended: func() bool { return s.w.healed }})
+	m, err := NewMachine(o, &tally{fixed: func() bool { return s.w.healed }})
 	if err != nil {
 		panic(err)
 	}

@@ -20,9 +20,9 @@ type delta struct {
 type tally struct {
 	// unopened names the documents that are not opened.
 	unopened func(Key) bool
-	// mended: nothing panics any more.
-	mended func() bool
-	next   tallied
+	// fixed: nothing panics any more.
+	fixed func() bool
+	next  tallied
 }
 
 // tallied is a document: how often each chunk was folded, sorted by chunk.
@@ -47,7 +47,7 @@ func (c *tally) Fold(key Key, class Class, payload []byte, in []Contribution) (F
 	t.effects = nil
 	for _, one := range in {
 		d := one.Delta.(*delta)
-		if d.panics && (c.mended == nil || !c.mended()) {
+		if d.panics && (c.fixed == nil || !c.fixed()) {
 			panic("a bad delta")
 		}
 		if d.effect {

@@ -1,5 +1,5 @@
 // Package deadletter keeps on disk what can never be written to
-// Elasticsearch, until somebody has mended the cause and replays it.
+// Elasticsearch, until somebody has fixed the cause and replays it.
 //
 // A folder holds files of JSON lines, one letter a line, in the order of
 // their names. Each letter is synced before the call that buried it returns.

@@ -53,7 +53,7 @@ func Replay(ctx context.Context, o options.Options, h Host, path string, only fu
 }
 
 var (
-	errStillRefused    = errors.New("Elasticsearch still doesn't take it; mend the cause first (its reason stands in the letter)")
+	errStillRefused    = errors.New("Elasticsearch still doesn't take it; fix the cause first (its reason stands in the letter)")
 	errStillUnreadable = errors.New("the document's state can't be read, so nothing can be added to it; restore the document from a snapshot, or delete it, then replay again")
 	errNotNow          = errors.New("it was not durable in time; replay again later")
 )
