@@ -64,6 +64,9 @@ const (
 // hasMonth says whether a sensor can mean the month of t.
 func hasMonth(t event.Time) bool { return t >= firstMonth && t < endMonth }
 
+// HasMonth says whether the month of at has indices of its own.
+func HasMonth(at time.Time) bool { return hasMonth(event.FromTime(at)) }
+
 // stray says whether an event is so far from its record's time that it must
 // not open a month of its own: judged by the chunk, so that a redelivery
 // chooses the same index.

@@ -19,7 +19,7 @@ import (
 // writes to it for the first time, and where there is none it is created with
 // the mapping that this process holds. That takes the index privileges
 // view_index_metadata and create_index, or only the first where the indices
-// were set up beforehand.
+// were set up beforehand, as they are for sensors with the role writer.
 type guard struct {
 	c     *Client
 	kinds []*kind

@@ -653,7 +653,7 @@ func TestMappingsThatCannotBeUpgraded(t *testing.T) {
 // TestRightsThatAreMissing says which, at each request that needs one.
 func TestRightsThatAreMissing(t *testing.T) {
 	for _, status := range []int{401, 403} {
-		for path, says := range map[string]string{"/p-things/_mapping": "view_index_metadata", "/p-things": "create_index", "/_bulk": "that privilege"} {
+		for path, says := range map[string]string{"/p-things/_mapping": "view_index_metadata", "/p-things": "run dossier setup", "/_bulk": "that privilege"} {
 			l := newLab(t, nil)
 			l.Plan(func(r *esindextest.Request) esindextest.Fault {
 				if r.Path == path {

@@ -79,6 +79,8 @@ type installed struct {
 	// operator's own component template.
 	settings, custom settings
 	mappings         json.RawMessage
+	// own are the mappings of the operator's component template.
+	own json.RawMessage
 }
 
 // readTemplate returns what is installed under the kind's name. Templates
@@ -140,7 +142,7 @@ func (c *Client) readComponents(ctx context.Context, k *kind, in *installed) err
 		case k.packName():
 			in.pack, in.settings, in.mappings = f.Template, settingsOf(body.Settings), body.Mappings
 		case k.customName():
-			in.custom = settingsOf(body.Settings)
+			in.custom, in.own = settingsOf(body.Settings), body.Mappings
 		}
 	}
 	return nil
@@ -468,8 +470,12 @@ type Index struct {
 	// Fields are those that differ from the template's. A newer mapping may
 	// well, and an older one lacks some.
 	Fields []Difference
+	// Odd is what else an index made from the template would not have. Only
+	// Store.Inspect looks for it.
+	Odd []Oddity
 
 	settings settings
+	mapping  json.RawMessage
 }
 
 // Setting returns a setting by its name without "index.", "" where the index
@@ -492,6 +498,9 @@ func (s *Store) Inspect(ctx context.Context) ([]Index, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := s.c.findOdd(ctx, k, found); err != nil {
+			return nil, err
+		}
 		out = append(out, found...)
 	}
 	return out, nil
@@ -499,20 +508,7 @@ func (s *Store) Inspect(ctx context.Context) ([]Index, error) {
 
 // inspect returns the indices of one kind.
 func (c *Client) inspect(ctx context.Context, k *kind) ([]Index, error) {
-	type part map[string]map[string]json.RawMessage // by index, then by name
-	look := func(what string) (found part, err error) {
-		path := "/" + url.PathEscape(k.Pattern) + "/_" + what + "?ignore_unavailable=true"
-		err = c.call(ctx, "look at index "+k.Pattern, request{http.MethodGet, path, nil}, &found)
-		if e, ok := errors.AsType[*Error](err); ok {
-			switch e.Type {
-			case "index_not_found_exception":
-				return nil, nil
-			case "security_exception":
-				e.Fix = "give the role the index privilege view_index_metadata on these indices"
-			}
-		}
-		return found, err
-	}
+	look := func(what string) (parts, error) { return c.lookAt(ctx, k, what) }
 	mapped, err := look("mapping")
 	if err != nil {
 		return nil, err
@@ -528,7 +524,7 @@ func (c *Client) inspect(ctx context.Context, k *kind) ([]Index, error) {
 			continue // made or deleted between the two
 		}
 		mapping := mapped[name]["mappings"]
-		index := Index{Name: name, Kind: k.Name, settings: settingsOf(set[name]["settings"])}
+		index := Index{Name: name, Kind: k.Name, settings: settingsOf(set[name]["settings"]), mapping: mapping}
 		var outer struct {
 			Meta map[string]json.RawMessage `json:"_meta"`
 		}
@@ -549,4 +545,23 @@ func (c *Client) inspect(ctx context.Context, k *kind) ([]Index, error) {
 			Fix: "leave one index behind the alias: a document's id is unique within one index only"}
 	}
 	return out, nil
+}
+
+// parts are of several indices, by the index and then by their names.
+type parts map[string]map[string]json.RawMessage
+
+// lookAt returns what the kind's indices have: "mapping", "settings" or
+// "alias".
+func (c *Client) lookAt(ctx context.Context, k *kind, what string) (found parts, err error) {
+	path := "/" + url.PathEscape(k.Pattern) + "/_" + what + "?ignore_unavailable=true"
+	err = c.call(ctx, "look at index "+k.Pattern, request{http.MethodGet, path, nil}, &found)
+	if e, ok := errors.AsType[*Error](err); ok {
+		switch e.Type {
+		case "index_not_found_exception":
+			return nil, nil
+		case "security_exception":
+			e.Fix = "give the role the index privilege view_index_metadata on these indices"
+		}
+	}
+	return found, err
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
@@ -326,10 +327,22 @@ func (c *Client) createIndex(ctx context.Context, k *kind, index string) error {
 			if e.Status != http.StatusForbidden {
 				break // who this is, not what it may
 			}
-			e.Fix = "create it with dossier setup, or give the role the index privilege create_index"
+			e.Fix = missingFix(index)
 		}
 	}
 	return err
+}
+
+// missingFix says how an index comes to be that a sensor may not make: of a
+// month by its name, as setup makes only those ahead.
+func missingFix(index string) string {
+	const run = "run dossier setup with credentials that may make indices (the role setup)"
+	if at := strings.LastIndexByte(index, '-'); at >= 0 {
+		if _, err := time.Parse("2006.01", index[at+1:]); err == nil {
+			return "it is missing and a sensor's key may not make it: " + run + ", for a month before this one or far ahead dossier setup --also-month " + index[at+1:]
+		}
+	}
+	return "it is missing and a sensor's key may not make it: " + run
 }
 
 // meta is what a mapping's _meta says under metaKey; nil where it says

@@ -100,6 +100,8 @@ func (t *Target) Check(ctx context.Context, c Check, out func(Finding)) {
 	k.clocks(ctx)
 	k.templatesThere(ctx)
 	k.indicesFit(ctx)
+	k.foreign(ctx)
+	k.transitionsTold(ctx)
 	k.alias(ctx)
 	k.retiredAlias(ctx)
 	k.health(ctx)
@@ -196,8 +198,16 @@ func (k *checker) credentials(ctx context.Context, role string) {
 		return
 	}
 	k.say(OK, subject, "", "%s has what the role %s has", name, role)
-	if role != "writer" {
+	if role == roles.CreatingWriter {
+		k.say(Note, subject, "prefer a key with the role "+k.roleName(roles.Writer)+", for which dossier setup makes the months",
+			"%s may make month indices: whoever has it decides on mappings, settings and pipelines of those that are not there yet", name)
+	}
+	if role != roles.Writer && role != roles.CreatingWriter {
 		return
+	}
+	if may, err := k.may(ctx, "create_index", k.months(k.ahead(0))); role == roles.Writer && err == nil && slices.Contains(slices.Collect(maps.Values(may)), true) {
+		k.say(Note, subject, "bring it up to date: dossier setup --key writer=FILE, as the user who made it",
+			"%s may make month indices, which the role %s may not: whoever has it decides on mappings, settings and pipelines of those that are not there yet", name, role)
 	}
 	more, _, err := k.privileges(ctx, roles.Role{
 		Cluster: []string{"manage_index_templates", "manage_security"},
@@ -347,8 +357,12 @@ func (k *checker) templatesThere(ctx context.Context) {
 func (k *checker) indicesFit(ctx context.Context) {
 	const subject = "indices"
 	single := []string{k.indices.Attackers(), k.indices.Targets(), k.indices.Sensors()}
-	months := k.months(k.now().UTC())
-	seen, unseen, err := k.visible(ctx, append(slices.Clone(single), months...))
+	months := append(k.months(k.ahead(0)), k.others()...)
+	var later []string
+	for n := 1; n <= monthsAhead; n++ {
+		later = append(later, k.months(k.ahead(n))...)
+	}
+	seen, unseen, err := k.visible(ctx, slices.Concat(single, months, later))
 	if err != nil {
 		k.failed(subject, err)
 		return
@@ -366,9 +380,12 @@ func (k *checker) indicesFit(ctx context.Context) {
 		}
 	}
 	bad := 0
+	var lacking []string
 	for _, name := range seen {
 		switch {
 		case there[name]:
+		case slices.Contains(later, name):
+			lacking = append(lacking, name)
 		case slices.Contains(single, name):
 			bad++
 			k.say(Failure, subject, "run dossier setup", "%s is missing", name)
@@ -376,6 +393,7 @@ func (k *checker) indicesFit(ctx context.Context) {
 			bad += k.missingMonth(ctx, name)
 		}
 	}
+	bad += k.monthsEnd(ctx, lacking)
 	for i := range found {
 		bad += k.indexFits(&found[i])
 	}
@@ -422,28 +440,63 @@ func (k *checker) may(ctx context.Context, privilege string, names []string) (ma
 	return has, err
 }
 
-// missingMonth judges a month index that isn't there: sensors make it when
-// they need it, where they may. It returns how many faults that is.
-func (k *checker) missingMonth(ctx context.Context, name string) int {
-	const subject = "indices"
-	if k.role != "writer" {
-		// What sensors may isn't seen with these credentials.
-		k.say(Note, subject, "to have it beforehand run dossier setup", "%s is not there yet: the first sensor that needs it makes it, if its key has the role %s",
-			name, k.roleName("writer"))
-		return 0
+// monthsAhead is how many months after this one must have their indices: a
+// quarter to notice that dossier setup doesn't run any more.
+const monthsAhead = 3
+
+// makes says whether the sensor that these credentials are for makes the
+// index itself.
+func (k *checker) makes(ctx context.Context, name string) (bool, error) {
+	if k.role != roles.Writer && k.role != roles.CreatingWriter {
+		return false, nil
 	}
 	has, err := k.may(ctx, "create_index", []string{name})
-	switch {
+	return has[name], err
+}
+
+// missingMonth judges an index of this month, or of stray times, that isn't
+// there. It returns how many faults that is.
+func (k *checker) missingMonth(ctx context.Context, name string) int {
+	const subject = "indices"
+	switch makes, err := k.makes(ctx, name); {
 	case err != nil:
 		k.failed(subject, err)
-	case has[name]:
+	case makes:
 		k.say(Note, subject, "", "%s is not there yet: the sensor makes it when it needs it", name)
 		return 0
+	case k.role == roles.Writer || k.role == roles.CreatingWriter:
+		k.say(Failure, subject, "run dossier setup, from cron once a month", "%s is missing, and these credentials may not make it: chunks that need it are given back", name)
 	default:
-		k.say(Failure, subject, "run dossier setup, each month, or give the key the role "+k.roleName("writer"),
-			"%s is missing, and these credentials may not make it", name)
+		k.say(Failure, subject, "run dossier setup, from cron once a month", "%s is missing: sensors with the role %s may not make it, and give back chunks that need it",
+			name, k.roleName(roles.Writer))
 	}
 	return 1
+}
+
+// monthsEnd tells of the months ahead that have no indices. It returns how
+// many faults that is.
+func (k *checker) monthsEnd(ctx context.Context, lacking []string) int {
+	const subject = "indices"
+	if len(lacking) == 0 {
+		return 0
+	}
+	switch makes, err := k.makes(ctx, lacking[0]); {
+	case err != nil:
+		k.failed(subject, err)
+	case makes:
+		return 0
+	default:
+		k.say(Warning, subject, "run dossier setup, from cron once a month",
+			"the months ahead run out: %s is not there%s; from then on sensors with the role %s give their chunks back", lacking[0], others(len(lacking)-1), k.roleName(roles.Writer))
+	}
+	return 1
+}
+
+func others(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", nor are %d others of the next %d months", n, monthsAhead)
 }
 
 // indexFits tells what is wrong with an index, and returns how many faults.
@@ -466,6 +519,13 @@ func (k *checker) indexFits(index *esindex.Index) (bad int) {
 			fix = "free disk space on the data nodes; then it goes by itself"
 		}
 		wrong(Failure, fix, "it is blocked (index.blocks.%s)", block)
+	}
+	for _, odd := range index.Odd {
+		level := Warning
+		if odd.Grave {
+			level = Failure
+		}
+		wrong(level, "dossier setup didn't make it so: see who did, mend it as docs/operations.md says under Foreign indices", "%s", odd.Text)
 	}
 	if index.Setting("hidden") == "true" {
 		wrong(Warning, fmt.Sprintf(`PUT /%s/_settings {"index.hidden":null}`, name), "it is hidden: searches by pattern don't find it")

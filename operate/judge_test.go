@@ -251,7 +251,7 @@ func TestMissingIndices(t *testing.T) {
 	prefix, admin := s.setUp(t)
 	months := admin.months(time.Now().UTC())
 	t.Cleanup(func() {
-		if err := admin.Setup(context.Background(), Setup{}, func(esindex.Step) {}); err != nil {
+		if err := admin.Setup(context.Background(), Setup{Months: monthsAhead}, func(esindex.Step) {}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -266,16 +266,30 @@ func TestMissingIndices(t *testing.T) {
 		})
 		return text, worst
 	}
-	writer := get(t, "writer", prefix)
-	if text, worst := said(s.as(t, prefix, writer), "writer"); worst != Note || strings.Count(text, "is not there yet: the sensor makes it when it needs it") != 3 {
-		t.Errorf("a sensor's key:\n%s", text)
+	writer := get(t, roles.Writer, prefix)
+	if text, worst := said(s.as(t, prefix, get(t, roles.CreatingWriter, prefix)), roles.CreatingWriter); worst != Note || strings.Count(text, "is not there yet: the sensor makes it when it needs it") != 3 {
+		t.Errorf("a sensor's key that makes months:\n%s", text)
 	}
-	if text, worst := said(admin, "setup"); worst != Note || strings.Count(text, "if its key has the role "+prefix+"-writer") != 3 {
+	if text, worst := said(admin, "setup"); worst != Failure || strings.Count(text, "is missing: sensors with the role "+prefix+"-writer may not make it") != 3 {
 		t.Errorf("an operator:\n%s", text)
 	}
-	less := without(writer)["create_index on "+prefix+"-activity-*,"+prefix+"-chunks-*"]
-	if text, worst := said(s.as(t, prefix, less), "writer"); worst != Failure || strings.Count(text, "is missing, and these credentials may not make it; run dossier setup, each month") != 2 {
-		t.Errorf("a key that can't make indices:\n%s", text)
+	if text, worst := said(s.as(t, prefix, writer), "writer"); worst != Failure || strings.Count(text, "is missing, and these credentials may not make it: chunks that need it are given back; run dossier setup, from cron") != 3 {
+		t.Errorf("a sensor's key:\n%s", text)
+	}
+	if err := admin.Setup(t.Context(), Setup{Roles: "off", Months: monthsAhead}, func(esindex.Step) {}); err != nil {
+		t.Fatal(err)
+	}
+	if text, worst := said(s.as(t, prefix, writer), "writer"); worst != OK {
+		t.Errorf("a quarter ahead:\n%s", text)
+	}
+	last := admin.months(admin.ahead(monthsAhead))[2]
+	s.node.Must(t, "DELETE", last, nil)
+	if text, worst := said(s.as(t, prefix, writer), "writer"); worst != Warning || !strings.Contains(text, "WARN indices: the months ahead run out: "+last+" is not there; from then on sensors") {
+		t.Errorf("less than a quarter ahead:\n%s", text)
+	}
+	s.node.Must(t, "DELETE", prefix+"-transitions-other", nil)
+	if text, worst := said(s.as(t, prefix, writer), "writer"); worst != Failure || !strings.Contains(text, prefix+"-transitions-other is missing") {
+		t.Errorf("no index for stray times:\n%s", text)
 	}
 	s.node.Must(t, "DELETE", prefix+"-smtp-targets", nil)
 	if text, worst := said(s.as(t, prefix, writer), "writer"); worst != Failure || !strings.Contains(text, "FAIL indices: "+prefix+"-smtp-targets is missing; run dossier setup") {

@@ -137,7 +137,7 @@ func (s *site) setUp(t *testing.T) (prefix string, admin *Target) {
 	admin = s.admin(t, s.prefix)
 	if s.steps == "" {
 		var steps []string
-		err := admin.Setup(t.Context(), Setup{Keys: []Key{{Role: "writer", File: s.writerKey()}}}, func(s esindex.Step) { steps = append(steps, s.String()) })
+		err := admin.Setup(t.Context(), Setup{Months: monthsAhead, Keys: []Key{{Role: "writer", File: s.writerKey()}}}, func(s esindex.Step) { steps = append(steps, s.String()) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,13 +196,22 @@ func needed(t *testing.T, name string, role roles.Role, job func(r roles.Role) e
 
 func TestWriterRole(t *testing.T) {
 	s := secured(t)
-	prefix, _ := s.setUp(t)
+	prefix, admin := s.setUp(t)
+	for _, name := range []string{roles.Writer, roles.CreatingWriter} {
+		needsAll(t, s, prefix, name, admin)
+	}
+}
+
+func needsAll(t *testing.T, s *site, prefix, name string, admin *Target) {
 	month, n := 0, 0
-	needed(t, "writer", get(t, "writer", prefix), func(r roles.Role) error {
+	needed(t, name, get(t, name, prefix), func(r roles.Role) error {
 		month, n = month+1, n+1
 		target := s.as(t, prefix, r)
 		at := time.Date(2030, time.Month(month), 1, 0, 0, 0, 0, time.UTC) // an index that isn't there
-		id := fmt.Sprint(n)
+		if name == roles.Writer {
+			at = admin.now() // one that setup made
+		}
+		id := fmt.Sprint(name, n)
 		writes := func(ops ...commit.Op) ([]commit.Written, error) {
 			w, err := target.store.Write(t.Context(), ops)
 			if err != nil {
@@ -434,7 +443,7 @@ func TestSetup(t *testing.T) {
 		err := admin.Setup(t.Context(), setup, func(s esindex.Step) { steps = append(steps, s.String()) })
 		return strings.Join(steps, "\n"), err
 	}
-	if n := strings.Count(first, ": created"); n != 6+3+6+4+1 { // the alias comes with its index
+	if n := strings.Count(first, ": created"); n != 6+3+3*(1+monthsAhead)+3+5+1 { // the alias comes with its index
 		t.Errorf("%d things created:\n%s", n, first)
 	}
 	info, err := os.Stat(file)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dossier/conf/roles"
+	"dossier/correlate"
 	"dossier/esindex"
 )
 
@@ -19,6 +20,12 @@ type Setup struct {
 	// that somebody asks for: they are set in what is there too. The others
 	// are for templates that aren't there yet.
 	Chosen []esindex.Choice
+	// Months is how many months after this one get their indices, at most
+	// MaxMonths; zero is one. Sensors with the role writer make none.
+	Months int
+	// Also are further months whose indices are made, as ParseMonth returns
+	// them: those of old logs that are read now.
+	Also []time.Time
 	// Roles says whether the roles <prefix>-writer and so on are made: "on",
 	// "off", or "auto" for wherever the cluster has security and this user
 	// may.
@@ -33,15 +40,34 @@ type Setup struct {
 	KeyFile KeyFile
 }
 
-// Setup brings templates, indices and alias into the cluster, the month
-// indices of this month and the next, roles and API keys. What is there is
-// compared with what it is to be, and changed where it can be. It may run at
+// DefaultMonths is how many months ahead dossier setup makes indices,
+// MaxMonths the most it makes: each costs three shards and their copies.
+const (
+	DefaultMonths = 13
+	MaxMonths     = 36
+)
+
+// ParseMonth reads a month that indices are named after: "2026.11".
+func ParseMonth(s string) (time.Time, error) {
+	at, err := time.Parse("2006.01", s)
+	if err != nil || !correlate.HasMonth(at) {
+		return time.Time{}, fmt.Errorf("got %q, want a month such as 2026.11, from 2015.01 to 2099.12", line(s))
+	}
+	return at, nil
+}
+
+// Setup brings templates, indices and alias into the cluster, the indices of
+// this month, the months ahead and of stray times, roles and API keys. What is
+// there is compared with what it is to be, and changed where it can be. It may run at
 // any time and again. step is told of each thing when it is looked after.
 func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) error {
 	switch s.Roles = cmp.Or(s.Roles, "auto"); s.Roles {
 	case "auto", "on", "off":
 	default:
 		return fmt.Errorf("roles: got %q, want auto, on or off", s.Roles)
+	}
+	if s.Months = cmp.Or(s.Months, 1); s.Months < 1 || s.Months > MaxMonths {
+		return fmt.Errorf("months: got %d, want 1 to %d", s.Months, MaxMonths)
 	}
 	steps, err := t.client.Reconcile(ctx, t.templates, s.Chosen)
 	for _, done := range steps {
@@ -50,16 +76,8 @@ func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) er
 	if err != nil {
 		return err
 	}
-	now := t.now().UTC()
-	next := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC)
-	for _, at := range []time.Time{now, next} {
-		for _, index := range t.months(at) {
-			done, err := t.store.EnsureIndex(ctx, index)
-			if err != nil {
-				return err
-			}
-			step(done)
-		}
+	if err := t.setUpMonths(ctx, s, step); err != nil {
+		return err
 	}
 	if err := t.setUpRoles(ctx, s, step); err != nil {
 		return err
@@ -70,6 +88,34 @@ func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) er
 			return err
 		}
 		step(done)
+	}
+	return nil
+}
+
+// setUpMonths makes the month indices. Those that are there are told in one
+// step.
+func (t *Target) setUpMonths(ctx context.Context, s Setup, step func(esindex.Step)) error {
+	names := t.others()
+	for n := range s.Months + 1 {
+		names = append(names, t.months(t.ahead(n))...)
+	}
+	for _, at := range s.Also {
+		names = append(names, t.months(at)...)
+	}
+	kept := 0
+	for _, index := range names {
+		done, err := t.store.EnsureIndex(ctx, index)
+		if err != nil {
+			return err
+		}
+		if !done.Changed() {
+			kept++
+			continue
+		}
+		step(done)
+	}
+	if kept > 0 {
+		step(esindex.Step{Object: "month indices", Name: t.ahead(0).Format("2006.01") + " to " + t.ahead(s.Months).Format("2006.01"), Done: fmt.Sprintf("kept, %d of %d", kept, len(names))})
 	}
 	return nil
 }

@@ -69,3 +69,14 @@ func (t *Target) months(at time.Time) []string {
 		t.indices.Ledger(uint32(at.Unix() / 60)),
 	}
 }
+
+// others returns the indices of times that belong to no month.
+func (t *Target) others() []string {
+	return []string{t.indices.Activity(0, true), t.indices.Transitions(0, true), t.indices.Ledger(0)}
+}
+
+// ahead returns the beginning of the month that comes n months after this one.
+func (t *Target) ahead(n int) time.Time {
+	now := t.now().UTC()
+	return time.Date(now.Year(), now.Month()+time.Month(n), 1, 0, 0, 0, 0, time.UTC)
+}

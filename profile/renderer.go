@@ -146,6 +146,11 @@ func (r *Renderer) uuid(d *document, id string) {
 	d.string("uuid", r.named.uuid)
 }
 
+// UUID returns the uuid of the attacker with that id: an address or network.
+func UUID(id string) string {
+	return uuid.NewSHA1(uuid.MustParse(namespace), []byte(id)).String()
+}
+
 // schema appends what closes every document.
 func (d *document) schema() {
 	d.object("ecs")

@@ -46,13 +46,15 @@ func newSetup() *cobra.Command {
 	var timeout time.Duration
 	var s operate.Setup
 	var keys []string
+	var also []string
 	var life string
 	var file keyFileFlags
 	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Create or upgrade templates, indices, alias, roles and API keys",
-		Long: `setup brings templates, the alias and the indices into the cluster, those of this month and the next
-included, and the roles PREFIX-writer, PREFIX-setup, PREFIX-retention and PREFIX-reader. With --key it makes API
+		Long: `setup brings templates, the alias and the indices into the cluster, those of this month and of thirteen
+ahead (--months) included, and the roles PREFIX-writer, PREFIX-creating-writer, PREFIX-setup, PREFIX-retention and
+PREFIX-reader. Sensors with the role writer make no index: run setup from cron once a month. With --key it makes API
 keys of these roles: --key writer:sensor-7=/etc/dossier/sensor-7.key for a sensor, whose name the key gets (without one that
 of this host and the file); dossier keys lists, rotates and revokes them. It may run at any time and again: what is
 there is compared with what it is to be, what differs is changed where it can be and said, field by field.
@@ -70,6 +72,16 @@ PREFIX-setup is enough.`,
 					return err
 				}
 				s.Keys = append(s.Keys, key)
+			}
+			if s.Months < 1 || s.Months > operate.MaxMonths {
+				return fmt.Errorf("months: got %d, want 1 to %d", s.Months, operate.MaxMonths)
+			}
+			for _, m := range also {
+				at, err := operate.ParseMonth(m)
+				if err != nil {
+					return fmt.Errorf("also-month: %w", err)
+				}
+				s.Also = append(s.Also, at)
 			}
 			if life != "" {
 				age, err := operate.ParseAge(life)
@@ -106,11 +118,13 @@ PREFIX-setup is enough.`,
 		},
 	}
 	addOptions(c, "shards", "replicas", "refresh_interval", "ipv6_prefix")
+	c.Flags().IntVar(&s.Months, "months", operate.DefaultMonths, fmt.Sprintf("Months after this one whose indices are made, 1 to %d", operate.MaxMonths))
+	c.Flags().StringArrayVar(&also, "also-month", nil, "Make the indices of this month too, such as 2024.07: of old logs that are read now; may be repeated")
 	c.Flags().StringVar(&s.Roles, "roles", "auto", "Make the roles: on, off, or auto for wherever this user may")
 	c.Flags().StringArrayVar(&keys, "key", nil, "Make an API key of a role, ROLE=FILE or ROLE:NAME=FILE, its secret in the file; may be repeated")
 	c.Flags().StringVar(&life, "key-expires", "", "When the keys expire, such as 365d: a new one (default never), or from now on one that is there (default as it was)")
 	file.add(c)
-	addTimeout(c, &timeout, time.Minute)
+	addTimeout(c, &timeout, 5*time.Minute)
 	return c
 }
 

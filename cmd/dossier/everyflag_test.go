@@ -310,6 +310,12 @@ func (u use) replays(value string) (attacker, hour string) {
 	return source(u.w.prefix + "-attackers/_doc/" + id), source(u.w.prefix + "-activity-" + time.Now().UTC().Format("2006.01") + "/_doc/" + strings.ReplaceAll(hourID, "|", "%7C"))
 }
 
+// monthAhead is the month that comes n after this one, as indices name it.
+func monthAhead(n int) string {
+	now := time.Now().UTC()
+	return time.Date(now.Year(), now.Month()+time.Month(n), 1, 0, 0, 0, 0, time.UTC).Format("2006.01")
+}
+
 func noBool(flag string) (wrong, refusal string) { return "maybe", `"maybe" for "--` + flag + `"` }
 
 // rows are those of each command's own flags.
@@ -320,8 +326,21 @@ var rows = map[string]row{
 	}),
 	"setup --refresh-interval": option("refresh_interval", "5", func(u use) { installs(`"index.refresh_interval":"7000ms"`)(u, "7s", "--roles=off") }),
 	"setup --ipv6-prefix":      option("ipv6_prefix", "129", func(u use) { installs(`"ipv6_prefix":"64"`)(u, "64", "--roles=off") }),
+	"setup --months": {"37", "months: got 37, want 1 to 36", func(u use) {
+		u.run("2", "--es-hosts", u.w.http.URL)
+		got := lines(u.w.http.take())
+		if !strings.Contains(got, "PUT /dossier-chunks-"+monthAhead(2)) || strings.Contains(got, "PUT /dossier-chunks-"+monthAhead(3)) || !strings.Contains(got, "PUT /dossier-transitions-other") {
+			u.Errorf("two months ahead and those of stray times:\n%s", got)
+		}
+	}},
+	"setup --also-month": {"2024.13", "also-month: got ", func(u use) {
+		u.run("2019.03", "--es-hosts", u.w.http.URL)
+		if got := lines(u.w.http.take()); !strings.Contains(got, "PUT /dossier-activity-2019.03") || strings.Contains(got, "2019.04") {
+			u.Errorf("the month of old logs:\n%s", got)
+		}
+	}},
 	"setup --roles": {"perhaps", "roles: got ", func(u use) {
-		for value, want := range map[string]int{"on": 4, "off": 0} {
+		for value, want := range map[string]int{"on": 5, "off": 0} {
 			u.run(value, "--es-hosts", u.w.http.URL)
 			if got := strings.Count(lines(u.w.http.take()), "PUT /_security/role/dossier-"); got != want {
 				u.Errorf("%s: %d roles, want %d", value, got, want)

@@ -79,10 +79,11 @@ have other privileges than their role has today. The exit status is 0 where all 
 
 // duties says in a line what the keys of a role are for.
 var duties = map[string]string{
-	"writer":    "read documents by their id and write them, make month indices; not search, delete or change a transition",
-	"setup":     "make templates, indices, mappings and the alias, look at everything; not write or delete documents",
-	"retention": "read and delete documents and month indices; not write documents",
-	"reader":    "read everything but the ledger; nothing else",
+	"writer":          "read documents by their id and write them; not search, delete, make indices or change a transition",
+	"creating-writer": "read documents by their id and write them, make month indices with any mapping and settings; not search, delete or change a transition",
+	"setup":           "make templates, indices, mappings and the alias, look at everything; not write or delete documents",
+	"retention":       "read and delete documents and month indices; not write documents",
+	"reader":          "read everything but the ledger; nothing else",
 }
 
 // may says what a key may do: in words where that is what its role has.

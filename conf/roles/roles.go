@@ -19,8 +19,15 @@ const (
 	alias  = "logs-ti_dossier.attackers"
 )
 
+// The roles of sensors. CreatingWriter is Writer with the privilege to make
+// month indices, and with it the power over their mappings and settings.
+const (
+	Writer         = "writer"
+	CreatingWriter = "creating-writer"
+)
+
 // Names returns the roles' names.
-func Names() []string { return []string{"writer", "setup", "retention", "reader"} }
+func Names() []string { return []string{Writer, CreatingWriter, "setup", "retention", "reader"} }
 
 // Role is a role of Elasticsearch, or what an API key may do.
 type Role struct {
