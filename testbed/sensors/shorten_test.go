@@ -47,7 +47,7 @@ func TestPageShowsEachInput(t *testing.T) {
 		"heralding":  {"  - name: tail", "    tag: heralding", "    field_map: /etc/dossier/field_maps/heralding.yaml"},
 		"beelzebub":  {"  - name: tail", "    tag: beelzebub", "    field_map: /etc/dossier/field_maps/beelzebub.yaml"},
 		"tpot":       {"  - name: http", "    listen: 127.0.0.1", "    field_map: /etc/dossier/field_maps/beelzebub.yaml /etc/dossier/field_maps/tpot.yaml", "    decoy_nets: ${DECOY_NETS}"},
-		"syslog":     {"  - name: syslog", "    mode: tcp", "    listen: 127.0.0.1", "    drop_apps: rsyslogd,CRON,cron,systemd,kernel,dbus-daemon"},
+		"syslog":     {"  - name: syslog", "    mode: tcp", "    listen: 127.0.0.1", "    format: octet_counting", "    drop_apps: rsyslogd,CRON,cron,systemd,kernel,dbus-daemon", "    structured_data: off"},
 	} {
 		_, text, ok := strings.Cut(page.text, "<!-- input "+config+" -->\n")
 		text, _, ended := strings.Cut(text, "<!-- end -->\n")
