@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -184,7 +185,8 @@ func TestExploreKnowsItsStates(t *testing.T) {
 	}
 }
 
-// exploration goes through a scope depth first, on all processors. A trail is
+// exploration goes through a scope on all processors: depth first where it goes
+// to the end, else from places taken at random, each followed to its end. A trail is
 // the choices made on the way to a state: a state is come to again by going
 // there anew, since a Machine can't be copied.
 type exploration struct {
@@ -246,8 +248,14 @@ func (e *exploration) work(most int, deadline time.Time) {
 			e.wake.Broadcast()
 			return
 		}
-		trail := e.open[len(e.open)-1]
-		e.open = e.open[:len(e.open)-1]
+		last := len(e.open) - 1
+		if most >= 0 {
+			// What is cut off is taken from everywhere, not from one corner.
+			at := rand.IntN(len(e.open))
+			e.open[at], e.open[last] = e.open[last], e.open[at]
+		}
+		trail := e.open[last]
+		e.open = e.open[:last]
 		e.working++
 		e.mu.Unlock()
 
