@@ -109,7 +109,7 @@ func TestChunksAreNotReadWhileAway(t *testing.T) {
 		synctest.Wait()
 		seconds := int64(minutes * 60)
 		t.Logf("%d flushes, %d chunks read, %d requests", flushes.Load(), decoded.Load(), s.asks.Load())
-		if most := chunks + seconds/8 + 10; decoded.Load() > most {
+		if most := chunks + seconds/4 + 10; decoded.Load() > most {
 			t.Errorf("%d chunks read in %d minutes, at most %d", decoded.Load(), minutes, most)
 		}
 		if s.asks.Load() > seconds+100 {

@@ -124,8 +124,7 @@ var wrongBulk = []string{
 	`{"items":[],"items":[` + bulkDone + `]}`, `{"docs":[],"items":[` + strings.Join([]string{bulkDone, bulkMore, bulkMore}, ",") + `]}`,
 	`{"error":"x","items":[` + strings.Join([]string{bulkDone, bulkMore, bulkMore}, ",") + `]}`,
 	`<html><body>502</body></html>`, "\xff\xfe", `{"items"`, `{"items":[01]}`, `{"items":[+1]}`, `{"items":[tru]}`,
-	items(bulkDone, bulkMore, `{"index":{"x":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+`}}`),
-	items(bulkDone, bulkMore, `{"index":{"x":"`+strings.Repeat("y", 2*maxReasonText)+`"}}`),
+	items(bulkDone, bulkMore, `{"index":{"x":`+strings.Repeat("[", maxDepth+1)+strings.Repeat("]", maxDepth+1)+`}}`),
 	items(bulkDone, bulkMore, "{\"index\":{\"x\":\"a\nb\"}}"), items(bulkDone, bulkMore, `{"index":{"x":"\x"}}`),
 }
 

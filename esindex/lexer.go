@@ -27,8 +27,12 @@ type lexer struct {
 // errTruncated says that the stream ended within the value.
 var errTruncated = errors.New("it ends too early")
 
-// maxDepth bounds how deep values may be nested.
-const maxDepth = 64
+// maxDepth bounds how deep values may be nested. Elasticsearch itself takes
+// documents that are nested 1,000 deep, which stand in its answers.
+const maxDepth = 1100
+
+// errLong says that a string is longer than the limit; it was passed over.
+var errLong = errors.New("a string that is too long")
 
 // lexerBuffer is the first size of the buffer, and what is kept of it.
 const lexerBuffer = 64 << 10
@@ -62,7 +66,7 @@ func (l *lexer) more(keep int) error {
 	}
 	if l.end == len(l.buf) {
 		if l.end >= l.limit {
-			return l.errorf("a token of more than %d bytes", l.limit)
+			return l.errorf("%w: more than %d bytes", errLong, l.limit)
 		}
 		l.buf = slices.Grow(l.buf, len(l.buf))[:2*len(l.buf)]
 	}
@@ -127,7 +131,8 @@ func (l *lexer) finish() error {
 	}
 }
 
-// str takes a string. It is valid until the next token is read.
+// str takes a string. It is valid until the next token is read. One beyond the
+// limit is an errLong, and the next token is what stands behind it.
 func (l *lexer) str() ([]byte, error) {
 	if err := l.expect('"'); err != nil {
 		return nil, err
@@ -161,17 +166,93 @@ func (l *lexer) str() ([]byte, error) {
 				continue
 			}
 			if err := l.more(start); err != nil {
-				return nil, err
+				return nil, l.passOver(err, true)
 			}
 			start = 0
 			l.pos++
 			continue
 		}
 		if err := l.more(start); err != nil {
-			return nil, err
+			return nil, l.passOver(err, false)
 		}
 		start = 0
 	}
+}
+
+// passOver goes on to the end of a string that is too long. escaped says that
+// it broke off behind a backslash.
+func (l *lexer) passOver(err error, escaped bool) error {
+	if !errors.Is(err, errLong) {
+		return err
+	}
+	if escaped {
+		if err := l.escape(); err != nil {
+			return err
+		}
+	}
+	if err := l.restOfString(); err != nil {
+		return err
+	}
+	return err
+}
+
+// byte takes one byte.
+func (l *lexer) byte() (byte, error) {
+	if l.pos == l.end {
+		if err := l.more(l.pos); err != nil {
+			return 0, err
+		}
+	}
+	c := l.buf[l.pos]
+	l.pos++
+	return c, nil
+}
+
+// restOfString takes what is left of a string, however long, and keeps nothing
+// of it.
+func (l *lexer) restOfString() error {
+	for {
+		for l.pos < l.end && plain[l.buf[l.pos]] {
+			l.pos++
+		}
+		c, err := l.byte()
+		switch {
+		case err != nil:
+			return err
+		case c == '"':
+			return nil
+		case c == '\\':
+			if err := l.escape(); err != nil {
+				return err
+			}
+		case !plain[c]:
+			return l.errorf("a control character in a string")
+		}
+	}
+}
+
+// escape takes what stands behind a backslash.
+func (l *lexer) escape() error {
+	c, err := l.byte()
+	if err != nil {
+		return err
+	}
+	switch c {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return nil
+	case 'u':
+		var digits [4]byte
+		for i := range digits {
+			if digits[i], err = l.byte(); err != nil {
+				return err
+			}
+		}
+		if _, ok := hex4(digits[:]); ok {
+			return nil
+		}
+		return l.errorf("a broken \\u in a string")
+	}
+	return l.errorf("a wrong escape in a string")
 }
 
 // plain are the bytes that mean themselves in a string.
@@ -439,7 +520,8 @@ func (l *lexer) skipDeep(depth int) error {
 	case '[':
 		return l.array(func(int) error { return l.skipDeep(depth + 1) })
 	case '"':
-		_, err = l.str()
+		l.pos++
+		err = l.restOfString()
 	case 't':
 		err = l.word("true")
 	case 'f':

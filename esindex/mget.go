@@ -2,6 +2,7 @@ package esindex
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"dossier/correlate/commit"
@@ -49,7 +50,7 @@ type reader struct {
 	lastCause string
 }
 
-var errState = fmt.Errorf("%w: it is no base64", commit.ErrCorrupt)
+var errState = fmt.Errorf("%w: it is no base64, or too long", commit.ErrCorrupt)
 
 func (r *reader) read(l *lexer, doc *commit.Stored) error {
 	found, answered, failed := false, false, false
@@ -76,6 +77,10 @@ func (r *reader) read(l *lexer, doc *commit.Stored) error {
 					return l.skip()
 				}
 				coded, err := l.str()
+				if errors.Is(err, errLong) {
+					broken = errState
+					return nil
+				}
 				if err != nil {
 					return err
 				}
