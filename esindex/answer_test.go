@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -335,4 +336,17 @@ func BenchmarkReadAnswer(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)*5000/b.Elapsed().Seconds(), "docs/s")
+}
+
+// TestFixNamesTheKindOfPrivilege: no index is at fault where a privilege on
+// the cluster is missing.
+func TestFixNamesTheKindOfPrivilege(t *testing.T) {
+	for reason, want := range map[string]string{
+		"this action is granted by the cluster privileges [manage_index_templates,all]": "give the role or API key that cluster privilege, or use credentials that have it",
+		"this action is granted by the index privileges [read,all]":                     "give the role or API key that privilege on these indices",
+	} {
+		if got := fix(http.StatusForbidden, "security_exception", reason); got != want {
+			t.Errorf("%s: %q", reason, got)
+		}
+	}
 }

@@ -202,6 +202,8 @@ func fix(status int, typ, reason string) string {
 	switch {
 	case status == http.StatusUnauthorized:
 		return "correct es_user and es_password, or es_api_key; it may have expired or been revoked"
+	case typ == "security_exception" && has("by the cluster privileges"):
+		return "give the role or API key that cluster privilege, or use credentials that have it"
 	case typ == "security_exception":
 		return "give the role or API key that privilege on these indices"
 	case typ == "cluster_block_exception" && has("flood-stage"), typ == "cluster_block_exception" && has("read-only / allow delete"):

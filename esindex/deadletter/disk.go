@@ -219,7 +219,7 @@ func checkFolder(path string, reads bool) error {
 	case owner(info) == os.Geteuid(), reads && os.Geteuid() == 0:
 		return nil
 	}
-	return fmt.Errorf("%s belongs to user %d, not to this one (%d): chown it, or use another folder", path, owner(info), os.Geteuid())
+	return fmt.Errorf("%s belongs to user %d, not to this one (%d): run this as that user, chown it, or use another folder", path, owner(info), os.Geteuid())
 }
 
 // checkFile refuses a file of letters that somebody else may have written:

@@ -413,6 +413,9 @@ func TestFoldersThatOthersCanWriteTo(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), top) {
 			t.Errorf("%s: %v", name, err)
 		}
+		if name == "another's" && !strings.Contains(fmt.Sprint(err), "run this as that user") {
+			t.Errorf("%s: %v", name, err)
+		}
 		if strings.Contains(name, "link") != strings.Contains(fmt.Sprint(err), "is a symbolic link; give the path without links") {
 			t.Errorf("%s: %v", name, err)
 		}
