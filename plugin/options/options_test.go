@@ -112,6 +112,8 @@ func TestValues(t *testing.T) {
 		{"es_api_key", "aWQ6a2V5", func(o Options) any { return o.APIKey }, Secret("aWQ6a2V5")},
 		{"es_cloud_id", "site:ZXUuZXhhbXBsZSRhYmMkZGVm", func(o Options) any { return o.CloudID }, "site:ZXUuZXhhbXBsZSRhYmMkZGVm"},
 		{"es_cloud_id", "site:ZXUuZXhhbXBsZSRhYmMkZGVm", func(o Options) any { return len(o.Hosts) }, 0},
+		{"es_cloud_id", "ZXUuZXhhbXBsZSRhYmMkZGVm", func(o Options) any { return o.CloudID }, "ZXUuZXhhbXBsZSRhYmMkZGVm"},
+		{"es_cloud_id", "a:b:ZXUuZXhhbXBsZSRhYmM", func(o Options) any { return o.CloudID }, "a:b:ZXUuZXhhbXBsZSRhYmM"},
 		{"es_tls_verify", "Off", func(o Options) any { return o.TLSVerify }, false},
 		{"es_compress", "true", func(o Options) any { return o.Compress }, CompressOn},
 		{"es_compress", "Auto", func(o Options) any { return o.Compress }, CompressAuto},

@@ -181,13 +181,11 @@ func parseURLs(dst *[]string, v string) error {
 	return nil
 }
 
-// parseCloudID checks the form: name:base64(domain$elasticsearch$kibana).
+// parseCloudID checks the form: name:base64(domain$elasticsearch$kibana). The
+// name may be missing, as Elastic's own tools allow.
 func parseCloudID(dst *string, v string) error {
-	i := strings.LastIndexByte(v, ':')
-	if i < 0 {
-		return errWant
-	}
-	raw, err := base64.StdEncoding.DecodeString(v[i+1:])
+	coded := v[strings.LastIndexByte(v, ':')+1:]
+	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(coded, "="))
 	if err != nil {
 		return errWant
 	}
