@@ -158,10 +158,11 @@ func describeFile(info fs.FileInfo) string {
 	return fmt.Sprintf("mode %04o%s", info.Mode().Perm(), owner)
 }
 
-// forRootOnly says what to do about a new file that only root can read.
-func forRootOnly(path string) string {
+// forRootOnly says what to do about a sensor's new file that only root can
+// read. The other roles' files belong on no sensor's host.
+func forRootOnly(role, path string) string {
 	info, err := os.Stat(path)
-	if err != nil {
+	if err != nil || role != "writer" {
 		return ""
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid == 0 && info.Mode().Perm()&0o040 == 0 {

@@ -364,10 +364,7 @@ func (t *Target) setUpKey(ctx context.Context, k Key, life time.Duration, owned 
 	if life > 0 {
 		step.Done += ", it expires on " + t.now().Add(life).UTC().Format(time.DateOnly)
 	}
-	if k.Role == "writer" { // the others' files belong on no sensor's host
-		step.Done += forRootOnly(k.File)
-	}
-	step.Done += t.namesakes(ctx, m, made.ID)
+	step.Done += forRootOnly(k.Role, k.File) + t.namesakes(ctx, m, made.ID)
 	return step, nil
 }
 
