@@ -21,6 +21,16 @@ import (
 // secured is a node with passwords and what leads the command there.
 func secured(t *testing.T) (node *esnode.Node, link []string) {
 	node = esnode.Require(t, esnode.Options{Password: "correct-horse"})
+	// A node that has just started answers before it can search for keys.
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		status, answer, err := node.Do(t.Context(), "POST", "_security/_query/api_key", `{}`)
+		if err == nil && status == 200 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(status, answer, err)
+		}
+	}
 	return node, []string{"DOSSIER_ES_HOSTS=" + node.URL, "DOSSIER_ES_USER=" + node.User, "DOSSIER_ES_PASSWORD=" + node.Password}
 }
 
