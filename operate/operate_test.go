@@ -443,7 +443,7 @@ func TestSetup(t *testing.T) {
 		err := admin.Setup(t.Context(), setup, func(s esindex.Step) { steps = append(steps, s.String()) })
 		return strings.Join(steps, "\n"), err
 	}
-	if n := strings.Count(first, ": created"); n != 6+3+3*(1+monthsAhead)+3+5+1 { // the alias comes with its index
+	if n := strings.Count(first, ": created"); n != 6+3+3*(monthsBack+1+monthsAhead)+3+5+1 { // the alias comes with its index
 		t.Errorf("%d things created:\n%s", n, first)
 	}
 	info, err := os.Stat(file)

@@ -52,7 +52,7 @@ func newSetup() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Create or upgrade templates, indices, alias, roles and API keys",
-		Long: `setup brings templates, the alias and the indices into the cluster, those of this month and of thirteen
+		Long: `setup brings templates, the alias and the indices into the cluster, those of two months back, of this one and of thirteen
 ahead (--months) included, and the roles PREFIX-writer, PREFIX-creating-writer, PREFIX-setup, PREFIX-retention and
 PREFIX-reader. Sensors with the role writer make no index: run setup from cron once a month. With --key it makes API
 keys of these roles: --key writer:sensor-7=/etc/dossier/sensor-7.key for a sensor, whose name the key gets (without one that
@@ -92,6 +92,9 @@ PREFIX-setup is enough.`,
 			}
 			var err error
 			if s.KeyFile, err = file.parse(); err != nil {
+				return err
+			}
+			if err := file.forOneKind(s.Keys); err != nil {
 				return err
 			}
 			for _, o := range chosen {
@@ -284,7 +287,7 @@ func tellReplayed(c *cobra.Command, path string, r operate.Replayed) {
 	fmt.Fprintf(c.OutOrStdout(), "%s: %d letters written, %d files done; torn lines: %d, damaged: %d, files in use: %d\n",
 		path, r.Written, r.Files, r.Torn, r.Damaged, r.Busy)
 	if n := r.KeptIn; n > 0 {
-		fmt.Fprintf(c.OutOrStdout(), "%s: %d raw letters and %d damaged lines are kept in %d files *.jsonl.kept; look at them with --show-raw, then remove the files\n",
+		fmt.Fprintf(c.OutOrStdout(), "%s: %d raw letters (--show-raw shows them) and %d damaged lines (to be looked at in the files) are kept in %d files *.jsonl.kept, until you remove those\n",
 			path, r.RawKept, r.DamagedKept, n)
 	}
 }

@@ -152,7 +152,7 @@ func TestReplayOfAnotherPrefix(t *testing.T) {
 		if status != 1 || errs != want {
 			t.Errorf("status %d, %q, want %q", status, errs, want)
 		}
-		contains(t, out, dir+": 0 letters written", dir+": 1 raw letters and 0 damaged lines are kept in 1 files *.jsonl.kept; look at them with --show-raw")
+		contains(t, out, dir+": 0 letters written", dir+": 1 raw letters (--show-raw shows them) and 0 damaged lines (to be looked at in the files) are kept in 1 files *.jsonl.kept")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "a.jsonl")); err != nil {
 		t.Error(err)
@@ -175,6 +175,8 @@ func TestWrongUse(t *testing.T) {
 	}{
 		{[]string{"setup", "--es-hosts", "nowhere"}, "option es_hosts: got", 1},
 		{[]string{"setup", "--key", "root=/x"}, "key: got", 1},
+		{[]string{"setup", "--key", "writer:s1=/x", "--key", "retention=/y", "--key-owner", "root"}, "key-owner and key-mode: got keys of sensors and of other roles", 1},
+		{[]string{"setup", "--key", "reader=/x", "--key", "creating-writer=/y", "--key-mode", "0640"}, "key-owner and key-mode: got keys of sensors and of other roles", 1},
 		{[]string{"setup", "--key-expires", "soon"}, "key-expires: got", 1},
 		{[]string{"setup", "--roles", "perhaps", "--es-hosts", "http://127.0.0.1:1"}, "roles: got", 1},
 		{[]string{"setup", "--es-hosts", "http://127.0.0.1:1"}, "elasticsearch: ", 1},

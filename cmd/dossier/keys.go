@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"dossier/conf/roles"
 	"dossier/esindex"
 	"dossier/operate"
 )
@@ -185,4 +187,22 @@ func (f *keyFileFlags) parse() (out operate.KeyFile, err error) {
 		out.Mode, err = operate.ParseKeyMode(f.mode)
 	}
 	return out, err
+}
+
+// forOneKind refuses an owner or a mode that keys of a sensor and keys of other
+// roles would share: a sensor's user must hold none that can delete or set up.
+func (f *keyFileFlags) forOneKind(keys []operate.Key) error {
+	if f.owner == "" && f.mode == "" {
+		return nil
+	}
+	sensors := 0
+	for _, k := range keys {
+		if k.Role == roles.Writer || k.Role == roles.CreatingWriter {
+			sensors++
+		}
+	}
+	if sensors > 0 && sensors < len(keys) {
+		return errors.New("key-owner and key-mode: got keys of sensors and of other roles, want one or the other in a call: they would all be the same user's")
+	}
+	return nil
 }
