@@ -597,7 +597,12 @@ func (k *checker) health(ctx context.Context) {
 			Status string `json:"status"`
 		} `json:"indices"`
 	}
-	path := "/_cluster/health/" + strings.Join(k.patterns(), ",") + "?level=indices"
+	// A name without an index would be waited for; a pattern is not.
+	patterns := k.patterns()
+	for i, p := range patterns {
+		patterns[i] = strings.TrimSuffix(p, "*") + "*"
+	}
+	path := "/_cluster/health/" + strings.Join(patterns, ",") + "?level=indices"
 	if err := k.client.Call(ctx, "look at the indices' health", http.MethodGet, path, nil, &h); err != nil {
 		k.failed(subject, err)
 		return

@@ -47,7 +47,7 @@ func plain(t *testing.T, setUp bool, more map[string]string) (*Target, *esnode.N
 		target.Close()
 	})
 	if setUp {
-		if err := target.Setup(t.Context(), Setup{Roles: "off"}, func(esindex.Step) {}); err != nil {
+		if err := target.Setup(t.Context(), Setup{Roles: "off", Months: monthsAhead}, func(esindex.Step) {}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -200,7 +200,7 @@ func TestSumOfSensors(t *testing.T) {
 // another type.
 func TestFieldsAreCompared(t *testing.T) {
 	target, node := plain(t, true, nil)
-	if got := findings(t, target, "setup", "indices"); !strings.HasPrefix(got, "ok   indices: 9, ours, with our fields, durable, open for writes") {
+	if got := findings(t, target, "setup", "indices"); !strings.HasPrefix(got, fmt.Sprintf("ok   indices: %d, ours, with our fields, durable, open for writes", 3+3*(monthsBack+1+monthsAhead)+3)) {
 		t.Error(got)
 	}
 	month := target.months(time.Now().UTC())[1]
