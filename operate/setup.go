@@ -47,10 +47,6 @@ const (
 	MaxMonths     = 36
 )
 
-// monthsBack is how many months before this one get their indices too: at the
-// turn of a month, and after an outage, what comes is of the last one.
-const monthsBack = 2
-
 // ParseMonth reads a month that indices are named after: "2026.11".
 func ParseMonth(s string) (time.Time, error) {
 	at, err := time.Parse("2006.01", s)
@@ -100,7 +96,7 @@ func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) er
 // step.
 func (t *Target) setUpMonths(ctx context.Context, s Setup, step func(esindex.Step)) error {
 	names := t.others()
-	for n := -monthsBack; n <= s.Months; n++ {
+	for n := range s.Months + 1 {
 		names = append(names, t.months(t.ahead(n))...)
 	}
 	for _, at := range s.Also {
@@ -119,7 +115,7 @@ func (t *Target) setUpMonths(ctx context.Context, s Setup, step func(esindex.Ste
 		step(done)
 	}
 	if kept > 0 {
-		step(esindex.Step{Object: "month indices", Name: t.ahead(-monthsBack).Format("2006.01") + " to " + t.ahead(s.Months).Format("2006.01"), Done: fmt.Sprintf("kept, %d of %d", kept, len(names))})
+		step(esindex.Step{Object: "month indices", Name: t.ahead(0).Format("2006.01") + " to " + t.ahead(s.Months).Format("2006.01"), Done: fmt.Sprintf("kept, %d of %d", kept, len(names))})
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func newSetup() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Create or upgrade templates, indices, alias, roles and API keys",
-		Long: `setup brings templates, the alias and the indices into the cluster, those of two months back, of this one and of thirteen
+		Long: `setup brings templates, the alias and the indices into the cluster, those of this month and of thirteen
 ahead (--months) included, and the roles PREFIX-writer, PREFIX-creating-writer, PREFIX-setup, PREFIX-retention and
 PREFIX-reader. Sensors with the role writer make no index: run setup from cron once a month. With --key it makes API
 keys of these roles: --key writer:sensor-7=/etc/dossier/sensor-7.key for a sensor, whose name the key gets (without one that
