@@ -190,10 +190,10 @@ func (l *lexer) passOver(err error, escaped bool) error {
 			return err
 		}
 	}
-	if err := l.restOfString(); err != nil {
-		return err
+	if broken := l.restOfString(); broken != nil {
+		return broken
 	}
-	return err
+	return err // too long, but whole
 }
 
 // byte takes one byte.

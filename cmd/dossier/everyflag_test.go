@@ -316,8 +316,6 @@ func monthAhead(n int) string {
 	return time.Date(now.Year(), now.Month()+time.Month(n), 1, 0, 0, 0, 0, time.UTC).Format("2006.01")
 }
 
-func noBool(flag string) (wrong, refusal string) { return "maybe", `"maybe" for "--` + flag + `"` }
-
 // rows are those of each command's own flags.
 var rows = map[string]row{
 	"setup --shards": option("shards", "0", func(u use) { installs(`"index.number_of_shards":3`)(u, "3", "--roles=off") }),

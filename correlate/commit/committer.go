@@ -63,7 +63,6 @@ type Committer struct {
 	mu     sync.Mutex
 	life   *life
 	closed bool
-	ended  []end // to be told once the lock is released
 	// turned is closed when chunks may be admitted that were not: seen is the
 	// machine's turn then.
 	turned  chan struct{}

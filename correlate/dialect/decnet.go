@@ -36,13 +36,12 @@ var tcpServices = []string{
 	"pop3", "mysql", "mssql", "postgres", "mongodb", "redis", "ldap", "mqtt", "smb", "rdp", "vnc",
 }
 
-// drop says which lines of a program are dropped.
+// drop says which lines of a program are dropped, none where it is zero.
 type drop uint8
 
 const (
-	dropNone drop = iota
 	// dropContainer: those in the form of DECNET's containers.
-	dropContainer
+	dropContainer drop = iota + 1
 	dropAll
 )
 
