@@ -260,7 +260,7 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Class {
 		w.first = r.Time
 	}
 	ev := w.room()
-	v := e.o.Parser.Parse(&w.arena, r, ev)
+	v, excluded := e.o.Read(&w.arena, r, ev)
 	if v.ClockSkew {
 		seen.ClockSkew++
 	}
@@ -268,19 +268,32 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Class {
 		seen.refuse(v, r)
 		return v.Class()
 	}
-	for _, n := range e.o.ExcludeNets {
-		if n.Contains(ev.Addr) {
-			seen.Excluded++
-			return dialect.Parsed
-		}
-	}
-	if e.o.Annotator != nil {
-		e.o.Annotator.Annotate(&w.arena, ev)
+	if excluded {
+		seen.Excluded++
+		return dialect.Parsed
 	}
 	seen.Events++
 	ev.Stray = stray(ev.Time, r.Time) || !w.months.has(ev.Time)
 	w.keep(ev, e.o.IPv6Prefix)
 	return dialect.Parsed
+}
+
+// Read reads one record as an Engine of these options does. Where the verdict's
+// class is Parsed, ev is the event, unless it is excluded. Of the options it
+// needs the Parser alone.
+func (o *Options) Read(a *event.Arena, r *event.Record, ev *event.Event) (v dialect.Verdict, excluded bool) {
+	if v = o.Parser.Parse(a, r, ev); v.Class() != dialect.Parsed {
+		return v, false
+	}
+	for _, n := range o.ExcludeNets {
+		if n.Contains(ev.Addr) {
+			return v, true
+		}
+	}
+	if o.Annotator != nil {
+		o.Annotator.Annotate(a, ev)
+	}
+	return v, false
 }
 
 func minuteOf(t event.Time) uint32 {

@@ -84,6 +84,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	if !f.relay {
 		v.Dialect = Native
 	}
+	x.frame = *f
 	table := DECNET
 	var program *programMemo
 	var known *kindMemo

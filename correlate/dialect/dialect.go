@@ -287,7 +287,7 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 // document reads a record's fields, or those of a JSON document in it.
 func (p *Parser) document(x *scratch, r *event.Record, fields []event.Field, depth int, out *event.Event) Verdict {
 	s := p.shapeOf(fields)
-	x.text = depth > 0
+	x.text, x.seen = depth > 0, fields
 	dialect := s.dialect
 	if p.force != None && dialect != p.force {
 		dialect = p.force

@@ -38,10 +38,8 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
-	"dossier/correlate/event"
 	"dossier/esindex"
 	"dossier/panics"
-	"dossier/plugin/chunk"
 	"dossier/plugin/logging"
 	"dossier/plugin/options"
 )
@@ -137,7 +135,7 @@ func New(o options.Options, h Host) (*Instance, error) {
 func (i *Instance) newEngine(parser *dialect.Parser) (*correlate.Engine, error) {
 	e := engineOptions(i.o)
 	e.Committer, e.Parser, e.Annotator = i.target.committer, parser, annotator(i.target.renderer)
-	e.Decode = func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) }
+	e.Decode = decode
 	e.BuryBroken = i.target.buryBroken
 	return correlate.New(e)
 }
