@@ -55,6 +55,7 @@ func programs(dropped []string) map[string]app {
 		// Programs that work for the SSH and Telnet decoys.
 		"auth-helper": {helper: true, tcp: true}, "sessrec": {helper: true, tcp: true},
 		"sshd": sshd, "sshd-session": sshd, "sshd-auth": sshd, "pam_unix": sshd,
+		"internal-sftp": sshd, "sftp-server": sshd,
 		// Shells have the address from a variable that the attacker can set.
 		"bash": {helper: true, shell: true}, "sh": {helper: true, shell: true}, "ash": {helper: true, shell: true},
 	}
@@ -124,7 +125,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 			return v
 		}
 		if said.kind != "" {
-			table, kind, s.addr, s.named = Native, said.kind, said.addr, true
+			table, kind, s.addr, s.named = Native, said.kind, said.addr, !said.named
 		}
 	}
 	if table != DECNET || kind != f.msgID {
@@ -145,7 +146,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	}
 
 	out.Addr = addr
-	own, readable := parseTime(f.time)
+	own, readable := p.timeOf(f, r.Time)
 	out.Time, v.ClockSkew = settle(own, readable, r.Time)
 	v.ClockSkew = v.ClockSkew && f.timed
 	out.Type = known.name
@@ -171,6 +172,14 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	}
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
+}
+
+// timeOf returns the time that a line gives itself.
+func (p *Parser) timeOf(f *frame, record event.Time) (event.Time, bool) {
+	if f.walled {
+		return p.zone.resolve(f.wall, record)
+	}
+	return parseTime(f.time)
 }
 
 // program returns the program's name in an APP-NAME: "sshd" in "sshd[42]".
@@ -284,7 +293,7 @@ func attacker(text string, found bool) (netip.Addr, Reason) {
 		return addr, OK
 	}
 	switch strings.TrimSpace(text) {
-	case "", "-", "?", "Unknown", "unknown", "None", "null":
+	case "", "-", "?", "Unknown", "unknown", unknownPeer, "None", "null":
 		return netip.Addr{}, NoAddress
 	default:
 		return netip.Addr{}, BadAddress

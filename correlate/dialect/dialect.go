@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"dossier/correlate/event"
 )
@@ -56,6 +57,10 @@ type Options struct {
 	FieldMaps []FieldMap
 	// Secrets says how much of a secret is shown.
 	Secrets Secrets
+	// Zone is that of times without one in lines of syslog.
+	//
+	// If Zone is nil, UTC will be used.
+	Zone *time.Location
 }
 
 // Parser reads records. It doesn't change and may be used concurrently, with
@@ -68,6 +73,7 @@ type Parser struct {
 	secrets  Secrets
 	names    map[netip.Addr]string
 	maps     fieldMaps
+	zone     zone
 	// sentences is Options.SentencesOnly.
 	sentences bool
 }
@@ -83,11 +89,15 @@ func New(o Options) (*Parser, error) {
 		decoys:   slices.Clone(o.DecoyNets),
 		names:    maps.Clone(o.DecoyNames),
 		secrets:  o.Secrets,
+		zone:     zone{location: o.Zone},
 
 		sentences: o.SentencesOnly,
 	}
 	if p.internal == "" {
 		p.internal = DefaultInternalPrefix
+	}
+	if o.Zone == nil {
+		p.zone.location = time.UTC
 	}
 	p.force, _ = dialectNamed(o.Force)
 	p.maps = newFieldMaps(o.FieldMaps)
@@ -388,8 +398,10 @@ func (p *Parser) splitLine(x *scratch, r *event.Record, fields []event.Field, ou
 		}
 		switch fields[i].Key {
 		case "time":
-			// What RFC 3164's time stamp means is for the record to say.
-			f.time, f.timed = value, value != "" && value[0] >= '0' && value[0] <= '9'
+			if f.wall, _, f.walled = cutBSDTime(x.arena.Join(value, " ")); !f.walled {
+				f.time = value
+			}
+			f.timed = value != ""
 		case "host":
 			f.host = value
 		case "ident":
