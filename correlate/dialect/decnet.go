@@ -103,6 +103,14 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 		v.Reason = SensorReport
 		return v
 	}
+	if !f.relay {
+		if text, ok := jsonIn(f); ok {
+			return p.jsonInLine(x, r, f, text, out)
+		}
+		if p.force > Native {
+			return Verdict{Dialect: p.force, Reason: UnknownShape}
+		}
+	}
 	out.Role = app.role
 
 	s := x.survey(app.role)
@@ -176,6 +184,9 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 
 // timeOf returns the time that a line gives itself.
 func (p *Parser) timeOf(f *frame, record event.Time) (event.Time, bool) {
+	if f.micros != event.Never {
+		return f.micros, true
+	}
 	if f.walled {
 		return p.zone.resolve(f.wall, record)
 	}

@@ -90,15 +90,15 @@ func (f *frame) parseTag(s string) bool {
 	return true
 }
 
-// isTag says whether s begins with a tag whose brackets have spaces in them, as
-// Python's "%(process)-5s" makes: "opencanaryd[9    :139]: ".
+// isTag says whether s begins with a tag whose brackets have spaces or a colon in
+// them, as OpenCanary's "[%(process)-5s:%(thread)d]" makes.
 func (f *frame) isTag(s string) bool {
 	open := strings.IndexAny(s, " [:")
 	if open <= 0 || s[open] != '[' {
 		return false
 	}
 	end := strings.IndexByte(s, ']')
-	return end > open && end-open < 64 && strings.HasPrefix(s[end:], "]:") && strings.IndexByte(s[open:end], ' ') >= 0
+	return end > open && end-open < 64 && strings.HasPrefix(s[end:], "]:") && strings.ContainsAny(s[open:end], " :")
 }
 
 // parseOnlyTag reads TAG[PID]: MSG.

@@ -33,6 +33,10 @@ type frame struct {
 	// wall is the line's time where it has no zone, with walled.
 	wall   wallTime
 	walled bool
+	// micros is the time where it came as a number.
+	micros event.Time
+	// journal is the entry of systemd's journal that the line comes from.
+	journal *journal
 	// header is what is remembered of app and msgID, nil while nothing is.
 	header *header
 }
