@@ -66,7 +66,8 @@ type Options struct {
 	// but for what is masked: the local parts of mail addresses in any case.
 	BuryBroken func(ctx context.Context, b Broken) error
 	// BuryUnparsed says that BuryBroken also gets the records that no dialect
-	// knows, as a chunk of their own.
+	// knows, and others whose reason may be a gap (dialect.Reason.Gap), as a
+	// chunk of their own.
 	BuryUnparsed bool
 	// Sensor is this sensor's name.
 	Sensor string
@@ -188,8 +189,8 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 	seen := Stats{}
 	for from := 0; records.Next(); from = records.Offset() {
 		r := records.Record()
-		class := e.read(w, &r, &seen)
-		if class == dialect.Unparsed && e.o.BuryUnparsed {
+		reason := e.read(w, &r, &seen)
+		if reason.Gap() && e.o.BuryUnparsed {
 			w.unparsed = append(w.unparsed, data[from:records.Offset()]...)
 		}
 	}
@@ -253,7 +254,7 @@ func (e *Engine) bury(ctx context.Context, id commit.ChunkID, tag string, data [
 }
 
 // read takes one record into the work and returns how it was read.
-func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Class {
+func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Reason {
 	w.records++
 	seen.Records++
 	if w.first == event.Never {
@@ -266,16 +267,16 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Class {
 	}
 	if v.Class() != dialect.Parsed {
 		seen.refuse(v, r)
-		return v.Class()
+		return v.Reason
 	}
 	if excluded {
 		seen.Excluded++
-		return dialect.Parsed
+		return dialect.OK
 	}
 	seen.Events++
 	ev.Stray = stray(ev.Time, r.Time) || !w.months.has(ev.Time)
 	w.keep(ev, e.o.IPv6Prefix)
-	return dialect.Parsed
+	return dialect.OK
 }
 
 // Read reads one record as an Engine of these options does. Where the verdict's

@@ -184,7 +184,7 @@ it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 w
 			return nil
 		},
 	}
-	addOptions(c, "ipv6_prefix", "dead_letter_path")
+	addOptions(c, "ipv6_prefix", "dead_letter_path", "syslog_timezone")
 	c.Flags().StringVar(&check.Role, "role", "writer", "What the credentials are meant for: "+strings.Join(roles.Names(), ", "))
 	c.Flags().BoolVar(&asJSON, "json", false, "One JSON object a line")
 	addTimeout(c, &timeout, time.Minute)

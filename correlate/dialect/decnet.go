@@ -150,6 +150,9 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 			reason = SensorEvent
 		}
 		v.Reason = reason
+		if app.prose && !f.relay {
+			v.Speaker = speaker(program.name)
+		}
 		return v
 	}
 
@@ -180,6 +183,17 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	}
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
+}
+
+// speaker returns the name of a program whose sentences are read: a constant, not
+// what stands in the line.
+func speaker(name string) string {
+	for _, known := range [...]string{"sshd", "sshd-session", "sshd-auth", "internal-sftp", "sftp-server", "pam_unix"} {
+		if name == known {
+			return known
+		}
+	}
+	return ""
 }
 
 // timeOf returns the time that a line gives itself.

@@ -9,6 +9,9 @@ type Verdict struct {
 	// Program is the program whose line was dropped, with DropApp: one of
 	// those that Options.DropApps names.
 	Program string
+	// Speaker is the program whose line gave no event, where it is one of those
+	// whose sentences are read.
+	Speaker string
 	// ClockSkew says that the event has the record's time because the line's
 	// own was missing, unreadable or too far ahead.
 	ClockSkew bool
