@@ -94,7 +94,7 @@ var sentences = []sentence{
 	{"disconnect", event.Unknown, []string{
 		"Connection closed by {i}", "Connection reset by {i}", "Disconnected from {i}", "Closing connection to {a}",
 		"Closing connection to {a} port {n}", "Finished discarding for {a}", "Finished discarding for {a} port {n}",
-		"Received disconnect from {a}: {*}", "Received disconnect from {a} port {n}:{*}",
+		"Received disconnect from {a}:", "Received disconnect from {a}: {*}", "Received disconnect from {a} port {n}:{*}",
 		"Disconnecting {i}: {*}", "terminating inactive connection from {i}",
 		"Session process {n} unpriv child crash for connection from {a}", "Session process {n} unpriv child crash for connection from {a} to {w}",
 		"Session process {n} unpriv child crash for connection from {a} to {w} (early)",
@@ -111,7 +111,7 @@ var sentences = []sentence{
 	}},
 	{"protocol_error", event.Unknown, []string{
 		"Read error from remote host {i}: {*}", "Connection {d} {i}: {*}", "{f}: Connection {d} {i}: {*}", "{f}: {o}: Connection {d} {i}: {*}",
-		"bad session key len from {a}: {*}",
+		"do_ssh1_kex: bad session key len from {a}: {*}",
 	}},
 	{"reverse_mapping", event.Unknown, []string{
 		"Address {a} maps to {w}, but this does not map back to the address.",
@@ -240,6 +240,13 @@ const unknownPeer = "UNKNOWN"
 // as good as ambiguous.
 const maxReadings = 4096
 
+// stepBytes is how much of a text may be searched for what one place counts;
+// maxWord bounds what has no space in it.
+const (
+	stepBytes = 1024
+	maxWord   = 1024
+)
+
 // readings finds all the ways in which a sentence can be read, as far as they
 // differ in the address: names, banners and reasons are the peer's text, and may
 // look like the end of a sentence.
@@ -279,7 +286,11 @@ func (r *readings) read(tokens []token, s string) {
 	default:
 		word, rest := s, ""
 		if len(tokens) > 0 {
-			at := strings.Index(s, tokens[0].text)
+			text := tokens[0].text
+			at := len(s) - len(text)
+			if len(tokens) > 1 {
+				at = strings.Index(s[:min(len(s), maxWord+len(text))], text)
+			}
 			if at < 0 {
 				return
 			}
@@ -313,8 +324,10 @@ func (r *readings) readText(what byte, tokens []token, s string) {
 	for i := 0; r.steps <= maxReadings; i++ {
 		n := strings.Index(s[i:], tokens[0].text)
 		if n < 0 {
+			r.steps += (len(s) - i) / stepBytes
 			return
 		}
+		r.steps += n / stepBytes
 		i += n
 		keep(s[:i])
 		r.read(tokens, s[i:])
