@@ -66,7 +66,8 @@ type Options struct {
 	// but for what is masked: the local parts of mail addresses in any case.
 	BuryBroken func(ctx context.Context, b Broken) error
 	// BuryUnparsed says that BuryBroken also gets the records that no dialect
-	// knows, as a chunk of their own.
+	// knows, and others whose reason may be a gap (dialect.Reason.Gap), as a
+	// chunk of their own.
 	BuryUnparsed bool
 	// Sensor is this sensor's name.
 	Sensor string
@@ -188,8 +189,8 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 	seen := Stats{}
 	for from := 0; records.Next(); from = records.Offset() {
 		r := records.Record()
-		class := e.read(w, &r, &seen)
-		if class == dialect.Unparsed && e.o.BuryUnparsed {
+		reason := e.read(w, &r, &seen)
+		if reason.Gap() && e.o.BuryUnparsed {
 			w.unparsed = append(w.unparsed, data[from:records.Offset()]...)
 		}
 	}
@@ -253,34 +254,47 @@ func (e *Engine) bury(ctx context.Context, id commit.ChunkID, tag string, data [
 }
 
 // read takes one record into the work and returns how it was read.
-func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Class {
+func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Reason {
 	w.records++
 	seen.Records++
 	if w.first == event.Never {
 		w.first = r.Time
 	}
 	ev := w.room()
-	v := e.o.Parser.Parse(&w.arena, r, ev)
+	v, excluded := e.o.Read(&w.arena, r, ev)
 	if v.ClockSkew {
 		seen.ClockSkew++
 	}
 	if v.Class() != dialect.Parsed {
 		seen.refuse(v, r)
-		return v.Class()
+		return v.Reason
 	}
-	for _, n := range e.o.ExcludeNets {
-		if n.Contains(ev.Addr) {
-			seen.Excluded++
-			return dialect.Parsed
-		}
-	}
-	if e.o.Annotator != nil {
-		e.o.Annotator.Annotate(&w.arena, ev)
+	if excluded {
+		seen.Excluded++
+		return dialect.OK
 	}
 	seen.Events++
 	ev.Stray = stray(ev.Time, r.Time) || !w.months.has(ev.Time)
 	w.keep(ev, e.o.IPv6Prefix)
-	return dialect.Parsed
+	return dialect.OK
+}
+
+// Read reads one record as an Engine of these options does. Where the verdict's
+// class is Parsed, ev is the event, unless it is excluded. Of the options it
+// needs the Parser alone.
+func (o *Options) Read(a *event.Arena, r *event.Record, ev *event.Event) (v dialect.Verdict, excluded bool) {
+	if v = o.Parser.Parse(a, r, ev); v.Class() != dialect.Parsed {
+		return v, false
+	}
+	for _, n := range o.ExcludeNets {
+		if n.Contains(ev.Addr) {
+			return v, true
+		}
+	}
+	if o.Annotator != nil {
+		o.Annotator.Annotate(a, ev)
+	}
+	return v, false
 }
 
 func minuteOf(t event.Time) uint32 {

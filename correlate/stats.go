@@ -22,8 +22,8 @@ type Stats struct {
 	// Dropped counts the lines left out by program, with DropApp: as many
 	// programs as drop_apps names.
 	Dropped map[string]int64
-	// Samples describe the last chunk's first record of each reason that no
-	// dialect could read (dialect.Describe).
+	// Samples describe the last chunk's first record of each reason that may be
+	// a gap (dialect.Reason.Gap, dialect.Describe).
 	Samples [dialect.ReasonCount]string
 }
 
@@ -35,8 +35,8 @@ func (s *Stats) refuse(v dialect.Verdict, r *event.Record) {
 		}
 		s.Dropped[v.Program]++
 	}
-	if v.Class() == dialect.Unparsed && s.Samples[v.Reason] == "" {
-		s.Samples[v.Reason] = dialect.Describe(r)
+	if v.Reason.Gap() && s.Samples[v.Reason] == "" {
+		s.Samples[v.Reason] = v.Describe(r)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"dossier/conf/roles"
 	"dossier/esindex"
 	"dossier/esindex/deadletter"
+	"dossier/plugin/options"
 	"dossier/profile"
 )
 
@@ -107,6 +108,13 @@ func (t *Target) Check(ctx context.Context, c Check, out func(Finding)) {
 	k.health(ctx)
 	k.sensors(ctx)
 	k.letters()
+	k.zone()
+}
+
+// zone tells the time zone of lines that name none.
+func (k *checker) zone() {
+	k.say(Note, "syslog_timezone", "set syslog_timezone on an output whose senders have another", "times of syslog without a zone (RFC 3164) are taken for those of %s",
+		options.ZoneText(k.o.SyslogTimezone, k.now()))
 }
 
 func (k *checker) say(l Level, subject, fix, format string, args ...any) {

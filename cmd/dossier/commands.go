@@ -20,7 +20,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dossier",
 		Short: "Set up, check, prune and repair the indices of the Fluent Bit output dossier",
-		Long: `dossier sets up, checks, prunes and repairs the indices that the Fluent Bit output dossier writes.
+		Long: `dossier sets up, checks, prunes and repairs the indices that the Fluent Bit output dossier writes, and explains what
+becomes of records.
 
 Every option of the output that matters here is a flag (es_hosts is --es-hosts) and an
 environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-file,
@@ -31,7 +32,7 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 
 		PersistentPreRunE: noEmptyFlags,
 	}
-	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newKeys())
+	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newKeys(), newExplain())
 	return root
 }
 
@@ -183,7 +184,7 @@ it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 w
 			return nil
 		},
 	}
-	addOptions(c, "ipv6_prefix", "dead_letter_path")
+	addOptions(c, "ipv6_prefix", "dead_letter_path", "syslog_timezone")
 	c.Flags().StringVar(&check.Role, "role", "writer", "What the credentials are meant for: "+strings.Join(roles.Names(), ", "))
 	c.Flags().BoolVar(&asJSON, "json", false, "One JSON object a line")
 	addTimeout(c, &timeout, time.Minute)

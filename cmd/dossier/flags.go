@@ -34,9 +34,13 @@ func addOptions(c *cobra.Command, keys ...string) {
 		if d.Secret || !d.Connection && d.Key != "index_prefix" && !slices.Contains(keys, d.Key) {
 			continue
 		}
-		c.Flags().String(flagName(d.Key), "", usage(d))
-		c.Flags().Lookup(flagName(d.Key)).Annotations = map[string][]string{optionOf: {d.Key}}
+		addOption(c, d)
 	}
+}
+
+func addOption(c *cobra.Command, d options.Description) {
+	c.Flags().String(flagName(d.Key), "", usage(d))
+	c.Flags().Lookup(flagName(d.Key)).Annotations = map[string][]string{optionOf: {d.Key}}
 }
 
 // usage makes one line of an option's documentation.

@@ -31,7 +31,7 @@ func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 func run(ctx context.Context, args []string) int {
 	root := newRoot()
-	root.SetArgs(args)
+	root.SetArgs(longFlags(args))
 	c, err := root.ExecuteContextC(ctx)
 	if status, ok := errors.AsType[exit](err); ok {
 		return int(status)

@@ -55,6 +55,7 @@ func programs(dropped []string) map[string]app {
 		// Programs that work for the SSH and Telnet decoys.
 		"auth-helper": {helper: true, tcp: true}, "sessrec": {helper: true, tcp: true},
 		"sshd": sshd, "sshd-session": sshd, "sshd-auth": sshd, "pam_unix": sshd,
+		"internal-sftp": sshd, "sftp-server": sshd,
 		// Shells have the address from a variable that the attacker can set.
 		"bash": {helper: true, shell: true}, "sh": {helper: true, shell: true}, "ash": {helper: true, shell: true},
 	}
@@ -84,6 +85,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	if !f.relay {
 		v.Dialect = Native
 	}
+	x.frame = *f
 	table := DECNET
 	var program *programMemo
 	var known *kindMemo
@@ -100,6 +102,14 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	case app.report:
 		v.Reason = SensorReport
 		return v
+	}
+	if !f.relay {
+		if text, ok := jsonIn(f); ok {
+			return p.jsonInLine(x, r, f, text, out)
+		}
+		if p.force > Native {
+			return Verdict{Dialect: p.force, Reason: UnknownShape}
+		}
 	}
 	out.Role = app.role
 
@@ -123,7 +133,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 			return v
 		}
 		if said.kind != "" {
-			table, kind, s.addr, s.named = Native, said.kind, said.addr, true
+			table, kind, s.addr, s.named = Native, said.kind, said.addr, !said.named
 		}
 	}
 	if table != DECNET || kind != f.msgID {
@@ -140,11 +150,14 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 			reason = SensorEvent
 		}
 		v.Reason = reason
+		if app.prose && !f.relay {
+			v.Speaker = speaker(program.name)
+		}
 		return v
 	}
 
 	out.Addr = addr
-	own, readable := parseTime(f.time)
+	own, readable := p.timeOf(f, r.Time)
 	out.Time, v.ClockSkew = settle(own, readable, r.Time)
 	v.ClockSkew = v.ClockSkew && f.timed
 	out.Type = known.name
@@ -170,6 +183,28 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	}
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
+}
+
+// speaker returns the name of a program whose sentences are read: a constant, not
+// what stands in the line.
+func speaker(name string) string {
+	for _, known := range [...]string{"sshd", "sshd-session", "sshd-auth", "internal-sftp", "sftp-server", "pam_unix"} {
+		if name == known {
+			return known
+		}
+	}
+	return ""
+}
+
+// timeOf returns the time that a line gives itself.
+func (p *Parser) timeOf(f *frame, record event.Time) (event.Time, bool) {
+	if f.micros != event.Never {
+		return f.micros, true
+	}
+	if f.walled {
+		return p.zone.resolve(f.wall, record)
+	}
+	return parseTime(f.time)
 }
 
 // program returns the program's name in an APP-NAME: "sshd" in "sshd[42]".
@@ -283,7 +318,7 @@ func attacker(text string, found bool) (netip.Addr, Reason) {
 		return addr, OK
 	}
 	switch strings.TrimSpace(text) {
-	case "", "-", "?", "Unknown", "unknown", "None", "null":
+	case "", "-", "?", "Unknown", "unknown", unknownPeer, "None", "null":
 		return netip.Addr{}, NoAddress
 	default:
 		return netip.Addr{}, BadAddress

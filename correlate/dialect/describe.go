@@ -46,6 +46,19 @@ func Describe(r *event.Record) string {
 	return b.String()
 }
 
+// Describe says what shape a record has that got this verdict: also the dialect
+// it was read as, and the program where the line is of one that is known.
+func (v Verdict) Describe(r *event.Record) string {
+	text := Describe(r)
+	if v.Dialect != None {
+		text += "; read as " + v.Dialect.String()
+	}
+	if v.Speaker != "" {
+		text += ", of " + v.Speaker
+	}
+	return text
+}
+
 func describeNames(b *strings.Builder, fields []event.Field) {
 	if len(fields) == 0 {
 		b.WriteString("(none)")

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"dossier/correlate/event"
 )
@@ -56,6 +57,12 @@ type Options struct {
 	FieldMaps []FieldMap
 	// Secrets says how much of a secret is shown.
 	Secrets Secrets
+	// JSON says whose JSON counts that stands inside a line of syslog.
+	JSON JSONTrust
+	// Zone is that of times without one in lines of syslog.
+	//
+	// If Zone is nil, UTC will be used.
+	Zone *time.Location
 }
 
 // Parser reads records. It doesn't change and may be used concurrently, with
@@ -68,6 +75,8 @@ type Parser struct {
 	secrets  Secrets
 	names    map[netip.Addr]string
 	maps     fieldMaps
+	zone     zone
+	json     JSONTrust
 	// sentences is Options.SentencesOnly.
 	sentences bool
 }
@@ -83,11 +92,16 @@ func New(o Options) (*Parser, error) {
 		decoys:   slices.Clone(o.DecoyNets),
 		names:    maps.Clone(o.DecoyNames),
 		secrets:  o.Secrets,
+		zone:     zone{location: o.Zone},
+		json:     JSONTrust{o.JSON.All, slices.Clone(o.JSON.Units)},
 
 		sentences: o.SentencesOnly,
 	}
 	if p.internal == "" {
 		p.internal = DefaultInternalPrefix
+	}
+	if o.Zone == nil {
+		p.zone.location = time.UTC
 	}
 	p.force, _ = dialectNamed(o.Force)
 	p.maps = newFieldMaps(o.FieldMaps)
@@ -170,9 +184,9 @@ func (p *Parser) Parse(a *event.Arena, r *event.Record, out *event.Event) Verdic
 // The names under which a record may have its line, best first.
 var lineKeys = [...]string{"raw_line", "log", "message", "MESSAGE", "msg"}
 
-// maxNesting is how many documents may be wrapped in each other: Docker's
-// around a sensor's.
-const maxNesting = 2
+// maxNesting is how many documents may be wrapped in each other: a message
+// broker's around Docker's around a sensor's.
+const maxNesting = 3
 
 // shape is what the names of a record's fields say about it.
 type shape struct {
@@ -181,6 +195,12 @@ type shape struct {
 	rank int
 	// docker says that the line was written by Docker's json-file driver.
 	docker bool
+	// partial says that a container runtime cut the line.
+	partial bool
+	// journal says that the record is an entry of systemd's journal.
+	journal bool
+	// wrapped says that the record may be something around a document.
+	wrapped bool
 	// ecs says that the record names the schema it follows.
 	ecs     bool
 	dialect Dialect
@@ -203,6 +223,8 @@ const (
 	hasECS
 	hasStream
 	hasLog
+	hasPriority
+	hasJournal
 )
 
 // shapeOf looks at each field once.
@@ -221,6 +243,14 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 		case "message":
 			rank = 2
 			has |= hasMessage
+		case "pri":
+			has |= hasPriority
+		case "_p", "logtag":
+			s.partial = s.partial || f.Value == "P"
+		case "_COMM", "_SYSTEMD_UNIT", "_TRANSPORT", "_BOOT_ID", "_MACHINE_ID", "__REALTIME_TIMESTAMP", "__CURSOR", "SYSLOG_IDENTIFIER",
+			"_comm", "_systemd_unit", "_transport", "_boot_id", "__realtime_timestamp", "syslog_identifier", "journald.process.name", "journald.pid",
+			"systemd.transport", "systemd.unit":
+			has |= hasJournal
 		case "MESSAGE":
 			rank = 3
 		case "msg":
@@ -253,6 +283,8 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 		case "event.action", "event.category", "event.category.0", "event.dataset", "event.kind",
 			"event.module", "event.type", "event.type.0", "observer.name":
 			has |= hasECS
+		default:
+			s.wrapped = s.wrapped || mayWrap(f.Key)
 		}
 		if rank < s.rank {
 			s.rank, s.line = rank, f.Value
@@ -262,6 +294,7 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 		}
 	}
 	s.docker = has&hasLog != 0 && has&hasStream != 0
+	s.journal = has&hasJournal != 0 && s.rank < len(lineKeys) && has&hasLog == 0
 	all := func(bits int) bool { return has&bits == bits }
 	// What only one sensor writes comes first, so that a field map for a
 	// collection of sensors leaves those alone that are known better.
@@ -276,7 +309,7 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 		s.dialect = Suricata
 	case s.custom != nil:
 		s.dialect = Mapped
-	case all(hasIdent) && has&(hasExtraData|hasMessage) != 0:
+	case all(hasIdent) && has&(hasExtraData|hasMessage) != 0, all(hasPriority | hasMessage):
 		s.dialect = Native
 	case all(hasSource | hasECS):
 		s.dialect = ECS
@@ -287,9 +320,24 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 // document reads a record's fields, or those of a JSON document in it.
 func (p *Parser) document(x *scratch, r *event.Record, fields []event.Field, depth int, out *event.Event) Verdict {
 	s := p.shapeOf(fields)
-	x.text = depth > 0
+	x.text, x.seen, x.depth = depth > 0, fields, depth
+	if s.dialect == None && s.custom == nil {
+		switch {
+		case s.partial:
+			return Verdict{Reason: PartialLine}
+		case s.journal && p.sentences && depth > 0:
+			return Verdict{Dialect: Native, Reason: StructuredData}
+		case s.journal:
+			return p.journalEntry(x, r, fields, out)
+		case s.wrapped:
+			if v, ok := p.unwrapped(x, r, fields, depth, out); ok {
+				return v
+			}
+			x.seen, x.depth = fields, depth
+		}
+	}
 	dialect := s.dialect
-	if p.force != None && dialect != p.force {
+	if p.force != None && dialect != p.force && dialect != Native {
 		dialect = p.force
 		if s.rank < len(lineKeys) {
 			dialect = None // what is forced is inside the line
@@ -320,6 +368,9 @@ func (p *Parser) document(x *scratch, r *event.Record, fields []event.Field, dep
 		return Verdict{Reason: UnknownShape}
 	}
 	v := p.line(x, r, s.line, depth, out)
+	if v.Reason == BadJSON && s.docker && depth > 0 && !strings.HasSuffix(s.line, "\n") {
+		return Verdict{Reason: PartialLine} // Docker cuts lines at 16 KiB
+	}
 	if v.Reason == UnknownShape && s.ecs {
 		return Verdict{Dialect: ECS, Reason: SensorEvent}
 	}
@@ -335,21 +386,41 @@ func (p *Parser) line(x *scratch, r *event.Record, line string, depth int, out *
 	case len(line) > MaxText:
 		return Verdict{Reason: TooLarge}
 	case line[0] == '{':
-		if depth == maxNesting {
-			return Verdict{Reason: UnknownShape}
-		}
-		start := len(x.documents)
-		fields, ok := x.json.flatten(x.arena, x.documents, line, event.MaxFields)
-		x.documents = fields
-		if !ok {
-			return Verdict{Dialect: p.force, Reason: BadJSON}
-		}
-		return p.document(x, r, fields[start:], depth+1, out)
-	case p.force > Native:
-		return Verdict{Dialect: p.force, Reason: UnknownShape}
-	default:
-		return p.syslogLine(x, r, line, out)
+		return p.jsonText(x, r, line, depth, out)
+	case strings.HasPrefix(line, ceeCookie):
+		return p.jsonText(x, r, strings.TrimSpace(line[len(ceeCookie):]), depth, out)
 	}
+	if rest, partial, ok := cutCRI(line); ok {
+		if partial {
+			return Verdict{Reason: PartialLine}
+		}
+		if rest = strings.TrimSpace(rest); rest != "" && rest[0] == '{' {
+			return p.jsonText(x, r, rest, depth, out)
+		}
+		line = rest
+	}
+	if line == "" {
+		return Verdict{Reason: Empty}
+	}
+	if p.force > Native && !p.json.any() {
+		return Verdict{Dialect: p.force, Reason: UnknownShape}
+	}
+	x.depth = depth
+	return p.syslogLine(x, r, line, out)
+}
+
+// jsonText reads a document that comes as text.
+func (p *Parser) jsonText(x *scratch, r *event.Record, text string, depth int, out *event.Event) Verdict {
+	if depth == maxNesting {
+		return Verdict{Reason: UnknownShape}
+	}
+	start := len(x.documents)
+	fields, ok := x.json.flatten(x.arena, x.documents, text, event.MaxFields)
+	x.documents = fields
+	if !ok {
+		return Verdict{Dialect: p.force, Reason: BadJSON}
+	}
+	return p.document(x, r, fields[start:], depth+1, out)
 }
 
 // syslogLine reads a line of syslog: RFC 5424, or what older programs write.
@@ -388,8 +459,10 @@ func (p *Parser) splitLine(x *scratch, r *event.Record, fields []event.Field, ou
 		}
 		switch fields[i].Key {
 		case "time":
-			// What RFC 3164's time stamp means is for the record to say.
-			f.time, f.timed = value, value != "" && value[0] >= '0' && value[0] <= '9'
+			if f.wall, _, f.walled = cutBSDTime(x.arena.Join(value, " ")); !f.walled {
+				f.time = value
+			}
+			f.timed = value != ""
 		case "host":
 			f.host = value
 		case "ident":

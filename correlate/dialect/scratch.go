@@ -38,6 +38,12 @@ type scratch struct {
 	// evidence is what was found so far.
 	evidence []event.Evidence
 	memo     memo
+	// seen is the fields of the record or document read last, frame the line
+	// of syslog in it: what Basis shows.
+	seen  []event.Field
+	frame frame
+	// depth is how many documents the one at work stands in.
+	depth int
 }
 
 // next makes x ready for a record.
@@ -45,6 +51,7 @@ func (x *scratch) next() {
 	x.params, x.text, x.protocol, x.usual = nil, false, redact.Shell, redact.Shell
 	x.own, x.documents, x.headers = x.own[:0], x.documents[:0], x.headers[:0]
 	x.payload, x.evidence = x.payload[:0], x.evidence[:0]
+	x.seen, x.frame, x.depth = nil, frame{}, 0
 }
 
 // Reset forgets the records: no view of a chunk that is gone may stay. It is

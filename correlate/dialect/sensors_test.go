@@ -34,6 +34,8 @@ var sensors = []struct {
 	{Native, "syslog/rsyslog-file.log", everyProgram},
 	{Native, "syslog/fluentbit-rfc5424.jsonl", everyProgram},
 	{Native, "syslog/fluentbit-rfc3164.jsonl", everyProgram},
+	{Native, "syslog/openssh-9.2-file.log", everyProgram},
+	{Native, "syslog/openssh-9.2-5424.log", everyProgram},
 	{ECS, "ecs/ecs.json", Options{}},
 	{ECS, "ecs/beelzebub-integration.json", Options{}}, // without the field map
 	{Mapped, "heralding/log_session.json", Options{}},

@@ -30,6 +30,13 @@ type frame struct {
 	container bool
 	// timed says that the line had a field for its time, readable or not.
 	timed bool
+	// wall is the line's time where it has no zone, with walled.
+	wall   wallTime
+	walled bool
+	// micros is the time where it came as a number.
+	micros event.Time
+	// journal is the entry of systemd's journal that the line comes from.
+	journal *journal
 	// header is what is remembered of app and msgID, nil while nothing is.
 	header *header
 }
@@ -113,7 +120,7 @@ func (x *scratch) parseWrapped(f *frame) Reason {
 	if !strings.HasPrefix(strings.TrimLeft(rest, "0123456789-T:.+Z"), " ") {
 		return OK // no time stamp, whole or cut by a parser
 	}
-	inner := frame{time: f.time, timed: f.timed, container: true}
+	inner := frame{time: f.time, timed: f.timed, wall: f.wall, walled: f.walled, container: true}
 	var stamp string
 	rest, ok := cutFields(rest, &stamp, &inner.host, &inner.app, &inner.proc, &inner.msgID)
 	if !ok {

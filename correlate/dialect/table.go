@@ -84,6 +84,7 @@ var table = [dialectCount]map[string]class{
 	Native: {
 		"login": login, "invalid_user": recon, "connect": recon, "bad_banner": recon, "no_banner": recon,
 		"negotiation_failure": recon, "disconnect": scan, "too_many_attempts": scan,
+		"refused": recon, "timeout": scan, "protocol_error": scan, "penalty": scan, "reverse_mapping": scan, "session": scan,
 		// The same attempt told by another layer.
 		"login_pam": scan, "login_step": scan,
 	},

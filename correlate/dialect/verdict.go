@@ -9,6 +9,9 @@ type Verdict struct {
 	// Program is the program whose line was dropped, with DropApp: one of
 	// those that Options.DropApps names.
 	Program string
+	// Speaker is the program whose line gave no event, where it is one of those
+	// whose sentences are read.
+	Speaker string
 	// ClockSkew says that the event has the record's time because the line's
 	// own was missing, unreadable or too far ahead.
 	ClockSkew bool
@@ -53,6 +56,9 @@ const (
 	// StructuredData is an event in a form that Options.SentencesOnly leaves
 	// out.
 	StructuredData
+	// JSONInSyslog is JSON inside a line of syslog that Options.JSON doesn't
+	// trust.
+	JSONInSyslog
 
 	// SensorEvent is a start, a stop or an error of the sensor that names no
 	// attacker.
@@ -65,6 +71,9 @@ const (
 	// Ambiguous is an event that names an address more than once, of which
 	// at least one isn't the sensor's.
 	Ambiguous
+	// UnknownSender is an entry of systemd's journal that says it is sshd's, or a
+	// shell's, and nothing that journald knows of its sender agrees.
+	UnknownSender
 	// DecoysOnly is traffic between decoys, or between strangers: none of
 	// its ends is an attacker.
 	DecoysOnly
@@ -81,6 +90,8 @@ const (
 	BadJSON
 	// NoType is an event that doesn't say what happened.
 	NoType
+	// PartialLine is a piece of a line that a container runtime cut.
+	PartialLine
 	// TooLarge is a line or a document longer than MaxText.
 	TooLarge
 
@@ -96,10 +107,12 @@ var reasons = [ReasonCount]struct {
 	DropApp:        {"drop_app", Dropped},
 	SensorReport:   {"sensor_report", Dropped},
 	StructuredData: {"structured_data", Dropped},
+	JSONInSyslog:   {"json_in_syslog", Dropped},
 	SensorEvent:    {"sensor_event", Unattributed},
 	NoAddress:      {"no_address", Unattributed},
 	BadAddress:     {"bad_address", Unattributed},
 	Ambiguous:      {"ambiguous_address", Unattributed},
+	UnknownSender:  {"unknown_sender", Unattributed},
 	DecoysOnly:     {"decoys_only", Unattributed},
 	Empty:          {"empty", Unparsed},
 	UnknownShape:   {"unknown_shape", Unparsed},
@@ -107,6 +120,7 @@ var reasons = [ReasonCount]struct {
 	BadData:        {"bad_data", Unparsed},
 	BadJSON:        {"bad_json", Unparsed},
 	NoType:         {"no_type", Unparsed},
+	PartialLine:    {"partial_line", Unparsed},
 	TooLarge:       {"too_large", Unparsed},
 }
 
@@ -115,6 +129,17 @@ func (r Reason) String() string { return reasons[r].name }
 
 // Class returns the class the reason belongs to.
 func (r Reason) Class() Class { return reasons[r].class }
+
+// Gap says whether records with this reason may be what a sensor means and
+// Dossier doesn't read, or is told not to: they are worth a look.
+func (r Reason) Gap() bool {
+	switch r {
+	case SensorEvent, BadAddress, JSONInSyslog, UnknownSender:
+		return true
+	default:
+		return r.Class() == Unparsed
+	}
+}
 
 // Reasons returns all reasons, for whoever counts by them.
 func Reasons() []Reason {

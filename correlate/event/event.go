@@ -152,7 +152,8 @@ const (
 	// Login is an attempt to authenticate: A the principal, B the kind of
 	// secret ("plaintext", "mysql_native_password", "publickey", ...; ""
 	// where no secret was shown), C the secret as it may be shown, Digest
-	// the SHA-256 of the secret's bytes, Outcome how it ended.
+	// the SHA-256 of the secret's bytes, Outcome how it ended, N how often it
+	// was made where one line tells of several, else 0.
 	Login
 	// Fingerprint is a value by which software can be recognised: A the type
 	// ("ja3", "hassh", "http_useragent"), B the value, Payload the rest.

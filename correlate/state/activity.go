@@ -74,9 +74,10 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 				s.CommandCount++
 				s.Commands.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: e.A}, LimitActivityCommands)
 			case event.Login:
-				s.Attempts++
+				n := max(1, e.N)
+				s.Attempts += n
 				if e.Outcome == event.Success {
-					s.Successes++
+					s.Successes += n
 				}
 				if e.B == "" {
 					continue // no secret was shown

@@ -299,9 +299,10 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 		s.FirstCommand = law.Earliest(s.FirstCommand, ev.Time)
 		s.Commands.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: e.A}, LimitCommands)
 	case event.Login:
-		s.Attempts++
+		n := max(1, e.N)
+		s.Attempts += n
 		if e.Outcome == event.Success {
-			s.Successes++
+			s.Successes += n
 			s.FirstSuccess = law.Earliest(s.FirstSuccess, ev.Time)
 		}
 		if e.B != "" {

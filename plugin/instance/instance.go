@@ -38,10 +38,8 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
-	"dossier/correlate/event"
 	"dossier/esindex"
 	"dossier/panics"
-	"dossier/plugin/chunk"
 	"dossier/plugin/logging"
 	"dossier/plugin/options"
 )
@@ -130,14 +128,15 @@ func New(o options.Options, h Host) (*Instance, error) {
 	}
 	h.Targets.join(i)
 	t.join(i)
-	i.log.Info("started", "version", h.Version, "sensor", o.SensorID, "target", t.name, "commit_timeout", o.CommitTimeout)
+	i.log.Info("started", "version", h.Version, "sensor", o.SensorID, "target", t.name, "commit_timeout", o.CommitTimeout,
+		"syslog_timezone", options.ZoneText(o.SyslogTimezone, time.Now()))
 	return i, nil
 }
 
 func (i *Instance) newEngine(parser *dialect.Parser) (*correlate.Engine, error) {
 	e := engineOptions(i.o)
 	e.Committer, e.Parser, e.Annotator = i.target.committer, parser, annotator(i.target.renderer)
-	e.Decode = func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) }
+	e.Decode = decode
 	e.BuryBroken = i.target.buryBroken
 	return correlate.New(e)
 }
@@ -216,7 +215,7 @@ func (i *Instance) tellRefused() {
 	for _, r := range i.newlyRefused(&s) {
 		level := slog.LevelInfo
 		switch {
-		case r.Class() == dialect.Unparsed, r == dialect.StructuredData:
+		case r.Class() == dialect.Unparsed, r == dialect.StructuredData, r == dialect.JSONInSyslog, r == dialect.UnknownSender:
 			level = slog.LevelWarn
 		case r.Class() == dialect.Unattributed:
 		default:
@@ -225,8 +224,11 @@ func (i *Instance) tellRefused() {
 		attrs := []slog.Attr{
 			slog.String(logging.ReasonKey, r.String()), slog.String("verdict", r.Class().String()), slog.Int64("since_start", s.Refused[r]),
 		}
-		if r == dialect.StructuredData {
+		switch r {
+		case dialect.StructuredData:
 			attrs = append(attrs, slog.String("option", "structured_data off"))
+		case dialect.JSONInSyslog:
+			attrs = append(attrs, slog.String("option", "json_in_syslog"))
 		}
 		if s.Samples[r] != "" {
 			attrs = append(attrs, slog.String("sample", s.Samples[r]))

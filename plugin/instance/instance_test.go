@@ -305,12 +305,13 @@ func TestRefusedRecordsAreTold(t *testing.T) {
 	e := &fakeEngine{flush: func() (correlate.Result, error) { return correlate.OK, nil }}
 	i.engine = e
 	e.stats.Refused[dialect.NoAddress], e.stats.Refused[dialect.DropApp], e.stats.Refused[dialect.BadHeader] = 3, 4, 5
-	e.stats.Refused[dialect.StructuredData] = 6
+	e.stats.Refused[dialect.StructuredData], e.stats.Refused[dialect.JSONInSyslog] = 6, 7
 	i.Flush("a", nil, true)
 	i.Flush("a", nil, true)
 	s := log.String()
 	for text, want := range map[string]int{"reason=no_address verdict=unattributed since_start=3": 1, "reason=bad_header verdict=unparsed since_start=5": 1, "drop_app": 0,
 		`reason=structured_data verdict=dropped since_start=6 option="structured_data off"`: 1,
+		"reason=json_in_syslog verdict=dropped since_start=7 option=json_in_syslog":         1,
 	} {
 		if n := strings.Count(s, text); n != want {
 			t.Errorf("%q stands %d times in\n%s", text, n, s)

@@ -105,7 +105,7 @@ func TestEveryOptionArrives(t *testing.T) {
 		want any
 	}
 	every := make(map[string]string)
-	alone := []string{"es_cloud_id", "es_password_file", "es_api_key", "es_api_key_file"} // others exclude them
+	alone := []string{"json_in_syslog", "es_cloud_id", "es_password_file", "es_api_key", "es_api_key_file"} // others exclude them
 	var checks []func()
 	prefix := func(s string) []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix(s)} }
 	for _, row := range []struct {
@@ -166,6 +166,8 @@ func TestEveryOptionArrives(t *testing.T) {
 		{"decoy_nets", "198.51.100.0/24", "", []arrival{{"parser", func(p *parts) any { return p.parser.DecoyNets }, prefix("198.51.100.0/24")}}},
 		{"decoy_names", "10.0.0.1=web", "", []arrival{{"parser", func(p *parts) any { return p.parser.DecoyNames }, map[netip.Addr]string{netip.MustParseAddr("10.0.0.1"): "web"}}}},
 		{"structured_data", "off", "", []arrival{{"parser", func(p *parts) any { return p.parser.SentencesOnly }, true}}},
+		{"json_in_syslog", "a.service", "structured_data", []arrival{{"parser", func(p *parts) any { return p.parser.JSON.Units }, []string{"a.service"}}}},
+		{"syslog_timezone", "Asia/Tokyo", "", []arrival{{"parser", func(p *parts) any { return p.parser.Zone.String() }, "Asia/Tokyo"}}},
 		{"drop_apps", "one,two", "", []arrival{{"parser", func(p *parts) any { return p.parser.DropApps }, []string{"one", "two"}}}},
 		{"internal_decky_prefix", "own-", "", []arrival{{"parser", func(p *parts) any { return p.parser.InternalDeckyPrefix }, "own-"}}},
 		{"ipv6_prefix", "56", "", []arrival{
@@ -240,6 +242,9 @@ func TestEveryOptionArrives(t *testing.T) {
 	p := partsOf(read(t, map[string]string{"sensor_id": "x", "es_user": "u", "es_password_file": password}))
 	if p.client.Password != "" || p.client.UserAgent != "dossier/1.2" || p.tracer.Version != "1.2" || !p.model.Transitions || p.letters.Encode == nil {
 		t.Errorf("got %+v", p)
+	}
+	if p := partsOf(read(t, map[string]string{"sensor_id": "x", "json_in_syslog": "on"})); !p.parser.JSON.All || len(p.parser.JSON.Units) > 0 {
+		t.Errorf("json_in_syslog on: the parser gets %+v", p.parser.JSON)
 	}
 	if p := partsOf(read(t, map[string]string{"sensor_id": "x", "es_api_key_file": apiKey})); p.client.APIKey != "" {
 		t.Error("a key of a file is passed, and so never read again")

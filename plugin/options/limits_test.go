@@ -272,7 +272,7 @@ func TestSharedOptions(t *testing.T) {
 		"es_hosts": true, "es_cloud_id": true, "index_prefix": true, // which make them the same indices
 		"es_password_file": true, "es_api_key_file": true, // what is in them counts
 		"commit_timeout": true, "unparsed_dead_letters": true, "sensor_id": true, "dialect": true, "field_map": true, "exclude_nets": true,
-		"decoy_nets": true, "decoy_names": true, "drop_apps": true, "structured_data": true, "internal_decky_prefix": true, "metrics_listen": true,
+		"decoy_nets": true, "decoy_names": true, "drop_apps": true, "structured_data": true, "json_in_syslog": true, "syslog_timezone": true, "internal_decky_prefix": true, "metrics_listen": true,
 	}
 	known := make(map[string]func(*Options) any)
 	for _, s := range shared {

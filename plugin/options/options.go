@@ -120,6 +120,16 @@ type Options struct {
 	//
 	// If structured_data is not set, they do.
 	StructuredData bool
+	// JSONInSyslog says whether JSON inside lines of syslog counts, and
+	// JSONUnits from which of systemd's units only.
+	//
+	// If json_in_syslog is not set, it doesn't.
+	JSONInSyslog bool
+	JSONUnits    []string
+	// SyslogTimezone is that of times without one.
+	//
+	// If syslog_timezone is not set, time.Local will be used.
+	SyslogTimezone *time.Location
 	// DecoyNames names decoys that such a detector knows by address alone.
 	DecoyNames map[netip.Addr]string
 	// DropApps are the programs whose lines are dropped; nil means those that

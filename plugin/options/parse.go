@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -114,6 +115,12 @@ func (o *Options) finish(isSet map[string]bool) error {
 			return conflict("es_client_key", quote(o.ClientKey),
 				"the unencrypted PEM key of "+quote(o.ClientCert)+" ("+err.Error()+")", "es_client_cert")
 		}
+	}
+	if !o.StructuredData && (o.JSONInSyslog || len(o.JSONUnits) > 0) {
+		return conflict("json_in_syslog", "a value beside structured_data off, which refuses all JSON", "only one of the two", "structured_data")
+	}
+	if o.SyslogTimezone == nil {
+		o.SyslogTimezone = time.Local
 	}
 	if o.CloudID == "" && len(o.Hosts) == 0 {
 		o.Hosts, o.HostsDefaulted = []string{"http://127.0.0.1:9200"}, true

@@ -222,7 +222,7 @@ var table = []option{
 	}, {
 		key: "unparsed_dead_letters", group: groupDelivery, value: "off",
 		want: wantOnOff,
-		doc:  "Keep records that no dialect knows as dead letters too, as they came but for the local parts of mail addresses and, unless `store_secrets` is plain, for secrets. Where the dead letters are full the oldest of them go. Counted they are in any case.",
+		doc:  "Keep records that no dialect knows as dead letters too, and those with the reasons `sensor_event`, `bad_address`, `unknown_sender` and `json_in_syslog`, which may be what a sensor means and Dossier doesn't read; as they came but for the local parts of mail addresses and, unless `store_secrets` is plain, for secrets. Where the dead letters are full the oldest of them go. Counted they are in any case.",
 		set:  func(o *Options, v string) error { return parseOnOff(&o.UnparsedDeadLetters, v) },
 	},
 
@@ -286,6 +286,16 @@ var table = []option{
 		want: wantOnOff,
 		doc:  "`off` for an output that gets nothing but the syslog of decoys whose shells log to it: only sentences of sshd, PAM and the shell hook are read; DECNET's structured data and JSON, which somebody could type on the decoy as a line of its own, are refused and counted as `structured_data`. It is no help against forged sentences: only a transport that a typed newline doesn't break is ([security.md](security.md)).",
 		set:  func(o *Options, v string) error { return parseOnOff(&o.StructuredData, v) },
+	}, {
+		key: "json_in_syslog", group: groupEvents, value: "off",
+		want: "on, off, or up to 100 units of systemd's such as cowrie.service, separated by spaces or commas",
+		doc:  "Whether JSON counts that stands inside a line of syslog, as Cowrie, OpenCanary and Suricata can write it. Whoever has a shell on a host can write such a line under any program's name (`logger -t cowrie '{…}'`): `on` is for an output that gets lines of sensors alone, never those of hosts on which shells or sshd log. Of systemd's journal `on` takes the services in which nobody has a shell, and names of units take those alone, by `_SYSTEMD_UNIT`. What is refused is counted as `json_in_syslog`. What a container runtime writes in front of a line (CRI, Docker) is no syslog and needs no option.",
+		set:  func(o *Options, v string) error { return parseJSONInSyslog(o, v) },
+	}, {
+		key: "syslog_timezone", group: groupEvents, shown: "this host's, read once at start",
+		want: "local, or a time zone such as UTC or Europe/Berlin",
+		doc:  "Time zone of lines of syslog that name none (RFC 3164: `Nov 26 10:00:00`): the senders' clocks. The year is the latest in which such a time is no more than a day after the record's own; of an hour that comes twice it is the first. Containers mostly say UTC, whatever the host around them does: name the zone there. The line `started` of the log and `dossier check` show it.",
+		set:  func(o *Options, v string) error { return parseZone(&o.SyslogTimezone, v) },
 	}, {
 		key: "drop_apps", group: groupEvents, value: defaultDropApps,
 		want: "up to 100 program names, separated by spaces or commas, or decnet, or none",

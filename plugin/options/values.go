@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // containers often have none
 	"unicode"
 
 	"dossier/correlate"
@@ -356,4 +358,57 @@ func checkDatabase(name string) error {
 		return unusable(name, errors.New("no MaxMind metadata at its end"))
 	}
 	return nil
+}
+
+// maxUnits bounds the units of json_in_syslog.
+const maxUnits = 100
+
+var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]{1,250}\.(service|scope|slice)$`)
+
+func parseJSONInSyslog(o *Options, v string) error {
+	units := list(v)
+	if len(units) == 1 && !strings.Contains(v, ".") {
+		return parseOnOff(&o.JSONInSyslog, v)
+	}
+	if len(units) > maxUnits {
+		return errWant
+	}
+	for _, unit := range units {
+		if !unitName.MatchString(unit) {
+			return &badValue{value: unit}
+		}
+	}
+	o.JSONUnits = units
+	return nil
+}
+
+func parseZone(z **time.Location, v string) error {
+	if strings.EqualFold(v, "local") {
+		*z = time.Local
+		return nil
+	}
+	l, err := time.LoadLocation(v)
+	if err != nil || len(v) > 64 {
+		return errWant
+	}
+	*z = l
+	return nil
+}
+
+// ZoneText tells a time zone: its name, what its clocks show it by at t, and how
+// far they are from UTC.
+func ZoneText(z *time.Location, t time.Time) string {
+	name := z.String()
+	if z == time.Local {
+		name = "local"
+	}
+	short, seconds := t.In(z).Zone()
+	if short == name {
+		return name
+	}
+	sign := '+'
+	if seconds < 0 {
+		sign, seconds = '-', -seconds
+	}
+	return fmt.Sprintf("%s (%s, UTC%c%02d:%02d)", name, short, sign, seconds/3600, seconds/60%60)
 }

@@ -1,0 +1,200 @@
+package dialect
+
+import (
+	"slices"
+	"strings"
+
+	"dossier/correlate/event"
+)
+
+// JSONTrust says whose JSON counts that stands inside a line of syslog. Whoever
+// has a shell on a host can write any line under any program's name.
+type JSONTrust struct {
+	// All says that only sensors log into what is read. Of systemd's journal it
+	// means the services in which nobody has a shell.
+	All bool
+	// Units are the units of systemd's whose JSON counts.
+	Units []string
+}
+
+func (t *JSONTrust) any() bool { return t.All || len(t.Units) > 0 }
+
+// trusts says whether the JSON in a line counts.
+func (t *JSONTrust) trusts(f *frame) bool {
+	if f.journal == nil {
+		return t.All
+	}
+	return f.journal.ofRuntime() || slices.Contains(t.Units, f.journal.unit) && f.journal.unit != "" || t.All && f.journal.sensorUnit()
+}
+
+// ceeCookie is what stands in front of JSON in syslog by the Common Event
+// Expression's rules, which nothing else of is left.
+const ceeCookie = "@cee:"
+
+// jsonIn returns the JSON that a line's message is.
+func jsonIn(f *frame) (text string, ok bool) {
+	text = f.msg
+	if program(f.app) == "opencanaryd" {
+		text = behindLevel(text)
+	}
+	if rest, cookie := strings.CutPrefix(text, ceeCookie); cookie {
+		text = strings.TrimLeft(rest, " ")
+	}
+	if text == "" || text[0] != '{' {
+		return "", false
+	}
+	return strings.TrimRight(text, "\x00\n\r "), true
+}
+
+// behindLevel cuts "NAME LEVEL " off what OpenCanary's SysLogHandler writes: its
+// format is "%(name)s %(levelname)-5s %(message)s" (opencanary/logger.py).
+func behindLevel(msg string) string {
+	_, rest, ok := strings.Cut(msg, " ")
+	if !ok {
+		return msg
+	}
+	level, text, ok := strings.Cut(rest, " ")
+	if !ok || !slices.Contains([]string{"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}, level) {
+		return msg
+	}
+	return strings.TrimLeft(text, " ")
+}
+
+// jsonInLine reads the JSON in a line of syslog where it may count.
+func (p *Parser) jsonInLine(x *scratch, r *event.Record, f *frame, text string, out *event.Event) Verdict {
+	if !p.json.trusts(f) {
+		return Verdict{Dialect: Native, Reason: JSONInSyslog}
+	}
+	return p.jsonText(x, r, text, x.depth, out)
+}
+
+// cutCRI cuts off what a container runtime puts in front of a line by the
+// Container Runtime Interface: TIME STREAM TAGS, of which the first tag says
+// whether the line is whole (F) or goes on in the next (P).
+func cutCRI(line string) (rest string, partial, ok bool) {
+	stamp, rest, ok := strings.Cut(line, " ")
+	if !ok || len(stamp) < len("2006-01-02T15:04:05Z") || len(stamp) > len("2006-01-02T15:04:05.123456789+00:00") || stamp[4] != '-' || stamp[10] != 'T' {
+		return "", false, false
+	}
+	stream, rest, ok := strings.Cut(rest, " ")
+	if !ok || stream != "stdout" && stream != "stderr" {
+		return "", false, false
+	}
+	tags, rest, _ := strings.Cut(rest, " ")
+	tag, _, _ := strings.Cut(tags, ":")
+	if tag != "F" && tag != "P" {
+		return "", false, false
+	}
+	if _, ok := parseTime(stamp); !ok {
+		return "", false, false
+	}
+	return rest, tag == "P", true
+}
+
+// wrappers are the names under which a pipeline puts the document that a sensor
+// wrote, as an object.
+var wrappers = []string{"log_processed.", "log_parsed.", "log.", "message.", "payload.", "body.", "@message."}
+
+// mayWrap says whether a field is of those that documents are wrapped in.
+func mayWrap(key string) bool {
+	if key == "" {
+		return false
+	}
+	switch key[0] {
+	case 'l', 'm', 'p', 'b', '@':
+		return key == "payload" || key == "@message" || key == "body" ||
+			slices.ContainsFunc(wrappers, func(w string) bool { return strings.HasPrefix(key, w) })
+	}
+	return false
+}
+
+// around are the fields that pipelines put around a document: the first ones
+// have values, the others are objects.
+var around = []string{
+	"stream", "logtag", "_p", "time", "timestamp", "ts", "date", "tag", "tags", "type", "log", "message", "container_id", "container_name", "source",
+	"file", "filename", "path", "host", "hostname", "@timestamp", "@version", "topic", "partition", "offset", "key", "error", "node", "cluster", "environment",
+	"trace_id", "span_id", "trace_flags", "flags", "severity", "severity_text", "severity_number", "severityText", "severityNumber", "traceId", "spanId",
+	"observed_timestamp", "observed_time_unix_nano", "observedTimeUnixNano", "timeUnixNano", "time_unix_nano", "dropped_attributes_count",
+	"kubernetes.", "docker.", "container.", "host.", "agent.", "ecs.", "input.", "@metadata.", "labels.", "tags.", "fields.", "log.file.", "log.offset",
+	"attributes.", "resource.", "resources.", "scope.", "instrumentation_scope.", "otlp.", "headers.",
+}
+
+// isAround says whether a field is one that a pipeline puts around a document.
+func isAround(key string) bool {
+	return slices.ContainsFunc(around, func(name string) bool {
+		return key == name || strings.HasSuffix(name, ".") && strings.HasPrefix(key, name)
+	})
+}
+
+// unwrapped reads the document or line that a pipeline wrapped: as an object of
+// its own, as the payload of a message of Kafka's, as the body of a log record of
+// OpenTelemetry's, as the @message of Logstash's first version. It returns false
+// where none is.
+//
+// What a sensor that isn't known writes may have fields of such names that are
+// an attacker's. So nothing but what pipelines add may stand around an object,
+// and it must be a document that is known.
+func (p *Parser) unwrapped(x *scratch, r *event.Record, fields []event.Field, depth int, out *event.Event) (v Verdict, ok bool) {
+	if depth == maxNesting {
+		return v, false
+	}
+	for _, wrapper := range wrappers {
+		start := len(x.documents)
+		only := true
+		for i := range fields {
+			f := &fields[i]
+			if rest, inside := strings.CutPrefix(f.Key, wrapper); inside {
+				x.documents = append(x.documents, event.Field{Key: rest, Value: f.Value})
+			} else if !isAround(f.Key) {
+				only = false
+				break
+			}
+		}
+		inner := x.documents[start:]
+		if s := p.shapeOf(inner); only && len(inner) > 0 && (s.dialect != None || s.journal || s.docker) {
+			return p.document(x, r, inner, depth+1, out), true
+		}
+		x.documents = x.documents[:start]
+	}
+	if text := wrappedText(fields); text != "" {
+		return p.line(x, r, text, depth, out), true
+	}
+	return v, false
+}
+
+// wrappedText returns the line or document that is wrapped as text, "" without
+// one.
+func wrappedText(fields []event.Field) string {
+	var payload, message, body string
+	kafka, otel := 0, false
+	logstash := true
+	for i := range fields {
+		key, value := fields[i].Key, fields[i].Value
+		logstash = logstash && key[:min(1, len(key))] == "@"
+		switch key {
+		case "topic", "partition", "offset":
+			kafka++
+		case "payload":
+			payload = value
+		case "@message":
+			message = value
+		case "body", "body.stringValue":
+			body = value
+		case "observed_timestamp", "observed_time_unix_nano", "observedTimeUnixNano", "severity_number", "severityNumber":
+			otel = true
+		default:
+			otel = otel || strings.HasPrefix(key, "resource.") || strings.HasPrefix(key, "resources.") || strings.HasPrefix(key, "scope.") ||
+				strings.HasPrefix(key, "instrumentation_scope.")
+		}
+	}
+	switch {
+	case payload != "" && kafka == 3:
+		return payload
+	case message != "" && logstash:
+		return message
+	case body != "" && otel:
+		return body
+	default:
+		return ""
+	}
+}

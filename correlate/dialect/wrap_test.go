@@ -1,0 +1,168 @@
+package dialect
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"dossier/correlate/event"
+)
+
+const canarySays = `{"dst_host":"10.0.0.5","dst_port":22,"local_time":"2026-11-26 10:00:00.000000","logdata":{"PASSWORD":"a","USERNAME":"root"},"logtype":4002,"node_id":"decoy-1","src_host":"192.0.2.1","src_port":1906,"utc_time":"2026-11-26 10:00:00.000000"}`
+
+// JSON in a line of syslog counts with the option, and under a reason of its own
+// without.
+func TestJSONInSyslog(t *testing.T) {
+	headers := map[string]string{
+		"RFC 5424":                     "<133>1 2026-11-26T10:00:00.000Z decoy-1 cowrie 77 - - ",
+		"RFC 5424 with a BOM":          "<133>1 2026-11-26T10:00:00.000Z decoy-1 cowrie 77 - - \uFEFF",
+		"RFC 5424, data of another":    `<133>1 2026-11-26T10:00:00.000Z decoy-1 cowrie - - [timeQuality tzKnown="1"] `,
+		"RFC 3164":                     "<133>Nov 26 10:00:00 decoy-1 cowrie: ",
+		"RFC 3164 with a process id":   "<133>Nov 26 10:00:00 decoy-1 cowrie[77]: ",
+		"RFC 3164, one digit of day":   "<133>Nov 6 10:00:00 decoy-1 cowrie[77]: ",
+		"RFC 3164 without a host":      "<133>Nov 26 10:00:00 cowrie[77]: ",
+		"rsyslog's file":               "Nov 26 10:00:00 decoy-1 cowrie[77]: ",
+		"rsyslog's file, ISO 8601":     "2026-11-26T10:00:00.123456+01:00 decoy-1 cowrie[77]: ",
+		"with a space in it":           "2026-11-26 10:00:00 decoy-1 cowrie[77]: ",
+		"nothing but a tag":            "<133>cowrie: ",
+		"with a cookie":                "<133>Nov 26 10:00:00 decoy-1 suricata[1]: @cee: ",
+		"with a cookie and no space":   "<133>Nov 26 10:00:00 decoy-1 suricata[1]: @cee:",
+		"FreeBSD's syslogd -v":         "Nov 26 10:00:00 <local0.notice> decoy-1 cowrie[77]: ",
+		"a tag with spaces in it":      "<12>cowrie[9    :140000000000000]: ",
+		"the same behind a host":       "Nov 26 10:00:00 decoy-1 cowrie[9    :140000000000000]: ",
+		"a relay's line around a line": "<14>1 2026-11-26T10:00:00Z relay 1 - - - 2026-11-26T10:00:00Z decoy-1 cowrie - - - ",
+	}
+	off, on, forced := newParser(t, Options{}), newParser(t, Options{JSON: JSONTrust{All: true}}), newParser(t, Options{JSON: JSONTrust{All: true}, Force: "cowrie"})
+	for name, header := range headers {
+		for _, end := range []string{"", "\n", "\x00"} {
+			r := logRecord(header + cowrieSays + end)
+			if got := verdictOf(t, off, r); got != "json_in_syslog" {
+				t.Errorf("%s, off: got %s", name, got)
+			}
+			for _, p := range []*Parser{on, forced} {
+				if got := verdictOf(t, p, r); got != cowrieMeans {
+					t.Errorf("%s: got %s", name, got)
+				}
+			}
+		}
+	}
+	split := recordOf("pri", "133", "time", "Nov 26 10:00:00", "host", "decoy-1", "ident", "cowrie", "pid", "77", "message", cowrieSays)
+	noIdent := recordOf("pri", "133", "time", "Nov 26 10:00:00", "host", "decoy-1", "message", cowrieSays)
+	split5424 := recordOf("pri", "133", "time", stamp, "host", "decoy-1", "ident", "cowrie", "pid", "77", "msgid", "-", "extradata", "-", "message", cowrieSays)
+	for _, r := range []*event.Record{split, noIdent, split5424} {
+		for p, want := range map[*Parser]string{off: "json_in_syslog", on: cowrieMeans, forced: cowrieMeans} {
+			if got := verdictOf(t, p, r); got != want {
+				t.Errorf("%v: got %s, want %s", r.Fields, got, want)
+			}
+		}
+	}
+	if got := verdictOf(t, newParser(t, Options{DropApps: []string{"cowrie"}, JSON: JSONTrust{All: true}}), logRecord(headers["RFC 3164"]+cowrieSays)); got != "drop_app" {
+		t.Errorf("a program that is dropped: %s", got)
+	}
+	// What only begins like a header, or goes on like a sentence, is no JSON.
+	for _, line := range []string{"Nov 26 10:00:00 decoy-1 cowrie: x " + cowrieSays, "Nov 26 10:00:00 decoy-1 sshd[1]: Invalid user " + cowrieSays} {
+		if got := verdictOf(t, on, logRecord(line)); strings.Contains(got, "192.0.2.1") {
+			t.Errorf("%s\nblames %s", line, got)
+		}
+	}
+}
+
+// OpenCanary's SysLogHandler, by itself and through a relay.
+func TestOpenCanarySysLogHandler(t *testing.T) {
+	p := newParser(t, Options{JSON: JSONTrust{All: true}})
+	for _, header := range []string{
+		"<12>opencanaryd[9    :140000000000000]: decoy-1 WARNING ", "<12>opencanaryd[12345:140000000000000]: decoy-1 INFO  ",
+		"Nov 26 10:00:00 host opencanaryd[9    :140000000000000]: decoy-1 WARNING ", "<12>1 " + stamp + " host opencanaryd - - - decoy-1 WARNING ",
+	} {
+		if got := verdictOf(t, p, logRecord(header+canarySays)); got != "192.0.2.1 decoy-1 ssh login" {
+			t.Errorf("%s: got %s", header, got)
+		}
+	}
+	if got := verdictOf(t, newParser(t, Options{}), logRecord("<12>opencanaryd[9    :14]: decoy-1 WARNING "+canarySays)); got != "json_in_syslog" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// What a container runtime puts in front of a line needs no option.
+func TestContainerRuntimes(t *testing.T) {
+	p := newParser(t, Options{})
+	q := fmt.Sprintf("%q", cowrieSays+"\n")
+	for _, tt := range []struct {
+		name string
+		r    *event.Record
+		want string
+	}{
+		{"CRI", logRecord("2026-11-26T10:00:00.000000000Z stdout F " + cowrieSays), cowrieMeans},
+		{"CRI with more tags", logRecord("2026-11-26T10:00:00.5+01:00 stderr F:x " + cowrieSays), cowrieMeans},
+		{"a piece by CRI", logRecord("2026-11-26T10:00:00.000000000Z stdout P " + cowrieSays[:50]), "partial_line"},
+		{"a sentence behind CRI's", logRecord("2026-11-26T10:00:00.000000000Z stderr F Nov 26 10:00:00 decoy-1 sshd[1]: " + sshdSays), sshdBlames},
+		{"JSON in a line behind CRI's", logRecord("2026-11-26T10:00:00.000000000Z stdout F <133>Nov 26 10:00:00 decoy-1 cowrie: " + cowrieSays), "json_in_syslog"},
+		{"nothing behind CRI's", logRecord("2026-11-26T10:00:00.000000000Z stdout F "), "empty"},
+		{"not CRI", logRecord("2026-11-26T10:00:00.000000000Z stdin F " + cowrieSays), "json_in_syslog"},
+		{"Fluent Bit's parser for CRI", recordOf("time", stamp, "stream", "stdout", "_p", "F", "log", cowrieSays), cowrieMeans},
+		{"a piece by that", recordOf("time", stamp, "stream", "stdout", "_p", "P", "log", cowrieSays[:50]), "partial_line"},
+		{"a piece by that, older", recordOf("time", stamp, "stream", "stdout", "logtag", "P", "log", cowrieSays[:50]), "partial_line"},
+		{"Docker", logRecord(`{"log":` + q + `,"stream":"stdout","time":"` + stamp + `"}`), cowrieMeans},
+		{"a piece by Docker", logRecord(`{"log":` + fmt.Sprintf("%q", cowrieSays[:50]) + `,"stream":"stdout","time":"` + stamp + `"}`), "partial_line"},
+		{"a cookie alone", logRecord("@cee: " + cowrieSays), cowrieMeans},
+	} {
+		if got := verdictOf(t, p, tt.r); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// What pipelines wrap a sensor's document in.
+func TestWrappers(t *testing.T) {
+	p := newParser(t, Options{})
+	inside := func(prefix string, more ...string) *event.Record {
+		return recordOf(append([]string{
+			prefix + "eventid", "cowrie.login.failed", prefix + "username", "root", prefix + "password", "a", prefix + "src_ip", "192.0.2.1", prefix + "protocol", "ssh",
+			prefix + "sensor", "decoy-1", prefix + "timestamp", "2026-11-26T10:00:00.000000Z",
+		}, more...)...)
+	}
+	q := fmt.Sprintf("%q", cowrieSays)
+	for _, tt := range []struct {
+		name string
+		r    *event.Record
+		want string
+	}{
+		{"Kubernetes' filter", inside("log_processed.", "stream", "stdout", "kubernetes.pod_name", "cowrie-0", "kubernetes.labels.app", "x"), cowrieMeans},
+		{"the same with the line kept", inside("log_processed.", "log", cowrieSays, "stream", "stdout", "kubernetes.pod_name", "cowrie-0"), cowrieMeans},
+		{"the line alone", recordOf("log", cowrieSays, "stream", "stdout", "kubernetes.pod_name", "cowrie-0"), cowrieMeans},
+		{"log as an object", inside("log.", "stream", "stdout"), cowrieMeans},
+		{"message as an object", inside("message.", "@timestamp", stamp, "host.name", "h"), cowrieMeans},
+		{"Kafka's payload", recordOf("topic", "honeypot", "partition", "0", "offset", "12", "payload", cowrieSays), cowrieMeans},
+		{"Kafka's payload as an object", inside("payload.", "topic", "honeypot", "partition", "0", "offset", "12"), cowrieMeans},
+		{"Kafka's payload with Docker's in it", recordOf("topic", "t", "partition", "0", "offset", "1", "payload", `{"log":`+q+`,"stream":"stdout"}`), cowrieMeans},
+		{"Kafka's payload in a line", logRecord(`{"topic":"t","partition":0,"offset":1,"payload":` + q + `}`), cowrieMeans},
+		{"OpenTelemetry's body", recordOf("body", cowrieSays, "severity_number", "9", "attributes.log.file.name", "cowrie.json"), cowrieMeans},
+		{"OpenTelemetry's body as an object", inside("body.", "resource.service.name", "cowrie", "observed_timestamp", "1"), cowrieMeans},
+		{"OpenTelemetry's body in a line", logRecord(`{"body":{"stringValue":` + q + `},"observedTimeUnixNano":"1"}`), cowrieMeans},
+		{"Logstash's first version", recordOf("@message", cowrieSays, "@timestamp", stamp, "@source_host", "h"), cowrieMeans},
+		{"a log's file beside a message", recordOf("log.file.path", "/var/log/auth.log", "log.offset", "1", "message", "Nov 26 10:00:00 decoy-1 sshd[1]: "+sshdSays), sshdBlames},
+		// What a sensor that isn't known got from a client.
+		{"a body of somebody's", recordOf("body", cowrieSays, "src_ip", "192.0.2.7", "method", "POST"), "unknown_shape"},
+		{"a payload of somebody's", recordOf("payload", cowrieSays, "src_ip", "192.0.2.7"), "unknown_shape"},
+		{"a payload as an object", inside("payload.", "src_ip", "192.0.2.7"), "unknown_shape"},
+		{"a body as an object", inside("body.", "method", "POST", "stream", "x"), "unknown_shape"},
+		{"headers", inside("headers.", "topic", "x"), "unknown_shape"},
+		{"a message among others", recordOf("@message", cowrieSays, "client", "192.0.2.7"), "unknown_shape"},
+	} {
+		if got := verdictOf(t, p, tt.r); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	// However deep, it ends.
+	text := cowrieSays
+	for range 30 {
+		text = `{"log":` + fmt.Sprintf("%q", text) + `,"stream":"x"}`
+		if len(text) > 1<<20 {
+			break
+		}
+		verdictOf(t, p, logRecord(text))
+	}
+	if got := verdictOf(t, p, logRecord(text)); got != "unknown_shape" {
+		t.Errorf("too deep: %s", got)
+	}
+}
