@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"dossier/correlate"
 )
 
 // Priority is the priority of our index templates. Elastic's own for
@@ -56,10 +58,8 @@ func CheckPrefix(prefix string) error {
 	case !isIndexName(prefix):
 		return fmt.Errorf("index_prefix is %q; use lower-case letters, digits, ., _ and -, with a letter or digit first", oneLine(prefix))
 	}
-	first, _, _ := strings.Cut(prefix, "-")
-	switch first {
-	case "logs", "metrics", "traces", "synthetics", "profiling":
-		return fmt.Errorf("index_prefix is %q, but Elasticsearch makes data streams of %s-*; use a name such as dossier", prefix, first)
+	if claimed := correlate.ClaimedBy(prefix); claimed != "" {
+		return fmt.Errorf("index_prefix is %q, but Elasticsearch makes data streams of %s-*; use a name such as dossier", prefix, claimed)
 	}
 	return nil
 }
@@ -283,24 +283,26 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 		done = "created"
 	}
 	steps = append(steps, Step{"index", k.Pattern, done})
-	more, err := c.installAliases(ctx, k)
+	more, err := c.installAliases(ctx, k, done)
 	return append(steps, more...), err
 }
 
-func (c *Client) installAliases(ctx context.Context, k *kind) ([]Step, error) {
+// installAliases makes the aliases that the index lacks. A new index has them
+// from its template, so they are as new as it is: index says which.
+func (c *Client) installAliases(ctx context.Context, k *kind, index string) ([]Step, error) {
 	var wanted map[string]json.RawMessage
 	if k.aliases == nil || json.Unmarshal(k.aliases, &wanted) != nil {
 		return nil, nil
 	}
 	var steps []Step
-	index := []string{k.Pattern}
+	on := []string{k.Pattern}
 	for _, alias := range slices.Sorted(maps.Keys(wanted)) {
 		op := "alias " + alias
-		done := "kept"
-		err := c.call(ctx, op, esapi.IndicesGetAliasRequest{Index: index, Name: []string{alias}}, nil)
+		done := index
+		err := c.call(ctx, op, esapi.IndicesGetAliasRequest{Index: on, Name: []string{alias}}, nil)
 		if hasStatus(err, http.StatusNotFound) {
 			done = "created"
-			err = c.call(ctx, op, esapi.IndicesPutAliasRequest{Index: index, Name: alias, Body: &payload{wanted[alias]}}, nil)
+			err = c.call(ctx, op, esapi.IndicesPutAliasRequest{Index: on, Name: alias, Body: &payload{wanted[alias]}}, nil)
 		}
 		if err != nil {
 			return steps, err
