@@ -197,6 +197,18 @@ func (s Step) Changed() bool {
 // It needs the cluster privilege manage_index_templates and the index
 // privilege manage on the indices and aliases.
 func (c *Client) Install(ctx context.Context, templates []Template) ([]Step, error) {
+	return c.install(ctx, templates, func(k *kind) ([]Step, error) {
+		done, err := c.installTemplate(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		return []Step{{"index template", k.Name, done}}, nil
+	})
+}
+
+// install has look see to each kind's templates, and to what it changes of the
+// indices there are; the rest is the same whoever asks.
+func (c *Client) install(ctx context.Context, templates []Template, look func(*kind) ([]Step, error)) ([]Step, error) {
 	kinds, err := newKinds(templates)
 	if err != nil {
 		return nil, err
@@ -206,13 +218,18 @@ func (c *Client) Install(ctx context.Context, templates []Template) ([]Step, err
 	}
 	var steps []Step
 	for _, k := range kinds {
-		done, err := c.installTemplate(ctx, k)
+		told, err := look(k)
+		steps = append(steps, told...)
 		if err != nil {
 			return steps, err
 		}
-		steps = append(steps, Step{"index template", k.Name, done})
 		more, err := c.installIndices(ctx, k)
-		steps = append(steps, more...)
+		for _, step := range more {
+			// Of an index that was changed it needn't be said that it is kept.
+			if step.Changed() || !slices.ContainsFunc(told, func(o Step) bool { return o.Object == step.Object && o.Name == step.Name }) {
+				steps = append(steps, step)
+			}
+		}
 		if err != nil {
 			return steps, err
 		}
