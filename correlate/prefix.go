@@ -18,3 +18,15 @@ func PrefixKind(prefix string) string {
 	}
 	return ""
 }
+
+// ClaimedBy returns the beginning of names that Elasticsearch's own templates
+// claim and that all indices of the prefix would have, "" where there is none:
+// logs-smtp-targets would match logs-*-* and become a data stream.
+func ClaimedBy(prefix string) string {
+	first, _, _ := strings.Cut(prefix, "-")
+	switch first {
+	case "logs", "metrics", "traces", "synthetics", "profiling":
+		return first
+	}
+	return ""
+}

@@ -196,12 +196,15 @@ func (c *cause) last() *cause {
 	return c
 }
 
+// refusedWhy are the causes of a 401: Elasticsearch says the same of all.
+const refusedWhy = "it may have expired or been revoked, or a node that has just started can't look it up yet, which passes"
+
 // fix says what an operator should do about an error of Elasticsearch.
 func fix(status int, typ, reason string) string {
 	has := func(s string) bool { return strings.Contains(reason, s) }
 	switch {
 	case status == http.StatusUnauthorized:
-		return "correct es_user and es_password, or es_api_key; it may have expired or been revoked"
+		return "correct es_user and es_password, or es_api_key; " + refusedWhy
 	case typ == "security_exception" && has("by the cluster privileges"):
 		return "give the role or API key that cluster privilege, or use credentials that have it"
 	case typ == "security_exception":

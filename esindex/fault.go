@@ -44,7 +44,7 @@ func (s *secret) explain(err error) error {
 	if len(s.files.paths) == 0 {
 		return err
 	}
-	e.Fix = fmt.Sprintf("put a valid one into %s (%s); it may have expired or been revoked", s.files.paths[0], s.option)
+	e.Fix = fmt.Sprintf("put a valid one into %s (%s); %s", s.files.paths[0], s.option, refusedWhy)
 	if s.fault.err != nil {
 		e.Reason = "refused is what the file held before, for it changed and can't be used"
 		e.Fix = oneLine(s.fault.err.Error())

@@ -1,16 +1,16 @@
 package esindex
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"dossier/esindex/cloudid"
 )
 
 // Limits of one request where Options leaves them at zero.
@@ -233,56 +233,13 @@ func parseHost(h string) (*url.URL, error) {
 	return u, nil
 }
 
-// cloudHost reads a cloud id as Elastic's own tools do (libbeat's cloudid,
-// go-elasticsearch): an optional label, which may hold colons itself, and the
-// base64 of "domain[:port]$elasticsearch[:port]$kibana[:port]". Everything
-// from the second "$" on may be missing. A port of Elasticsearch's own goes
-// before the domain's; without any it is 443.
+// cloudHost returns the address that a cloud id stands for.
 func cloudHost(id string) (*url.URL, error) {
-	id = strings.TrimSpace(id)
-	coded := id[strings.LastIndexByte(id, ':')+1:]
-	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(coded, "="))
-	parts := strings.Split(string(raw), "$")
-	if err != nil || len(parts) < 2 || parts[0] == "" || parts[1] == "" || parts[1] == "undefined" {
-		return nil, errors.New("es_cloud_id is no cloud id; copy it whole from the deployment's page (name:base64)")
+	u, err := cloudid.Parse(id)
+	if err != nil {
+		return nil, fmt.Errorf("es_cloud_id %w", err)
 	}
-	domain, port := cutPort(parts[0])
-	cluster, own := cutPort(parts[1])
-	host := cluster + "." + domain
-	if own != "" {
-		port = own
-	}
-	if !isHostName(host) || port != "" && !isPort(port) {
-		return nil, errors.New("es_cloud_id names no host; copy it whole from the deployment's page (name:base64)")
-	}
-	if port != "" {
-		host = net.JoinHostPort(host, port)
-	}
-	return &url.URL{Scheme: "https", Host: host}, nil
-}
-
-// cutPort splits "name:port" at the last colon.
-func cutPort(s string) (name, port string) {
-	if i := strings.LastIndexByte(s, ':'); i >= 0 {
-		return s[:i], s[i+1:]
-	}
-	return s, ""
-}
-
-func isPort(s string) bool {
-	n, err := strconv.ParseUint(s, 10, 16)
-	return err == nil && n > 0
-}
-
-// isHostName says whether s is a name that a certificate can be for: labels
-// of letters, digits, "-" and "_".
-func isHostName(s string) bool {
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
-			return false
-		}
-	}
-	return true
+	return u, nil
 }
 
 func isLocal(host string) bool {

@@ -29,42 +29,14 @@ const maxFieldSteps = 20
 // Beside what Install needs, changing the settings of an index takes the
 // privilege indices:admin/settings/update on it.
 func (c *Client) Reconcile(ctx context.Context, templates []Template, chosen []Choice) ([]Step, error) {
-	kinds, err := newKinds(templates)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.checkApart(ctx, kinds); err != nil {
-		return nil, err
-	}
-	var steps []Step
-	for _, k := range kinds {
-		more, custom, err := c.reconcileTemplate(ctx, k, chosen)
-		steps = append(steps, more...)
+	return c.install(ctx, templates, func(k *kind) ([]Step, error) {
+		steps, custom, err := c.reconcileTemplate(ctx, k, chosen)
 		if err != nil {
 			return steps, err
 		}
-		told, err := c.reconcileIndices(ctx, k, chosen, custom)
-		steps = append(steps, told...)
-		if err != nil {
-			return steps, err
-		}
-		more, err = c.installIndices(ctx, k)
-		for _, step := range more {
-			// Of an index that was changed it needn't be said that it is kept.
-			if step.Changed() || !slices.ContainsFunc(told, func(o Step) bool { return o.Object == step.Object && o.Name == step.Name }) {
-				steps = append(steps, step)
-			}
-		}
-		if err != nil {
-			return steps, err
-		}
-		more, err = c.retireAliases(ctx, k)
-		steps = append(steps, more...)
-		if err != nil {
-			return steps, err
-		}
-	}
-	return steps, nil
+		more, err := c.reconcileIndices(ctx, k, chosen, custom)
+		return append(steps, more...), err
+	})
 }
 
 // installed is a kind's templates as they are in the cluster.

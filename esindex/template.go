@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"dossier/correlate"
 )
 
 // Priority is the priority of our index templates. Elastic's own for
@@ -56,10 +58,8 @@ func CheckPrefix(prefix string) error {
 	case !isIndexName(prefix):
 		return fmt.Errorf("index_prefix is %q; use lower-case letters, digits, ., _ and -, with a letter or digit first", oneLine(prefix))
 	}
-	first, _, _ := strings.Cut(prefix, "-")
-	switch first {
-	case "logs", "metrics", "traces", "synthetics", "profiling":
-		return fmt.Errorf("index_prefix is %q, but Elasticsearch makes data streams of %s-*; use a name such as dossier", prefix, first)
+	if claimed := correlate.ClaimedBy(prefix); claimed != "" {
+		return fmt.Errorf("index_prefix is %q, but Elasticsearch makes data streams of %s-*; use a name such as dossier", prefix, claimed)
 	}
 	return nil
 }
@@ -197,6 +197,18 @@ func (s Step) Changed() bool {
 // It needs the cluster privilege manage_index_templates and the index
 // privilege manage on the indices and aliases.
 func (c *Client) Install(ctx context.Context, templates []Template) ([]Step, error) {
+	return c.install(ctx, templates, func(k *kind) ([]Step, error) {
+		done, err := c.installTemplate(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		return []Step{{"index template", k.Name, done}}, nil
+	})
+}
+
+// install has look see to each kind's templates, and to what it changes of the
+// indices there are; the rest is the same whoever asks.
+func (c *Client) install(ctx context.Context, templates []Template, look func(*kind) ([]Step, error)) ([]Step, error) {
 	kinds, err := newKinds(templates)
 	if err != nil {
 		return nil, err
@@ -206,13 +218,18 @@ func (c *Client) Install(ctx context.Context, templates []Template) ([]Step, err
 	}
 	var steps []Step
 	for _, k := range kinds {
-		done, err := c.installTemplate(ctx, k)
+		told, err := look(k)
+		steps = append(steps, told...)
 		if err != nil {
 			return steps, err
 		}
-		steps = append(steps, Step{"index template", k.Name, done})
 		more, err := c.installIndices(ctx, k)
-		steps = append(steps, more...)
+		for _, step := range more {
+			// Of an index that was changed it needn't be said that it is kept.
+			if step.Changed() || !slices.ContainsFunc(told, func(o Step) bool { return o.Object == step.Object && o.Name == step.Name }) {
+				steps = append(steps, step)
+			}
+		}
 		if err != nil {
 			return steps, err
 		}
@@ -283,24 +300,26 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 		done = "created"
 	}
 	steps = append(steps, Step{"index", k.Pattern, done})
-	more, err := c.installAliases(ctx, k)
+	more, err := c.installAliases(ctx, k, done)
 	return append(steps, more...), err
 }
 
-func (c *Client) installAliases(ctx context.Context, k *kind) ([]Step, error) {
+// installAliases makes the aliases that the index lacks. A new index has them
+// from its template, so they are as new as it is: index says which.
+func (c *Client) installAliases(ctx context.Context, k *kind, index string) ([]Step, error) {
 	var wanted map[string]json.RawMessage
 	if k.aliases == nil || json.Unmarshal(k.aliases, &wanted) != nil {
 		return nil, nil
 	}
 	var steps []Step
-	index := []string{k.Pattern}
+	on := []string{k.Pattern}
 	for _, alias := range slices.Sorted(maps.Keys(wanted)) {
 		op := "alias " + alias
-		done := "kept"
-		err := c.call(ctx, op, esapi.IndicesGetAliasRequest{Index: index, Name: []string{alias}}, nil)
+		done := index
+		err := c.call(ctx, op, esapi.IndicesGetAliasRequest{Index: on, Name: []string{alias}}, nil)
 		if hasStatus(err, http.StatusNotFound) {
 			done = "created"
-			err = c.call(ctx, op, esapi.IndicesPutAliasRequest{Index: index, Name: alias, Body: &payload{wanted[alias]}}, nil)
+			err = c.call(ctx, op, esapi.IndicesPutAliasRequest{Index: on, Name: alias, Body: &payload{wanted[alias]}}, nil)
 		}
 		if err != nil {
 			return steps, err

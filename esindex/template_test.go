@@ -38,7 +38,7 @@ func dig(v any, path ...string) any {
 func TestInstall(t *testing.T) {
 	s := newSite(t, esnode.Shared(t), nil)
 	p := s.prefix
-	want := fmt.Sprintf("index template %[1]s-things: created\nindex %[1]s-things: created\nalias %[1]s-alias: kept\nindex template %[1]s-months: created", p)
+	want := fmt.Sprintf("index template %[1]s-things: created\nindex %[1]s-things: created\nalias %[1]s-alias: created\nindex template %[1]s-months: created", p)
 	if got := install(t, s.client, s.templates); got != want {
 		t.Errorf("first:\n%s\nwant\n%s", got, want)
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -174,9 +173,8 @@ func before(version, than string) bool {
 
 func (k *checker) credentials(ctx context.Context, role string) {
 	const subject = "credentials"
-	var who identity
-	err := k.client.Call(ctx, "ask who this is", http.MethodGet, "/_security/_authenticate", nil, &who)
-	if e, ok := errors.AsType[*esindex.Error](err); ok && e.Type == "" && e.Status >= 400 && e.Status < 500 {
+	who, err := k.client.Identity(ctx)
+	if errors.Is(err, esindex.ErrNoSecurity) {
 		k.open = true
 		k.say(Warning, subject, "set xpack.security.enabled", "this cluster has no security: whoever reaches it can read and delete everything")
 		return
@@ -185,11 +183,8 @@ func (k *checker) credentials(ctx context.Context, role string) {
 		k.failed(subject, err)
 		return
 	}
-	name := "user " + who.User
-	if who.Key.ID != "" {
-		name = "API key " + line(who.Key.Name)
-		k.keyExpiry(ctx, who.Key.ID)
-	}
+	name := who.String()
+	k.keyExpiry(who.Key)
 	want, err := roles.Get(role, k.o.IndexPrefix)
 	if err != nil {
 		k.say(Failure, subject, "", "%v", err)
@@ -200,9 +195,13 @@ func (k *checker) credentials(ctx context.Context, role string) {
 		k.failed(subject, err)
 		return
 	}
+	if other := who.Misused(k.o.IndexPrefix, role); other != "" && len(missing) > 0 {
+		k.say(Failure, subject, k.rightKey(who, role), "%s, not of the role %s of the prefix %s", other, role, k.o.IndexPrefix)
+		return
+	}
 	if len(missing) > 0 {
 		k.say(Failure, subject, "give it the role "+k.roleName(role)+" (dossier setup makes it)",
-			"%s lacks what the role %s has: %s", name, role, strings.Join(missing, ", "))
+			"%s lacks what the role %s has: %s", name, role, some(missing))
 		return
 	}
 	k.say(OK, subject, "", "%s has what the role %s has", name, role)
@@ -227,21 +226,33 @@ func (k *checker) credentials(ctx context.Context, role string) {
 	}
 }
 
-func (k *checker) keyExpiry(ctx context.Context, id string) {
-	var found struct {
-		Keys []struct {
-			Expiration int64 `json:"expiration"`
-		} `json:"api_keys"`
+// rightKey says what to do about a key that was made for something else.
+func (k *checker) rightKey(who esindex.Identity, role string) string {
+	if who.Key.Prefix == k.o.IndexPrefix {
+		return fmt.Sprintf("check it with --role %s, or give the key of that role (dossier setup --key %s=FILE makes one)", who.Key.Role, role)
 	}
-	err := k.client.Call(ctx, "look at the API key", http.MethodGet, "/_security/api_key?id="+url.QueryEscape(id), nil, &found)
-	if err != nil || len(found.Keys) != 1 || found.Keys[0].Expiration == 0 {
+	return fmt.Sprintf("check it with --index-prefix %s --role %s, or give the key of that prefix and role (dossier setup --key %s=FILE makes one)", who.Key.Prefix, who.Key.Role, role)
+}
+
+func (k *checker) keyExpiry(key *esindex.KeyIdentity) {
+	if key == nil || key.Expires.IsZero() {
 		return
 	}
-	end := time.UnixMilli(found.Keys[0].Expiration)
-	if left := end.Sub(k.now()); left < expiry {
+	if left := key.Expires.Sub(k.now()); left < expiry {
 		k.say(Warning, "credentials", "make a new one: dossier keys rotate FILE, as a user with manage_security",
-			"the API key expires in %d days, on %s", int(left/day), end.UTC().Format(time.DateOnly))
+			"the API key expires in %d days, on %s", int(left/day), key.Expires.Format(time.DateOnly))
 	}
+}
+
+// maxNamed bounds what is named in a line one by one.
+const maxNamed = 5
+
+// some names a few of a list, and says how many more there are.
+func some(list []string) string {
+	if n := len(list) - maxNamed; n > 0 {
+		return strings.Join(list[:maxNamed], ", ") + fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(list, ", ")
 }
 
 // privileges asks which of the privileges these credentials have.
@@ -546,9 +557,6 @@ func (k *checker) indexFits(index *esindex.Index) (bad int) {
 	return bad + k.fieldsFit(index)
 }
 
-// maxFields bounds the fields of an index that are told one by one.
-const maxFields = 5
-
 // fieldsFit compares the index's fields with the template's.
 func (k *checker) fieldsFit(index *esindex.Index) (bad int) {
 	var missing, other []string
@@ -558,12 +566,6 @@ func (k *checker) fieldsFit(index *esindex.Index) (bad int) {
 		} else {
 			other = append(other, d.String())
 		}
-	}
-	some := func(list []string) string {
-		if n := len(list) - maxFields; n > 0 {
-			return strings.Join(list[:maxFields], ", ") + fmt.Sprintf(" and %d more", n)
-		}
-		return strings.Join(list, ", ")
 	}
 	if len(other) > 0 {
 		bad++

@@ -37,7 +37,7 @@ type Owner struct {
 func ParseOwner(s string) (*Owner, error) {
 	name, group, grouped := strings.Cut(s, ":")
 	bad := func(what string) (*Owner, error) {
-		return nil, fmt.Errorf("key-owner: got %q, want USER or USER:GROUP, names of this host or numbers (%s)", s, what)
+		return nil, fmt.Errorf("--key-owner: got %q, want USER or USER:GROUP, names of this host or numbers (%s)", s, what)
 	}
 	if name == "" || grouped && group == "" {
 		return bad("a part is empty")
@@ -80,7 +80,7 @@ func ParseKeyMode(s string) (fs.FileMode, error) {
 	if mode := fs.FileMode(n); err == nil && mode&0o400 != 0 && mode&^0o660 == 0 {
 		return mode, nil
 	}
-	return 0, fmt.Errorf("key-mode: got %q, want 0600, 0640, 0400 or 0440: the file is a secret, nothing is for everybody", s)
+	return 0, fmt.Errorf("--key-mode: got %q, want 0600, 0640, 0400 or 0440: the file is a secret, nothing is for everybody", s)
 }
 
 // newKeyFile makes the file that is to become path, with its owner and mode,
@@ -104,6 +104,20 @@ func newKeyFile(path string, want KeyFile, before fs.FileInfo) (*os.File, error)
 		return nil, err
 	}
 	return f, nil
+}
+
+// tryFile says why the key's file can't be made, before anything is done that
+// would have to be undone.
+func (k Key) tryFile(want KeyFile) error {
+	if _, err := os.Lstat(k.File); !errors.Is(err, fs.ErrNotExist) {
+		return nil // what is there is looked at later
+	}
+	f, err := newKeyFile(k.File, want, nil)
+	if err != nil {
+		return fmt.Errorf("--key %s=%s: %w", k.Role, k.File, err)
+	}
+	f.Close()
+	return os.Remove(f.Name())
 }
 
 // own gives an open file an owner, unless that is nil, and a mode.

@@ -35,7 +35,7 @@ func ParseKey(s string) (Key, error) {
 	role, file, ok := strings.Cut(s, "=")
 	role, name, named := strings.Cut(role, ":")
 	if !ok || file == "" || !slices.Contains(roles.Names(), role) || named && !keyName.MatchString(name) {
-		return Key{}, fmt.Errorf("key: got %q, want ROLE=FILE or ROLE:NAME=FILE with a role of %s and a name of letters, digits, '.', '_' and '-'",
+		return Key{}, fmt.Errorf("--key: got %q, want ROLE=FILE or ROLE:NAME=FILE with a role of %s and a name of letters, digits, '.', '_' and '-'",
 			s, strings.Join(roles.Names(), ", "))
 	}
 	return Key{Role: role, File: file, Name: name}, nil
@@ -404,9 +404,11 @@ func (t *Target) withKey(key options.Secret, file string) (*esindex.Client, erro
 
 // whoIs returns the id of the key that the client shows.
 func whoIs(ctx context.Context, c *esindex.Client) (string, error) {
-	var who identity
-	err := c.Call(ctx, "ask who this is", http.MethodGet, "/_security/_authenticate", nil, &who)
-	return who.Key.ID, err
+	who, err := c.Identity(ctx)
+	if err != nil || who.Key == nil {
+		return "", err
+	}
+	return who.Key.ID, nil
 }
 
 // updateKey looks at the key in the file.
@@ -480,13 +482,4 @@ func (t *Target) updateKey(ctx context.Context, k Key, life time.Duration) (stri
 		said += ", it expires on " + now.Expires.Format(time.DateOnly)
 	}
 	return said, nil
-}
-
-// identity is who Elasticsearch takes a client for.
-type identity struct {
-	User string `json:"username"`
-	Key  struct {
-		ID   string `json:"id"`
-		Name string `json:"name"`
-	} `json:"api_key"`
 }

@@ -61,7 +61,7 @@ func ParseAge(s string) (time.Duration, error) {
 
 func (a Ages) validate() error {
 	if a.Ledger != Forever && a.Ledger < LeastLedger {
-		return fmt.Errorf("ledger: got %d days, want at least %d: a chunk that Fluent Bit delivers again after its marker is gone counts twice",
+		return fmt.Errorf("--ledger: got %d days, want at least %d: a chunk that Fluent Bit delivers again after its marker is gone counts twice",
 			a.Ledger/day, LeastLedger/day)
 	}
 	for _, age := range []time.Duration{a.Attackers, a.Targets, a.Activity, a.Transitions, a.Sensors} {
@@ -107,19 +107,26 @@ func (t *Target) retain(ctx context.Context, ages Ages, dryRun bool, step func(e
 // role has. Elasticsearch just leaves out what may not be seen, and indices
 // would be kept for ever without a word.
 func (t *Target) mayRetain(ctx context.Context) error {
-	secured, err := t.secured(ctx)
-	if err != nil || !secured {
+	who, err := t.client.Identity(ctx)
+	switch {
+	case errors.Is(err, esindex.ErrNoSecurity):
+		return nil
+	case err != nil:
 		return err
 	}
-	want, err := roles.Get("retention", t.o.IndexPrefix)
+	const role = "retention"
+	want, err := roles.Get(role, t.o.IndexPrefix)
 	if err != nil {
 		return err
 	}
 	_, lacking, err := t.privileges(ctx, want)
-	if err == nil && len(lacking) > 0 {
-		err = fmt.Errorf("these credentials lack what the role %s has (dossier setup makes it): %s", t.roleName("retention"), strings.Join(lacking, ", "))
+	if err != nil || len(lacking) == 0 {
+		return err
 	}
-	return err
+	if other := who.Misused(t.o.IndexPrefix, role); other != "" {
+		return fmt.Errorf("%s: give the key of the role %s of the prefix %s (dossier setup --key %s=FILE makes one)", other, role, t.o.IndexPrefix, role)
+	}
+	return fmt.Errorf("%s lacks what the role %s has (dossier setup makes it): %s", who, t.roleName(role), some(lacking))
 }
 
 type retention struct {

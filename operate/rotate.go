@@ -45,7 +45,7 @@ const (
 // of the two is in the file.
 func (t *Target) RotateKey(ctx context.Context, r Rotation, step func(esindex.Step)) error {
 	if r.KeepOld < 0 || r.KeepOld > maxKeepOld {
-		return fmt.Errorf("keep-old: got %s, want a duration of up to %s, or 0s to end the old key at once", r.KeepOld, maxKeepOld)
+		return fmt.Errorf("--keep-old: got %s, want a duration of up to %s, or 0s to end the old key at once", r.KeepOld, maxKeepOld)
 	}
 	if secured, err := t.secured(ctx); err != nil {
 		return err

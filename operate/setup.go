@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"dossier/conf/roles"
@@ -64,10 +65,15 @@ func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) er
 	switch s.Roles = cmp.Or(s.Roles, "auto"); s.Roles {
 	case "auto", "on", "off":
 	default:
-		return fmt.Errorf("roles: got %q, want auto, on or off", s.Roles)
+		return fmt.Errorf("--roles: got %q, want auto, on or off", s.Roles)
 	}
 	if s.Months = cmp.Or(s.Months, 1); s.Months < 1 || s.Months > MaxMonths {
-		return fmt.Errorf("months: got %d, want 1 to %d", s.Months, MaxMonths)
+		return fmt.Errorf("--months: got %d, want 1 to %d", s.Months, MaxMonths)
+	}
+	for _, k := range s.Keys {
+		if err := k.tryFile(s.KeyFile); err != nil {
+			return err
+		}
 	}
 	steps, err := t.client.Reconcile(ctx, t.templates, s.Chosen)
 	for _, done := range steps {
@@ -92,6 +98,15 @@ func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) er
 	return nil
 }
 
+// indicesAtOnce is how many indices are made at a time.
+const indicesAtOnce = 8
+
+// result is what came of one index.
+type result struct {
+	step esindex.Step
+	err  error
+}
+
 // setUpMonths makes the month indices. Those that are there are told in one
 // step.
 func (t *Target) setUpMonths(ctx context.Context, s Setup, step func(esindex.Step)) error {
@@ -102,17 +117,32 @@ func (t *Target) setUpMonths(ctx context.Context, s Setup, step func(esindex.Ste
 	for _, at := range s.Also {
 		names = append(names, t.months(at)...)
 	}
+	// Elasticsearch makes one after the other, but starts their shards meanwhile.
+	results := make([]result, len(names))
+	turns := make(chan struct{}, indicesAtOnce)
+	var made sync.WaitGroup
+	for i, index := range names {
+		made.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			results[i].step, results[i].err = t.store.EnsureIndex(ctx, index)
+		})
+	}
+	made.Wait()
 	kept := 0
-	for _, index := range names {
-		done, err := t.store.EnsureIndex(ctx, index)
-		if err != nil {
-			return err
-		}
-		if !done.Changed() {
+	var failed error
+	for _, r := range results {
+		switch {
+		case r.err != nil:
+			failed = cmp.Or(failed, r.err)
+		case r.step.Changed():
+			step(r.step)
+		default:
 			kept++
-			continue
 		}
-		step(done)
+	}
+	if failed != nil {
+		return failed
 	}
 	if kept > 0 {
 		step(esindex.Step{Object: "month indices", Name: t.ahead(0).Format("2006.01") + " to " + t.ahead(s.Months).Format("2006.01"), Done: fmt.Sprintf("kept, %d of %d", kept, len(names))})
@@ -122,9 +152,9 @@ func (t *Target) setUpMonths(ctx context.Context, s Setup, step func(esindex.Ste
 
 // secured says whether the cluster has security.
 func (t *Target) secured(ctx context.Context) (bool, error) {
-	err := t.client.Call(ctx, "ask who this is", http.MethodGet, "/_security/_authenticate", nil, nil)
-	if e, ok := errors.AsType[*esindex.Error](err); ok && e.Status >= 400 && e.Status < 500 && e.Type == "" {
-		return false, nil // there is no such call
+	_, err := t.client.Identity(ctx)
+	if errors.Is(err, esindex.ErrNoSecurity) {
+		return false, nil
 	}
 	return err == nil, err
 }

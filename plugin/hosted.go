@@ -15,9 +15,11 @@ import (
 	"unsafe"
 
 	"dossier/panics"
+	"dossier/plugin/configfile"
 	"dossier/plugin/instance"
 	"dossier/plugin/logging"
 	prom "dossier/plugin/metrics"
+	"dossier/plugin/options"
 )
 
 // fluentBit is Fluent Bit as this process has it. It outlives hot reloads: the
@@ -133,6 +135,18 @@ func newHosted(plugin unsafe.Pointer) *hosted {
 	}
 	level := logging.Level(C.host_log_level(plugin))
 	return &hosted{name: name, log: slog.New(logging.NewHandler(fluentBit.queue, name, level))}
+}
+
+// tellConfiguration warns of what Fluent Bit's own configuration sets against
+// the options, as far as it can be read.
+func (h *hosted) tellConfiguration(o options.Options) {
+	c, err := configfile.Running()
+	if err != nil {
+		return
+	}
+	for _, text := range c.Warnings(h.name, o.CommitTimeout, o.EngineCommitTimeout) {
+		h.log.Warn(text)
+	}
 }
 
 // flush commits one chunk and meanwhile prints what is to be logged: this

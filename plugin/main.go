@@ -81,6 +81,7 @@ func dossierInit(plugin unsafe.Pointer) (result C.int) {
 		func(s string) { h.log.Warn(s) })
 	options.CheckNames(propertyNames(plugin), func(s string) { h.log.Warn(s) })
 	if err == nil {
+		h.tellConfiguration(o)
 		h.Instance, err = instance.New(o, instance.Host{Version: version, Logger: h.log, Targets: &fluentBit.targets})
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"dossier/correlate/event"
@@ -845,7 +846,7 @@ func TestDocumentedBounds(t *testing.T) {
 
 // The templates pass on what is asked for, at each bound.
 func TestTemplatesPassOnWhatIsAskedFor(t *testing.T) {
-	templates, err := Templates(TemplateOptions{Prefix: "p", Shards: 3, Replicas: "2", RefreshInterval: "30s"})
+	templates, err := Templates(TemplateOptions{Prefix: "p", Shards: 3, Replicas: new(2), RefreshInterval: 30 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -863,7 +864,7 @@ func TestTemplatesPassOnWhatIsAskedFor(t *testing.T) {
 		if err := json.Unmarshal(template.Body, &body); err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]any{"number_of_shards": 3.0, "number_of_replicas": "2", "refresh_interval": "30s", "translog.durability": "request"}
+		want := map[string]any{"number_of_shards": 3.0, "number_of_replicas": "2", "refresh_interval": "30000ms", "translog.durability": "request"}
 		if index := body.Template.Settings.Index; !reflect.DeepEqual(index, want) {
 			t.Errorf("%s: settings %v, want %v", template.Name, index, want)
 		}
@@ -876,8 +877,8 @@ func TestTemplatesPassOnWhatIsAskedFor(t *testing.T) {
 	}
 	hundred := "p" + strings.Repeat("x", 99)
 	for _, o := range []TemplateOptions{
-		{Prefix: hundred}, {Prefix: "0._-"}, {Prefix: "logsx"}, {Prefix: "logs_x-y"}, {Shards: 1}, {Shards: 64}, {Replicas: "0"}, {Replicas: "16"},
-		{RefreshInterval: "-1"}, {RefreshInterval: "100ms"}, {RefreshInterval: "1d"}, {IPv6Prefix: 16}, {IPv6Prefix: 128},
+		{Prefix: hundred}, {Prefix: "0._-"}, {Prefix: "logsx"}, {Prefix: "logs_x-y"}, {Shards: 1}, {Shards: 64}, {Replicas: new(0)}, {Replicas: new(5)},
+		{RefreshInterval: 100 * time.Millisecond}, {RefreshInterval: 10 * time.Minute}, {IPv6Prefix: 16}, {IPv6Prefix: 128},
 	} {
 		if _, err := Templates(o); err != nil {
 			t.Errorf("%+v: %v", o, err)
@@ -885,8 +886,8 @@ func TestTemplatesPassOnWhatIsAskedFor(t *testing.T) {
 	}
 	for _, o := range []TemplateOptions{
 		{Prefix: hundred + "x"}, {Prefix: ".p"}, {Prefix: "p/q"}, {Prefix: "logs"}, {Prefix: "logs-"}, {Prefix: "metrics-x"}, {Prefix: "traces-x"},
-		{Prefix: "synthetics-x"}, {Shards: -1}, {Shards: 65}, {Replicas: "17"}, {Replicas: "-1"}, {Replicas: "0-1"}, {RefreshInterval: "-2"},
-		{RefreshInterval: "5"}, {RefreshInterval: "5w"}, {IPv6Prefix: 15}, {IPv6Prefix: 129}, {IPv6Prefix: -1},
+		{Prefix: "synthetics-x"}, {Shards: -1}, {Shards: 65}, {Prefix: "profiling-x"}, {Replicas: new(6)}, {Replicas: new(-1)},
+		{RefreshInterval: -1}, {RefreshInterval: 99 * time.Millisecond}, {RefreshInterval: 10*time.Minute + 1}, {IPv6Prefix: 15}, {IPv6Prefix: 129}, {IPv6Prefix: -1},
 	} {
 		if _, err := Templates(o); err == nil {
 			t.Errorf("%+v: accepted", o)

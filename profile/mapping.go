@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"dossier/correlate"
 )
@@ -57,36 +58,40 @@ type TemplateOptions struct {
 	//
 	// If Shards is zero, 1 is used.
 	Shards int
-	// Replicas holds the number of replicas.
+	// Replicas holds the number of replicas, nil for one wherever there is a
+	// second node.
+	Replicas *int
+	// RefreshInterval holds how long a write may take to be searchable, in
+	// whole milliseconds.
 	//
-	// If Replicas is empty, each index expands to one replica where there is
-	// a second node.
-	Replicas string
-	// RefreshInterval holds how long a write may take to be searchable, as
-	// Elasticsearch spells it.
-	//
-	// If RefreshInterval is empty, "5s" is used.
-	RefreshInterval string
+	// If RefreshInterval is zero, 5 s are used.
+	RefreshInterval time.Duration
 	// IPv6Prefix holds the length by which IPv6 sources are aggregated.
 	//
 	// If IPv6Prefix is zero, 128 is used: no aggregation.
 	IPv6Prefix int
 }
 
-var (
-	prefixForm   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
-	intervalForm = regexp.MustCompile(`^(-1|[0-9]{1,9}(ms|s|m|h|d))$`)
+// What the indices may be made with. Whoever offers these as options offers
+// them within these limits.
+const (
+	MaxShards          = 64
+	MaxReplicas        = 5
+	MinRefreshInterval = 100 * time.Millisecond
+	MaxRefreshInterval = 10 * time.Minute
+	MinIPv6Prefix      = 16
+	MaxIPv6Prefix      = 128
 )
+
+var prefixForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
 
 // ValidatePrefix says why prefix can't be the index prefix, nil where it can.
 func ValidatePrefix(prefix string) error {
 	if !prefixForm.MatchString(prefix) {
 		return fmt.Errorf("index prefix %q: allowed are at most 100 of a-z, 0-9, '.', '_' and '-', a letter or digit first", prefix)
 	}
-	for _, reserved := range []string{"logs", "metrics", "traces", "synthetics"} {
-		if prefix == reserved || strings.HasPrefix(prefix, reserved+"-") {
-			return fmt.Errorf("index prefix %q: its indices would fall under Elasticsearch's own pattern %s-*-*; choose a prefix that doesn't begin with %q", prefix, reserved, reserved)
-		}
+	if claimed := correlate.ClaimedBy(prefix); claimed != "" {
+		return fmt.Errorf("index prefix %q: its indices would fall under Elasticsearch's own pattern %s-*-*; choose a prefix that doesn't begin with %q", prefix, claimed, claimed)
 	}
 	if k := correlate.PrefixKind(prefix); k != "" {
 		return fmt.Errorf("index prefix %q: its indices would be taken for the %s of another prefix; choose one without -%s", prefix, k, k)
@@ -101,27 +106,25 @@ func (o *TemplateOptions) validate() error {
 	if o.Shards == 0 {
 		o.Shards = 1
 	}
-	if o.RefreshInterval == "" {
-		o.RefreshInterval = "5s"
+	if o.RefreshInterval == 0 {
+		o.RefreshInterval = 5 * time.Second
 	}
 	if o.IPv6Prefix == 0 {
 		o.IPv6Prefix = 128
 	}
 	var errs []error
 	errs = append(errs, ValidatePrefix(o.Prefix))
-	if o.Shards < 1 || o.Shards > 64 {
-		errs = append(errs, fmt.Errorf("number of shards %d: allowed are 1 to 64", o.Shards))
+	if o.Shards < 1 || o.Shards > MaxShards {
+		errs = append(errs, fmt.Errorf("number of shards %d: allowed are 1 to %d", o.Shards, MaxShards))
 	}
-	if o.Replicas != "" {
-		if n, err := strconv.Atoi(o.Replicas); err != nil || n < 0 || n > 16 {
-			errs = append(errs, fmt.Errorf("number of replicas %q: allowed are 0 to 16, or nothing for 0-1", o.Replicas))
-		}
+	if n := o.Replicas; n != nil && (*n < 0 || *n > MaxReplicas) {
+		errs = append(errs, fmt.Errorf("number of replicas %d: allowed are 0 to %d", *n, MaxReplicas))
 	}
-	if !intervalForm.MatchString(o.RefreshInterval) {
-		errs = append(errs, fmt.Errorf("refresh interval %q: allowed is a number with ms, s, m, h or d, or -1", o.RefreshInterval))
+	if d := o.RefreshInterval; d < MinRefreshInterval || d > MaxRefreshInterval {
+		errs = append(errs, fmt.Errorf("refresh interval %s: allowed are %s to %s", d, MinRefreshInterval, MaxRefreshInterval))
 	}
-	if o.IPv6Prefix < 16 || o.IPv6Prefix > 128 {
-		errs = append(errs, fmt.Errorf("IPv6 prefix length %d: allowed are 16 to 128", o.IPv6Prefix))
+	if o.IPv6Prefix < MinIPv6Prefix || o.IPv6Prefix > MaxIPv6Prefix {
+		errs = append(errs, fmt.Errorf("IPv6 prefix length %d: allowed are %d to %d", o.IPv6Prefix, MinIPv6Prefix, MaxIPv6Prefix))
 	}
 	return errors.Join(errs...)
 }
@@ -152,13 +155,13 @@ func Templates(o TemplateOptions) ([]Template, error) {
 		}
 		index := map[string]any{
 			"number_of_shards":    o.Shards,
-			"refresh_interval":    o.RefreshInterval,
+			"refresh_interval":    strconv.FormatInt(o.RefreshInterval.Milliseconds(), 10) + "ms",
 			"translog.durability": "request",
 		}
-		if o.Replicas == "" {
+		if o.Replicas == nil {
 			index["auto_expand_replicas"] = "0-1"
 		} else {
-			index["number_of_replicas"] = o.Replicas
+			index["number_of_replicas"] = strconv.Itoa(*o.Replicas)
 		}
 		meta := meta(k, o.IPv6Prefix)
 		template := map[string]any{

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNamesAreUniqueAndNoObjectHoldsAValue(t *testing.T) {
@@ -120,8 +121,8 @@ func TestTemplateOptionsAreChecked(t *testing.T) {
 		"under logs-*-*":      {Prefix: "logs-decoys"},
 		"metrics-*-*":         {Prefix: "metrics"},
 		"too many shards":     {Shards: 65},
-		"words for replicas":  {Replicas: "all"},
-		"interval with space": {RefreshInterval: "5 s"},
+		"too many replicas":   {Replicas: new(6)},
+		"interval of an hour": {RefreshInterval: time.Hour},
 		"prefix length 8":     {IPv6Prefix: 8},
 	} {
 		if _, err := Templates(o); err == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 		PersistentPreRunE: noEmptyFlags,
 	}
 	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newKeys(), newExplain())
+	giveOnce(root)
 	return root
 }
 
@@ -75,19 +77,19 @@ PREFIX-setup is enough.`,
 				s.Keys = append(s.Keys, key)
 			}
 			if s.Months < 1 || s.Months > operate.MaxMonths {
-				return fmt.Errorf("months: got %d, want 1 to %d", s.Months, operate.MaxMonths)
+				return fmt.Errorf("--months: got %d, want 1 to %d", s.Months, operate.MaxMonths)
 			}
 			for _, m := range also {
 				at, err := operate.ParseMonth(m)
 				if err != nil {
-					return fmt.Errorf("also-month: %w", err)
+					return fmt.Errorf("--also-month: %w", err)
 				}
 				s.Also = append(s.Also, at)
 			}
 			if life != "" {
 				age, err := operate.ParseAge(life)
 				if err != nil {
-					return fmt.Errorf("key-expires: %w", err)
+					return fmt.Errorf("--key-expires: %w", err)
 				}
 				s.KeyLife = age
 			}
@@ -103,22 +105,17 @@ PREFIX-setup is enough.`,
 					s.Chosen = append(s.Chosen, o.choice)
 				}
 			}
-			t, err := target(c)
-			if err != nil {
+			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
+				changed := false
+				err := t.Setup(ctx, s, func(s esindex.Step) {
+					changed = changed || s.Changed()
+					fmt.Fprintln(c.OutOrStdout(), s)
+				})
+				if err == nil && !changed {
+					fmt.Fprintln(c.OutOrStdout(), "nothing changed")
+				}
 				return err
-			}
-			defer t.Close()
-			ctx, cancel := contextFor(c, timeout)
-			defer cancel()
-			changed := false
-			err = t.Setup(ctx, s, func(s esindex.Step) {
-				changed = changed || s.Changed()
-				fmt.Fprintln(c.OutOrStdout(), s)
 			})
-			if err == nil && !changed {
-				fmt.Fprintln(c.OutOrStdout(), "nothing changed")
-			}
-			return err
 		},
 	}
 	addOptions(c, "shards", "replicas", "refresh_interval", "ipv6_prefix")
@@ -157,31 +154,26 @@ it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 w
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !slices.Contains(roles.Names(), check.Role) {
-				return fmt.Errorf("role: got %q, want one of %s", check.Role, strings.Join(roles.Names(), ", "))
+				return fmt.Errorf("--role: got %q, want one of %s", check.Role, strings.Join(roles.Names(), ", "))
 			}
-			t, err := target(c)
-			if err != nil {
-				return err
-			}
-			defer t.Close()
-			ctx, cancel := contextFor(c, timeout)
-			defer cancel()
-			worst := operate.OK
-			t.Check(ctx, check, func(f operate.Finding) {
-				worst = max(worst, f.Level)
-				if !asJSON {
-					fmt.Fprintln(c.OutOrStdout(), f)
-					return
+			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
+				worst := operate.OK
+				t.Check(ctx, check, func(f operate.Finding) {
+					worst = max(worst, f.Level)
+					if !asJSON {
+						fmt.Fprintln(c.OutOrStdout(), f)
+						return
+					}
+					b, err := json.Marshal(f)
+					if err == nil {
+						fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
+					}
+				})
+				if status := statusOf(worst); status != 0 {
+					return exit(status)
 				}
-				b, err := json.Marshal(f)
-				if err == nil {
-					fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
-				}
+				return nil
 			})
-			if status := statusOf(worst); status != 0 {
-				return exit(status)
-			}
-			return nil
 		},
 	}
 	addOptions(c, "ipv6_prefix", "dead_letter_path", "syslog_timezone")
@@ -204,14 +196,9 @@ days such as 90d, or forever. Run it from cron with a key of its own (dossier se
 decoy's host.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			t, err := target(c)
-			if err != nil {
-				return err
-			}
-			defer t.Close()
-			ctx, cancel := contextFor(c, timeout)
-			defer cancel()
-			return t.Retain(ctx, ages, dryRun, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) })
+			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
+				return t.Retain(ctx, ages, dryRun, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) })
+			})
 		},
 	}
 	addOptions(c)
@@ -251,30 +238,25 @@ time, until you remove those files. --show-raw shows them and does nothing else.
 			if showRaw {
 				return showRawLetters(c, args)
 			}
-			t, err := target(c)
-			if err != nil {
-				return err
-			}
-			defer t.Close()
-			ctx, cancel := contextFor(c, timeout)
-			defer cancel()
-			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-			var left []string
-			for _, path := range args {
-				r, err := t.Replay(ctx, path, log)
-				tellReplayed(c, path, r)
-				if err != nil {
-					return err
+			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
+				log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+				var left []string
+				for _, path := range args {
+					r, err := t.Replay(ctx, path, log)
+					tellReplayed(c, path, r)
+					if err != nil {
+						return err
+					}
+					if r.Foreign > 0 {
+						left = append(left, fmt.Sprintf("%s: %d letters are in files for another prefix (%s), left as they are; run dossier replay --index-prefix with that",
+							oneLine(path), r.Foreign, strings.Join(r.Prefixes, ", ")))
+					}
 				}
-				if r.Foreign > 0 {
-					left = append(left, fmt.Sprintf("%s: %d letters are in files for another prefix (%s), left as they are; run dossier replay --index-prefix with that",
-						oneLine(path), r.Foreign, strings.Join(r.Prefixes, ", ")))
+				if len(left) > 0 {
+					return errors.New(strings.Join(left, "\n"))
 				}
-			}
-			if len(left) > 0 {
-				return errors.New(strings.Join(left, "\n"))
-			}
-			return nil
+				return nil
+			})
 		},
 	}
 	addOptions(c, "dead_letter_path", "ipv6_prefix", "geoip_db", "asn_db", "tlp", "store_secrets", "activity")

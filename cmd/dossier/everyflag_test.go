@@ -16,9 +16,11 @@ import (
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"dossier/correlate/event"
+	"dossier/operate"
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
 )
@@ -46,7 +48,7 @@ func (u use) run(value string, args ...string) (out, errs string, status int) {
 			env = append(env, u.env+"="+u.beside)
 		}
 	}
-	return dossier(u.T, env, append([]string{u.command}, args...)...)
+	return dossier(u.T, env, append(strings.Fields(u.command), args...)...)
 }
 
 // row is what is tried of a flag.
@@ -78,7 +80,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{files: newFiles(t), http: newStub(t, false), tls: newStub(t, true), hang: newStub(t, false), node: esnode.Shared(t), prefix: e2e.Prefix(t)}
 	w.tls.askForCertificate(t, w.files)
 	w.hang.silent.Store(true)
-	out, errs, status := dossier(t, nil, "setup", "--es-hosts", w.node.URL, "--index-prefix", w.prefix)
+	out, errs, status := dossier(t, nil, "setup", "--months=1", "--es-hosts", w.node.URL, "--index-prefix", w.prefix)
 	if status != 0 {
 		t.Fatal(out, errs)
 	}
@@ -153,8 +155,33 @@ func (u use) args(args ...string) []string {
 	case "replay":
 		dir, _, _ := u.w.letters(u.T, "dossier")
 		return append(args, dir)
+	case "keys rotate":
+		return append(args, "--keep-old=1h", u.keyFile())
+	case "keys revoke":
+		return append(args, "one")
 	}
 	return args
+}
+
+// keyFile returns a file with the key that the stub knows.
+func (u use) keyFile() string {
+	u.Helper()
+	file := filepath.Join(u.TempDir(), "old.key")
+	if err := os.WriteFile(file, []byte("old:key\n"), 0o600); err != nil {
+		u.Fatal(err)
+	}
+	return file
+}
+
+// rotates rotates the stub's key and returns what was said and the file.
+func (u use) rotates(value string, more ...string) (out, file string) {
+	u.Helper()
+	file = u.keyFile()
+	out, errs, status := u.run(value, append(more, "--es-hosts", u.w.http.URL, file)...)
+	if status != 0 {
+		u.Fatalf("status %d, %s\n%s", status, errs, out)
+	}
+	return out, file
 }
 
 // asks wants the stub to be asked, and something of one request.
@@ -226,8 +253,15 @@ var link = map[string]row{
 			dir, _, _ := u.w.letters(u.T, "other")
 			args = []string{"--es-hosts", u.w.http.URL, dir}
 		}
-		u.run("other", args...)
-		u.asks(u.w.http, "is about other-attackers", func(a asked) bool { return strings.Contains(a.line+a.body, "other-attackers") })
+		_, errs, _ := u.run("other", args...)
+		switch u.command {
+		case "keys rotate":
+			contains(u.T, errs, "its key is of the index_prefix dossier, this is other")
+		case "keys list", "keys revoke":
+			u.asks(u.w.http, "is about keys of other", func(a asked) bool { return strings.Contains(a.body, `{"metadata.dossier.prefix":"other"}`) })
+		default:
+			u.asks(u.w.http, "is about other-attackers", func(a asked) bool { return strings.Contains(a.line+a.body, "other-attackers") })
+		}
 	}),
 	"timeout": {"-1s", "want a duration such as 90s or 10m", func(u use) {
 		begin := time.Now()
@@ -316,6 +350,25 @@ func monthAhead(n int) string {
 	return time.Date(now.Year(), now.Month()+time.Month(n), 1, 0, 0, 0, 0, time.UTC).Format("2006.01")
 }
 
+// someOwner returns who a file can be given to.
+func someOwner() (uid, gid int) {
+	if os.Getuid() == 0 {
+		return 12345, 23456
+	}
+	return os.Getuid(), os.Getgid()
+}
+
+func (u use) owns(file string, uid, gid int) {
+	u.Helper()
+	info, err := os.Stat(file)
+	if err != nil {
+		u.Fatal(err)
+	}
+	if st := info.Sys().(*syscall.Stat_t); int(st.Uid) != uid || int(st.Gid) != gid {
+		u.Errorf("the file is of %d:%d, want %d:%d", st.Uid, st.Gid, uid, gid)
+	}
+}
+
 // rows are those of each command's own flags.
 var rows = map[string]row{
 	"setup --shards": option("shards", "0", func(u use) { installs(`"index.number_of_shards":3`)(u, "3", "--roles=off") }),
@@ -330,6 +383,10 @@ var rows = map[string]row{
 		got := lines(u.w.http.take())
 		if !strings.Contains(got, "PUT /dossier-chunks-"+monthAhead(2)) || strings.Contains(got, "PUT /dossier-chunks-"+monthAhead(3)) || !strings.Contains(got, "PUT /dossier-transitions-other") {
 			u.Errorf("two months ahead and those of stray times:\n%s", got)
+		}
+		dossier(u.T, nil, "setup", "--es-hosts", u.w.http.URL)
+		if made := strings.Count(lines(u.w.http.take()), "PUT /dossier-chunks-"); made != 1+operate.DefaultMonths+1 {
+			u.Errorf("without it: %d months of the ledger", made)
 		}
 	}},
 	"setup --also-month": {"2024.13", "also-month: got ", func(u use) {
@@ -372,19 +429,10 @@ var rows = map[string]row{
 		}
 	}},
 	"setup --key-owner": {"nobody-of-that-name", "key-owner: got ", func(u use) {
-		uid, gid := os.Getuid(), os.Getgid()
-		if uid == 0 {
-			uid, gid = 12345, 23456
-		}
+		uid, gid := someOwner()
 		file := filepath.Join(u.TempDir(), "a.key")
 		u.run(fmt.Sprintf("%d:%d", uid, gid), "--es-hosts", u.w.http.URL, "--key=writer="+file)
-		info, err := os.Stat(file)
-		if err != nil {
-			u.Fatal(err)
-		}
-		if st := info.Sys().(*syscall.Stat_t); int(st.Uid) != uid || int(st.Gid) != gid {
-			u.Errorf("the file is of %d:%d, want %d:%d", st.Uid, st.Gid, uid, gid)
-		}
+		u.owns(file, uid, gid)
 	}},
 
 	"check --ipv6-prefix": option("ipv6_prefix", "129", func(u use) {
@@ -430,6 +478,55 @@ var rows = map[string]row{
 		contains(u.T, out, index+": 1 to delete")
 		u.w.node.Must(u.T, "GET", index+"/_doc/old", nil)
 		u.w.node.Must(u.T, "DELETE", index+"/_doc/old?refresh=true", nil)
+	}},
+
+	"keys list --json": {"maybe", `"maybe" for "--json"`, func(u use) {
+		out, _, _ := u.run("true", "--es-hosts", u.w.http.URL)
+		var k struct{ Key struct{ ID, Role string } }
+		first, _, _ := strings.Cut(out, "\n")
+		if err := json.Unmarshal([]byte(first), &k); err != nil || k.Key.ID != "old" || k.Key.Role != "retention" {
+			u.Errorf("%v: %s", err, out)
+		}
+	}},
+	"keys list --privileges": {"maybe", `"maybe" for "--privileges"`, func(u use) {
+		out, _, _ := u.run("true", "--es-hosts", u.w.http.URL)
+		contains(u.T, out, "may: on the cluster monitor")
+	}},
+	"keys rotate --keep-old": {"soon", `"soon" for "--keep-old"`, func(u use) {
+		if out, _ := u.rotates("2h"); !strings.Contains(out, ", id old: works until ") {
+			u.Errorf("the old key:\n%s", out)
+		}
+		u.asks(u.w.http, "gives the old key two hours", func(a asked) bool {
+			return a.line == "PUT /_security/api_key/old" && strings.Contains(a.body, `"expiration":"7200s"`)
+		})
+		if out, _ := u.rotates("0s"); !strings.Contains(out, ", id old: revoked") {
+			u.Errorf("the old key:\n%s", out)
+		}
+	}},
+	"keys rotate --key-expires": {"soon", "key-expires: got ", func(u use) {
+		u.rotates("30d", "--keep-old=1h")
+		u.asks(u.w.http, "makes a key for 30 days", func(a asked) bool {
+			return a.line == "POST /_security/api_key" && strings.Contains(a.body, `"expiration":"2592000s"`)
+		})
+	}},
+	"keys rotate --key-mode": {"0644", "key-mode: got ", func(u use) {
+		_, file := u.rotates("0640", "--keep-old=1h")
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o640 {
+			u.Errorf("the key's file: %v, %v", info, err)
+		}
+	}},
+	"keys rotate --key-owner": {"nobody-of-that-name", "key-owner: got ", func(u use) {
+		uid, gid := someOwner()
+		_, file := u.rotates(fmt.Sprintf("%d:%d", uid, gid), "--keep-old=1h")
+		u.owns(file, uid, gid)
+	}},
+	"keys revoke --all": {"maybe", `"maybe" for "--all"`, func(u use) {
+		_, errs, _ := u.run("false", "two", "--es-hosts", u.w.http.URL)
+		contains(u.T, errs, "2 keys have the name two")
+		out, _, _ := u.run("true", "two", "--es-hosts", u.w.http.URL)
+		if strings.Count(out, ": revoked") != 2 {
+			u.Errorf("both keys:\n%s", out)
+		}
 	}},
 
 	"replay --dead-letter-path": option("dead_letter_path", "relative", func(u use) {
@@ -493,9 +590,10 @@ var rows = map[string]row{
 func TestEveryFlag(t *testing.T) {
 	w := newWorld(t)
 	used := map[string]bool{}
-	for _, c := range newRoot().Commands() {
+	for _, c := range commands(newRoot()) {
+		command := strings.TrimPrefix(c.CommandPath(), "dossier ")
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			name := c.Name() + " --" + f.Name
+			name := command + " --" + f.Name
 			r, ok := rows[name]
 			if used[name] = true; !ok {
 				r, ok = link[f.Name]
@@ -505,7 +603,7 @@ func TestEveryFlag(t *testing.T) {
 				return
 			}
 			t.Run(name, func(t *testing.T) {
-				u := use{T: t, w: w, command: c.Name(), flag: f.Name}
+				u := use{T: t, w: w, command: command, flag: f.Name}
 				r.works(u)
 				if key := f.Annotations[optionOf]; key != nil {
 					u.env = envName(key[0])
@@ -515,8 +613,8 @@ func TestEveryFlag(t *testing.T) {
 					u.beside = r.wrong // would be refused
 					r.works(u)
 				}
-				wantRefused(t, c.Name(), r.refusal, "--"+f.Name+"="+r.wrong)
-				wantRefused(t, c.Name(), "", "--"+f.Name+"=")
+				wantRefused(t, u, r.refusal, "--"+f.Name+"="+r.wrong)
+				wantRefused(t, u, "", "--"+f.Name+"=")
 			})
 		})
 	}
@@ -527,15 +625,61 @@ func TestEveryFlag(t *testing.T) {
 	}
 }
 
+// TestFlagsAreGivenOnce: of two values one would be taken without a word.
+func TestFlagsAreGivenOnce(t *testing.T) {
+	values := map[string]string{"bool": "true", "int": "3", "duration": "3s", "age": "90d", "string": "x"}
+	for _, c := range commands(newRoot()) {
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Value.Type() != "stringArray" {
+				names = append(names, f.Name)
+			}
+		})
+		for _, name := range names {
+			fresh, _, err := newRoot().Find(strings.Fields(strings.TrimPrefix(c.CommandPath(), "dossier ")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			flag := "--" + name + "=" + values[fresh.Flags().Lookup(name).Value.Type()]
+			want := "it is there twice; leave one"
+			if name == "es-hosts" {
+				want = "it is there twice; write all values into one, separated by commas"
+			}
+			if err := fresh.ParseFlags([]string{flag}); err != nil {
+				t.Errorf("%s %s: %v", c.CommandPath(), flag, err)
+			}
+			if err := fresh.ParseFlags([]string{flag}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s %s twice: %v", c.CommandPath(), flag, err)
+			}
+		}
+	}
+}
+
+// commands returns the commands that do something, those below others
+// included.
+func commands(c *cobra.Command) (out []*cobra.Command) {
+	if len(c.Commands()) == 0 {
+		return []*cobra.Command{c}
+	}
+	for _, below := range c.Commands() {
+		out = append(out, commands(below)...)
+	}
+	return out
+}
+
 // wantRefused wants one line on standard error and the right status.
-func wantRefused(t *testing.T, command, part, flag string) {
+func wantRefused(t *testing.T, u use, part, flag string) {
 	t.Helper()
 	want := 1
-	if command == "check" {
+	args := append(strings.Fields(u.command), flag)
+	switch u.command {
+	case "check":
 		want = couldNotCheck
+	case "keys rotate", "keys revoke":
+		args = append(args, "what")
 	}
-	out, errs, status := dossier(t, nil, command, flag)
+	out, errs, status := dossier(t, nil, args...)
 	if status != want || out != "" || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "dossier: ") || !strings.Contains(errs, part) {
-		t.Errorf("%s %s: status %d, output %q, errors %q; want %q", command, flag, status, out, errs, part)
+		t.Errorf("%q: status %d, output %q, errors %q; want %q", args, status, out, errs, part)
 	}
 }

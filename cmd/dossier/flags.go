@@ -69,6 +69,41 @@ func parse(c *cobra.Command) (options.Options, error) {
 	return o, sources(err, func(key string) bool { return isFlag(c, key) })
 }
 
+// once is a flag that may be given once: of two values one would be taken
+// without a word.
+type once struct {
+	pflag.Value
+	several bool // in one value
+	given   bool
+}
+
+// Set implements pflag.Value.
+func (o *once) Set(s string) error {
+	if o.given {
+		if o.several {
+			return errors.New("it is there twice; write all values into one, separated by commas")
+		}
+		return errors.New("it is there twice; leave one")
+	}
+	o.given = true
+	return o.Value.Set(s)
+}
+
+// giveOnce lets each flag of the commands be given once, but for those that
+// collect.
+func giveOnce(c *cobra.Command) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Value.Type() == "stringArray" {
+			return
+		}
+		several := slices.ContainsFunc(f.Annotations[optionOf], options.TakesSeveral)
+		f.Value = &once{Value: f.Value, several: several}
+	})
+	for _, below := range c.Commands() {
+		giveOnce(below)
+	}
+}
+
 // isFlag says whether the option was given as a flag.
 func isFlag(c *cobra.Command, key string) bool {
 	f := c.Flags().Lookup(flagName(key))
@@ -95,13 +130,21 @@ func noEmptyFlags(c *cobra.Command, _ []string) (err error) {
 	return err
 }
 
-// target opens what the flags and the environment name.
-func target(c *cobra.Command) (*operate.Target, error) {
+// onTarget has do work on what the flags and the environment name, for as long
+// as the whole may take.
+func onTarget(c *cobra.Command, timeout time.Duration, do func(context.Context, *operate.Target) error) error {
 	o, err := parse(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return operate.Open(o, version)
+	t, err := operate.Open(o, version)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	ctx, cancel := context.WithTimeout(c.Context(), timeout)
+	defer cancel()
+	return do(ctx, t)
 }
 
 // ageFlag is an age as a flag.
@@ -162,8 +205,4 @@ func (t *timeoutFlag) Type() string { return "duration" }
 func addTimeout(c *cobra.Command, timeout *time.Duration, most time.Duration) {
 	*timeout = most
 	c.Flags().Var((*timeoutFlag)(timeout), "timeout", "How long the whole may take")
-}
-
-func contextFor(c *cobra.Command, timeout time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.Context(), timeout)
 }

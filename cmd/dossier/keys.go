@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,40 +37,35 @@ func newKeysList() *cobra.Command {
 have other privileges than their role has today. The exit status is 0 where all is well, 1 with warnings.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			t, err := target(c)
-			if err != nil {
-				return err
-			}
-			defer t.Close()
-			ctx, cancel := contextFor(c, timeout)
-			defer cancel()
-			keys, err := t.Keys(ctx)
-			if err != nil {
-				return err
-			}
-			if len(keys) == 0 && !asJSON {
-				fmt.Fprintln(c.OutOrStdout(), "there are no keys of this prefix that these credentials may see; dossier setup --key ROLE=FILE makes one")
-			}
-			worst := operate.OK
-			t.JudgeKeys(keys, func(k operate.APIKey, f operate.Finding) {
-				worst = max(worst, f.Level)
-				if asJSON {
-					b, err := json.Marshal(struct {
-						operate.Finding
-						Key operate.APIKey `json:"key"`
-					}{f, k})
-					if err == nil {
-						fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
-					}
-					return
+			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
+				keys, err := t.Keys(ctx)
+				if err != nil {
+					return err
 				}
-				fmt.Fprintln(c.OutOrStdout(), f)
-				fmt.Fprintln(c.OutOrStdout(), "     may: "+may(k, privileges))
+				if len(keys) == 0 && !asJSON {
+					fmt.Fprintln(c.OutOrStdout(), "there are no keys of this prefix that these credentials may see; dossier setup --key ROLE=FILE makes one")
+				}
+				worst := operate.OK
+				t.JudgeKeys(keys, func(k operate.APIKey, f operate.Finding) {
+					worst = max(worst, f.Level)
+					if asJSON {
+						b, err := json.Marshal(struct {
+							operate.Finding
+							Key operate.APIKey `json:"key"`
+						}{f, k})
+						if err == nil {
+							fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
+						}
+						return
+					}
+					fmt.Fprintln(c.OutOrStdout(), f)
+					fmt.Fprintln(c.OutOrStdout(), "     may: "+may(k, privileges))
+				})
+				if worst >= operate.Warning {
+					return exit(1)
+				}
+				return nil
 			})
-			if worst >= operate.Warning {
-				return exit(1)
-			}
-			return nil
 		},
 	}
 	addOptions(c)
@@ -116,23 +112,18 @@ time, and Elasticsearch ends it by itself: for a file that has to get to another
 			}
 			if life != "" {
 				if r.Life, err = operate.ParseAge(life); err != nil {
-					return fmt.Errorf("key-expires: %w", err)
+					return fmt.Errorf("--key-expires: %w", err)
 				}
 			}
-			t, err := target(c)
-			if err != nil {
-				return err
-			}
-			defer t.Close()
-			ctx, cancel := contextFor(c, timeout)
-			defer cancel()
-			for _, name := range files {
-				r.File = name
-				if err := t.RotateKey(ctx, r, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) }); err != nil {
-					return err
+			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
+				for _, name := range files {
+					r.File = name
+					if err := t.RotateKey(ctx, r, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) }); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
+				return nil
+			})
 		},
 	}
 	addOptions(c)
@@ -153,14 +144,9 @@ func newKeysRevoke() *cobra.Command {
 another key; nothing is lost or dead-lettered.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, which []string) error {
-			t, err := target(c)
-			if err != nil {
-				return err
-			}
-			defer t.Close()
-			ctx, cancel := contextFor(c, timeout)
-			defer cancel()
-			return t.RevokeKeys(ctx, which, all, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) })
+			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
+				return t.RevokeKeys(ctx, which, all, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) })
+			})
 		},
 	}
 	addOptions(c)
@@ -202,7 +188,7 @@ func (f *keyFileFlags) forOneKind(keys []operate.Key) error {
 		}
 	}
 	if sensors > 0 && sensors < len(keys) {
-		return errors.New("key-owner and key-mode: got keys of sensors and of other roles, want one or the other in a call: they would all be the same user's")
+		return errors.New("--key-owner and --key-mode: got keys of sensors and of other roles, want one or the other in a call: they would all be the same user's")
 	}
 	return nil
 }

@@ -66,6 +66,9 @@ func TestKeys(t *testing.T) {
 	one, two := filepath.Join(dir, "one.key"), filepath.Join(dir, "two.key")
 	run := func(want int, args ...string) string {
 		t.Helper()
+		if args[0] == "setup" {
+			args = append(args, "--months=1")
+		}
 		out, errs, status := dossier(t, link, args...)
 		if status != want {
 			t.Errorf("%q: status %d, want %d\n%s%s", args, status, want, out, errs)
@@ -86,7 +89,7 @@ func TestKeys(t *testing.T) {
 	contains(t, run(0, "keys", "list"), "there are no keys")
 	os.Remove(one)
 	first := func() {
-		out, errs, status := dossier(t, link, "setup", "--key", "writer:one="+one, "--key", "writer="+two, "--key-expires", "20d", "--key-mode", "0640")
+		out, errs, status := dossier(t, link, "setup", "--key", "writer:one="+one, "--key", "writer="+two, "--key-expires", "20d", "--key-mode", "0640", "--months=1")
 		if status != 0 {
 			t.Fatalf("%s%s", out, errs)
 		}

@@ -80,8 +80,17 @@ func (s *stub) answer(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == "/":
 		reply(200, map[string]any{"cluster_name": "stub", "version": map[string]any{"number": "8.19.0"}})
+	case path == "/_security/_authenticate" && r.Header.Get("Authorization") == "ApiKey aTpr":
+		reply(200, map[string]any{"username": "stub", "api_key": map[string]any{"id": "i", "name": "new"}})
 	case path == "/_security/_authenticate":
 		reply(200, map[string]any{"username": "stub"})
+	case path == "/_security/_query/api_key":
+		keys := oldKeys(string(body))
+		reply(200, map[string]any{"total": len(keys), "api_keys": keys})
+	case path == "/_security/api_key" && r.Method == "DELETE":
+		var ending struct{ IDs []string }
+		json.Unmarshal(body, &ending)
+		reply(200, map[string]any{"invalidated_api_keys": ending.IDs})
 	case path == "/_security/user/_has_privileges":
 		// What a replay asks first is enough of it.
 		lacks := strings.Contains(string(body), "mget")
@@ -99,6 +108,19 @@ func (s *stub) answer(w http.ResponseWriter, r *http.Request) {
 	default:
 		reply(200, object)
 	}
+}
+
+// oldKeys are the keys that the stub has: by an id just the one in a file, else
+// one of a name and two of another.
+func oldKeys(query string) []any {
+	key := func(id, name string) any {
+		return map[string]any{"id": id, "name": name, "creation": 1.7e12, "role_descriptors": map[string]any{"r": map[string]any{"cluster": []string{"monitor"}}},
+			"metadata": map[string]any{"dossier": map[string]any{"prefix": "dossier", "role": "retention", "name": name}}}
+	}
+	if strings.Contains(query, `"ids"`) {
+		return []any{key("old", "one")}
+	}
+	return []any{key("old", "one"), key("a", "two"), key("b", "two")}
 }
 
 // take returns what was asked since the last time.

@@ -42,8 +42,16 @@ func (t *target) beat(ctx context.Context) {
 
 func (t *target) beatOnce(ctx context.Context, started time.Time, w *watch) {
 	w.look(ctx, time.Now())
-	if ops := t.heartbeats(started, time.Now()); len(ops) > 0 && t.writeHeartbeats(ctx, ops) {
+	ops := t.heartbeats(started, time.Now())
+	switch {
+	case len(ops) == 0:
+	case t.writeHeartbeats(ctx, ops):
 		w.written(ops)
+	case t.o.APIKey != "": // another one may be in its file by now
+		if err := t.wrongKey(ctx); err != nil {
+			t.erred(err.Error())
+			t.log.Error("the API key is not for this output", logging.ReasonKey, reason(err), "err", err)
+		}
 	}
 }
 

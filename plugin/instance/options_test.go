@@ -146,8 +146,8 @@ func TestEveryOptionArrives(t *testing.T) {
 		}},
 		{"manage_templates", "off", "", []arrival{{"setting up", func(p *parts) any { return p.o.ManageTemplates }, false}}},
 		{"shards", "7", "", []arrival{{"templates", func(p *parts) any { return p.template.Shards }, 7}}},
-		{"replicas", "3", "", []arrival{{"templates", func(p *parts) any { return p.template.Replicas }, "3"}}},
-		{"refresh_interval", "1500ms", "", []arrival{{"templates", func(p *parts) any { return p.template.RefreshInterval }, "1500ms"}}},
+		{"replicas", "3", "", []arrival{{"templates", func(p *parts) any { return p.template.Replicas }, new(3)}}},
+		{"refresh_interval", "1500ms", "", []arrival{{"templates", func(p *parts) any { return p.template.RefreshInterval }, 1500 * time.Millisecond}}},
 		{"commit_timeout", "11s", "", []arrival{
 			{"a worker's flush", func(p *parts) any { return p.onWorker }, 11 * time.Second},
 			{"the engine's flush", func(p *parts) any { return p.onEngine }, 11 * time.Second},
@@ -249,7 +249,7 @@ func TestEveryOptionArrives(t *testing.T) {
 	if p := partsOf(read(t, map[string]string{"sensor_id": "x", "es_api_key_file": apiKey})); p.client.APIKey != "" {
 		t.Error("a key of a file is passed, and so never read again")
 	}
-	if p.client.TLSSkipVerify || !p.engine.Activity || !p.model.Activity || p.template.Replicas != "" || p.template.RefreshInterval != "5000ms" ||
+	if p.client.TLSSkipVerify || !p.engine.Activity || !p.model.Activity || p.template.Replicas != nil || p.template.RefreshInterval != 5*time.Second ||
 		p.onWorker != 8*time.Second || p.onEngine != 3*time.Second || p.engine.CommitTimeout != 8*time.Second {
 		t.Errorf("the defaults: %+v", p)
 	}
@@ -288,8 +288,8 @@ func TestEveryChoiceArrives(t *testing.T) {
 	if p := with("drop_apps", "none"); p.parser.DropApps == nil || len(p.parser.DropApps) != 0 {
 		t.Errorf("drop_apps none: %#v", p.parser.DropApps)
 	}
-	if p := with("replicas", "0"); p.template.Replicas != "0" {
-		t.Errorf("replicas 0: %q", p.template.Replicas)
+	if p := with("replicas", "0"); p.template.Replicas == nil || *p.template.Replicas != 0 {
+		t.Errorf("replicas 0: %v", p.template.Replicas)
 	}
 }
 

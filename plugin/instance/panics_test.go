@@ -43,6 +43,10 @@ func (c *fakeCluster) Info(context.Context) (esindex.Info, error) {
 	return esindex.Info{}, c.info(c.infos)
 }
 
+func (c *fakeCluster) Identity(context.Context) (esindex.Identity, error) {
+	return esindex.Identity{}, nil
+}
+
 func (c *fakeCluster) Install(context.Context, []esindex.Template) ([]esindex.Step, error) {
 	c.installs++
 	return nil, c.install(c.installs)

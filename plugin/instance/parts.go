@@ -3,7 +3,6 @@ package instance
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -67,10 +66,10 @@ func clientOptions(o options.Options, version string) esindex.Options {
 func templateOptions(o options.Options) profile.TemplateOptions {
 	p := profile.TemplateOptions{
 		Prefix: o.IndexPrefix, Shards: o.Shards, IPv6Prefix: o.IPv6Prefix,
-		RefreshInterval: strconv.FormatInt(o.RefreshInterval.Milliseconds(), 10) + "ms",
+		RefreshInterval: o.RefreshInterval,
 	}
 	if o.Replicas != options.ReplicasAuto {
-		p.Replicas = strconv.Itoa(o.Replicas)
+		p.Replicas = &o.Replicas
 	}
 	return p
 }

@@ -79,6 +79,7 @@ type target struct {
 // cluster is what of a client's calls setting up needs.
 type cluster interface {
 	Info(ctx context.Context) (esindex.Info, error)
+	Identity(ctx context.Context) (esindex.Identity, error)
 	Install(ctx context.Context, templates []esindex.Template) ([]esindex.Step, error)
 }
 
@@ -269,6 +270,11 @@ func (t *target) trySetUp(ctx context.Context) (err error) {
 		return err
 	}
 	t.log.Info("connected", "target", t.name, "cluster", info.Cluster, "version", info.Version)
+	if t.o.APIKey != "" {
+		if err := t.wrongKey(ctx); err != nil {
+			return err
+		}
+	}
 	if !t.o.ManageTemplates {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dossier/profile"
 )
 
 // option is one row of the table: all that is known about a key. Parsing,
@@ -171,26 +173,26 @@ var table = []option{
 		set:  func(o *Options, v string) error { return parseOnOff(&o.ManageTemplates, v) },
 	}, {
 		key: "shards", group: groupIndices, value: "1",
-		want: "a number from 1 to 64",
+		want: fmt.Sprintf("a number from 1 to %d", profile.MaxShards),
 		doc:  "Primary shards of a new index. Used by whoever installs the templates.",
-		set:  func(o *Options, v string) error { return parseInt(&o.Shards, v, 1, 64) },
+		set:  func(o *Options, v string) error { return parseInt(&o.Shards, v, 1, profile.MaxShards) },
 	}, {
 		key: "replicas", group: groupIndices, value: "auto",
-		want: "auto or a number from 0 to 5",
+		want: fmt.Sprintf("auto or a number from 0 to %d", profile.MaxReplicas),
 		doc:  "Replicas of a new index; `auto` keeps one wherever there is a second node (`auto_expand_replicas` 0-1).",
 		set: func(o *Options, v string) error {
 			if v == "auto" {
 				o.Replicas = ReplicasAuto
 				return nil
 			}
-			return parseInt(&o.Replicas, v, 0, 5)
+			return parseInt(&o.Replicas, v, 0, profile.MaxReplicas)
 		},
 	}, {
 		key: "refresh_interval", group: groupIndices, value: "5s",
-		want: "a duration from 100ms to 10m such as 5s",
+		want: "a duration from 100ms to 10m such as 5s", // profile's limits, as they are written
 		doc:  "How long a write may stay unseen by searches. Shorter costs Elasticsearch more.",
 		set: func(o *Options, v string) error {
-			return parseDuration(&o.RefreshInterval, v, 100*time.Millisecond, 10*time.Minute)
+			return parseDuration(&o.RefreshInterval, v, profile.MinRefreshInterval, profile.MaxRefreshInterval)
 		},
 	},
 
@@ -337,9 +339,11 @@ var table = []option{
 		},
 	}, {
 		key: "ipv6_prefix", group: groupEvents, value: "128",
-		want: "a prefix length from 16 to 128",
+		want: fmt.Sprintf("a prefix length from %d to %d", profile.MinIPv6Prefix, profile.MaxIPv6Prefix),
 		doc:  "Length by which IPv6 sources are taken together as one attacker; 64 is usual where attackers hop inside their own network. Must not change over an existing index.",
-		set:  func(o *Options, v string) error { return parseInt(&o.IPv6Prefix, v, 16, 128) },
+		set: func(o *Options, v string) error {
+			return parseInt(&o.IPv6Prefix, v, profile.MinIPv6Prefix, profile.MaxIPv6Prefix)
+		},
 	}, {
 		key: "store_secrets", group: groupEvents, value: string(SecretsPlain),
 		want: "plain, sha256 or none",

@@ -20,6 +20,7 @@ import (
 	"unicode"
 
 	"dossier/correlate"
+	"dossier/esindex/cloudid"
 )
 
 const (
@@ -183,17 +184,9 @@ func parseURLs(dst *[]string, v string) error {
 	return nil
 }
 
-// parseCloudID checks the form: name:base64(domain$elasticsearch$kibana). The
-// name may be missing, as Elastic's own tools allow.
 func parseCloudID(dst *string, v string) error {
-	coded := v[strings.LastIndexByte(v, ':')+1:]
-	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(coded, "="))
-	if err != nil {
-		return errWant
-	}
-	parts := strings.Split(string(raw), "$")
-	if len(parts) < 2 || parts[0] == "" || parts[1] == "" || !printable(string(raw)) {
-		return errWant
+	if _, err := cloudid.Parse(v); err != nil {
+		return &badValue{value: v, reason: "it " + err.Error()}
 	}
 	*dst = v
 	return nil
@@ -223,18 +216,14 @@ func parseAPIKey(dst *Secret, v string) error {
 
 var indexPrefix = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
 
-// parseIndexPrefix refuses names that Elasticsearch's own templates claim:
-// with the prefix "logs" the index logs-smtp-targets would match logs-*-* and
-// become a data stream. It also refuses those whose indices would fall under
-// another prefix's roles and templates.
+// parseIndexPrefix refuses names that Elasticsearch's own templates claim, and
+// those whose indices would fall under another prefix's roles and templates.
 func parseIndexPrefix(dst *string, v string) error {
 	if !indexPrefix.MatchString(v) {
 		return errWant
 	}
-	for _, taken := range []string{"logs", "metrics", "traces", "synthetics", "profiling"} {
-		if v == taken || strings.HasPrefix(v, taken+"-") {
-			return &badValue{value: v, reason: "Elasticsearch's own templates match " + taken + "-*-*"}
-		}
+	if claimed := correlate.ClaimedBy(v); claimed != "" {
+		return &badValue{value: v, reason: "Elasticsearch's own templates match " + claimed + "-*-*"}
 	}
 	if k := correlate.PrefixKind(v); k != "" {
 		return &badValue{value: v, reason: "its indices would be taken for the " + k + " of another prefix; choose one without -" + k}

@@ -2,6 +2,7 @@ package esnode
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -137,8 +138,13 @@ func (r *javaRunner) configure() error {
 	if err := os.WriteFile(filepath.Join(conf, "elasticsearch.yml"), settingsFile(s), 0o644); err != nil {
 		return err
 	}
-	jvm := fmt.Sprintf("-Xms%[1]s\n-Xmx%[1]s\n-XX:+UseG1GC\n-XX:-AlwaysPreTouch\n-XX:+ExitOnOutOfMemoryError\n-Djava.io.tmpdir=%[2]s\n",
-		r.o.Heap, filepath.Join(dir, "tmp"))
+	collector := "-XX:+UseG1GC\n"
+	if r.o.brief {
+		// A node of a few minutes ends before the second compiler pays.
+		collector = "-XX:+UseSerialGC\n-XX:TieredStopAtLevel=1\n"
+	}
+	jvm := fmt.Sprintf("-Xms%[1]s\n-Xmx%[1]s\n%[2]s-XX:-AlwaysPreTouch\n-XX:+ExitOnOutOfMemoryError\n-Djava.io.tmpdir=%[3]s\n",
+		r.o.Heap, collector, filepath.Join(dir, "tmp"))
 	if err := os.WriteFile(filepath.Join(conf, "jvm.options"), []byte(jvm), 0o644); err != nil {
 		return err
 	}
@@ -175,15 +181,39 @@ func (r *javaRunner) giveAway() error {
 	return os.Chown(r.n.Dir, int(who.Uid), int(who.Gid))
 }
 
-// setPassword puts the password of user elastic into the keystore.
+// setPassword puts the password of user elastic into the keystore. Making one
+// takes two runs of Java, so each password's is kept beside the distribution.
 func (r *javaRunner) setPassword(ctx context.Context) error {
-	if _, err := os.Stat(filepath.Join(r.n.confDir(), "elasticsearch.keystore")); err == nil {
+	own := filepath.Join(r.n.confDir(), "elasticsearch.keystore")
+	if _, err := os.Stat(own); err == nil {
 		return nil
+	}
+	kept := fmt.Sprintf("%s.%x.keystore", r.home, sha256.Sum256([]byte(r.o.Password)))
+	lock, err := lockFile(ctx, kept+".lock")
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if b, err := os.ReadFile(kept); err == nil {
+		if err := os.WriteFile(own, b, 0o600); err != nil {
+			return err
+		}
+		return r.giveAway()
 	}
 	if err := r.tool(ctx, "keystore", "lib/tools/keystore-cli", "", "create", "-s"); err != nil {
 		return err
 	}
-	return r.tool(ctx, "keystore", "lib/tools/keystore-cli", r.o.Password, "add", "-x", "-f", "-s", "bootstrap.password")
+	if err := r.tool(ctx, "keystore", "lib/tools/keystore-cli", r.o.Password, "add", "-x", "-f", "-s", "bootstrap.password"); err != nil {
+		return err
+	}
+	b, err := os.ReadFile(own)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(kept+".new", b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(kept+".new", kept)
 }
 
 // tool runs one of the distribution's own tools to its end.

@@ -58,6 +58,7 @@ type Options struct {
 	Settings map[string]string
 
 	cluster clusterOptions
+	brief   bool // it runs for a test, not for people or measurements
 }
 
 // clusterOptions are what makes a node part of a cluster.
@@ -217,6 +218,7 @@ func start(ctx context.Context, o Options, life lifetime, wait bool) (*Node, err
 	if err != nil {
 		return nil, err
 	}
+	o.brief = life != detached
 	n := &Node{ours: true}
 	n.Name, n.Backend, n.Port, n.Dir = o.Name, b.name, o.Port, o.Dir
 	n.KeepDir = o.Dir != "" && life != shared
