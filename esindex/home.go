@@ -50,6 +50,8 @@ type month struct {
 	choice choice
 	// gone says that there was no index of its own when others was chosen.
 	gone bool
+	// lost is since when this process has not found the index that was chosen.
+	lost time.Time
 }
 
 // choice says where new documents of a month go.
@@ -72,9 +74,10 @@ const (
 // that is past; set-up makes more.
 const maxMade = 48
 
-// homeAge is how old a choice must be before it may be changed because the
-// index is gone: a node may not know yet of one that was just made.
-const homeAge = time.Hour
+// lostFor is how long an index that was chosen must be gone before the choice is
+// changed: a node may not know yet of one that was just made. What the choice
+// says of its own age is not asked, as who holds a sensor's key can write it.
+const lostFor = 2 * time.Minute
 
 func newHomes(s *Store) *homes {
 	h := &homes{s: s, now: time.Now, known: map[string]*month{}}
@@ -196,7 +199,7 @@ func (h *homes) settle(ctx context.Context, m *month) (choice, error) {
 		if done {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.choice, m.gone = to, gone
+			m.choice, m.gone, m.lost = to, gone, time.Time{}
 			return to, nil
 		}
 	}
@@ -220,13 +223,24 @@ func (h *homes) choose(ctx context.Context, m *month, was record) (to choice, go
 		return others, true, nil
 	case h.near(m), !errors.Is(err, ErrMissing) && !errors.Is(err, ErrForeign):
 		return unsettled, false, err
-	case was.to == own && h.now().Sub(was.at).Abs() < homeAge:
+	case was.to == own && !m.lostLong(h.now()):
 		return unsettled, false, err
 	case n > 1:
 		return early, true, nil
 	default:
 		return others, errors.Is(err, ErrMissing), nil
 	}
+}
+
+// lostLong says whether the month's index, which is not there now, has been gone
+// for long.
+func (m *month) lostLong(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.lost.IsZero() {
+		m.lost = now
+	}
+	return now.Sub(m.lost) >= lostFor
 }
 
 // make makes the month's index where these credentials may. missing says that
@@ -273,7 +287,8 @@ func (h *homes) read(ctx context.Context, m *month) (record, error) {
 	if _, err := h.s.readAll(ctx, []commit.Key{h.key(m)}, out); err != nil {
 		return record{}, err
 	}
-	was := record{exists: out[0].Exists, version: out[0].Version}
+	was := recordOf(out[0].State)
+	was.exists, was.version = out[0].Exists, out[0].Version
 	switch err := out[0].Err; {
 	case errors.Is(err, commit.ErrCorrupt):
 		was.exists = true // somebody spoilt it: it is chosen anew
@@ -281,11 +296,66 @@ func (h *homes) read(ctx context.Context, m *month) (record, error) {
 	case err != nil:
 		return was, err
 	}
-	var s stored
-	if json.Unmarshal(out[0].State, &s) == nil && slices.Contains([]choice{own, others, early}, s.To) {
-		was.to, was.at = s.To, s.At
-	}
 	return was, nil
+}
+
+// A Home is where new documents of a month go that is not in its own index.
+type Home struct {
+	// Index is the month's own, Other the one for times that belong to none,
+	// where its documents are.
+	Index, Other string
+	// Month is its first moment.
+	Month time.Time
+	// Stays says that they all go to Other, for good. Else it is only until the
+	// month is near.
+	Stays bool
+	// At is when that was chosen.
+	At time.Time
+}
+
+// maxHomes bounds the choices that Elsewhere reads: three kinds of all months
+// from 2015 to 2099.
+const maxHomes = 4000
+
+// Elsewhere returns the months whose documents are not in indices of their own,
+// as a search sees them: some seconds old. It needs the privilege search on the
+// index that keeps them.
+func (s *Store) Elsewhere(ctx context.Context) ([]Home, error) {
+	var found struct {
+		Hits struct {
+			Hits []struct {
+				ID     string `json:"_id"`
+				Source struct {
+					State []byte `json:"state"`
+				} `json:"_source"`
+			} `json:"hits"`
+		} `json:"hits"`
+	}
+	path := "/" + s.homes.index + "/_search?filter_path=hits.hits._id,hits.hits._source&_source=state"
+	body := fmt.Appendf(nil, `{"size":%d,"query":{"bool":{"must_not":{"exists":{"field":"@timestamp"}}}}}`, maxHomes)
+	err := s.c.Call(ctx, "look for documents of months without an index", http.MethodPost, path, body, &found)
+	if e, ok := errors.AsType[*Error](err); ok && e.Type == "index_not_found_exception" {
+		return nil, nil
+	}
+	var out []Home
+	for _, hit := range found.Hits.Hits {
+		index, ok := strings.CutPrefix(hit.ID, "@")
+		m := s.homes.of(index)
+		if r := recordOf(hit.Source.State); ok && m != nil && (r.to == others || r.to == early) {
+			out = append(out, Home{Index: m.index, Other: m.other, Month: m.at, Stays: r.to == others, At: r.at})
+		}
+	}
+	slices.SortFunc(out, func(a, b Home) int { return strings.Compare(a.Index, b.Index) })
+	return out, err
+}
+
+// recordOf reads a choice's state, the zero value where it is none.
+func recordOf(state []byte) (r record) {
+	var s stored
+	if json.Unmarshal(state, &s) == nil && slices.Contains([]choice{own, others, early}, s.To) {
+		r.to, r.at = s.To, s.At
+	}
+	return r
 }
 
 // write makes the choice durable. It returns false where somebody else wrote
