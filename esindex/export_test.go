@@ -1,6 +1,9 @@
 package esindex
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // Remembered is how many indices the store need not look at again.
 func Remembered(s *Store) int { return len(s.guard.good) }
@@ -20,3 +23,6 @@ func CloudHost(t *testing.T, id string) string {
 	}
 	return u.String()
 }
+
+// SetClock sets the machine's clock as the store sees it.
+func SetClock(s *Store, now func() time.Time) { s.homes.now = now }

@@ -40,8 +40,18 @@ func newGuard(c *Client, templates []Template) (*guard, error) {
 	return &guard{c: c, kinds: kinds, good: make(map[string]struct{})}, nil
 }
 
-// admit returns nil where the index may be written to.
+// admit returns nil where the index may be written to; one that is missing is
+// made.
 func (g *guard) admit(ctx context.Context, index string) error {
+	err := g.look(ctx, index)
+	if errors.Is(err, ErrMissing) {
+		return g.make(ctx, index)
+	}
+	return err
+}
+
+// look returns nil where the index is there and may be written to.
+func (g *guard) look(ctx context.Context, index string) error {
 	g.mu.Lock()
 	_, known := g.good[index]
 	g.mu.Unlock()
@@ -49,23 +59,34 @@ func (g *guard) admit(ctx context.Context, index string) error {
 		return nil
 	}
 	k, err := g.kind(index)
-	if err != nil {
-		return err
+	if err == nil {
+		err = g.c.checkIndex(ctx, k, index)
 	}
-	err = g.c.checkIndex(ctx, k, index)
-	if errors.Is(err, ErrMissing) {
+	if err == nil {
+		g.remember(index)
+	}
+	return err
+}
+
+// make makes an index that is missing.
+func (g *guard) make(ctx context.Context, index string) error {
+	k, err := g.kind(index)
+	if err == nil {
 		err = g.c.createIndex(ctx, k, index)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		g.remember(index)
 	}
+	return err
+}
+
+func (g *guard) remember(index string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.good) >= maxGood {
 		clear(g.good)
 	}
 	g.good[index] = struct{}{}
-	return nil
 }
 
 func (g *guard) kind(index string) (*kind, error) {

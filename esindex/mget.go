@@ -12,8 +12,8 @@ import (
 const maxState = 16 << 20
 
 // readAnswer reads an _mget answer into out at the positions of sc.at. It
-// reports whether an index was missing.
-func (sc *scratch) readAnswer(out []commit.Stored) (missing bool, err error) {
+// returns the positions of those whose index is missing.
+func (sc *scratch) readAnswer(out []commit.Stored) (missing []int32, err error) {
 	l := &sc.lexer
 	r := reader{item: &sc.item}
 	count := -1
@@ -28,22 +28,27 @@ func (sc *scratch) readAnswer(out []commit.Stored) (missing bool, err error) {
 			}
 			count++
 			out[sc.at[n]] = commit.Stored{}
-			return r.read(l, &out[sc.at[n]])
+			r.missing = false
+			err := r.read(l, &out[sc.at[n]])
+			if r.missing {
+				missing = append(missing, sc.at[n])
+			}
+			return err
 		})
 	})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if count != len(sc.at) {
-		return false, l.errorf("%w", errCount)
+		return nil, l.errorf("%w", errCount)
 	}
-	return r.missing, l.finish()
+	return missing, l.finish()
 }
 
 // reader reads the documents of one _mget answer.
 type reader struct {
 	*item
-	missing bool
+	missing bool // of the last one: its index is
 	// What was made of the last error, as many repeat.
 	lastErr   error
 	lastType  string
@@ -118,7 +123,7 @@ func (r *reader) read(l *lexer, doc *commit.Stored) error {
 	case !found:
 		*doc = commit.Stored{}
 	case broken != nil:
-		*doc = commit.Stored{Err: broken}
+		*doc = commit.Stored{Err: broken, Version: version}
 	case version.SeqNo < 0 || version.PrimaryTerm < 1:
 		return l.errorf("a document without its version")
 	default:

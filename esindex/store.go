@@ -25,9 +25,14 @@ const maxID = 512
 
 // Store reads and writes documents. It implements commit.Store and is safe
 // for concurrent use.
+//
+// A key may name the index of a month that doesn't exist. Its document is then
+// in the index for others of that kind; the key stays the same, and the Version
+// says where it was found.
 type Store struct {
 	c     *Client
 	guard *guard
+	homes *homes
 	// room is how many bytes a _bulk request may have. It shrinks when
 	// Elasticsearch or a proxy says that one was too large.
 	room    atomic.Int64
@@ -46,6 +51,7 @@ func NewStore(c *Client, templates []Template) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{c: c, guard: g}
+	s.homes = newHomes(s)
 	s.room.Store(int64(c.o.MaxBulkBytes))
 	return s, nil
 }
@@ -74,20 +80,42 @@ func (s *scratch) release() {
 // Read returns the states of the documents. A document whose index doesn't
 // exist does not exist. An error says that nothing could be read.
 func (s *Store) Read(ctx context.Context, keys []commit.Key) ([]commit.Stored, error) {
-	out := make([]commit.Stored, len(keys))
+	for last := false; ; last = true {
+		asked, also := s.homes.ask(keys)
+		out := make([]commit.Stored, len(asked))
+		missing, err := s.readAll(ctx, asked, out)
+		if err != nil {
+			return nil, err
+		}
+		if s.homes.left(keys, missing) && !last {
+			continue
+		}
+		s.homes.found(keys, asked, out, also)
+		return out[:len(keys)], nil
+	}
+}
+
+// readAll reads documents where the keys say, and returns the positions of
+// those whose index is missing.
+func (s *Store) readAll(ctx context.Context, keys []commit.Key, out []commit.Stored) (missing []int, err error) {
 	sc := scratches.Get().(*scratch)
 	defer sc.release()
 	for from := 0; from < len(keys); {
 		to := min(from+s.c.o.MaxBulkDocs, len(keys))
-		if err := s.read(ctx, sc, keys[from:to], out[from:to]); err != nil {
+		gone, err := s.read(ctx, sc, keys[from:to], out[from:to])
+		if err != nil {
 			return nil, err
+		}
+		for _, i := range gone {
+			missing = append(missing, from+int(i))
+			s.guard.forget(keys[from+int(i)].Index)
 		}
 		from = to
 	}
-	return out, nil
+	return missing, nil
 }
 
-func (s *Store) read(ctx context.Context, sc *scratch, keys []commit.Key, out []commit.Stored) error {
+func (s *Store) read(ctx context.Context, sc *scratch, keys []commit.Key, out []commit.Stored) (missing []int32, err error) {
 	sc.at = sc.at[:0]
 	sc.body = append(sc.body[:0], `{"docs":[`...)
 	for i, k := range keys {
@@ -105,31 +133,23 @@ func (s *Store) read(ctx context.Context, sc *scratch, keys []commit.Key, out []
 		sc.body = append(sc.body, '}')
 	}
 	if len(sc.at) == 0 {
-		return nil
+		return nil, nil
 	}
 	sc.body = append(sc.body, "]}"...)
 	const op = "read"
 	res, err := s.c.do(ctx, op, esapi.MgetRequest{Body: &payload{sc.body}, SourceIncludes: []string{"state"}, FilterPath: readFilter})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer finish(res.Body)
 	if res.StatusCode > 299 {
-		return s.c.wire.secret.explain(readStatusError(op, res))
+		return nil, s.c.wire.secret.explain(readStatusError(op, res))
 	}
 	sc.lexer.reset(res.Body, maxState)
-	missing, err := sc.readAnswer(out)
-	if err != nil {
-		return s.unreadable(ctx, op, res, err)
+	if missing, err = sc.readAnswer(out); err != nil {
+		return nil, s.unreadable(ctx, op, res, err)
 	}
-	if missing {
-		for i := range out {
-			if !out[i].Exists && out[i].Err == nil {
-				s.guard.forget(keys[i].Index)
-			}
-		}
-	}
-	return nil
+	return missing, nil
 }
 
 // atOnce is how many _bulk requests of one Write are under way at a time.
@@ -144,7 +164,9 @@ func (s *Store) Write(ctx context.Context, ops []commit.Op) ([]commit.Written, e
 	out := make([]commit.Written, len(ops))
 	sc := scratches.Get().(*scratch)
 	defer sc.release()
-	if err := s.admit(ctx, sc, ops, out); err != nil {
+	keyed := ops
+	ops, err := s.admit(ctx, sc, ops, out)
+	if err != nil {
 		return nil, err
 	}
 	b := batches{s: s, ctx: ctx, ops: ops, out: out, pending: sc.at, answered: len(sc.at) < len(ops)}
@@ -165,6 +187,11 @@ func (s *Store) Write(ctx context.Context, ops []commit.Op) ([]commit.Written, e
 		b.unknown(b.pending)
 	}
 	s.guard.watch(ops, out)
+	for i := range out {
+		if at := ops[i].Key.Index; at != keyed[i].Key.Index && out[i].Status == commit.Done {
+			out[i].Version.Index = at
+		}
+	}
 	return out, nil
 }
 
@@ -256,13 +283,15 @@ func (b *batches) unknown(at []int32) {
 	}
 }
 
-// admit leaves in sc.at what may be sent, and answers the rest. An error says
-// that an index could not be looked at, and nothing else was refused.
-func (s *Store) admit(ctx context.Context, sc *scratch, ops []commit.Op, out []commit.Written) error {
+// admit leaves in sc.at what may be sent, and answers the rest. It returns the
+// operations as they are sent: where a document is elsewhere than its key says,
+// with that place. An error says that an index could not be looked at, and
+// nothing else was refused.
+func (s *Store) admit(ctx context.Context, sc *scratch, ops []commit.Op, out []commit.Written) ([]commit.Op, error) {
 	sc.at = sc.at[:0]
 	var failed error
-	verdicts := make(map[string]string, 8)
-	last, reason := "", ""
+	keyed := ops
+	w := way{s: s, ctx: ctx, to: make(map[wish]goal, 8)}
 	for i := range ops {
 		op := &ops[i]
 		if reason := malformed(op); reason != "" {
@@ -273,26 +302,27 @@ func (s *Store) admit(ctx context.Context, sc *scratch, ops []commit.Op, out []c
 			out[i] = commit.Written{Status: commit.Conflict, Reason: "no version to compare with"}
 			continue
 		}
-		if i == 0 || op.Key.Index != last {
-			last = op.Key.Index
-			var known bool
-			if reason, known = verdicts[last]; !known {
-				if err := s.guard.admit(ctx, last); err != nil {
-					failed, reason = err, err.Error()
-				}
-				verdicts[last] = reason
-			}
-		}
-		if reason != "" {
-			out[i].Reason = reason
+		to := w.of(op)
+		switch {
+		case to.conflict != "":
+			out[i] = commit.Written{Status: commit.Conflict, Reason: to.conflict}
 			continue
+		case to.err != nil:
+			failed, out[i].Reason = to.err, to.reason
+			continue
+		}
+		if to.index != op.Key.Index {
+			if &ops[0] == &keyed[0] {
+				ops = slices.Clone(ops)
+			}
+			ops[i].Key = commit.Key{Index: to.index, ID: op.Key.ID + to.suffix}
 		}
 		sc.at = append(sc.at, int32(i))
 	}
 	if failed != nil && len(sc.at) == 0 && !slices.ContainsFunc(out, func(w commit.Written) bool { return w.Status != commit.Unknown }) {
-		return failed
+		return nil, failed
 	}
-	return nil
+	return ops, nil
 }
 
 // malformed says why an operation can't stand in a request. Elasticsearch

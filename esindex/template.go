@@ -43,6 +43,14 @@ type Template struct {
 	// index, for ever. They are recorded in the mapping; an index with
 	// others is not written to.
 	Fixed map[string]string
+	// Monthly says that what the "*" stands for is a month ("2026.11") or
+	// "other". Documents of a month that has no index go to the latter: see
+	// Store.
+	Monthly bool
+	// Homes says that the kind's index for others also keeps where the
+	// documents of the months of every kind are. One Monthly template has it
+	// wherever there are any.
+	Homes bool
 	// Retired are aliases that the index had once. Install takes it out of
 	// them.
 	Retired []string
@@ -100,6 +108,8 @@ func newKind(t Template) (*kind, error) {
 		return bad("pattern %q must be a name, or its beginning and a *", t.Pattern)
 	case t.Version < 1:
 		return bad("version %d; versions begin at 1", t.Version)
+	case t.Monthly && !strings.HasSuffix(t.Pattern, "-*"), t.Homes && !t.Monthly:
+		return bad("pattern %q is of no months", t.Pattern)
 	}
 	if err := CheckPrefix(stem); err != nil {
 		return nil, err
@@ -151,12 +161,20 @@ func (k *kind) owns(index string) bool {
 
 func newKinds(templates []Template) ([]*kind, error) {
 	var kinds []*kind
+	monthly, homes := false, 0
 	for _, t := range templates {
 		k, err := newKind(t)
 		if err != nil {
 			return nil, err
 		}
+		monthly = monthly || t.Monthly
+		if t.Homes {
+			homes++
+		}
 		kinds = append(kinds, k)
+	}
+	if monthly && homes != 1 || homes > 1 {
+		return nil, fmt.Errorf("esindex: %d templates keep the homes of months, want one", homes)
 	}
 	return kinds, nil
 }
@@ -352,13 +370,12 @@ func (c *Client) createIndex(ctx context.Context, k *kind, index string) error {
 	return err
 }
 
-// missingFix says how an index comes to be that a sensor may not make: of a
-// month by its name, as setup makes only those ahead.
+// missingFix says how an index comes to be that a sensor may not make.
 func missingFix(index string) string {
 	const run = "run dossier setup with credentials that may make indices (the role setup)"
 	if at := strings.LastIndexByte(index, '-'); at >= 0 {
 		if _, err := time.Parse("2006.01", index[at+1:]); err == nil {
-			return "it is missing and a sensor's key may not make it: " + run + ", for a month before this one or far ahead dossier setup --also-month " + index[at+1:]
+			return "it is missing and a sensor's key may not make it: " + run + ", which makes this month and those ahead"
 		}
 	}
 	return "it is missing and a sensor's key may not make it: " + run

@@ -100,6 +100,7 @@ func (t *Target) Check(ctx context.Context, c Check, out func(Finding)) {
 	k.clocks(ctx)
 	k.templatesThere(ctx)
 	k.indicesFit(ctx)
+	k.elsewhere(ctx)
 	k.foreign(ctx)
 	k.transitionsTold(ctx)
 	k.alias(ctx)

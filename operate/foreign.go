@@ -243,12 +243,17 @@ func (h *transition) attacker() string {
 func (h *transition) malformed(prefix string, now time.Time) string {
 	t := &h.told
 	month, _ := strings.CutPrefix(h.Index, prefix+"-transitions-")
+	id := h.ID
+	// That of a month which has no index says which.
+	if n := strings.LastIndexByte(id, '@'); month == "other" && n >= 0 {
+		id, month = id[:n], id[n+1:]
+	}
 	switch {
 	case h.bad:
 		return "it can't be read"
 	case t.Event.Module != "dossier", t.Event.Dataset != "dossier.transitions", t.Event.Kind != "event", t.Schema < 1, !slices.Contains(actions, t.Event.Action):
 		return "it is of another form"
-	case h.ID != t.ID():
+	case id != t.ID():
 		return "its _id is not that of what it says"
 	case t.At.IsZero(), t.First.IsZero(), t.Last.IsZero(), t.Event.Ingested.IsZero():
 		return "a time is missing"

@@ -214,16 +214,22 @@ func TestWriterRole(t *testing.T) {
 	for _, name := range []string{roles.Writer, roles.CreatingWriter} {
 		needsAll(t, s, prefix, name, admin)
 	}
+	if err := admin.Setup(t.Context(), Setup{Roles: "off", Months: monthsAhead}, func(esindex.Step) {}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func needsAll(t *testing.T, s *site, prefix, name string, admin *Target) {
-	month, n := 0, 0
+	n := 0
 	needed(t, name, get(t, name, prefix), func(r roles.Role) error {
-		month, n = month+1, n+1
+		n++
 		target := s.as(t, prefix, r)
-		at := time.Date(2030, time.Month(month), 1, 0, 0, 0, 0, time.UTC) // an index that isn't there
-		if name == roles.Writer {
-			at = admin.now() // one that setup made
+		at := admin.now() // a month that setup made
+		if name == roles.CreatingWriter {
+			at = admin.ahead(1) // one that isn't there, and that a sensor makes
+			for _, index := range admin.months(at) {
+				s.node.Must(t, "DELETE", index+"?ignore_unavailable=true", nil)
+			}
 		}
 		id := fmt.Sprint(name, n)
 		writes := func(ops ...commit.Op) ([]commit.Written, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,8 +115,19 @@ func (t *Target) setUpMonths(ctx context.Context, s Setup, step func(esindex.Ste
 	for n := range s.Months + 1 {
 		names = append(names, t.months(t.ahead(n))...)
 	}
+	// Where these credentials may not see that, an index is made that stays
+	// empty.
+	elsewhere, _ := t.store.Elsewhere(ctx)
 	for _, at := range s.Also {
-		names = append(names, t.months(at)...)
+		for _, index := range t.months(at) {
+			n := slices.IndexFunc(elsewhere, func(h esindex.Home) bool { return h.Stays && h.Index == index })
+			if n < 0 {
+				names = append(names, index)
+				continue
+			}
+			step(esindex.Step{Object: "index", Name: index, Done: fmt.Sprintf("left out: what came since %s is in %s, and stays there with what is to come",
+				elsewhere[n].At.Format(time.DateOnly), elsewhere[n].Other)})
+		}
 	}
 	// Elasticsearch makes one after the other, but starts their shards meanwhile.
 	results := make([]result, len(names))

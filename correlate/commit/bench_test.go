@@ -54,7 +54,7 @@ func BenchmarkMachine(b *testing.B) {
 					a := Answer{Stored: make([]Stored, len(r.Keys)), Written: make([]Written, len(r.Ops))}
 					for i := range a.Written {
 						seq++
-						a.Written[i] = Written{Status: Done, Version: Version{seq, 1}}
+						a.Written[i] = Written{Status: Done, Version: Version{SeqNo: seq, PrimaryTerm: 1}}
 					}
 					b.StartTimer()
 					m.Answer(r, a, now)

@@ -168,6 +168,9 @@ const (
 // Version is Elasticsearch's compare-and-set token.
 type Version struct {
 	SeqNo, PrimaryTerm int64
+	// Index is the index that the numbers are of, empty where it is the key's
+	// own: a store may keep a document elsewhere. They say nothing of another.
+	Index string
 }
 
 // Op is one write.

@@ -91,7 +91,7 @@ func (e *elastic) apply(op *Op) (*revision, Written) {
 		return nil, Written{Status: Conflict, Reason: "version_conflict_engine_exception"}
 	}
 	s.seq++
-	r := &revision{body: bytes.Clone(op.Body), version: Version{s.seq, s.term}}
+	r := &revision{body: bytes.Clone(op.Body), version: Version{SeqNo: s.seq, PrimaryTerm: s.term}}
 	d.current = r
 	d.pending = append(d.pending, r)
 	return r, Written{Status: Done, Version: r.version}
@@ -212,7 +212,7 @@ func (e *elastic) move(index string, how movement) {
 			continue
 		}
 		s.seq++
-		d.current = &revision{body: d.current.body, version: Version{s.seq, s.term}}
+		d.current = &revision{body: d.current.body, version: Version{SeqNo: s.seq, PrimaryTerm: s.term}}
 		d.durable = d.current
 	}
 }

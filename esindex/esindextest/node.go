@@ -299,3 +299,16 @@ func (s *state) match(name string) []string {
 	slices.Sort(out)
 	return out
 }
+
+// Documents returns the sources of an index's documents by their ids.
+func (n *Node) Documents(index string) map[string]map[string]any {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := map[string]map[string]any{}
+	if x := n.state.indices[index]; x != nil {
+		for id, d := range x.docs {
+			out[id] = d.source
+		}
+	}
+	return out
+}

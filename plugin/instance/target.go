@@ -181,6 +181,7 @@ func Templates(o options.Options) ([]esindex.Template, error) {
 		}
 		out[i] = esindex.Template{
 			Name: m.Name, Pattern: body.Patterns[0], Version: profile.SchemaVersion, Body: body.Template,
+			Monthly: m.Kind.Monthly(), Homes: m.Kind == profile.Chunks,
 		}
 		switch m.Kind {
 		case profile.Attackers, profile.Targets, profile.Activity, profile.Transitions:
