@@ -198,7 +198,11 @@ const (
 	hasLogType
 	hasNodeID
 	hasEventType
+	hasEveType
 	hasFlow
+	hasEnds
+	hasProto
+	hasStats
 	hasSource
 	hasECS
 	hasStream
@@ -243,8 +247,17 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 			has |= hasNodeID
 		case "event_type":
 			has |= hasEventType
-		case "flow_id", "dest_ip", "stats.uptime":
+			if _, known := table[Suricata][f.Value]; known {
+				has |= hasEveType
+			}
+		case "flow_id", "alert.signature_id":
 			has |= hasFlow
+		case "dest_ip":
+			has |= hasEnds
+		case "proto":
+			has |= hasProto
+		case "stats.uptime":
+			has |= hasStats
 		case "source.ip", "source.address":
 			has |= hasSource
 		case "ecs.version":
@@ -263,19 +276,20 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 	}
 	s.docker = has&hasLog != 0 && has&hasStream != 0
 	all := func(bits int) bool { return has&bits == bits }
-	// What only one sensor writes comes first, so that a field map for a
-	// collection of sensors leaves those alone that are known better.
+	// A user's own map is no guess, so that it comes before those that are.
 	switch {
+	case s.custom != nil && s.custom.as != None:
+		s.dialect = s.custom.as
+	case s.custom != nil:
+		s.dialect = Mapped
 	case all(hasDecky):
 		s.dialect = DECNET
 	case all(hasCowrieID):
 		s.dialect = Cowrie
 	case all(hasLogType | hasNodeID):
 		s.dialect = OpenCanary
-	case all(hasEventType | hasFlow):
+	case all(hasEventType|hasFlow|hasEnds), all(hasEveType) && has&(hasFlow|hasStats) != 0, all(hasEveType | hasEnds | hasProto):
 		s.dialect = Suricata
-	case s.custom != nil:
-		s.dialect = Mapped
 	case all(hasIdent) && has&(hasExtraData|hasMessage) != 0:
 		s.dialect = Native
 	case all(hasSource | hasECS):

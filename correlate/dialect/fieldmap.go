@@ -30,6 +30,9 @@ type FieldMap struct {
 	// value's end stands for anything. All must hold. Of several maps that know
 	// a record the first one reads it.
 	Match map[string]string `yaml:"match"`
+	// Dialect names the dialect that reads the record, in place of the map's
+	// own fields: for a sensor's records among those of a collection.
+	Dialect string `yaml:"dialect"`
 	// Fields says where what stands.
 	Fields FieldNames `yaml:"fields"`
 	// Fingerprints has the fields of fingerprints by their types ("ja3",
@@ -166,7 +169,17 @@ func (m *FieldMap) validate() error {
 	if len(m.Match) == 0 {
 		bad(`match is empty: name the fields that tell this sensor's records from others, as "field: value" or "field: '*'"`)
 	}
-	if len(m.Fields.Address) == 0 {
+	switch {
+	case m.Dialect != "":
+		if d, ok := dialectNamed(m.Dialect); !ok || d == None {
+			bad("dialect is %q: it must be one of %s", m.Dialect, strings.Join(dialectNames()[1:], ", "))
+		}
+		m.Fields.each(func(key string, names Names) {
+			if len(names) > 0 {
+				bad("fields.%s stands beside a dialect, which knows itself what means what", key)
+			}
+		})
+	case len(m.Fields.Address) == 0:
 		bad("fields.address is missing: name the field with the attacker's address")
 	}
 	for _, name := range m.Fields.Address {
@@ -217,7 +230,9 @@ type fieldMap struct {
 	FieldMap
 	// place is the map's place among all: the first one that matches reads a
 	// record.
-	place        int
+	place int
+	// as is the dialect that reads the record, None where the map does.
+	as           Dialect
 	types        map[string]class
 	drop         map[string]bool
 	contact      map[string]bool
@@ -252,6 +267,9 @@ func newFieldMaps(list []FieldMap) fieldMaps {
 
 func prepare(source FieldMap) *fieldMap {
 	m := &fieldMap{FieldMap: source, types: map[string]class{}, drop: map[string]bool{}, contact: map[string]bool{}, handshake: map[string]bool{}}
+	if source.Dialect != "" {
+		m.as, _ = dialectNamed(source.Dialect)
+	}
 	for kind, word := range source.Types {
 		switch word {
 		case dropWord:
