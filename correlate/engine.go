@@ -193,6 +193,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 			w.unparsed = append(w.unparsed, data[from:records.Offset()]...)
 		}
 	}
+	e.settle(w, &seen)
 	seen.Malformed = int64(records.Malformed())
 	broken := records.Err()
 	if broken != nil && w.records == 0 {
@@ -268,19 +269,42 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Class {
 		seen.refuse(v, r)
 		return v.Class()
 	}
+	if v.Missing != 0 {
+		w.waiting = append(w.waiting, waiting{*ev, v, r.Time})
+		return dialect.Parsed
+	}
+	e.take(w, ev, r.Time, seen)
+	return dialect.Parsed
+}
+
+// settle takes the events that waited for what other records of the chunk tell
+// of their sessions.
+func (e *Engine) settle(w *work, seen *Stats) {
+	for i := range w.waiting {
+		ev := w.room()
+		*ev = w.waiting[i].event
+		if !e.o.Parser.Settle(&w.arena, w.waiting[i].verdict, ev) {
+			seen.ServiceGuessed++
+		}
+		e.take(w, ev, w.waiting[i].recorded, seen)
+	}
+}
+
+// take keeps an event, which stands in the work's room, whose record has the
+// time recorded.
+func (e *Engine) take(w *work, ev *event.Event, recorded event.Time, seen *Stats) {
 	for _, n := range e.o.ExcludeNets {
 		if n.Contains(ev.Addr) {
 			seen.Excluded++
-			return dialect.Parsed
+			return
 		}
 	}
 	if e.o.Annotator != nil {
 		e.o.Annotator.Annotate(&w.arena, ev)
 	}
 	seen.Events++
-	ev.Stray = stray(ev.Time, r.Time) || !w.months.has(ev.Time)
+	ev.Stray = stray(ev.Time, recorded) || !w.months.has(ev.Time)
 	w.keep(ev, e.o.IPv6Prefix)
-	return dialect.Parsed
 }
 
 func minuteOf(t event.Time) uint32 {

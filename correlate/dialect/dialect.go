@@ -288,7 +288,7 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 		s.dialect = Cowrie
 	case all(hasLogType | hasNodeID):
 		s.dialect = OpenCanary
-	case all(hasEventType|hasFlow|hasEnds), all(hasEveType) && has&(hasFlow|hasStats) != 0, all(hasEveType | hasEnds | hasProto):
+	case all(hasEventType | hasFlow | hasEnds), all(hasEveType) && has&(hasFlow|hasStats) != 0, all(hasEveType | hasEnds | hasProto):
 		s.dialect = Suricata
 	case all(hasIdent) && has&(hasExtraData|hasMessage) != 0:
 		s.dialect = Native

@@ -38,7 +38,15 @@ type scratch struct {
 	// evidence is what was found so far.
 	evidence []event.Evidence
 	memo     memo
+	// sessions is what the chunk's records tell of their sessions, told the
+	// last of it.
+	sessions map[sessionKey]sessionPlace
+	toldOf   sessionKey
+	told     sessionPlace
 }
+
+// maxKeptSessions is the most sessions whose room is kept for the next chunk.
+const maxKeptSessions = 1 << 15
 
 // next makes x ready for a record.
 func (x *scratch) next() {
@@ -57,6 +65,11 @@ func (x *scratch) Reset() {
 	clear(x.evidence[:cap(x.evidence)])
 	x.json.reset()
 	x.memo = memo{}
+	x.toldOf, x.told = sessionKey{}, sessionPlace{}
+	if len(x.sessions) > maxKeptSessions {
+		x.sessions = nil // or one large chunk's room would stay for ever
+	}
+	clear(x.sessions)
 }
 
 // keep adds a parameter of a line.

@@ -12,7 +12,22 @@ type Verdict struct {
 	// ClockSkew says that the event has the record's time because the line's
 	// own was missing, unreadable or too far ahead.
 	ClockSkew bool
+	// Missing says what the record leaves to others of its session, for
+	// Parser.Settle.
+	Missing Missing
+	// session is the session, where something is missing.
+	session string
 }
+
+// Missing is a set of what a record leaves to others of its session.
+type Missing uint8
+
+const (
+	// MissingService is a service that is a guess.
+	MissingService Missing = 1 << iota
+	// MissingDecky is a decoy's name.
+	MissingDecky
+)
 
 // Class returns the verdict's class.
 func (v Verdict) Class() Class { return reasons[v.Reason].class }
