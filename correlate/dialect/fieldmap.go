@@ -488,6 +488,9 @@ func (p *Parser) mappedSides(x *scratch, m *fieldMap) (f flow, reason Reason) {
 		return flow{}, reason
 	}
 	decoy, known := event.ParseAddress(x.says(m, n.Decoy))
+	if p.nobody(addr) || known && (addr == decoy || p.nobody(decoy)) {
+		return flow{}, DecoysOnly
+	}
 	switch {
 	case m == &ecsMap && known && x.networkSensor():
 		return p.sides(addr, decoy, x.ecsOpener(addr, decoy))

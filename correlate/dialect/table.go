@@ -142,9 +142,11 @@ var table = [dialectCount]map[string]class{
 		"snmp": command, "sip": recon, "flow": recon,
 		"krb5": talk, "ike": recon, "nfs": use, "dcerpc": talk, "dhcp": scan, "mqtt": use, "pgsql": use, "modbus": use,
 		"dnp3": talk, "enip": talk, "bittorrent_dht": scan, "telnet": talk, "ldap": talk, "pop3": talk, "imap": talk,
-		"drop": scan, "frame": scan, "anomaly": noise,
+		"drop": scan, "frame": scan, "anomaly": noise, "http2": talk, "redis": use, "mdns": scan, "llmnr": scan, "doh2": talk,
+		"websocket": talk, "ntp": scan, "stream_tcp": scan, "ndpi": scan, "igmp": scan, "rgmp": scan,
 		// The same again, one direction at a time, or about Suricata itself.
 		"netflow": noise, "stats": noise, "metadata": noise, "template": noise, "engine": noise,
+		"packet": noise, "inspectedrules": noise, "arp": noise, "firewall": noise, "capture": noise,
 	},
 	// By what the fields say was done.
 	ECS: {

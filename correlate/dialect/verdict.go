@@ -80,8 +80,8 @@ const (
 	// Ambiguous is an event that names an address more than once, of which
 	// at least one isn't the sensor's.
 	Ambiguous
-	// DecoysOnly is traffic between decoys, or between strangers: none of
-	// its ends is an attacker.
+	// DecoysOnly is traffic between decoys, between strangers, of a host
+	// with itself or with a group: none of its ends is an attacker.
 	DecoysOnly
 
 	// Empty is a record without text.
