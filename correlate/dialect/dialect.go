@@ -197,6 +197,7 @@ const (
 	hasCowrieID
 	hasLogType
 	hasNodeID
+	hasSourceHost
 	hasEventType
 	hasEveType
 	hasFlow
@@ -245,6 +246,8 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 			has |= hasLogType
 		case "node_id":
 			has |= hasNodeID
+		case "src_host":
+			has |= hasSourceHost
 		case "event_type":
 			has |= hasEventType
 			if _, known := table[Suricata][f.Value]; known {
@@ -286,7 +289,7 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 		s.dialect = DECNET
 	case all(hasCowrieID):
 		s.dialect = Cowrie
-	case all(hasLogType | hasNodeID):
+	case all(hasLogType | hasNodeID | hasSourceHost):
 		s.dialect = OpenCanary
 	case all(hasEventType | hasFlow | hasEnds), all(hasEveType) && has&(hasFlow|hasStats) != 0, all(hasEveType | hasEnds | hasProto):
 		s.dialect = Suricata

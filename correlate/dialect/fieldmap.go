@@ -334,8 +334,18 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 		v.Reason = SensorReport
 		return v
 	}
+	var sensor ecsSensor
+	if m == &ecsMap {
+		if sensor = x.ecsSensor(); sensor.report {
+			v.Reason = SensorReport
+			return v
+		}
+	}
 	class, typed := m.types[kind]
-	meaning := x.meaning(m)
+	meaning := sensor.meaning
+	if meaning == "" {
+		meaning = x.meaning(m)
+	}
 	if !typed {
 		class = classify(ECS, meaning)
 	}
@@ -350,10 +360,17 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 		v.Reason = reason
 		return v
 	}
+	if m == &ecsMap && x.retold(f.attacker) {
+		v.Reason = Ambiguous
+		return v
+	}
 	out.Addr = f.attacker
 	v.ClockSkew = x.mappedTime(out, r, n.Time)
 	out.Type = x.arena.Name(kind, event.MaxService)
 	decky := m.or("decky", x.says(m, n.Decky))
+	if m == &ecsMap {
+		decky = x.ecsDecky(x.networkSensor())
+	}
 	if decky == "" && f.decoy.IsValid() {
 		decky = p.decoyName(x, f.decoy)
 	}
@@ -368,18 +385,21 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 		service = renamed
 	}
 	if service == "" {
-		service = portService(x.says(m, n.Port))
+		service = sensor.service
+	}
+	if port := portService(x.says(m, n.Port)); service == "" || m == &ecsMap && service == "http" && port == "https" {
+		service = port
 	}
 	service = x.lower(service)
 	out.Service = x.arena.Name(service, event.MaxService)
-	out.Handshake = m.anyHandshake || m.handshake[service] || m == &ecsMap && class.Established && x.overTCP(service)
+	out.Handshake = m.anyHandshake || m.handshake[service] || m == &ecsMap && (class.Established || sensor.tcp) && !sensor.forgeable && (sensor.tcp || x.overTCP(service))
 	for _, key := range n.Size {
 		if size, ok := x.int(key); ok && size >= mebibyte {
 			out.Large = true
 		}
 	}
 	x.protocol = redact.Named(service)
-	if class.Login || !typed && x.tries(m) {
+	if class.Login || !typed && sensor.meaning == "" && x.tries(m) {
 		x.mappedLogins(m)
 	}
 	if class.Command || !typed {
@@ -488,8 +508,8 @@ func (p *Parser) mappedSides(x *scratch, m *fieldMap) (f flow, reason Reason) {
 		return flow{}, reason
 	}
 	decoy, known := event.ParseAddress(x.says(m, n.Decoy))
-	if p.nobody(addr) || known && (addr == decoy || p.nobody(decoy)) {
-		return flow{}, DecoysOnly
+	if p.nobody(addr) || known && (p.nobody(decoy) || addr == decoy && !addr.IsLoopback()) {
+		return flow{}, DecoysOnly // on loopback somebody may come through a tunnel
 	}
 	switch {
 	case m == &ecsMap && known && x.networkSensor():
@@ -633,7 +653,9 @@ func (x *scratch) mappedLogins(m *fieldMap) {
 		principal, named := x.element(m, n.Principal, i)
 		secret, shown := x.element(m, n.Secret, i)
 		named = named || shown
-		c.principal = principal
+		if c.principal = principal; m == &ecsMap {
+			c.principal = strings.TrimSpace(principal) // pipelines leave the space behind "invalid user"
+		}
 		if shown && (secret != "" || principal != "") {
 			c.secret = secret
 			if c.kind = m.or("secret_kind", x.says(m, n.SecretKind)); c.kind == "" {

@@ -60,7 +60,7 @@ var all = []sensor{
 	},
 	{
 		config: "heralding", data: []string{"heralding/log_session.json"},
-		attackers: 15, address: "127.0.0.31",
+		attackers: 16, address: "127.0.0.31",
 		want:   map[string]any{"event_count": 1, "services": []string{"ftp"}, "login_attempts": 3, "spoofable": false},
 		sample: `"127.0.0.31"`, show: []string{"credential.pair", "credentials"},
 	},
