@@ -84,8 +84,10 @@ type FieldNames struct {
 	Method     Names `yaml:"method"`
 	Path       Names `yaml:"path"`
 	Size       Names `yaml:"size"`
-	// Forwarded is the address that the request's own headers claim.
-	Forwarded Names `yaml:"forwarded"`
+	// Forwarded is the address that the request's own headers claim,
+	// Authorization the header with which it logs in.
+	Forwarded     Names `yaml:"forwarded"`
+	Authorization Names `yaml:"authorization"`
 	// Alert is a signature that matched, with its category and severity (1
 	// is worst), Technique the start of the names with ATT&CK techniques.
 	Alert     Names `yaml:"alert"`
@@ -579,6 +581,7 @@ func (x *scratch) mappedCommands(m *fieldMap) {
 			argument, _ := x.element(m, Names{name}, i)
 			line = x.join(line, argument)
 		}
+		x.keyStoreLogin(line)
 		x.command(line)
 		if !n.Command.elements() {
 			return
@@ -590,7 +593,7 @@ func (x *scratch) mappedCommands(m *fieldMap) {
 func (x *scratch) mappedEvidence(m *fieldMap, class class, own netip.Addr) {
 	n := &m.Fields
 	x.session(x.says(m, n.Session))
-	x.agent(x.says(m, n.UserAgent), x.says(m, n.Method), x.says(m, n.Path))
+	x.mappedRequest(m)
 	if claimed := x.says(m, n.Forwarded); claimed != "" {
 		x.claim("X-Forwarded-For", claimed, own)
 	}
@@ -617,6 +620,28 @@ func (x *scratch) mappedEvidence(m *fieldMap, class class, own netip.Addr) {
 				return ok && (rest == "" || rest[0] == '.')
 			})
 		})
+		eve := ""
+		if m == &ecsMap {
+			eve = eveName + "alert."
+		}
+		x.vulnerabilities(signature, eve)
+	}
+}
+
+// mappedRequest adds what a record shows of a request. Whoever names no
+// software asked for something all the same.
+func (x *scratch) mappedRequest(m *fieldMap) {
+	n := &m.Fields
+	agent, method, path := x.says(m, n.UserAgent), x.says(m, n.Method), x.says(m, n.Path)
+	x.agent(agent, method, path)
+	if agent == "" && path != "" && m != &ecsMap {
+		if method != "" {
+			path = x.arena.Join(method, " ", path)
+		}
+		x.fingerprint("http_request", x.webPath(path))
+	}
+	if value := x.says(m, n.Authorization); value != "" {
+		x.authorization(value, credential{})
 	}
 }
 
@@ -698,12 +723,16 @@ func portService(port string) string {
 		return "dns"
 	case "69":
 		return "tftp"
+	case "19":
+		return "chargen"
 	case "80", "8080":
 		return "http"
 	case "110":
 		return "pop3"
 	case "143":
 		return "imap"
+	case "123":
+		return "ntp"
 	case "161":
 		return "snmp"
 	case "389":
@@ -712,22 +741,38 @@ func portService(port string) string {
 		return "https"
 	case "445":
 		return "smb"
+	case "502":
+		return "modbus"
+	case "631":
+		return "ipp"
 	case "1433":
 		return "mssql"
 	case "1883":
 		return "mqtt"
+	case "1900":
+		return "ssdp"
+	case "2575":
+		return "hl7"
 	case "3306":
 		return "mysql"
 	case "3389":
 		return "rdp"
 	case "5060":
 		return "sip"
+	case "5555":
+		return "adb"
 	case "5432":
 		return "postgres"
 	case "5900":
 		return "vnc"
 	case "6379":
 		return "redis"
+	case "9100":
+		return "printer"
+	case "9200":
+		return "elasticsearch"
+	case "11211":
+		return "memcached"
 	case "27017":
 		return "mongodb"
 	default:

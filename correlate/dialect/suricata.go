@@ -267,7 +267,7 @@ func (x *scratch) alert(own netip.Addr) {
 	x.put("action", x.get("alert.action"))
 	x.add(e)
 	x.techniques(signature, func(key string) bool { return strings.HasPrefix(key, "alert.metadata.mitre_technique_id") })
-	x.vulnerabilities()
+	x.vulnerabilities(signature, "alert.")
 	if xff := x.get("alert.xff"); xff != "" && xff != x.get("http.xff") {
 		x.claim("X-Forwarded-For", xff, own)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
 // The bounds of what one event of Suricata's can name of a kind.
@@ -320,9 +321,10 @@ func (x *scratch) authorization(value string, c credential) {
 	x.login(c)
 }
 
-// vulnerabilities adds those that an alert's signature, metadata or references
-// name: whoever sends what they match tries to exploit a service.
-func (x *scratch) vulnerabilities() {
+// vulnerabilities adds those that an alert's signature names, or metadata and
+// references in the parameters whose names start with prefix: whoever sends what
+// they match tries to exploit a service.
+func (x *scratch) vulnerabilities(signature, prefix string) {
 	var seen [maxCVEs]string
 	n := 0
 	add := func(text string) {
@@ -344,9 +346,9 @@ func (x *scratch) vulnerabilities() {
 			x.fingerprint("cve", id)
 		}
 	}
-	add(x.get("alert.signature"))
+	add(signature)
 	for i := range x.params {
-		if rest, ok := strings.CutPrefix(x.params[i].Key, "alert."); ok &&
+		if rest, ok := strings.CutPrefix(x.params[i].Key, prefix); ok && prefix != "" &&
 			(strings.HasPrefix(rest, "metadata.cve") || strings.HasPrefix(rest, "references.") || strings.HasPrefix(rest, "cve_id")) {
 			add(x.params[i].Value)
 		}
@@ -407,4 +409,17 @@ func (x *scratch) clientCertificate() {
 		x.put("serial", x.get("tls.client.serial"))
 		x.fingerprint("tls_client_certificate", subject)
 	}
+}
+
+// keyStoreLogin adds the login in a line of Redis's protocol.
+func (x *scratch) keyStoreLogin(line string) {
+	verb, args, _ := strings.Cut(strings.TrimSpace(line), " ")
+	if x.protocol != redact.Redis || !strings.EqualFold(verb, "auth") || args == "" {
+		return
+	}
+	user, secret, named := strings.Cut(args, " ")
+	if !named {
+		user, secret = "", args
+	}
+	x.login(credential{principal: user, kind: plaintext, secret: secret})
 }
