@@ -194,6 +194,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 			w.unparsed = append(w.unparsed, data[from:records.Offset()]...)
 		}
 	}
+	e.settle(w, &seen)
 	seen.Malformed = int64(records.Malformed())
 	broken := records.Err()
 	if broken != nil && w.records == 0 {
@@ -269,32 +270,73 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Reason {
 		seen.refuse(v, r)
 		return v.Reason
 	}
-	if excluded {
+	switch {
+	case v.Missing != 0:
+		w.waiting = append(w.waiting, waiting{*ev, v, r.Time})
+	case excluded:
 		seen.Excluded++
-		return dialect.OK
+	default:
+		e.take(w, ev, r.Time, seen)
 	}
-	seen.Events++
-	ev.Stray = stray(ev.Time, r.Time) || !w.months.has(ev.Time)
-	w.keep(ev, e.o.IPv6Prefix)
 	return dialect.OK
 }
 
+// settle takes the events that waited for what other records of the chunk tell
+// of their sessions.
+func (e *Engine) settle(w *work, seen *Stats) {
+	for i := range w.waiting {
+		ev := w.room()
+		*ev = w.waiting[i].event
+		known, excluded := e.o.Settle(&w.arena, w.waiting[i].verdict, ev)
+		if !known {
+			seen.ServiceGuessed++
+		}
+		if excluded {
+			seen.Excluded++
+			continue
+		}
+		e.take(w, ev, w.waiting[i].recorded, seen)
+	}
+}
+
+// take keeps an event, which stands in the work's room, whose record has the
+// time recorded.
+func (e *Engine) take(w *work, ev *event.Event, recorded event.Time, seen *Stats) {
+	seen.Events++
+	ev.Stray = stray(ev.Time, recorded) || !w.months.has(ev.Time)
+	w.keep(ev, e.o.IPv6Prefix)
+}
+
 // Read reads one record as an Engine of these options does. Where the verdict's
-// class is Parsed, ev is the event, unless it is excluded. Of the options it
-// needs the Parser alone.
+// class is Parsed, ev is the event, unless it is excluded; where the verdict
+// says that something is missing, it is not whole before Settle. Of the options
+// it needs the Parser alone.
 func (o *Options) Read(a *event.Arena, r *event.Record, ev *event.Event) (v dialect.Verdict, excluded bool) {
-	if v = o.Parser.Parse(a, r, ev); v.Class() != dialect.Parsed {
+	v = o.Parser.Parse(a, r, ev)
+	if v.Class() != dialect.Parsed || v.Missing != 0 {
 		return v, false
 	}
+	return v, !o.admit(a, ev)
+}
+
+// Settle fills in what the record of ev, which Read left with v.Missing, lacks.
+// It returns false for known where it had to guess.
+func (o *Options) Settle(a *event.Arena, v dialect.Verdict, ev *event.Event) (known, excluded bool) {
+	known = o.Parser.Settle(a, v, ev)
+	return known, !o.admit(a, ev)
+}
+
+// admit annotates an event, or returns false for one that is excluded.
+func (o *Options) admit(a *event.Arena, ev *event.Event) bool {
 	for _, n := range o.ExcludeNets {
 		if n.Contains(ev.Addr) {
-			return v, true
+			return false
 		}
 	}
 	if o.Annotator != nil {
 		o.Annotator.Annotate(a, ev)
 	}
-	return v, false
+	return true
 }
 
 func minuteOf(t event.Time) uint32 {

@@ -37,6 +37,7 @@ func (c *Core) Read(data []byte) (Counts, error) {
 		r := records.Record()
 		c.engine.read(w, &r, &seen)
 	}
+	c.engine.settle(w, &seen)
 	w.attackers(&c.engine.o)
 	return Counts{w.records, len(w.events), len(w.groups.all)}, records.Err()
 }

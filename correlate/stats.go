@@ -16,6 +16,9 @@ type Stats struct {
 	Records, Events                    int64
 	Malformed, Broken                  int64
 	ClockSkew, Excluded                int64
+	// ServiceGuessed counts the events whose service no record of their chunk
+	// tells.
+	ServiceGuessed int64
 	// Refused counts the records without an event by reason
 	// (dialect.Reasons).
 	Refused [dialect.ReasonCount]int64
@@ -77,6 +80,7 @@ func (c *counters) add(s *Stats) {
 	c.s.Broken += s.Broken
 	c.s.ClockSkew += s.ClockSkew
 	c.s.Excluded += s.Excluded
+	c.s.ServiceGuessed += s.ServiceGuessed
 	for program, n := range s.Dropped {
 		if c.s.Dropped == nil {
 			c.s.Dropped = make(map[string]int64)

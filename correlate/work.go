@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dossier/correlate/commit"
+	"dossier/correlate/dialect"
 	"dossier/correlate/event"
 )
 
@@ -36,6 +37,15 @@ type work struct {
 	months months
 	// unparsed holds the bytes of the records that no dialect knows.
 	unparsed []byte
+	// waiting has the events of which other records of the chunk may tell more.
+	waiting []waiting
+}
+
+// waiting is an event, how its record was read, and the record's time.
+type waiting struct {
+	event    event.Event
+	verdict  dialect.Verdict
+	recorded event.Time
 }
 
 // attackerDelta is what one chunk adds to one attacker.
@@ -104,6 +114,8 @@ func (w *work) reset() {
 	w.deltas, w.targets, w.hours = w.deltas[:0], w.targets[:0], w.hours[:0]
 	w.months.reset()
 	w.unparsed = w.unparsed[:0]
+	clear(w.waiting)
+	w.waiting = w.waiting[:0]
 	clear(w.hourNames)
 	w.targetAt = emptied(w.targetAt)
 }

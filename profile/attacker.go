@@ -598,8 +598,12 @@ func (r *Renderer) alerts(d *document, s *state.Attacker, p *plan) {
 	d.endArray()
 	r.names = r.names[:0]
 	for i := range kept {
-		signature, _, _ := strings.Cut(kept[i].Key, "\x00")
-		r.names = append(r.names, signature)
+		if a := alertOf(kept[i].Key); a.side == "" {
+			r.names = append(r.names, a.signature)
+		}
+	}
+	if len(r.names) == 0 {
+		return
 	}
 	d.object("alert")
 	d.strings("signature", distinct(r.names))
@@ -607,10 +611,11 @@ func (r *Renderer) alerts(d *document, s *state.Attacker, p *plan) {
 }
 
 func (d *document) alert(e *law.Entry) {
-	signature, category, _ := strings.Cut(e.Key, "\x00")
+	a := alertOf(e.Key)
 	d.element()
-	d.string("signature", signature)
-	d.some("category", category)
+	d.string("signature", a.signature)
+	d.some("category", a.category)
+	d.some("side", a.side)
 	d.int("severity", severityOf(e))
 	d.counted(e)
 	d.end()

@@ -740,7 +740,7 @@ func TestTypesOfFields(t *testing.T) {
 		Sensors: {
 			Date: "@timestamp started_at last_error_at", Integer: "schema_version", Object: "reasons dropped_programs",
 			Long: "records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written unattributed unparsed dropped malformed dead_letters " +
-				"conflicts retries clock_skew exactness_at_risk panics cache_documents cache_bytes",
+				"conflicts retries clock_skew service_guessed exactness_at_risk panics cache_documents cache_bytes",
 		},
 		Chunks: {Date: "@timestamp first_record", Binary: "state"},
 	}
@@ -864,7 +864,7 @@ func TestTemplatesPassOnWhatIsAskedFor(t *testing.T) {
 		if err := json.Unmarshal(template.Body, &body); err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]any{"number_of_shards": 3.0, "number_of_replicas": "2", "refresh_interval": "30000ms", "translog.durability": "request"}
+		want := map[string]any{"number_of_shards": 3.0, "number_of_replicas": "2", "refresh_interval": "30s", "translog.durability": "request"}
 		if index := body.Template.Settings.Index; !reflect.DeepEqual(index, want) {
 			t.Errorf("%s: settings %v, want %v", template.Name, index, want)
 		}

@@ -155,7 +155,7 @@ func Templates(o TemplateOptions) ([]Template, error) {
 		}
 		index := map[string]any{
 			"number_of_shards":    o.Shards,
-			"refresh_interval":    strconv.FormatInt(o.RefreshInterval.Milliseconds(), 10) + "ms",
+			"refresh_interval":    interval(o.RefreshInterval),
 			"translog.durability": "request",
 		}
 		if o.Replicas == nil {
@@ -241,4 +241,12 @@ func (f Field) mapping() map[string]any {
 		m["properties"] = members
 	}
 	return m
+}
+
+// interval writes a time as Elasticsearch reads it: it has no "1m0s".
+func interval(d time.Duration) string {
+	if d%time.Second == 0 {
+		return strconv.FormatInt(int64(d/time.Second), 10) + "s"
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
 }

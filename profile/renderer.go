@@ -313,7 +313,10 @@ func (r *Renderer) weigh(s *state.Attacker, f *figures, tools []string) {
 	n[rules.LargePayloads] = s.Large
 	n[rules.Alerts] = s.Alerts.Distinct()
 	for i := range s.Alerts.Entries() {
-		if severityOf(&s.Alerts.Entries()[i]) == 1 {
+		switch e := &s.Alerts.Entries()[i]; {
+		case alertOf(e.Key).side != "":
+			n[rules.Alerts]-- // who served the decoy attacked nobody
+		case severityOf(e) == 1:
 			n[rules.WorstAlerts]++
 		}
 	}
@@ -323,6 +326,15 @@ func (r *Renderer) weigh(s *state.Attacker, f *figures, tools []string) {
 	}
 	f.risk = r.o.Rules.Risk(&r.facts, r.reasons)
 	r.reasons = f.risk.Reasons
+}
+
+// alertKey is an alert's key taken apart.
+type alertKey struct{ signature, category, side string }
+
+func alertOf(key string) (a alertKey) {
+	a.signature, a.category, _ = strings.Cut(key, "\x00")
+	a.category, a.side, _ = strings.Cut(a.category, "\x00")
+	return a
 }
 
 // severityOf returns the worst severity of an alert; 1 is worst.

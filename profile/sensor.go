@@ -20,6 +20,7 @@ type Heartbeat struct {
 	Malformed, DeadLetters             int64
 	Conflicts, Retries                 int64
 	ClockSkew, ExactnessAtRisk         int64
+	ServiceGuessed                     int64
 	Panics                             int64
 	CacheDocuments, CacheBytes         int64
 
@@ -75,6 +76,7 @@ func AppendSensor(dst []byte, now time.Time, h *Heartbeat) []byte {
 		{"conflicts", h.Conflicts},
 		{"retries", h.Retries},
 		{"clock_skew", h.ClockSkew},
+		{"service_guessed", h.ServiceGuessed},
 		{"exactness_at_risk", h.ExactnessAtRisk},
 		{"panics", h.Panics},
 		{"cache_documents", h.CacheDocuments},

@@ -36,8 +36,7 @@ func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *
 	v.ClockSkew = x.when(out, r, "timestamp")
 	out.Type = known.name
 	out.Kind, out.Phase = class.Kind, class.Phase
-	out.Decky = p.decky(x, x.first("t-pot_hostname", "sensor"))
-	out.Service = x.cowrieService(kind)
+	p.cowriePlace(x, kind, out, &v)
 	out.Handshake = true // every event comes after accept
 	x.protocol = redact.Named(out.Service)
 	x.cowrieEvidence(kind, class)
@@ -53,18 +52,6 @@ func (x *scratch) when(out *event.Event, r *event.Record, key string) (skewed bo
 	own, known := parseTime(text)
 	out.Time, skewed = settle(own, known, r.Time)
 	return skewed && (named || x.text)
-}
-
-// cowrieService returns the protocol. Version 2 names it only where a session
-// starts; what doesn't tell is SSH, which most sessions are.
-func (x *scratch) cowrieService(kind string) string {
-	if protocol := x.get("protocol"); protocol != "" {
-		return x.arena.Name(protocol, event.MaxService)
-	}
-	if strings.HasPrefix(kind, "cowrie.telnet.") {
-		return "telnet"
-	}
-	return "ssh"
 }
 
 func (x *scratch) cowrieEvidence(kind string, class class) {
@@ -94,7 +81,7 @@ func (x *scratch) cowrieEvidence(kind string, class class) {
 	case "cowrie.login.success":
 		x.cowrieLogin(event.Success)
 	case "cowrie.command.input", "cowrie.session.input":
-		if input, _ := x.lookup("input"); !secretRealm(x.get("realm")) {
+		if input, _ := x.lookup("input"); !silentRealm(x.get("realm")) {
 			x.command(input)
 		}
 	case "cowrie.command.chpasswd":
@@ -119,10 +106,11 @@ func (x *scratch) cowrieEvidence(kind string, class class) {
 	}
 }
 
-// secretRealm says whether what is typed into a program is a secret.
-func secretRealm(realm string) bool {
+// silentRealm says whether what is put into a program is no command line: it is
+// a secret, or what two programs say to each other.
+func silentRealm(realm string) bool {
 	switch realm {
-	case "passwd", "sudo", "su", "chpasswd", "login":
+	case "passwd", "sudo", "su", "chpasswd", "login", "scp", "sftp":
 		return true
 	default:
 		return false

@@ -217,8 +217,13 @@ const (
 	hasCowrieID
 	hasLogType
 	hasNodeID
+	hasSourceHost
 	hasEventType
+	hasEveType
 	hasFlow
+	hasEnds
+	hasProto
+	hasStats
 	hasSource
 	hasECS
 	hasStream
@@ -271,10 +276,21 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 			has |= hasLogType
 		case "node_id":
 			has |= hasNodeID
+		case "src_host":
+			has |= hasSourceHost
 		case "event_type":
 			has |= hasEventType
-		case "flow_id", "dest_ip", "stats.uptime":
+			if _, known := table[Suricata][f.Value]; known {
+				has |= hasEveType
+			}
+		case "flow_id", "alert.signature_id":
 			has |= hasFlow
+		case "dest_ip":
+			has |= hasEnds
+		case "proto":
+			has |= hasProto
+		case "stats.uptime":
+			has |= hasStats
 		case "source.ip", "source.address":
 			has |= hasSource
 		case "ecs.version":
@@ -296,19 +312,20 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 	s.docker = has&hasLog != 0 && has&hasStream != 0
 	s.journal = has&hasJournal != 0 && s.rank < len(lineKeys) && has&hasLog == 0
 	all := func(bits int) bool { return has&bits == bits }
-	// What only one sensor writes comes first, so that a field map for a
-	// collection of sensors leaves those alone that are known better.
+	// A user's own map is no guess, so that it comes before those that are.
 	switch {
+	case s.custom != nil && s.custom.as != None:
+		s.dialect = s.custom.as
+	case s.custom != nil:
+		s.dialect = Mapped
 	case all(hasDecky):
 		s.dialect = DECNET
 	case all(hasCowrieID):
 		s.dialect = Cowrie
-	case all(hasLogType | hasNodeID):
+	case all(hasLogType | hasNodeID | hasSourceHost):
 		s.dialect = OpenCanary
-	case all(hasEventType | hasFlow):
+	case all(hasEventType | hasFlow | hasEnds), all(hasEveType) && has&(hasFlow|hasStats) != 0, all(hasEveType | hasEnds | hasProto):
 		s.dialect = Suricata
-	case s.custom != nil:
-		s.dialect = Mapped
 	case all(hasIdent) && has&(hasExtraData|hasMessage) != 0, all(hasPriority | hasMessage):
 		s.dialect = Native
 	case all(hasSource | hasECS):

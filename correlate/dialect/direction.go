@@ -33,6 +33,9 @@ const (
 // attacker's before a private one; else whoever opened the connection, where
 // that is told.
 func (p *Parser) sides(src, dst netip.Addr, by opener) (f flow, reason Reason) {
+	if src == dst || src.IsLoopback() || dst.IsLoopback() || p.nobody(src) || p.nobody(dst) {
+		return flow{}, DecoysOnly
+	}
 	out := flow{attacker: src, decoy: dst, sent: true, opened: by&byDestination != 0}
 	in := flow{attacker: dst, decoy: src, opened: by&bySource != 0}
 	if len(p.decoys) > 0 {
@@ -59,6 +62,41 @@ func (p *Parser) sides(src, dst netip.Addr, by opener) (f flow, reason Reason) {
 	}
 }
 
+// nobody says whether an address is no host's: of all, or of a group. The
+// broadcast address of a network is known where it is the decoys', and guessed
+// where private networks mostly have it.
+func (p *Parser) nobody(a netip.Addr) bool {
+	switch {
+	case a.IsMulticast(), a.IsUnspecified(), a == limitedBroadcast:
+		return true
+	case !a.Is4():
+		return false
+	}
+	for _, net := range p.decoys {
+		if net.Contains(a) {
+			return net.Addr().Is4() && net.Bits() < 31 && a == lastAddress(net)
+		}
+	}
+	if _, named := p.names[a]; named {
+		return false
+	}
+	return a.IsPrivate() && a.As4()[3] == 255
+}
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// lastAddress returns the last address of an IPv4 network.
+func lastAddress(net netip.Prefix) netip.Addr {
+	b := net.Addr().As4()
+	for i := net.Bits(); i < 32; i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	return netip.AddrFrom4(b)
+}
+
+// unspecified says whether text is the address of a host that has none yet.
+func unspecified(text string) bool { return text == "0.0.0.0" || text == "::" }
+
 // openerOf tells who opened the connection of a document of Suricata's with
 // that event type, whose fields' names start with prefix. What is logged with
 // its flow's direction has whoever opened it as the source; what is logged with
@@ -67,7 +105,7 @@ func (p *Parser) sides(src, dst netip.Addr, by opener) (f flow, reason Reason) {
 func (x *scratch) openerOf(kind, prefix string, e ends) opener {
 	get := func(name string) string { return x.eve(prefix, name) }
 	switch kind {
-	case "flow", "http", "http2", "tls", "ssh", "dns", "smtp", "ftp", "smb", "dcerpc", "pgsql", "modbus", "dnp3", "enip",
+	case "flow", "http", "http2", "redis", "websocket", "tls", "ssh", "dns", "smtp", "ftp", "smb", "dcerpc", "pgsql", "modbus", "dnp3", "enip",
 		"ldap", "pop3", "imap", "doh2", "llmnr", "telnet":
 		return bySource
 	case "ftp_data":
@@ -255,7 +293,7 @@ func protocolPort(protocol string) string {
 // other side, which is infrastructure and did nothing. It is the only way for
 // documents with flow.opened and adds all the evidence they may have: who made
 // the contact, and what the other side served and is known by. These are
-// fingerprints, because nobody is judged by fingerprints of these types.
+// fingerprints and alerts on a payload host, by which nobody is judged.
 func (x *scratch) contact(decoy string, served func(), out *event.Event) {
 	out.Role, out.Kind, out.Phase = event.Contact, event.Noise, 0
 	out.Service, out.Decky, out.Handshake, out.Large = "", "", false, false
@@ -278,7 +316,12 @@ func (x *scratch) served(kind string, f *flow) {
 	case "fileinfo":
 		digest := ""
 		if f.sent && x.get("fileinfo.state") == "CLOSED" {
-			digest = x.digest("fileinfo.sha256")
+			if digest = x.digest("fileinfo.sha256"); digest == "" {
+				digest = x.hexDigest("fileinfo.sha1", 20)
+			}
+			if digest == "" {
+				digest = x.hexDigest("fileinfo.md5", 16)
+			}
 		}
 		x.put("filename", x.webPath(x.get("fileinfo.filename")))
 		x.put("size", x.get("fileinfo.size"))
@@ -292,7 +335,13 @@ func (x *scratch) served(kind string, f *flow) {
 // contactAlert adds a signature that matched in what the decoy and a server
 // that it contacted said.
 func (x *scratch) contactAlert(signature, category, severity string) {
+	if signature == "" {
+		return
+	}
 	x.put("category", category)
 	x.put("severity", severity)
 	x.fingerprint("contact_alert", signature)
+	e := event.Evidence{Kind: event.Alert, A: x.value(signature), B: x.value(category), C: event.PayloadHost}
+	e.N, _ = parseInt(severity)
+	x.add(e)
 }

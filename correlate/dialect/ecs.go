@@ -17,14 +17,14 @@ var ecsMap = *prepare(FieldMap{
 		Time:      Names{"@timestamp"},
 		Address:   Names{"source.ip", "source.address"},
 		Decoy:     Names{"destination.ip"},
-		Decky:     Names{"observer.name", "host.name", "agent.name"},
 		Service:   Names{"network.protocol", "service.type", "network.application", "url.scheme", "service.name"},
 		Port:      Names{"destination.port"},
 		Type:      Names{"event.action", "event.reason", "suricata.eve.event_type", "event.type", "event.type.0", "event.category", "event.category.0"},
 		Session:   Names{"session.id", "network.community_id"},
 		Principal: Names{"user.name", "user.id"},
 		Outcome:   Names{"event.outcome"},
-		Command:   Names{"process.command_line"},
+		Command:   Names{"process.command_line", "opencanary.redis.command"},
+		Arguments: Names{"opencanary.redis.args"},
 		SHA256:    Names{"file.hash.sha256"},
 		URL:       Names{"url.full", "url.original"},
 		UserAgent: Names{"user_agent.original"},
@@ -40,6 +40,8 @@ var ecsMap = *prepare(FieldMap{
 		"ja3":   {"tls.client.ja3", "suricata.eve.tls.ja3.hash"},
 		"ja4":   {"tls.client.ja4", "suricata.eve.tls.ja4"},
 		"hassh": {"suricata.eve.ssh.client.hassh.hash"},
+
+		"ssh_client_banner": {"opencanary.ssh.remote_version"},
 	},
 })
 
@@ -80,9 +82,17 @@ func (x *scratch) authenticates() bool {
 }
 
 // networkSensor says whether a document comes from who sees both ends of a
-// connection and doesn't know which is the decoy.
+// connection and doesn't know which is the decoy: an IDS, Zeek, Packetbeat.
 func (x *scratch) networkSensor() bool {
-	return x.get("observer.type") == "ids" || strings.HasPrefix(x.get("event.dataset"), "suricata.")
+	switch x.get("observer.type") {
+	case "ids", "ips", "sensor", "network", "firewall":
+		return true
+	}
+	switch dataset, _, _ := strings.Cut(x.get("event.dataset"), "."); dataset {
+	case "suricata", "zeek", "corelight", "network_traffic", "packetbeat":
+		return true
+	}
+	return x.get("agent.type") == "packetbeat"
 }
 
 // ecsOpener tells who opened the connection of a document from such a sensor.

@@ -30,6 +30,9 @@ type FieldMap struct {
 	// value's end stands for anything. All must hold. Of several maps that know
 	// a record the first one reads it.
 	Match map[string]string `yaml:"match"`
+	// Dialect names the dialect that reads the record, in place of the map's
+	// own fields: for a sensor's records among those of a collection.
+	Dialect string `yaml:"dialect"`
 	// Fields says where what stands.
 	Fields FieldNames `yaml:"fields"`
 	// Fingerprints has the fields of fingerprints by their types ("ja3",
@@ -81,8 +84,10 @@ type FieldNames struct {
 	Method     Names `yaml:"method"`
 	Path       Names `yaml:"path"`
 	Size       Names `yaml:"size"`
-	// Forwarded is the address that the request's own headers claim.
-	Forwarded Names `yaml:"forwarded"`
+	// Forwarded is the address that the request's own headers claim,
+	// Authorization the header with which it logs in.
+	Forwarded     Names `yaml:"forwarded"`
+	Authorization Names `yaml:"authorization"`
 	// Alert is a signature that matched, with its category and severity (1
 	// is worst), Technique the start of the names with ATT&CK techniques.
 	Alert     Names `yaml:"alert"`
@@ -166,7 +171,17 @@ func (m *FieldMap) validate() error {
 	if len(m.Match) == 0 {
 		bad(`match is empty: name the fields that tell this sensor's records from others, as "field: value" or "field: '*'"`)
 	}
-	if len(m.Fields.Address) == 0 {
+	switch {
+	case m.Dialect != "":
+		if d, ok := dialectNamed(m.Dialect); !ok || d == None {
+			bad("dialect is %q: it must be one of %s", m.Dialect, strings.Join(dialectNames()[1:], ", "))
+		}
+		m.Fields.each(func(key string, names Names) {
+			if len(names) > 0 {
+				bad("fields.%s stands beside a dialect, which knows itself what means what", key)
+			}
+		})
+	case len(m.Fields.Address) == 0:
 		bad("fields.address is missing: name the field with the attacker's address")
 	}
 	for _, name := range m.Fields.Address {
@@ -217,7 +232,9 @@ type fieldMap struct {
 	FieldMap
 	// place is the map's place among all: the first one that matches reads a
 	// record.
-	place        int
+	place int
+	// as is the dialect that reads the record, None where the map does.
+	as           Dialect
 	types        map[string]class
 	drop         map[string]bool
 	contact      map[string]bool
@@ -252,6 +269,9 @@ func newFieldMaps(list []FieldMap) fieldMaps {
 
 func prepare(source FieldMap) *fieldMap {
 	m := &fieldMap{FieldMap: source, types: map[string]class{}, drop: map[string]bool{}, contact: map[string]bool{}, handshake: map[string]bool{}}
+	if source.Dialect != "" {
+		m.as, _ = dialectNamed(source.Dialect)
+	}
 	for kind, word := range source.Types {
 		switch word {
 		case dropWord:
@@ -316,8 +336,18 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 		v.Reason = SensorReport
 		return v
 	}
+	var sensor ecsSensor
+	if m == &ecsMap {
+		if sensor = x.ecsSensor(); sensor.report {
+			v.Reason = SensorReport
+			return v
+		}
+	}
 	class, typed := m.types[kind]
-	meaning := x.meaning(m)
+	meaning := sensor.meaning
+	if meaning == "" {
+		meaning = x.meaning(m)
+	}
 	if !typed {
 		class = classify(ECS, meaning)
 	}
@@ -332,10 +362,17 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 		v.Reason = reason
 		return v
 	}
+	if m == &ecsMap && x.retold(f.attacker) {
+		v.Reason = Ambiguous
+		return v
+	}
 	out.Addr = f.attacker
 	v.ClockSkew = x.mappedTime(out, r, n.Time)
 	out.Type = x.arena.Name(kind, event.MaxService)
 	decky := m.or("decky", x.says(m, n.Decky))
+	if m == &ecsMap {
+		decky = x.ecsDecky(x.networkSensor())
+	}
 	if decky == "" && f.decoy.IsValid() {
 		decky = p.decoyName(x, f.decoy)
 	}
@@ -350,18 +387,21 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 		service = renamed
 	}
 	if service == "" {
-		service = portService(x.says(m, n.Port))
+		service = sensor.service
+	}
+	if port := portService(x.says(m, n.Port)); service == "" || m == &ecsMap && service == "http" && port == "https" {
+		service = port
 	}
 	service = x.lower(service)
 	out.Service = x.arena.Name(service, event.MaxService)
-	out.Handshake = m.anyHandshake || m.handshake[service] || m == &ecsMap && class.Established && x.overTCP(service)
+	out.Handshake = m.anyHandshake || m.handshake[service] || m == &ecsMap && (class.Established || sensor.tcp) && !sensor.forgeable && (sensor.tcp || x.overTCP(service))
 	for _, key := range n.Size {
 		if size, ok := x.int(key); ok && size >= mebibyte {
 			out.Large = true
 		}
 	}
 	x.protocol = redact.Named(service)
-	if class.Login || !typed && x.tries(m) {
+	if class.Login || !typed && sensor.meaning == "" && x.tries(m) {
 		x.mappedLogins(m)
 	}
 	if class.Command || !typed {
@@ -470,6 +510,9 @@ func (p *Parser) mappedSides(x *scratch, m *fieldMap) (f flow, reason Reason) {
 		return flow{}, reason
 	}
 	decoy, known := event.ParseAddress(x.says(m, n.Decoy))
+	if p.nobody(addr) || known && (p.nobody(decoy) || addr == decoy && !addr.IsLoopback()) {
+		return flow{}, DecoysOnly // on loopback somebody may come through a tunnel
+	}
 	switch {
 	case m == &ecsMap && known && x.networkSensor():
 		return p.sides(addr, decoy, x.ecsOpener(addr, decoy))
@@ -538,6 +581,7 @@ func (x *scratch) mappedCommands(m *fieldMap) {
 			argument, _ := x.element(m, Names{name}, i)
 			line = x.join(line, argument)
 		}
+		x.keyStoreLogin(line)
 		x.command(line)
 		if !n.Command.elements() {
 			return
@@ -549,7 +593,7 @@ func (x *scratch) mappedCommands(m *fieldMap) {
 func (x *scratch) mappedEvidence(m *fieldMap, class class, own netip.Addr) {
 	n := &m.Fields
 	x.session(x.says(m, n.Session))
-	x.agent(x.says(m, n.UserAgent), x.says(m, n.Method), x.says(m, n.Path))
+	x.mappedRequest(m)
 	if claimed := x.says(m, n.Forwarded); claimed != "" {
 		x.claim("X-Forwarded-For", claimed, own)
 	}
@@ -576,6 +620,28 @@ func (x *scratch) mappedEvidence(m *fieldMap, class class, own netip.Addr) {
 				return ok && (rest == "" || rest[0] == '.')
 			})
 		})
+		eve := ""
+		if m == &ecsMap {
+			eve = eveName + "alert."
+		}
+		x.vulnerabilities(signature, eve)
+	}
+}
+
+// mappedRequest adds what a record shows of a request. Whoever names no
+// software asked for something all the same.
+func (x *scratch) mappedRequest(m *fieldMap) {
+	n := &m.Fields
+	agent, method, path := x.says(m, n.UserAgent), x.says(m, n.Method), x.says(m, n.Path)
+	x.agent(agent, method, path)
+	if agent == "" && path != "" && m != &ecsMap {
+		if method != "" {
+			path = x.arena.Join(method, " ", path)
+		}
+		x.fingerprint("http_request", x.webPath(path))
+	}
+	if value := x.says(m, n.Authorization); value != "" {
+		x.authorization(value, credential{})
 	}
 }
 
@@ -612,7 +678,9 @@ func (x *scratch) mappedLogins(m *fieldMap) {
 		principal, named := x.element(m, n.Principal, i)
 		secret, shown := x.element(m, n.Secret, i)
 		named = named || shown
-		c.principal = principal
+		if c.principal = principal; m == &ecsMap {
+			c.principal = strings.TrimSpace(principal) // pipelines leave the space behind "invalid user"
+		}
 		if shown && (secret != "" || principal != "") {
 			c.secret = secret
 			if c.kind = m.or("secret_kind", x.says(m, n.SecretKind)); c.kind == "" {
@@ -655,12 +723,16 @@ func portService(port string) string {
 		return "dns"
 	case "69":
 		return "tftp"
+	case "19":
+		return "chargen"
 	case "80", "8080":
 		return "http"
 	case "110":
 		return "pop3"
 	case "143":
 		return "imap"
+	case "123":
+		return "ntp"
 	case "161":
 		return "snmp"
 	case "389":
@@ -669,22 +741,38 @@ func portService(port string) string {
 		return "https"
 	case "445":
 		return "smb"
+	case "502":
+		return "modbus"
+	case "631":
+		return "ipp"
 	case "1433":
 		return "mssql"
 	case "1883":
 		return "mqtt"
+	case "1900":
+		return "ssdp"
+	case "2575":
+		return "hl7"
 	case "3306":
 		return "mysql"
 	case "3389":
 		return "rdp"
 	case "5060":
 		return "sip"
+	case "5555":
+		return "adb"
 	case "5432":
 		return "postgres"
 	case "5900":
 		return "vnc"
 	case "6379":
 		return "redis"
+	case "9100":
+		return "printer"
+	case "9200":
+		return "elasticsearch"
+	case "11211":
+		return "memcached"
 	case "27017":
 		return "mongodb"
 	default:

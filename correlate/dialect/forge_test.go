@@ -37,7 +37,8 @@ var own = map[string][]string{
 }
 
 func init() {
-	all := []string{"@timestamp", "t-pot_hostname", "type", "proto", "src_ip", "dest_ip"}
+	// Wordpot's plugin is the one of its own that answered.
+	all := []string{"@timestamp", "t-pot_hostname", "type", "proto", "src_ip", "dest_ip", "plugin"}
 	for _, names := range own {
 		all = append(all, names...)
 	}

@@ -63,17 +63,20 @@ func (p *Parser) openCanary(x *scratch, r *event.Record, fields []event.Field, o
 	}
 	text, named := x.lookup("src_host")
 	addr, reason := attacker(text, named)
+	if reason == OK && (p.nobody(addr) || text == x.get("dst_host") && !addr.IsLoopback()) {
+		reason = DecoysOnly // a decoy that talks to itself
+	}
 	if reason != OK {
 		v.Reason = reason
 		return v
 	}
 	out.Addr = addr
-	v.ClockSkew = x.when(out, r, "utc_time")
+	v.ClockSkew = x.when(out, r, x.canaryTime())
 	out.Type = x.arena.Name(kind.name, event.MaxService)
 	out.Kind, out.Phase = class.Kind, class.Phase
 	out.Decky = p.decky(x, x.get("node_id"))
 	out.Service = kind.service
-	if port := x.get("dst_port"); code == "3000" && port == "443" {
+	if kind.service == "http" && portService(x.get("dst_port")) == "https" {
 		out.Service = "https"
 	}
 	out.Handshake = !kind.forgeable
@@ -85,6 +88,15 @@ func (p *Parser) openCanary(x *scratch, r *event.Record, fields []event.Field, o
 	x.canaryEvidence(code, kind.name)
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
+}
+
+// canaryTime names the field with the time: local_time is UTC in spite of its
+// name (opencanary/logger.py), local_time_adjusted isn't.
+func (x *scratch) canaryTime() string {
+	if x.get("utc_time") == "" && x.get("local_time") != "" {
+		return "local_time"
+	}
+	return "utc_time"
 }
 
 func (x *scratch) canaryEvidence(code, name string) {
@@ -101,6 +113,8 @@ func (x *scratch) canaryEvidence(code, name string) {
 	case "4002":
 		x.canaryLogin(plaintext)
 		x.fingerprint("ssh_client_banner", x.get("logdata.REMOTEVERSION"))
+	case "5000":
+		x.canaryFile()
 	case "5001":
 		x.canaryStack()
 	case "5002", "5003", "5004", "5005":
@@ -195,15 +209,34 @@ func (x *scratch) canaryLogin(kind string) {
 	if !ok {
 		secret, ok = x.lookup("logdata.Password")
 	}
+	if c.principal == notSupplied {
+		c.principal = ""
+	}
+	ok = ok && secret != notSupplied
 	if ok && (secret != "" || c.principal != "") {
 		c.kind, c.secret = kind, secret
 	}
 	x.login(c)
 }
 
+// notSupplied is OpenCanary's word for what a request didn't have.
+const notSupplied = "<not supplied>"
+
+// canaryFile adds what Samba's audit says was done to a file
+// (opencanary/modules/samba.py).
+func (x *scratch) canaryFile() {
+	path := x.get("logdata.FILENAME")
+	if share := x.get("logdata.SHARENAME"); share != "" {
+		path = x.arena.Join(share, "/", strings.TrimLeft(path, "/"))
+	}
+	if action := x.get("logdata.AUDITACTION"); action != "" || path != "" {
+		x.command(x.join(action, path))
+	}
+}
+
 func (x *scratch) canaryAgent() {
 	agent := x.get("logdata.USERAGENT")
-	if agent == "" || agent == "<not supplied>" {
+	if agent == "" || agent == notSupplied {
 		return
 	}
 	x.agent(agent, x.get("logdata.REQUEST_TYPE"), x.get("logdata.PATH"))

@@ -44,7 +44,15 @@ type scratch struct {
 	frame frame
 	// depth is how many documents the one at work stands in.
 	depth int
+	// sessions is what the chunk's records tell of their sessions, told the
+	// last of it.
+	sessions map[sessionKey]sessionPlace
+	toldOf   sessionKey
+	told     sessionPlace
 }
+
+// maxKeptSessions is the most sessions whose room is kept for the next chunk.
+const maxKeptSessions = 1 << 15
 
 // next makes x ready for a record.
 func (x *scratch) next() {
@@ -64,6 +72,11 @@ func (x *scratch) Reset() {
 	clear(x.evidence[:cap(x.evidence)])
 	x.json.reset()
 	x.memo = memo{}
+	x.toldOf, x.told = sessionKey{}, sessionPlace{}
+	if len(x.sessions) > maxKeptSessions {
+		x.sessions = nil // or one large chunk's room would stay for ever
+	}
+	clear(x.sessions)
 }
 
 // keep adds a parameter of a line.

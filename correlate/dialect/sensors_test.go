@@ -45,6 +45,7 @@ var sensors = []struct {
 	{Mapped, "dionaea/log_incident.json", Options{}},
 	{Cowrie, "tpot/cowrie.json", Options{}},
 	{Mapped, "tpot/others.json", Options{}},
+	{Mapped, "tpot/honeypots.json", Options{}},
 }
 
 // everyProgram are the options under which sshd's and PAM's lines count.
@@ -202,7 +203,7 @@ func TestEventTypesAreKnown(t *testing.T) {
 // field map gives.
 func TestDerivedTypesAreKnown(t *testing.T) {
 	// What a record of these types means depends on what else is in it.
-	judged := map[string]string{"dionaea": "accept connect", "tpot": "accept connect Cowrie"}
+	judged := map[string]string{"dionaea": "accept connect", "tpot": "accept connect Cowrie ipphoney.get-printer-attributes stats command_received badlogin Snare"}
 	for _, s := range sensors {
 		sensor, _, _ := strings.Cut(s.file, "/")
 		known := map[string]bool{}

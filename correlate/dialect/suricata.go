@@ -75,6 +75,9 @@ func (p *Parser) suricataFlow(x *scratch, kind string) (flow, Reason) {
 	src, ok1 := event.ParseAddress(from)
 	dst, ok2 := event.ParseAddress(to)
 	if !ok1 || !ok2 {
+		if unspecified(from) || unspecified(to) {
+			return flow{}, DecoysOnly // a host that asks for its address
+		}
 		return flow{}, BadAddress
 	}
 	return p.sides(src, dst, x.openerOf(kind, "", ends{src, dst, x.get("src_port"), x.get("dest_port")}))
@@ -110,7 +113,7 @@ var suricataProtocols = map[string]bool{
 	"http": true, "tls": true, "quic": true, "ssh": true, "dns": true, "smtp": true, "ftp": true, "ftp_data": true,
 	"tftp": true, "rfb": true, "rdp": true, "smb": true, "snmp": true, "sip": true, "krb5": true, "ike": true, "nfs": true,
 	"dcerpc": true, "dhcp": true, "mqtt": true, "pgsql": true, "modbus": true, "dnp3": true, "enip": true, "telnet": true,
-	"bittorrent_dht": true, "ldap": true, "pop3": true, "imap": true,
+	"bittorrent_dht": true, "ldap": true, "pop3": true, "imap": true, "redis": true, "ntp": true,
 }
 
 // flowEstablished says whether both sides of a TCP flow sent data after the
@@ -162,6 +165,14 @@ func (x *scratch) suricataClass(kind string, class class, f *flow) class {
 		if f.sent {
 			class.Kind, class.Phase = event.Interaction, event.Exfil
 		}
+	case "mqtt":
+		if f.sent && x.get("mqtt.connect.protocol_string") != "" {
+			class = talk // what a client starts with
+		}
+	case "pop3", "imap":
+		if mailboxWork(x.get(x.joined(kind, ".request.command"))) {
+			class.Kind = event.Interaction
+		}
 	case "smb":
 		if x.get("smb.filename") != "" {
 			class.Kind, class.Phase = event.Interaction, event.Exfil
@@ -185,13 +196,30 @@ func (x *scratch) suricataLarge(kind string) bool {
 func (x *scratch) suricataEvidence(kind string, f *flow, out *event.Event) {
 	switch kind {
 	case "alert":
-		x.alert()
+		x.alert(out.Addr)
 		x.webRequest(out.Addr)
 		x.handshakes()
-	case "http":
+		if out.Service == "dns" {
+			x.dnsQueries()
+		}
+	case "http", "http2":
 		x.webRequest(out.Addr)
 	case "tls", "quic", "ssh":
 		x.handshakes()
+	case "dns", "mdns", "llmnr":
+		x.dnsQueries()
+	case "mqtt":
+		x.mqtt(f)
+	case "pop3", "imap":
+		x.mailboxWord(kind)
+	case "pgsql":
+		x.pgsql()
+	case "ldap":
+		x.ldap()
+	case "redis":
+		x.keyValue()
+	case "krb5":
+		x.kerberos()
 	case "smtp":
 		x.mailRecipients()
 	case "ftp":
@@ -203,7 +231,10 @@ func (x *scratch) suricataEvidence(kind string, f *flow, out *event.Event) {
 	case "rfb":
 		if response := x.get("rfb.authentication.vnc.response"); response != "" {
 			c := credential{kind: "vnc_des_response", secret: response}
-			if x.get("rfb.server_security_failure_reason") != "" {
+			switch result := x.get("rfb.authentication.security_result"); {
+			case result == "OK":
+				c.outcome = event.Success
+			case result != "", x.get("rfb.server_security_failure_reason") != "":
 				c.outcome = event.Failure
 			}
 			x.login(c)
@@ -212,19 +243,23 @@ func (x *scratch) suricataEvidence(kind string, f *flow, out *event.Event) {
 		if cookie := x.get("rdp.cookie"); cookie != "" {
 			x.login(credential{principal: cookie})
 		}
+		x.fingerprint("rdp_client_name", x.get("rdp.client.client_name"))
 	case "smb":
 		x.smbLogin()
 	case "snmp":
 		community, ok := x.lookup("snmp.community")
 		if ok {
 			x.login(credential{kind: "snmp_community", secret: community})
+		} else if user := x.get("snmp.usm"); user != "" {
+			x.login(credential{principal: user})
 		}
 		x.command(x.list("snmp.vars"))
 	}
 }
 
-// alert adds a matched signature, and the techniques its rule names.
-func (x *scratch) alert() {
+// alert adds a matched signature, the techniques and vulnerabilities that its
+// rule names, and the address that the attacker's request claims.
+func (x *scratch) alert(own netip.Addr) {
 	signature := x.get("alert.signature")
 	e := event.Evidence{Kind: event.Alert, A: x.value(signature), B: x.value(x.get("alert.category"))}
 	e.N, _ = x.int("alert.severity")
@@ -232,6 +267,10 @@ func (x *scratch) alert() {
 	x.put("action", x.get("alert.action"))
 	x.add(e)
 	x.techniques(signature, func(key string) bool { return strings.HasPrefix(key, "alert.metadata.mitre_technique_id") })
+	x.vulnerabilities(signature, "alert.")
+	if xff := x.get("alert.xff"); xff != "" && xff != x.get("http.xff") {
+		x.claim("X-Forwarded-For", xff, own)
+	}
 }
 
 // maxTechniques bounds the techniques that one record can name.
@@ -280,6 +319,7 @@ func (x *scratch) webRequest(own netip.Addr) {
 	if xff := x.get("http.xff"); xff != "" {
 		x.claim("X-Forwarded-For", xff, own)
 	}
+	x.webLogin()
 }
 
 // serverHandshakes adds the TLS, QUIC and SSH fingerprints of a server that the
@@ -294,6 +334,17 @@ func (x *scratch) serverHandshakes() {
 		x.fingerprint("tls_certificate", subject)
 	}
 	x.fingerprint("hassh_server", x.get("ssh.server.hassh.hash"))
+	x.fingerprint("ssh_server_banner", x.sshBanner("ssh.server."))
+}
+
+// sshBanner returns one side's identification (RFC 4253 §4.2), "" where it
+// isn't told.
+func (x *scratch) sshBanner(side string) string {
+	software := x.get(x.joined(side, "software_version"))
+	if software == "" {
+		return ""
+	}
+	return x.arena.Join("SSH-", x.get(x.joined(side, "proto_version")), "-", software)
 }
 
 // handshakes adds the TLS, QUIC and SSH fingerprints of the attacker's side.
@@ -310,10 +361,9 @@ func (x *scratch) handshakes() {
 		kex, _, _ := strings.Cut(algorithms, ";")
 		x.add(event.Evidence{Kind: event.KexOrder, A: x.value(kex)})
 	}
-	if software := x.get("ssh.client.software_version"); software != "" {
-		version := x.get("ssh.client.proto_version")
-		x.fingerprint("ssh_client_banner", x.arena.Join("SSH-", version, "-", software))
-	}
+	x.fingerprint("ssh_client_banner", x.sshBanner("ssh.client."))
+	x.clientCertificate()
+	x.agent(x.get("quic.ua"), "", "")
 }
 
 // mailRecipients adds the domains of a mail's recipients.
@@ -368,7 +418,18 @@ func (x *scratch) fileInfo(f *flow) {
 	}
 	x.put("filename", x.webPath(x.get("fileinfo.filename")))
 	x.put("size", x.get("fileinfo.size"))
-	x.file(digest, "", "file")
+	if digest != "" {
+		x.note("sha1", x.hexDigest("fileinfo.sha1", 20))
+		x.note("md5", x.hexDigest("fileinfo.md5", 16))
+		x.file(digest, "", "file")
+		return
+	}
+	// A file is known by its SHA-256 alone; what else is told finds it elsewhere.
+	if x.get("fileinfo.state") == "CLOSED" {
+		x.fingerprint("file_sha1", x.hexDigest("fileinfo.sha1", 20))
+		x.fingerprint("file_md5", x.hexDigest("fileinfo.md5", 16))
+	}
+	x.payload = x.payload[:0]
 }
 
 // smbLogin adds a login by NTLM.

@@ -1,6 +1,11 @@
 package dialect
 
-import "dossier/correlate/event"
+import (
+	"slices"
+	"strings"
+
+	"dossier/correlate/event"
+)
 
 // class is what an event type means.
 type class struct {
@@ -107,7 +112,7 @@ var table = [dialectCount]map[string]class{
 		"cowrie.telnet.exploit_attempt": recon, "cowrie.telnet.exploit_success": {Kind: event.Interaction, Login: true},
 		"cowrie.log.closed": interaction,
 		// What Cowrie says about its own work.
-		"cowrie.log.open": noise, "cowrie.session.params": noise, "cowrie.pool_client": noise,
+		"cowrie.log.open": noise, "cowrie.session.params": noise, "cowrie.pool_client": noise, "cowrie.test": noise,
 		"cowrie.proxy.backend_connected": noise, "cowrie.proxy.backend_disconnected": noise,
 		"cowrie.proxy.backend_connect_error": noise, "cowrie.proxy.client_disconnect": noise,
 		"cowrie.proxy.ssh": noise,
@@ -138,9 +143,11 @@ var table = [dialectCount]map[string]class{
 		"snmp": command, "sip": recon, "flow": recon,
 		"krb5": talk, "ike": recon, "nfs": use, "dcerpc": talk, "dhcp": scan, "mqtt": use, "pgsql": use, "modbus": use,
 		"dnp3": talk, "enip": talk, "bittorrent_dht": scan, "telnet": talk, "ldap": talk, "pop3": talk, "imap": talk,
-		"drop": scan, "frame": scan, "anomaly": noise,
+		"drop": scan, "frame": scan, "anomaly": noise, "http2": talk, "redis": use, "mdns": scan, "llmnr": scan, "doh2": talk,
+		"websocket": talk, "ntp": scan, "stream_tcp": scan, "ndpi": scan, "igmp": scan, "rgmp": scan,
 		// The same again, one direction at a time, or about Suricata itself.
 		"netflow": noise, "stats": noise, "metadata": noise, "template": noise, "engine": noise,
+		"packet": noise, "inspectedrules": noise, "arp": noise, "firewall": noise, "capture": noise,
 	},
 	// By what the fields say was done.
 	ECS: {
@@ -151,10 +158,27 @@ var table = [dialectCount]map[string]class{
 	},
 }
 
+// cowrieReports are the parts of Cowrie that report on their own work: its
+// output plugins' look-ups of addresses, names, files and URLs, and the back
+// ends (src/cowrie/output, src/backend_pool). They name the attacker, at times
+// long after he left.
+var cowrieReports = []string{
+	"abuseipdb", "axiom", "backend_pool", "crashreporter", "csirtg", "cuckoo", "datadog", "discord", "dshield", "elasticsearch",
+	"graylog", "greynoise", "hpfeeds", "hpfeeds3", "influx", "kafka", "malshare", "malwarebazaar", "misp", "mongodb", "mysql",
+	"oraclecloud", "pool", "postgresql", "prometheus", "proxy", "redis", "reversedns", "rmq", "s3", "signal", "slack", "splunk",
+	"telegram", "urlhaus", "virustotal", "xmpp",
+}
+
 // classify returns what an event type means in a dialect.
 func classify(d Dialect, kind string) class {
 	if c, ok := table[d][kind]; ok {
 		return c
+	}
+	if d == Cowrie {
+		part, _, _ := strings.Cut(strings.TrimPrefix(kind, cowriePrefix), ".")
+		if slices.Contains(cowrieReports, part) {
+			return noise
+		}
 	}
 	return scan
 }

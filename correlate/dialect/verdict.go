@@ -15,7 +15,22 @@ type Verdict struct {
 	// ClockSkew says that the event has the record's time because the line's
 	// own was missing, unreadable or too far ahead.
 	ClockSkew bool
+	// Missing says what the record leaves to others of its session, for
+	// Parser.Settle.
+	Missing Missing
+	// session is the session, where something is missing.
+	session string
 }
+
+// Missing is a set of what a record leaves to others of its session.
+type Missing uint8
+
+const (
+	// MissingService is a service that is a guess.
+	MissingService Missing = 1 << iota
+	// MissingDecky is a decoy's name.
+	MissingDecky
+)
 
 // Class returns the verdict's class.
 func (v Verdict) Class() Class { return reasons[v.Reason].class }
@@ -74,8 +89,8 @@ const (
 	// UnknownSender is an entry of systemd's journal that says it is sshd's, or a
 	// shell's, and nothing that journald knows of its sender agrees.
 	UnknownSender
-	// DecoysOnly is traffic between decoys, or between strangers: none of
-	// its ends is an attacker.
+	// DecoysOnly is traffic between decoys, between strangers, of a host
+	// with itself or with a group: none of its ends is an attacker.
 	DecoysOnly
 
 	// Empty is a record without text.

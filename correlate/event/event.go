@@ -98,8 +98,8 @@ const (
 	// evidence, never a count, time, service, decky or class.
 	Prober
 	// Contact is the decoy itself: it opened a connection to the address,
-	// which did nothing. Its events are noise, and only fingerprints are kept
-	// of their evidence.
+	// which did nothing. Its events are noise, and of their evidence only
+	// fingerprints and alerts on a payload host are kept.
 	Contact
 )
 
@@ -188,9 +188,14 @@ const (
 	// Technique is an ATT&CK technique A, by rule; B says by what.
 	Technique
 	// Alert is a signature an intrusion detector matched: A the signature, B
-	// its category, N its severity (1 is worst).
+	// its category, N its severity (1 is worst), C PayloadHost where it
+	// matched in what the decoy fetched.
 	Alert
 )
+
+// PayloadHost says of an alert that it matched while the decoy talked to the
+// address: it shows where payloads come from, and nothing of an attack.
+const PayloadHost = "payload_host"
 
 // Outcome says how an attempt ended.
 type Outcome uint8

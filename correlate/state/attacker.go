@@ -251,7 +251,7 @@ func (s *Attacker) Fold(a *event.Arena, sensor string, network bool, events []*e
 			}
 		}
 		for i := range ev.Evidence {
-			if e := &ev.Evidence[i]; ev.Role != event.Contact || e.Kind == event.Fingerprint {
+			if e := &ev.Evidence[i]; ev.Role != event.Contact || e.Kind == event.Fingerprint || e.Kind == event.Alert && e.C == event.PayloadHost {
 				s.foldEvidence(a, ev, e)
 			}
 		}
@@ -332,7 +332,11 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 	case event.Alert:
 		// The worst severity is 1: ranks keep the largest.
 		rank := uint8(255 - min(max(e.N, 1), 254))
-		s.Alerts.See(a.Join(e.A, "\x00", e.B), ev.Time, rank, "", &LimitAlerts)
+		key := a.Join(e.A, "\x00", e.B)
+		if e.C != "" {
+			key = a.Join(key, "\x00", e.C)
+		}
+		s.Alerts.See(key, ev.Time, rank, "", &LimitAlerts)
 	}
 }
 

@@ -82,11 +82,21 @@ func Records(out io.Writer, in io.Reader, o Options) error {
 	var a event.Arena
 	err = chunks(in, &o, func(data []byte, lines []int) error {
 		a.Reset()
+		// What a record lacks, others of its session may tell.
+		others := reading.Engine.Decode(&a, data)
+		for others.Next() {
+			r := others.Record()
+			var ev event.Event
+			reading.Engine.Read(&a, &r, &ev)
+		}
 		records := reading.Engine.Decode(&a, data)
 		for i := 0; records.Next(); i++ {
 			r := records.Record()
 			var ev event.Event
 			v, excluded := reading.Engine.Read(&a, &r, &ev)
+			if v.Missing != 0 {
+				_, excluded = reading.Engine.Settle(&a, v, &ev)
+			}
 			said.record(lines[i], &a, &r, v, excluded, &ev)
 		}
 		return records.Err()

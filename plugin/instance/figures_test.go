@@ -78,14 +78,15 @@ func TestEveryFigureOfAHeartbeat(t *testing.T) {
 	own := func(of func(*correlate.Stats) int64) int64 { return of(&y) }
 	figures := func(sum func(func(*correlate.Stats) int64) int64) map[string]int64 {
 		return map[string]int64{
-			"records_in":  sum(func(s *correlate.Stats) int64 { return s.Records }),
-			"records_out": sum(func(s *correlate.Stats) int64 { return s.Events }),
-			"chunks_in":   sum(func(s *correlate.Stats) int64 { return s.ChunksOK + s.ChunksRetry + s.ChunksError }),
-			"chunks_out":  sum(func(s *correlate.Stats) int64 { return s.ChunksOK }),
-			"bytes_in":    sum(func(s *correlate.Stats) int64 { return s.Bytes }),
-			"malformed":   sum(func(s *correlate.Stats) int64 { return s.Malformed }),
-			"retries":     sum(func(s *correlate.Stats) int64 { return s.ChunksRetry }),
-			"clock_skew":  sum(func(s *correlate.Stats) int64 { return s.ClockSkew }),
+			"records_in":      sum(func(s *correlate.Stats) int64 { return s.Records }),
+			"records_out":     sum(func(s *correlate.Stats) int64 { return s.Events }),
+			"chunks_in":       sum(func(s *correlate.Stats) int64 { return s.ChunksOK + s.ChunksRetry + s.ChunksError }),
+			"chunks_out":      sum(func(s *correlate.Stats) int64 { return s.ChunksOK }),
+			"bytes_in":        sum(func(s *correlate.Stats) int64 { return s.Bytes }),
+			"malformed":       sum(func(s *correlate.Stats) int64 { return s.Malformed }),
+			"retries":         sum(func(s *correlate.Stats) int64 { return s.ChunksRetry }),
+			"clock_skew":      sum(func(s *correlate.Stats) int64 { return s.ClockSkew }),
+			"service_guessed": sum(func(s *correlate.Stats) int64 { return s.ServiceGuessed }),
 			"dead_letters": sum(func(s *correlate.Stats) int64 {
 				return s.ChunksError + s.Broken
 			}),

@@ -149,6 +149,7 @@ func add(h *profile.Heartbeat, refused *[dialect.ReasonCount]int64, s *correlate
 	h.Malformed += s.Malformed
 	h.Retries += s.ChunksRetry
 	h.ClockSkew += s.ClockSkew
+	h.ServiceGuessed += s.ServiceGuessed
 	h.DeadLetters += s.ChunksError + s.Broken
 	for i, n := range s.Refused {
 		refused[i] += n

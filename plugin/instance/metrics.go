@@ -83,6 +83,7 @@ func (c *counts) metrics() []Metric {
 	counter("events_total", "Events attributed to an address.", s.Events)
 	counter("events_excluded_total", "Events of exclude_nets.", s.Excluded)
 	counter("events_clock_skew_total", "Events that were given their record's time.", s.ClockSkew)
+	counter("events_service_guessed_total", "Events whose service no record of their chunk tells: of Cowrie 2, counted as ssh.", s.ServiceGuessed)
 	counter("panics_total", "Panics, each of which cost a try of what was being done (a chunk, a document, a heartbeat, setting up); each is a defect of Dossier.", c.panics+m.Panics)
 	counter("parts_left_out_total", "Parts of documents (behavior, campaigns, enrichment) that failed and were left out; each is a defect of Dossier.", c.leftOut)
 	counter("documents_read_total", "Documents read from Elasticsearch.", m.DocumentsRead)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dossier/correlate/dialect"
+	"dossier/correlate/event"
 )
 
 // framed are the lines that a network sensor writes when a decoy talks to
@@ -132,7 +133,16 @@ func blameless(t *testing.T, what string, doc map[string]any) {
 			t.Errorf("%s: %s is %v", what, field, n)
 		}
 	}
-	for _, field := range []string{"artifacts", "alerts", "commands", "credentials", "services", "deckies", "hops", "ip_leaks"} {
+	alerts, _ := doc["alerts"].([]any)
+	for _, alert := range alerts {
+		if alert.(map[string]any)["side"] != event.PayloadHost {
+			t.Errorf("%s: an alert is held against the address: %v", what, alert)
+		}
+	}
+	if signatures := doc["alert"]; signatures != nil {
+		t.Errorf("%s: alert is %v", what, signatures)
+	}
+	for _, field := range []string{"artifacts", "commands", "credentials", "services", "deckies", "hops", "ip_leaks"} {
 		if list, _ := doc[field].([]any); len(list) != 0 {
 			t.Errorf("%s: %s is %v", what, field, list)
 		}
