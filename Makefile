@@ -44,6 +44,8 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	$(GO) test ./correlate -run Allocates
 	@# So is exploring: ten times as many states a second.
 	$(GO) test ./correlate/commit -run Explore -explore 12000 -explore-for 5m
+	@# Each rule of the commit protocol is weakened in turn: its test must fail.
+	$(GO) test -tags mutation ./correlate/commit -run TestMutations -timeout 30m
 	$(GO) run ./testbed/esnode/cmd/esnode fetch
 	@# On a node that was given to us a run leaves what was there before.
 	@if [ -n "$$ELASTICSEARCH_URL" ]; then $(GO) run ./testbed/esnode/cmd/esnode names >build/names; fi

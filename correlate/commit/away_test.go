@@ -659,3 +659,45 @@ func TestWakesForAnIndex(t *testing.T) {
 		t.Errorf("it wakes at %v, the probe is due at %v", at, g.until)
 	}
 }
+
+// While everything is away, what is behind an index's gate stays there: it is not
+// moved to the other gate, one document for each round.
+func TestIndexBehindEverything(t *testing.T) {
+	b := newBed(t)
+	m := b.process()
+	var ids []string
+	for n := range 3000 {
+		ids = append(ids, fmt.Sprint("x", n))
+	}
+	c := chunkOf(1, ids...)
+	c.Parts = append(c.Parts, Part{Key: Key{"others", "y"}, Delta: &delta{chunk: 1}})
+	c.Deadline = b.now.Add(time.Hour)
+	result := Retry
+	m.Submit(c, b.now, func(r Result) { result = r })
+	rounds := 0
+	until := func(over func() bool, answer func(*bed, *Request) Answer) {
+		for rounds = 0; !over(); rounds++ {
+			if rounds > 20_000 {
+				t.Fatal("it doesn't come to that")
+			}
+			b.pass(m, func(r *Request) Answer { return answer(b, r) })
+			if wake := m.Wake(); wake.After(b.now) {
+				b.now = wake
+			}
+			m.Tick(b.now)
+		}
+	}
+	until(func() bool { return len(m.gate("documents").parked) > 2900 }, items(func(k Key) bool { return k.Index == "documents" }, true))
+	nobody := func(*bed, *Request) Answer { return Answer{Err: errLost} }
+	until(func() bool { return m.all.closed }, nobody)
+	end := b.now.Add(time.Minute)
+	until(func() bool { return b.now.After(end) }, nobody)
+	if rounds > 200 {
+		t.Errorf("%d rounds in a minute of an outage", rounds)
+	}
+	back := b.now
+	until(func() bool { return m.Idle() }, (*bed).serve)
+	if took := b.now.Sub(back); result != OK || took > 10*time.Second {
+		t.Errorf("result %d, %v after it was back", result, took)
+	}
+}

@@ -2,6 +2,7 @@ package commit
 
 import (
 	"cmp"
+	"container/list"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -12,49 +13,41 @@ import (
 )
 
 // canon writes down a state of the exploration so that two states that can't
-// be told apart by what may follow are written alike: times count from now,
-// pointers by the order in which they are met, and what is unordered comes
-// sorted. Left out are counters for operators, the seed of pauses, and when
-// something was applied, which matters after weeks only.
+// be told apart by what may follow are written alike: times count from now and
+// what is due is due, pointers and tokens by the order in which they are met,
+// and what is unordered comes sorted. Left out are counters for operators, the
+// seed of pauses, memory that is written before it is read, and when something
+// was applied, which matters after weeks only.
 type canon struct {
 	b        []byte
 	now      time.Time
 	pointers map[unsafe.Pointer]uint64
 	// rounds are those of the tasks at work; any other is over.
 	rounds [lanes]uint64
-	// tokens has every token of compare-and-set, in order. Which of two is
-	// the newer matters, not how many were given out.
-	tokens map[Version]uint64
-	// collecting: this pass only looks for tokens.
-	collecting bool
+	// tokens has every token of compare-and-set met so far: they are only ever
+	// compared for being the same. exact: they are told as they are, since one
+	// that is over may be given out again.
+	tokens map[versionOf]uint64
+	index  string // whose tokens are being told
+	exact  bool
+	// folding: a fold is under way in the machine that is being told.
+	folding bool
 }
 
-func (c *canon) reset(now time.Time) {
+// versionOf is the token of an index: another's of the same number is another.
+type versionOf struct {
+	index string
+	v     Version
+}
+
+// state writes down what tell tells.
+func (c *canon) state(now time.Time, tell func()) []byte {
 	c.b, c.now = c.b[:0], now
 	if c.pointers == nil {
-		c.pointers, c.tokens = map[unsafe.Pointer]uint64{}, map[Version]uint64{}
+		c.pointers, c.tokens = map[unsafe.Pointer]uint64{}, map[versionOf]uint64{}
 	}
 	clear(c.pointers)
-}
-
-// state writes down what tell tells, in two passes.
-func (c *canon) state(now time.Time, tell func()) []byte {
-	c.reset(now)
 	clear(c.tokens)
-	c.collecting = true
-	tell()
-	tokens := make([]Version, 0, len(c.tokens))
-	for v := range c.tokens {
-		tokens = append(tokens, v)
-	}
-	slices.SortFunc(tokens, func(a, b Version) int {
-		return cmp.Or(cmp.Compare(a.PrimaryTerm, b.PrimaryTerm), cmp.Compare(a.SeqNo, b.SeqNo))
-	})
-	for i, v := range tokens {
-		c.tokens[v] = uint64(i + 1)
-	}
-	c.reset(now)
-	c.collecting = false
 	tell()
 	return c.b
 }
@@ -75,15 +68,24 @@ func (c *canon) token(v Version) {
 		c.int(0)
 		return
 	}
-	if c.collecting {
-		c.tokens[v] = 0
+	if c.exact {
+		c.int(uint64(v.PrimaryTerm))
+		c.int(uint64(v.SeqNo))
+		return
 	}
-	c.int(c.tokens[v])
+	n, known := c.tokens[versionOf{c.index, v}]
+	if !known {
+		n = uint64(len(c.tokens)) + 1
+		c.tokens[versionOf{c.index, v}] = n
+	}
+	c.int(n)
 }
 
 // applied writes down which chunks a state holds, without when it got them.
 func (c *canon) applied(ids []applied) {
 	c.int(uint64(len(ids)))
+	ids = slices.Clone(ids)
+	slices.SortFunc(ids, func(a, b applied) int { return slices.Compare(a.id[:], b.id[:]) })
 	for _, a := range ids {
 		c.b = append(c.b, a.id[:]...)
 		c.bool(a.complete)
@@ -122,6 +124,7 @@ func (c *canon) machine(m *Machine) {
 			c.rounds[l] = t.round
 		}
 	}
+	c.folding = m.folds != nil
 	c.value(reflect.ValueOf(m))
 }
 
@@ -140,7 +143,9 @@ var (
 	typeVersion = reflect.TypeFor[Version]()
 	typeOp      = reflect.TypeFor[Op]()
 	typeApplied = reflect.TypeFor[[]applied]()
-	typeCached  = reflect.TypeFor[cached]()
+	typeElement = reflect.TypeFor[list.Element]()
+
+	typeDocuments = reflect.TypeFor[[]*document]()
 	// skipped are the types that hold nothing of what may follow.
 	skipped = map[reflect.Type]bool{
 		reflect.TypeFor[*rand.Rand](): true, reflect.TypeFor[Stats](): true, reflect.TypeFor[incidents](): true,
@@ -150,7 +155,16 @@ var (
 	// rounds, of which the tasks at work have the ones that matter.
 	skippedFields = map[string]bool{
 		"folding.state": true, "folding.encoded": true, "Machine.rounds": true, "Machine.now": true, "Machine.turn": true,
-		"chunk.done": true, "folded.stack": true,
+		"chunk.done": true, "document.answer": true,
+		// What is asked by those who bring chunks, which the scopes don't.
+		"Machine.stuck": true,
+		// The order in which something is forgotten that is never forgotten here.
+		"ledger.order": true, "ledger.next": true, "cache.order": true,
+	}
+	// ownedFields mean something only while a task owns the document.
+	ownedFields = map[string]bool{
+		"env": true, "exists": true, "version": true, "confirmed": true, "aged": true, "lifts": true, "writing": true,
+		"fresh": true, "unreadable": true, "state": true,
 	}
 	roundFields = map[string]bool{"chunk.round": true, "chunk.blind": true, "task.round": true}
 )
@@ -161,6 +175,14 @@ func peek(v reflect.Value) reflect.Value {
 		return reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem()
 	}
 	return v
+}
+
+// pointerTo returns a pointer to a struct of this package that can be addressed.
+func pointerTo(v reflect.Value) any {
+	if !v.CanAddr() {
+		return nil
+	}
+	return reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Interface()
 }
 
 func as[T any](v reflect.Value) T {
@@ -183,7 +205,26 @@ func (c *canon) value(v reflect.Value) {
 		if at.IsZero() {
 			c.int(0)
 		} else {
-			c.b = binary.AppendVarint(append(c.b, 1), int64(at.Sub(c.now)))
+			c.b = binary.AppendVarint(append(c.b, 1), int64(max(at.Sub(c.now), 0)))
+		}
+		return
+	case typeElement:
+		// An entry of the cache; the list around it is but its age.
+		e := as[list.Element](v).Value.(*cacheEntry)
+		c.index = e.key.Index
+		c.encoded(e.state)
+		c.token(e.version)
+		c.int(e.complete)
+		return
+	case typeDocuments:
+		// All of those that are ready or delayed are taken, in the order of their ids.
+		docs := slices.Clone(as[[]*document](v))
+		slices.SortFunc(docs, func(a, b *document) int {
+			return cmp.Or(cmp.Compare(a.key.ID, b.key.ID), cmp.Compare(a.key.Index, b.key.Index))
+		})
+		c.int(uint64(len(docs)))
+		for _, d := range docs {
+			c.pointer(reflect.ValueOf(d))
 		}
 		return
 	case typeVersion:
@@ -195,12 +236,6 @@ func (c *canon) value(v reflect.Value) {
 		return
 	case typeApplied:
 		c.applied(as[[]applied](v))
-		return
-	case typeCached:
-		d := as[cached](v)
-		c.encoded(d.state)
-		c.token(d.version)
-		c.int(d.complete)
 		return
 	}
 	switch t.Kind() {
@@ -242,10 +277,25 @@ func (c *canon) value(v reflect.Value) {
 	case reflect.Map:
 		c.mapping(v)
 	case reflect.Struct:
+		index, unowned := c.index, false
+		switch x := pointerTo(v).(type) {
+		case *document:
+			index, unowned = x.key.Index, x.owner == nil
+		case *folded:
+			index = x.key.Index
+		case *marker:
+			index = "ledger"
+		}
 		for i := range t.NumField() {
+			c.index = index
 			name := t.Name() + "." + t.Field(i).Name
 			switch f := v.Field(i); {
-			case skippedFields[name]:
+			case skippedFields[name], unowned && ownedFields[t.Field(i).Name]:
+			case name == "Machine.folding" && !c.folding:
+			case name == "Machine.since":
+				// It is due so long after; until then the time that passed matters.
+				late := max(as[time.Time](peek(f)).Sub(c.now), -time.Second)
+				c.b = binary.AppendVarint(c.b, int64(late))
 			case roundFields[name]:
 				if f.Kind() == reflect.Array {
 					for l := range f.Len() {
@@ -304,6 +354,7 @@ func keyOf(k reflect.Value) string {
 }
 
 func (c *canon) op(op *Op) {
+	c.index = op.Key.Index
 	c.int(uint64(op.Kind))
 	c.string(op.Key.Index)
 	c.string(op.Key.ID)
@@ -317,12 +368,15 @@ func (c *canon) request(r *onWire) {
 	c.bool(r.served)
 	for i := range r.answer.Stored {
 		s := &r.answer.Stored[i]
+		c.index = r.r.Keys[i].Index
 		c.bool(s.Exists)
+		c.bool(s.Err != nil)
 		c.token(s.Version)
 		c.encoded(s.State)
 	}
 	for i := range r.answer.Written {
 		w := &r.answer.Written[i]
+		c.index = r.r.Ops[i].Key.Index
 		c.int(uint64(w.Status))
 		c.token(w.Version)
 	}

@@ -35,7 +35,8 @@
 // these takes.
 //
 // A panic within a step ends that Machine, as a crash would: its chunks are
-// given back, and the Committer goes on with a new one.
+// given back, and the Committer goes on with a new one. When they come again each
+// is tried alone; one that is alone with three panics goes to the dead letters.
 package commit
 
 import (

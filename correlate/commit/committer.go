@@ -8,14 +8,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"dossier/panics"
 )
 
 // ErrClosed is returned for a chunk that comes after Close.
 var ErrClosed = errors.New("commit: closed")
 
 // ErrAway is returned for a chunk that can't be written now, as others before
-// it could not.
-var ErrAway = errors.New("commit: Elasticsearch, or an index, takes nothing now (see the lines before); waiting until it does")
+// it could not: the incidents told of those say why.
+var ErrAway = errors.New("commit: Elasticsearch, or an index, takes nothing now; waiting until it does")
 
 // Options configures a Committer.
 type Options struct {
@@ -68,6 +70,7 @@ type Committer struct {
 	turned  chan struct{}
 	seen    int
 	probing int // chunks announced to probe with
+	trials  trials
 }
 
 // New returns a Committer at work. Close ends it.
@@ -105,19 +108,19 @@ func (c *Committer) Commit(ctx context.Context, chunk Chunk) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Retry, err
 	}
+	ctx, cancel := context.WithDeadline(ctx, chunk.Deadline)
+	defer cancel()
 	ended := make(chan Result, 1)
-	closed := false
-	c.with(func(m *Machine) {
-		if closed = c.closed; !closed {
-			m.Submit(chunk, time.Now(), c.life.teller(ended))
-		}
-	})
-	if closed {
-		return Retry, ErrClosed
-	}
+	id, tried, waits, r, err := c.submit(ctx, chunk, ended)
 	chunk.Announced.Withdraw()
+	if !waits {
+		return r, err
+	}
 	c.nudge()
-	return <-ended, nil
+	if r = <-ended; tried && r != Retry {
+		c.acquit(id)
+	}
+	return r, nil
 }
 
 // news is what the machine has to tell, until the lock is released.
@@ -133,11 +136,7 @@ func (c *Committer) with(f func(m *Machine)) { c.tell(c.locked(f)) }
 func (c *Committer) locked(f func(m *Machine)) (n news) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer func() {
-		if p := recover(); p != nil {
-			n = c.restart(p)
-		}
-	}()
+	defer panics.Catch("the commit protocol", func(p *panics.Panic) { n = c.restart(p) })
 	f(c.life.m)
 	if t := c.life.m.Turn(); t != c.seen {
 		c.seen = t
@@ -162,12 +161,7 @@ func (c *Committer) tell(n news) {
 // guard runs a callback. A panic there costs what it had to say, and is
 // counted.
 func (c *Committer) guard(callback func()) {
-	defer func() {
-		if recover() != nil {
-			c.panics.Add(1)
-		}
-	}()
-	callback()
+	panics.Do("a callback", func(*panics.Panic) { c.panics.Add(1) }, callback)
 }
 
 // Announcement says that a chunk is on its way.
@@ -360,11 +354,7 @@ func (c *Committer) do(l *life, r *Request) {
 func (c *Committer) fold(r *Request) (a Answer) {
 	c.folds.Lock()
 	defer c.folds.Unlock()
-	defer func() {
-		if p := recover(); p != nil {
-			a = Answer{Err: fmt.Errorf("%w: %v", errPanic, p)}
-		}
-	}()
+	defer panics.Into(&a.Err, "a fold")
 	r.Fold()
 	return a
 }
@@ -383,11 +373,7 @@ func (c *Committer) observed(r *Request) Answer {
 // ask carries out r. A panic in the store is an answer like any other: the
 // outcome is unknown.
 func (c *Committer) ask(ctx context.Context, r *Request) (a Answer) {
-	defer func() {
-		if p := recover(); p != nil {
-			a = Answer{Err: fmt.Errorf("commit: panic in a request: %v", p)}
-		}
-	}()
+	defer panics.Into(&a.Err, "a request")
 	switch r.Kind {
 	case Read:
 		a.Stored, a.Err = c.o.Store.Read(ctx, r.Keys)

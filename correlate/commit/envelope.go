@@ -92,7 +92,12 @@ func (e *envelope) isComplete(id ChunkID) bool {
 	return i >= 0 && e.applied[i].complete
 }
 
-func (e *envelope) has(id ChunkID) bool { return e.find(id, 0) >= 0 }
+func (e *envelope) has(id ChunkID) bool {
+	if weakened("membership tested over the newest 8 ids") {
+		return e.find(id, 0) >= max(0, len(e.applied)-8)
+	}
+	return e.find(id, 0) >= 0
+}
 
 // find returns the place of the chunk's id, -1 where it isn't there. It begins
 // at from, where the id is thought to be, and comes to those before it last.
@@ -180,6 +185,9 @@ func parseEnvelope(src []byte) (e envelope, err error) {
 	}
 	if len(b) != 0 {
 		return e, ErrCorrupt
+	}
+	if weakened("a newer minor version's elements are dropped") {
+		e.extraN, e.extra = 0, nil
 	}
 	return e, nil
 }

@@ -82,6 +82,66 @@ var scopes = []*scope{
 		faults: schedule{lost: 1, dirty: 1, crash: 1, time: 2},
 	},
 	{
+		name: "unread", what: "two chunks of one document at one writer, in whole requests: something can't be read, and both come again",
+		chunks: [][]string{{"a"}, {"a"}}, writers: [][]int{{0, 1}}, poison: -1, coarse: true,
+		faults: schedule{unread: 1, crash: 1, time: 1},
+	},
+	{
+		name: "refused", what: "two chunks of one document at one writer, in whole requests: something is refused for now, and both come again",
+		chunks: [][]string{{"a"}, {"a"}}, writers: [][]int{{0, 1}}, poison: -1, coarse: true,
+		faults: schedule{item: 1, crash: 1, time: 1},
+	},
+	{
+		name: "twice", what: "a chunk of two documents at one writer, delivered while it is under way",
+		chunks: [][]string{{"a", "b"}}, writers: [][]int{{0}}, poison: -1,
+		faults: schedule{lost: 1, unread: 1, twice: 1, crash: 1, time: 1},
+	},
+	{
+		name: "seen", what: "two chunks of one document at two writers that look for each other's markers, in whole requests: a marker is taken back",
+		chunks: [][]string{{"a"}, {"a"}}, writers: [][]int{{0}, {1}}, poison: -1, coarse: true, maxApplied: 20,
+		faults: schedule{dirty: 1, crash: 1, time: 1},
+	},
+	{
+		name: "overtaken", what: "the same chunk of one document at two writers, in whole requests: one of them goes on to another chunk",
+		chunks: [][]string{{"a"}, {"a"}}, writers: [][]int{{0, 1}, {0}}, poison: -1, coarse: true,
+		faults: schedule{time: 1},
+	},
+	{
+		name: "two whole", what: "two chunks of two documents at two writers, in whole requests",
+		chunks: [][]string{{"a", "b"}, {"a", "b"}}, writers: [][]int{{0}, {1}}, poison: -1, coarse: true,
+		faults: schedule{lost: 1, late: 1, crash: 1, time: 1},
+	},
+	{
+		name: "one whole", what: "one chunk of two documents at one writer, in whole requests, each fault once",
+		chunks: [][]string{{"a", "b"}}, writers: [][]int{{0}}, poison: -1, coarse: true,
+		faults: schedule{lost: 1, late: 1, dirty: 1, crash: 1, item: 1, unread: 1, twice: 1, time: 1},
+	},
+	{
+		name: "clone whole", what: "the same chunk at two writers, in whole requests",
+		chunks: [][]string{{"a", "b"}}, writers: [][]int{{0}, {0}}, poison: -1, coarse: true, twins: true,
+		faults: schedule{lost: 1, crash: 1, time: 1},
+	},
+	{
+		name: "letter whole", what: "a chunk with a letter at two writers, in whole requests: the letter is replayed beside it",
+		chunks: [][]string{{"a"}}, writers: [][]int{{0}, {0}}, poison: 0, coarse: true,
+		faults: schedule{lost: 1, crash: 1, time: 1},
+	},
+	{
+		name: "letter together", what: "two chunks of one document at one writer, one of them refused, in whole requests",
+		chunks: [][]string{{"a"}, {"a"}}, writers: [][]int{{0, 1}}, poison: 0, coarse: true,
+		faults: schedule{time: 1},
+	},
+	{
+		name: "letter dirty", what: "a chunk with a letter and an effect at two writers, in whole requests: a write is taken back",
+		chunks: [][]string{{"a"}}, writers: [][]int{{0}, {0}}, poison: 0, effects: true, coarse: true,
+		faults: schedule{dirty: 1, crash: 1, time: 1},
+	},
+	{
+		name: "slow fold", what: "two chunks of one document at one writer that come to their deadlines while they are folded",
+		chunks: [][]string{{"a"}, {"a"}}, writers: [][]int{{0, 1}}, poison: -1, effects: true, apart: true,
+		faults: schedule{time: 2},
+	},
+	{
 		name: "split", what: "three chunks of one document at two writers; the index is split, which keeps the tokens",
 		chunks: [][]string{{"a"}, {"a"}, {"a"}}, writers: [][]int{{0, 2}, {1}}, poison: -1, moved: split,
 		faults: schedule{crash: 1, time: 2},

@@ -2,6 +2,7 @@ package commit
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,6 +31,16 @@ type scope struct {
 	faults schedule
 	// apart: each document is written by a request of its own.
 	apart bool
+	// maxApplied bounds the ids in a document; 0 for as many as usual.
+	maxApplied int
+	// coarse: a request is carried out and answered in one step, and a fold takes
+	// none. What this leaves out is what one writer does between the two; what
+	// others do there, they also do before the step or after it, and a crash in
+	// between is one before, whose writes arrive all the same.
+	coarse bool
+	// twins: the writers have the same to do. States that differ in which of them
+	// is which are one.
+	twins bool
 	// moved says what happens to documents that somebody moves to another
 	// index while writers hold tokens of the old one.
 	moved movement
@@ -47,6 +58,10 @@ type schedule struct {
 	crash int
 	// item: one operation of a write is refused for now.
 	item int
+	// unread: one document of a read can't be read for now.
+	unread int
+	// twice: a chunk is delivered while it is under way.
+	twice int
 	// time: it passes until the next thing that is due by the clock.
 	time int
 }
@@ -90,7 +105,7 @@ type explorer struct {
 	m        *Machine
 	epoch    int
 	buffer   map[int]bool // chunks to deliver
-	under    map[int]bool // those that the machine has
+	under    map[int]int  // how often the machine has each
 	replays  map[pair]bool
 	inflight []*onWire
 }
@@ -139,12 +154,13 @@ func (p *explorer) start() {
 	if p.w.s.apart {
 		o.BulkOps = 1
 	}
+	o.MaxApplied = p.w.s.maxApplied
 	m, err := NewMachine(o, &tally{})
 	if err != nil {
 		panic(err)
 	}
 	m.rand = newStillRand()
-	p.m, p.under, p.replays, p.inflight = m, map[int]bool{}, map[pair]bool{}, nil
+	p.m, p.under, p.replays, p.inflight = m, map[int]int{}, map[pair]bool{}, nil
 }
 
 func (w *explored) fail(format string, args ...any) {
@@ -216,9 +232,6 @@ func (w *explored) steps() []step {
 				if at.After(w.now) {
 					w.now = at
 				}
-				for _, p := range w.writers {
-					p.m.Tick(w.now)
-				}
 			}}, max(0, at.Sub(w.now)))
 		}
 	}
@@ -228,8 +241,12 @@ func (w *explored) steps() []step {
 func (p *explorer) steps(can func(s step, args ...any)) {
 	w := p.w
 	for c := range w.chunks {
-		if p.buffer[c] && !p.under[c] {
+		switch {
+		case !p.buffer[c]:
+		case p.under[c] == 0:
 			can(step{format: "writer %d: chunk %d is delivered", do: func() { p.submit(c) }}, p.n, c)
+		case w.left.twice > 0:
+			can(step{format: "writer %d: chunk %d is delivered once more", do: func() { w.left.twice--; p.submit(c) }}, p.n, c)
 		}
 	}
 	if w.healed && p.n == 0 {
@@ -273,9 +290,28 @@ func (p *explorer) requestSteps(can func(s step, args ...any), i int, r *onWire)
 		}
 		return
 	}
-	can(step{format: "writer %d: carried out", r: r.r, do: func() { p.serve(r) }}, p.n)
+	carriedOut := func(s step, serve func(), args ...any) {
+		s.r, s.do = r.r, serve
+		if w.s.coarse {
+			s.do = func() { serve(); answer(r.answer) }
+		}
+		can(s, args...)
+	}
+	carriedOut(step{format: "writer %d: carried out"}, func() { p.serve(r) }, p.n)
 	if w.left.lost > 0 {
 		can(step{format: "writer %d: lost", r: r.r, do: unanswered(&w.left.lost)}, p.n)
+	}
+	if r.r.Kind == Read && w.left.unread > 0 {
+		for j := range r.r.Keys {
+			carriedOut(step{format: "writer %d: carried out, but %s can't be read for now"}, func() {
+				w.left.unread--
+				p.serve(r)
+				r.answer.Stored[j] = Stored{Err: errNoAnswer}
+			}, p.n, shortID(r.r.Keys[j]))
+		}
+	}
+	if w.left.lost > 0 && w.s.coarse && r.r.Kind != Read {
+		can(step{format: "writer %d: carried out, and the answer is lost", r: r.r, do: func() { p.serve(r); unanswered(&w.left.lost)() }}, p.n)
 	}
 	if r.r.Kind != Write {
 		return
@@ -296,10 +332,10 @@ func (p *explorer) requestSteps(can func(s step, args ...any), i int, r *onWire)
 	}
 	if w.left.item > 0 {
 		for j := range r.r.Ops {
-			can(step{format: "writer %d: carried out, but %s is refused for now", r: r.r, do: func() {
+			carriedOut(step{format: "writer %d: carried out, but %s is refused for now"}, func() {
 				w.left.item--
 				p.serveBut(r, j)
-			}}, p.n, shortID(r.r.Ops[j].Key))
+			}, p.n, shortID(r.r.Ops[j].Key))
 		}
 	}
 }
@@ -355,14 +391,16 @@ func (p *explorer) submit(n int) {
 	c := p.w.chunks[n]
 	c.Deadline = p.w.now.Add(8 * time.Second)
 	c, back := lend(c)
-	p.under[n] = true
+	p.under[n]++
 	at := p.epoch
 	p.m.Submit(c, p.w.now, func(r Result) {
 		back()
 		if p.epoch != at {
 			p.w.fail("an answer from the dead")
 		}
-		delete(p.under, n)
+		if p.under[n]--; p.under[n] == 0 {
+			delete(p.under, n)
+		}
 		if r == OK {
 			delete(p.buffer, n)
 			p.w.acked[n] = true
@@ -391,7 +429,17 @@ func (p *explorer) replay(l pair) {
 func (w *explored) take(s step) {
 	s.do()
 	for _, p := range w.writers {
-		for r := p.m.Next(w.now); r != nil; r = p.m.Next(w.now) {
+		p.m.Tick(w.now)
+		for n, r := 0, p.m.Next(w.now); r != nil; n, r = n+1, p.m.Next(w.now) {
+			if n > 100 {
+				w.fail("writer %d: there is no end of its requests", p.n)
+				return
+			}
+			if w.s.coarse && r.Kind == Fold {
+				r.Fold()
+				p.m.Answer(r, Answer{}, w.now)
+				continue
+			}
 			p.inflight = append(p.inflight, &onWire{r: r})
 		}
 		p.m.Incidents()
@@ -401,6 +449,34 @@ func (w *explored) take(s step) {
 // check checks what holds after every step: nothing is doubled, and what somebody was told
 // is OK is durable or in the dead letters, whatever comes.
 func (w *explored) check() {
+	for _, p := range w.writers {
+		folds := 0
+		for _, r := range p.inflight {
+			if r.r.Kind == Fold {
+				folds++
+			}
+		}
+		if folds > 1 {
+			w.fail("writer %d: %d folds at a time", p.n, folds)
+		}
+		for _, c := range p.m.chunks {
+			if !w.now.Before(c.deadline) && !c.burying {
+				w.fail("writer %d: a chunk is not given back at its deadline", p.n)
+			}
+		}
+	}
+	for _, s := range w.es.shards {
+		for id, d := range s.docs {
+			if d.current == nil || d.current.body[0] != 'D' && d.current.body[0] != 'P' {
+				continue
+			}
+			for n := range countsOf(d.current.body) {
+				if int(n) >= len(w.chunks) {
+					w.fail("%s holds what is no chunk's: memory that was used again", id)
+				}
+			}
+		}
+	}
 	for n, c := range w.chunks {
 		for _, part := range c.Parts {
 			got := countsOf(w.es.durable(part.Key))[uint16(n)]
@@ -447,15 +523,25 @@ func (w *explored) done() bool {
 	return !w.healed || len(w.replayed) == len(w.letters)
 }
 
-// hash returns the hash of the state as canon writes it down.
+// hash returns the hash of the state as canon writes it down; of twins as one of
+// the two that comes first.
 func (w *explored) hash(c *canon) uint64 {
+	state := c.state(w.now, func() { w.tell(c, w.writers) })
+	if w.s.twins {
+		one := slices.Clone(state)
+		other := c.state(w.now, func() { w.tell(c, []*explorer{w.writers[1], w.writers[0]}) })
+		if state = other; bytes.Compare(one, other) < 0 {
+			state = one
+		}
+	}
 	h := fnv.New64a()
-	h.Write(c.state(w.now, func() { w.tell(c) }))
+	h.Write(state)
 	return h.Sum64()
 }
 
-func (w *explored) tell(c *canon) {
-	for _, n := range [...]int{w.left.lost, w.left.late, w.left.dirty, w.left.crash, w.left.item, w.left.time, w.moves} {
+func (w *explored) tell(c *canon, writers []*explorer) {
+	c.exact = w.s.moved == reindexed
+	for _, n := range [...]int{w.left.lost, w.left.late, w.left.dirty, w.left.crash, w.left.item, w.left.unread, w.left.twice, w.left.time, w.moves} {
 		c.int(uint64(n))
 	}
 	c.bool(w.healed)
@@ -475,6 +561,7 @@ func (w *explored) tell(c *canon) {
 			d := s.docs[id]
 			c.string(id)
 			c.bool(w.es.excused[Key{index, id}])
+			c.index = index
 			for _, r := range [...]*revision{d.durable, d.current} {
 				if r == nil {
 					c.int(0)
@@ -503,18 +590,23 @@ func (w *explored) tell(c *canon) {
 	for _, l := range late {
 		c.string(l)
 	}
-	for _, p := range w.writers {
+	for _, p := range writers {
 		for n := range w.chunks {
 			c.bool(p.buffer[n])
-			c.bool(p.under[n])
+			c.int(uint64(p.under[n]))
 		}
 		for _, l := range slices.SortedFunc(maps.Keys(p.replays), pair.compare) {
 			c.string(l.key.ID)
 			c.int(uint64(l.chunk))
 		}
 		c.machine(p.m)
-		c.int(uint64(len(p.inflight)))
-		for _, r := range p.inflight {
+		// Which was asked first doesn't matter any more.
+		inflight := slices.Clone(p.inflight)
+		slices.SortStableFunc(inflight, func(a, b *onWire) int {
+			return cmp.Or(cmp.Compare(a.r.Kind, b.r.Kind), cmp.Compare(requestText(a.r), requestText(b.r)))
+		})
+		c.int(uint64(len(inflight)))
+		for _, r := range inflight {
 			c.request(r)
 		}
 	}

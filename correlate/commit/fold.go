@@ -2,14 +2,11 @@ package commit
 
 import (
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"slices"
 	"time"
-)
 
-// errPanic stands for a panic of the Model.
-var errPanic = errors.New("commit: panic in a fold")
+	"dossier/panics"
+)
 
 // folding is a Fold request: documents of a task that are folded and rendered
 // into one bulk. From the time the request is handed out until its answer it
@@ -48,7 +45,6 @@ type folded struct {
 	state []byte // none where only effects are made
 	sends bool   // it has operations in the bulk
 	err   error
-	stack []byte // with errPanic
 }
 
 // Fold carries out a request of that kind. It may run while the machine is
@@ -73,6 +69,9 @@ func (f *folding) fold(it *folded) {
 		if it.exists {
 			op.Kind, op.Version = Replace, it.version
 		}
+		if it.exists && weakened("write over whatever is there") || !it.exists && weakened("open a document over one that is there") {
+			op.Kind = Put
+		}
 		f.add(op, taskOp{key: it.key, doc: it.doc})
 	}
 	for _, e := range effects {
@@ -90,12 +89,7 @@ func (f *folding) add(op Op, o taskOp) {
 // render folds a document and, if it shall be written, encodes its state and
 // renders it. A panic there is an error like any other.
 func (f *folding) render(it *folded) (body []byte, effects []Effect, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			body, effects, err = nil, nil, fmt.Errorf("%w: %v", errPanic, p)
-			it.stack = debug.Stack()
-		}
-	}()
+	defer panics.Into(&err, "a fold")
 	var payload []byte
 	if it.exists {
 		if payload, err = it.env.unpack(); err != nil {
@@ -125,7 +119,7 @@ func (f *folding) render(it *folded) (body []byte, effects []Effect, err error) 
 // over: nothing was left to write.
 func (m *Machine) goOn(l lane) (over bool) {
 	t := m.busy[l]
-	if t == nil || t.phase != writing || m.folds != nil || t.bulks >= m.o.Bulks {
+	if t == nil || t.phase != writing || m.folds != nil && !weakened("two folds at a time") || t.bulks >= m.o.Bulks {
 		return false
 	}
 	if m.prepare(t) {
@@ -180,7 +174,7 @@ func (m *Machine) takes(t *task, p *part) bool {
 // prepareDocument makes an item of what waits for d. It returns false where
 // nothing is to be folded; then the document is released.
 func (m *Machine) prepareDocument(t *task, d *document, left int) bool {
-	if d.owner != t || m.barred(d) {
+	if d.owner != t || !weakened("what is folded already when a gate closes goes on") && m.barred(d) {
 		return false
 	}
 	blind := m.choose(t, d)
@@ -206,7 +200,7 @@ func (m *Machine) prepareDocument(t *task, d *document, left int) bool {
 		}
 		// What a read shows may be rolled back: it is written again unless
 		// this process had it acknowledged.
-		it.write = it.write || !p.held || !d.confirmed
+		it.write = it.write || !p.held || !d.confirmed && !weakened("no confirming write")
 		if p.held && d.confirmed && d.env.isComplete(p.chunk.id) {
 			// A backlog that takes longer than the deadline comes again and
 			// again: what is known to be there isn't made each time.
@@ -275,10 +269,11 @@ func (m *Machine) answerFolded(t *task, b *bulk, it *folded) {
 		m.settleAll(d)
 		m.release(d)
 		return
-	case errors.Is(it.err, errPanic):
-		m.panicked(d, it)
-		return
 	default:
+		if p, ok := errors.AsType[*panics.Panic](it.err); ok {
+			m.panicked(d, p)
+			return
+		}
 		d.unreadable = it.err
 		m.leave(t, d)
 		return
@@ -303,9 +298,9 @@ const (
 
 // panicked decides about a document whose fold or rendering broke down. It may
 // be one of the chunks, which would come for ever; or something that passes.
-func (m *Machine) panicked(d *document, it *folded) {
+func (m *Machine) panicked(d *document, p *panics.Panic) {
 	m.stats.Panics++
-	in := Incident{Kind: Panicked, Key: d.key, Err: it.err, Reason: it.err.Error(), Stack: it.stack}
+	in := Incident{Kind: Panicked, Key: d.key, Err: p, Reason: p.Error(), Stack: []byte(p.Stack)}
 	if m.suspect(d) {
 		m.report(in)
 		m.release(d)
@@ -317,7 +312,8 @@ func (m *Machine) panicked(d *document, it *folded) {
 	if m.panics[id]++; m.panics[id] == 1 {
 		m.report(in)
 	}
-	if m.panics[id] < maxPanics {
+	last := m.panics[id] >= maxPanics && !weakened("a panic of the fold is retried for ever")
+	if !last && !weakened("a panic of the fold is dead-lettered at once") {
 		if len(m.panics) > maxPanicked {
 			clear(m.panics)
 		}
@@ -358,7 +354,7 @@ func (m *Machine) choose(t *task, d *document) (blind bool) {
 		if first == nil {
 			first = p
 		}
-		if p.chunk == first.chunk || !first.suspect && !p.suspect {
+		if p.chunk == first.chunk || !first.suspect && !p.suspect && !weakened("one chunk for each write") {
 			d.writing = append(d.writing, p)
 		}
 	}
@@ -368,7 +364,7 @@ func (m *Machine) choose(t *task, d *document) (blind bool) {
 // suspect makes the chunks in d.writing be written one at a time from now on.
 // It returns false where there is but one.
 func (m *Machine) suspect(d *document) bool {
-	if d.writing[0].chunk == d.writing[len(d.writing)-1].chunk {
+	if d.writing[0].chunk == d.writing[len(d.writing)-1].chunk || weakened("all chunks of a rejected document are buried") {
 		return false
 	}
 	for _, p := range d.writing {

@@ -91,7 +91,7 @@ func within(except, of string) bool {
 // late a request is carried out.
 func (a marker) op(k Key, now time.Time) Op {
 	op := Op{Kind: Put, Key: k, Body: a.body(now)}
-	if a.except != "" {
+	if a.except != "" && !weakened("a marker with exceptions replaces one without") {
 		op.Kind = Create
 		if a.seen {
 			op.Kind, op.Version = Replace, a.version

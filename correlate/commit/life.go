@@ -1,9 +1,6 @@
 package commit
 
-import (
-	"fmt"
-	"runtime/debug"
-)
+import "dossier/panics"
 
 // life is a Machine at work, until it panics: then what it knows can't be
 // relied on, and another one begins as in a process that crashed.
@@ -61,8 +58,9 @@ func (l *life) take() []end {
 // restart begins another life after a panic of the machine, and returns what
 // the last one has to tell: all its chunks are given back. It is called under
 // the lock.
-func (c *Committer) restart(p any) news {
+func (c *Committer) restart(p *panics.Panic) news {
 	old := c.life
+	c.trials.panicked(old.m)
 	m, err := NewMachine(c.o.MachineOptions, c.o.Model)
 	if err != nil {
 		panic(err) // New checked the options
@@ -70,8 +68,7 @@ func (c *Committer) restart(p any) news {
 	m.stats, m.cache.evicted = old.m.stats, old.m.cache.evicted
 	m.stats.Panics++
 	m.stats.Retried += int64(len(old.m.chunks))
-	err = fmt.Errorf("commit: panic in the protocol: %v", p)
-	m.report(Incident{Kind: Panicked, Err: err, Reason: err.Error(), Stack: debug.Stack()})
+	m.report(Incident{Kind: Panicked, Err: p, Reason: p.Error(), Stack: []byte(p.Stack)})
 	incidents := append(old.m.Incidents(), m.Incidents()...)
 	old.m = nil
 	c.life, c.seen = newLife(m), m.Turn()

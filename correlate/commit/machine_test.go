@@ -716,6 +716,49 @@ func TestFullOfWhatCanBeLifted(t *testing.T) {
 	}
 }
 
+// Chunks that other documents hold may go into the reserve, but not into the last
+// place: were the document full of ids that only a write of it can lift, it would
+// be full for good.
+func TestLastPlaceIsForLifting(t *testing.T) {
+	b := newBed(t)
+	b.options.MaxApplied = 16
+	m := b.process()
+	for n := uint16(14); n < 16; n++ {
+		b.commitWith(m, chunkOf(n, "x", "y", "z"), b.down("x", "y"))
+		b.holds("z", n, 1)
+	}
+	for n := range uint16(14) {
+		b.commitWith(m, chunkOf(n, "x", "y"), b.down("y"))
+	}
+	for n := uint16(14); n < 16; n++ {
+		b.commitWith(m, chunkOf(n, "x", "y", "z"), b.down("y"))
+	}
+	if n, _ := b.ids("x", 0); n != 15 {
+		t.Errorf("%d ids, want 15", n)
+	}
+	b.refuse("x")
+	for n := range uint16(16) {
+		ids := []string{"x", "y", "z"}[:2+n/14]
+		// The last found no room in x, and waits for it.
+		if r := b.commit(b.process(), chunkOf(n, ids...)); (r == OK) != (n < 15) {
+			t.Fatalf("chunk %d: result %d", n, r)
+		}
+	}
+	b.heal()
+	m = b.process()
+	for n := uint16(100); n < 110; n++ {
+		if r := b.commit(m, chunkOf(n, "x")); r != OK {
+			t.Fatalf("chunk %d: result %d", n, r)
+		}
+	}
+	if n, _ := b.ids("x", 0); n > 2 {
+		t.Errorf("%d ids", n)
+	}
+	if r := b.commit(m, chunkOf(15, "x", "y", "z")); r != OK {
+		t.Errorf("chunk 15: result %d", r)
+	}
+}
+
 // The letter of a chunk that its document holds in spite of it asks for the
 // markers; before the answer is there this process lifts the exception, so the
 // id may leave the document. The letter saw the exception, and must still see

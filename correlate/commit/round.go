@@ -61,7 +61,6 @@ func (m *Machine) start(l lane) {
 	slices.SortFunc(t.docs, func(a, b *document) int {
 		return cmp.Or(strings.Compare(a.key.ID, b.key.ID), strings.Compare(a.key.Index, b.key.Index))
 	})
-	var keys []Key
 	for _, d := range t.docs {
 		// What is contended is read in any case: the cache is too old for it.
 		if l != hot {
@@ -74,16 +73,24 @@ func (m *Machine) start(l lane) {
 			}
 		}
 		t.read = append(t.read, d)
-		keys = append(keys, d.key)
 	}
-	if len(keys) == 0 {
+	if len(t.read) == 0 || weakened("markers read before the states") {
 		m.look(t)
 		return
+	}
+	m.survey(t)
+	m.read(t)
+}
+
+// read asks for the states of the documents that are not in the cache.
+func (m *Machine) read(t *task) {
+	keys := make([]Key, len(t.read))
+	for i, d := range t.read {
+		keys[i] = d.key
 	}
 	t.phase = reading
 	m.stats.Reads++
 	m.stats.DocumentsRead += int64(len(keys))
-	m.survey(t)
 	m.send(t, &Request{Kind: Read, Keys: keys, Chunks: len(t.chunks)})
 }
 
@@ -155,7 +162,9 @@ func (m *Machine) judgeAnswer(r *Request, a *Answer) {
 	}
 	if a.Err != nil {
 		m.report(Incident{Kind: Unreachable, Err: a.Err, Reason: a.Err.Error()})
-		m.failed(&m.all, asked, write)
+		if !weakened("no outage of everything") {
+			m.failed(&m.all, asked, write)
+		}
 	} else {
 		m.answered(&m.all, write)
 		if !write {
@@ -203,8 +212,16 @@ func (m *Machine) answerRead(t *task, a Answer) {
 			// What is unreadable waits for the markers as well: a chunk that is
 			// done leaves no letter.
 			env, err := parseEnvelope(s.State)
-			d.env, d.exists, d.version, d.confirmed, d.unreadable = env, true, s.Version, false, err
+			if err != nil && weakened("a newer major version is overwritten") {
+				env, err = envelope{payload: []byte{0}}, nil
+			}
+			d.env, d.exists, d.version, d.confirmed, d.unreadable = env, true, s.Version, weakened("what is read counts as acknowledged"), err
 		}
+	}
+	if weakened("markers read before the states") {
+		t.read, t.docs = nil, slices.DeleteFunc(t.docs, func(d *document) bool { return d.owner != t })
+		m.fold(t)
+		return
 	}
 	m.look(t)
 }
@@ -228,9 +245,13 @@ func (m *Machine) leave(t *task, d *document) {
 		m.delay(d)
 		return
 	}
-	if errors.Is(err, ErrNewer) {
+	newer := errors.Is(err, ErrNewer) && !weakened("a newer major version is dead-lettered")
+	if newer || weakened("a corrupt state stalls its chunks") {
 		m.report(Incident{Kind: Newer, Key: d.key, Err: err, Reason: err.Error()})
 		for _, p := range parts {
+			if weakened("a newer version's document holds up the rest of its chunk") {
+				m.giveBack(p.chunk)
+			}
 			m.stall(p)
 		}
 	} else {
@@ -272,7 +293,9 @@ func (m *Machine) let(d *document) {
 // delay releases d after a failure: it is tried again after a pause, and read
 // first.
 func (m *Machine) delay(d *document) {
-	m.cache.drop(d.key)
+	if !weakened("the cached copy survives an unknown outcome") {
+		m.cache.drop(d.key)
+	}
 	m.let(d)
 	for _, g := range m.closedFor(d) {
 		if g != nil {
@@ -372,12 +395,19 @@ func (m *Machine) answerLook(t *task, a Answer) {
 			// Whether this chunk was done is not known: none of it may be
 			// folded now.
 			m.report(Incident{Kind: Unreachable, Err: err, Reason: err.Error()})
-			c.blind[t.lane] = t.round
-		case own.Exists:
+			if !weakened("fold while a marker's answer is missing") {
+				c.blind[t.lane] = t.round
+			}
+		case own.Exists && !m.overlooks(t, c):
 			m.stats.Skipped++
+			m.finish(c, OK)
+		case c.replay && weakened("one whose chunk is held in spite of it brings nothing") &&
+			origin.Exists && !excepts(string(origin.State), c.parts[0].doc.key):
 			m.finish(c, OK)
 		case c.replay && !m.enters(c, origin):
 			c.blind[t.lane] = t.round
+		default:
+			c.looked = weakened("markers read once for each delivery") && !c.replay
 		}
 	}
 	for _, f := range t.foreign {
@@ -385,7 +415,18 @@ func (m *Machine) answerLook(t *task, a Answer) {
 			m.saw(t, marker{applied: f, except: string(s.State), seen: true, version: s.Version})
 		}
 	}
+	if len(t.read) > 0 && weakened("markers read before the states") {
+		m.read(t)
+		return
+	}
 	m.fold(t)
+}
+
+// overlooks says whether a weakened rule is blind to the chunk's own marker.
+func (m *Machine) overlooks(t *task, c *chunk) bool {
+	return weakened("no look-up") || weakened("a fixed ring of the newest 16 ids, and no ledger") || c.looked ||
+		weakened("a chunk that is done leaves a letter for an unreadable document") &&
+			slices.ContainsFunc(t.docs, func(d *document) bool { return d.unreadable != nil })
 }
 
 // enters says what a letter is to its document, given its chunk's marker, and
@@ -395,12 +436,14 @@ func (m *Machine) enters(c *chunk, origin Stored) bool {
 	switch {
 	case !origin.Exists:
 		// The chunk may come again: it must find its own id.
-		c.entry = c.origin
+		if !weakened("a replay never takes its chunk's id") {
+			c.entry = c.origin
+		}
 	case !excepts(string(origin.State), c.parts[0].doc.key):
 		// The document holds the chunk in spite of the letter. What followed
 		// from it may be missing all the same.
-		c.vouched = true
-	case !m.ledger.has(c.origin):
+		c.vouched = !weakened("a replay doesn't ask for its chunk's marker")
+	case !m.ledger.has(c.origin) && !weakened("a replay relies on a marker merely seen"):
 		// The chunk is over, and what its marker excepts is left to the
 		// letter. But a marker merely seen may be taken back, and then the
 		// chunk comes again: as for a skip only an acknowledgement counts.
@@ -429,6 +472,10 @@ func (m *Machine) saw(t *task, a marker) {
 	if !excepted {
 		// Seen is not durable: the id may leave only after a marker of our own
 		// is acknowledged.
+		if weakened("an id leaves on a marker merely seen") {
+			m.ledger.add(a.id, a.except)
+			return
+		}
 		m.mark(a)
 	}
 }
@@ -436,6 +483,9 @@ func (m *Machine) saw(t *task, a marker) {
 // fold makes the task's documents ready to be folded and written.
 func (m *Machine) fold(t *task) {
 	for _, d := range t.docs {
+		if weakened("ids are taken out before a replay looks for its chunk's") {
+			m.prune(d)
+		}
 		// Before anything is pruned: since the markers were asked for, this
 		// process may have had one acknowledged that takes the id of a
 		// letter's chunk out of the document. The letter, which saw the
@@ -444,11 +494,11 @@ func (m *Machine) fold(t *task) {
 			c := p.chunk
 			switch {
 			case !m.takes(t, p):
-			case c.vouched && !d.exists:
+			case c.vouched && !d.exists && !weakened("one whose chunk is held opens a document that was deleted"):
 				// It was deleted since.
 				m.settle(p)
 			default:
-				p.held = d.env.has(c.id) || c.replay && (c.vouched || d.env.has(c.origin))
+				p.held = d.env.has(c.id) || c.replay && (c.vouched || d.env.has(c.origin) && !weakened("a replay doesn't look for its chunk in the document"))
 				c.started = c.started || p.held
 			}
 		}
@@ -466,15 +516,24 @@ func (m *Machine) fold(t *task) {
 // prune takes out of d the ids for which the ledger vouches for certain, and
 // those that have outlived the ledger.
 func (m *Machine) prune(d *document) {
-	oldest := int64(minute(m.now)) - int64(m.o.Retention/time.Minute)
+	retention := m.o.Retention
+	if weakened("ids age out after an hour") {
+		retention = time.Hour
+	}
+	oldest := int64(minute(m.now)) - int64(retention/time.Minute)
 	d.aged = 0
+	if weakened("a fixed ring of the newest 16 ids") || weakened("a fixed ring of the newest 16 ids, and no ledger") {
+		d.env.applied = d.env.applied[max(0, len(d.env.applied)-16):]
+	}
 	d.env.applied = slices.DeleteFunc(d.env.applied, func(a applied) bool {
 		switch {
 		case m.chunks[a.id] != nil:
 			return false
-		case m.ledger.vouches(a.id, d.key):
+		case weakened("a fixed ring of the newest 16 ids, and no ledger"):
+			return false
+		case m.ledger.vouches(a.id, d.key), m.queued[a.id] && weakened("an id leaves when its marker is sent"):
 			return true
-		case int64(a.since) >= oldest:
+		case int64(a.since) >= oldest, weakened("ids of any age stay"):
 			return false
 		}
 		d.aged++
@@ -501,20 +560,26 @@ func (m *Machine) refuse(t *task) {
 				continue
 			}
 			limit := m.o.MaxApplied
-			lifting := len(d.lifts) > 0 && taken == len(d.env.applied)
+			lifting := len(d.lifts) > 0 && taken == len(d.env.applied) && !weakened("a full document whose exceptions can be lifted takes nothing")
 			switch {
 			case lifting:
+			case p.chunk.started && weakened("the last place of a document is given away like any other"):
+			case !p.chunk.started && weakened("no room kept for what is half done"):
 			case p.chunk.started:
 				limit-- // the last place is for one with which ids may leave
 			default:
 				limit -= m.o.MaxApplied / reserve
 			}
-			if taken < limit {
+			if taken < limit || weakened("no limit") {
 				taken++
 				continue
 			}
 			m.stats.Refused++
 			m.report(Incident{Kind: Full, Key: d.key, Reason: fmt.Sprintf("the document holds %d chunk ids without a marker", taken)})
+			if weakened("other documents of a refused chunk are written") {
+				m.stall(p)
+				continue
+			}
 			m.giveBack(p.chunk)
 		}
 	}
@@ -568,10 +633,14 @@ func (m *Machine) answerWrite(t *task, b *bulk, a Answer) {
 		case o.doc == nil:
 			m.answerMarker(o.marker, w)
 		case !o.effect:
-			o.doc.answer = w
+			if o.doc.answer = w; w.Status == Unknown && weakened("an unknown outcome counts as done") {
+				o.doc.answer.Status = Done
+			}
 		case w.Status == Unknown && o.doc.answer.Status == Done:
 			// The document is written; what it stands for comes again.
-			o.doc.answer = w
+			if !weakened("one that may be missing counts as there") {
+				o.doc.answer = w
+			}
 			o.doc.blocked = o.key.Index
 		case w.Status == Rejected:
 			m.report(Incident{Kind: EffectLost, Key: o.key, Reason: w.Reason})
@@ -592,6 +661,9 @@ func (m *Machine) answerWrite(t *task, b *bulk, a Answer) {
 const maxHeat = 1 << 14
 
 func (m *Machine) answerDocument(d *document) {
+	if d.answer.Status == Conflict && weakened("a conflict taken as done") {
+		d.answer.Status = Done
+	}
 	switch d.answer.Status {
 	case Done:
 		if d.state != nil {
@@ -608,7 +680,9 @@ func (m *Machine) answerDocument(d *document) {
 			for _, a := range d.lifts {
 				// The document holds the chunk for certain, in spite of the
 				// letter.
-				a.except = without(a.except, d.key)
+				if !weakened("an exception is never lifted") {
+					a.except = without(a.except, d.key)
+				}
 				m.mark(a)
 			}
 		}
@@ -627,7 +701,13 @@ func (m *Machine) answerDocument(d *document) {
 		if len(m.heat) >= maxHeat {
 			clear(m.heat)
 		}
-		m.heat[d.key] = hotFor
+		if !weakened("contended documents written with the others") {
+			m.heat[d.key] = hotFor
+		}
+		if weakened("a pause after a conflict") {
+			m.delay(d)
+			return
+		}
 		m.release(d)
 	case Rejected:
 		if !m.suspect(d) {
@@ -689,9 +769,11 @@ func (m *Machine) answerBury(t *task, a Answer) {
 			in.Reason = a.Err.Error()
 		}
 		m.report(in)
-		except += exception(p.doc.key)
+		if !weakened("the marker vouches for what was buried") {
+			except += exception(p.doc.key)
+		}
 	}
-	if a.Err != nil {
+	if a.Err != nil && !weakened("not written, and OK all the same") {
 		m.giveBack(c)
 		return
 	}

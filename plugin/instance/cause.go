@@ -79,6 +79,15 @@ func (t *target) notDurable(start time.Time) *notDurable {
 	return e
 }
 
+// away says why nothing can be written: what was met last, even before start.
+func (t *target) away(start time.Time) *notDurable {
+	e := t.notDurable(start)
+	if !e.known {
+		e.in, e.known = t.causes.since(time.Time{})
+	}
+	return e
+}
+
 // Error returns one line.
 func (e *notDurable) Error() string {
 	if !e.known {

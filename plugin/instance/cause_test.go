@@ -87,6 +87,28 @@ func TestGivenBackSaysWhy(t *testing.T) {
 	}
 }
 
+// TestAwaySaysWhy: while nothing is tried, what was met last is the cause, however
+// long ago.
+func TestAwaySaysWhy(t *testing.T) {
+	i, log := start(t, new(Targets), nil)
+	defer i.Close()
+	ready(i)
+	i.target.report(commit.Incident{Kind: commit.Unreachable, Err: errors.New("elasticsearch: bulk: HTTP 403: security_exception"), Reason: "x"})
+	for now := time.Now(); !time.Now().After(now); { // the clock goes on
+	}
+	i.engine = &fakeEngine{flush: func() (correlate.Result, error) { return correlate.Retry, commit.ErrAway }}
+	if code := i.Flush("a", nil, true); code != Retry {
+		t.Fatal(code)
+	}
+	const want = "the last chunk is not durable yet: bulk: HTTP 403: security_exception"
+	if err := i.Health(); err == nil || err.Error() != want {
+		t.Errorf("health: %v", err)
+	}
+	if !strings.Contains(log.String(), want) {
+		t.Errorf("the log: %s", log)
+	}
+}
+
 // TestGivenBackSaysWhyOfARealEngine: what the engine itself says of such a chunk
 // is no cause.
 func TestGivenBackSaysWhyOfARealEngine(t *testing.T) {

@@ -193,8 +193,11 @@ func (i *Instance) flush(tag string, data []byte, onWorker bool) (code Code, err
 		i.log.Error("a chunk can't be read and was dead-lettered", "tag", tag, "bytes", len(data), "err", err)
 		return Error, nil
 	default:
-		if err == nil || errors.Is(err, correlate.ErrNotDurable) || errors.Is(err, commit.ErrAway) {
-			// What the probes of an outage met is the cause.
+		switch {
+		case errors.Is(err, commit.ErrAway):
+			// What the probes of an outage met is the cause, whenever the last was.
+			err = i.target.away(start)
+		case err == nil || errors.Is(err, correlate.ErrNotDurable):
 			err = i.target.notDurable(start)
 		}
 		i.log.Warn("a chunk is given back to Fluent Bit for a retry", logging.ReasonKey, causeClass(err), "tag", tag, "err", err)
