@@ -31,25 +31,29 @@ demo: build/out_dossier.so ## start Elasticsearch, replay a sensor's log through
 	$(GO) run ./testbed/demo -plugin build/out_dossier.so
 
 # What works without a server runs first and in parallel; what starts nodes and
-# hosts runs a package at a time, so that they don't starve each other.
-SERVERS = ./testbed/... ./esindex/... ./operate/... ./cmd/... ./plugin ./plugin/instance ./profile
+# hosts runs two packages at a time, and what goes by the clock alone.
+TIMED   = ./testbed/faults ./testbed/bench ./plugin
+SERVERS = ./testbed/... ./esindex/... ./operate/... ./cmd/... ./plugin/instance ./profile
+# Everything is vetted once, before.
+TEST    = $(GO) test -vet=off
 
 test: build ## all tests, with the race detector, against a real Elasticsearch
 	$(GO) vet ./...
 	@command -v "$${FLUENT_BIT:-fluent-bit}" >/dev/null || echo 'SKIP: no fluent-bit on PATH and FLUENT_BIT not set: the tests through a real Fluent Bit are left out'
 	cd tools && $(GO) vet ./... && $(GO) test ./...
 	@$(GO) run ./profile/cmd/publicdata
-	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SERVERS))")
+	$(TEST) -race -timeout 20m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SERVERS) $(TIMED))")
 	@# What is said of memory holds without the race detector only.
-	$(GO) test ./correlate -run Allocates
+	$(TEST) ./correlate -run Allocates
 	@# So is exploring: ten times as many states a second.
-	$(GO) test ./correlate/commit -run Explore -explore 12000 -explore-for 5m
+	$(TEST) ./correlate/commit -run Explore -explore 12000 -explore-for 5m
 	@# Each rule of the commit protocol is weakened in turn: its test must fail.
-	$(GO) test -tags mutation ./correlate/commit -run TestMutations -timeout 30m
+	$(TEST) -tags mutation ./correlate/commit -run TestMutations -timeout 30m
 	$(GO) run ./testbed/esnode/cmd/esnode fetch
 	@# On a node that was given to us a run leaves what was there before.
 	@if [ -n "$$ELASTICSEARCH_URL" ]; then $(GO) run ./testbed/esnode/cmd/esnode names >build/names; fi
-	$(GO) test -race -p 1 -timeout 40m $(SERVERS)
+	$(TEST) -race -p 2 -timeout 40m $$($(GO) list $(SERVERS) | grep -vxF "$$($(GO) list $(TIMED))")
+	$(TEST) -race -p 1 -timeout 40m $(TIMED)
 	@if [ -n "$$ELASTICSEARCH_URL" ]; then \
 		$(GO) run ./testbed/esnode/cmd/esnode names | diff build/names - || { echo 'the tests left this on the node of ELASTICSEARCH_URL' >&2; exit 1; }; fi
 

@@ -22,6 +22,7 @@ import (
 	"dossier/plugin/instance"
 	"dossier/plugin/options"
 	"dossier/testbed/esnode"
+	"dossier/testbed/process"
 )
 
 // site is the node that all tests here share: with passwords and TLS, and it
@@ -815,5 +816,45 @@ func TestAges(t *testing.T) {
 	}
 	if _, err := ParseKey("root=/x"); err == nil {
 		t.Error("a key of no role")
+	}
+}
+
+// TestKeyOfAnotherRole: a key that was made for something else is called that
+// by whoever is given it, once and whole.
+func TestKeyOfAnotherRole(t *testing.T) {
+	s := secured(t)
+	prefix, admin := s.setUp(t)
+	file := filepath.Join(t.TempDir(), "reader.key")
+	if _, err := admin.setUpKey(t.Context(), Key{Role: "reader", File: file, Name: "one"}, 0, KeyFile{}); err != nil {
+		t.Fatal(err)
+	}
+	what := "API key " + prefix + "-reader-one is that of the role reader of the prefix " + prefix
+	with := func(prefix string) *Target {
+		return s.open(t, map[string]string{"index_prefix": prefix, "es_api_key_file": file})
+	}
+	for _, test := range []struct{ prefix, role, want string }{
+		{prefix, "reader", "ok   credentials: API key " + prefix + "-reader-one has what the role reader has"},
+		{prefix, "writer", "FAIL credentials: " + what + ", not of the role writer of the prefix " + prefix + "; check it with --role reader, or give the key of that role (dossier setup --key writer=FILE makes one)"},
+		{"elsewhere", "reader", "FAIL credentials: " + what + ", not of the role reader of the prefix elsewhere; check it with --index-prefix " + prefix + " --role reader, or"},
+	} {
+		if got := findings(t, with(test.prefix), test.role, "credentials"); !strings.HasPrefix(got, test.want) || strings.Contains(got, "lacks") {
+			t.Errorf("%s of %s: %s, want %s", test.role, test.prefix, got, test.want)
+		}
+	}
+	if err := with(prefix).Retain(t.Context(), DefaultAges(), true, func(esindex.Step) {}); err == nil || err.Error() != what+": give the key of the role retention of the prefix "+prefix+" (dossier setup --key retention=FILE makes one)" {
+		t.Errorf("retain: %v", err)
+	}
+	log := new(process.Log)
+	o := s.options(t, map[string]string{"index_prefix": prefix, "es_api_key_file": file, "manage_templates": "off", "dead_letter_path": t.TempDir()})
+	i, err := instance.New(o, instance.Host{Version: "test", Logger: slog.New(slog.NewTextHandler(log, nil)), Targets: &instance.Targets{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if code := i.Flush("x", chunktest.Lines(time.Now(), "log", "x"), true); code != instance.Retry {
+		t.Errorf("a chunk with a reader's key: %v", code)
+	}
+	if want := "es_api_key_file " + file + ": " + what + "; give a key of the role writer of the prefix " + prefix; !strings.Contains(log.String(), want) {
+		t.Errorf("no %q in\n%s", want, log.String())
 	}
 }

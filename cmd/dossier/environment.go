@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"dossier/plugin/options"
 )
@@ -36,6 +37,14 @@ func misspelt(environ []string, warn func(string)) {
 	}
 }
 
-func isOption(key string) bool {
-	return slices.ContainsFunc(options.Describe(), func(d options.Description) bool { return d.Key == key })
-}
+// optionKeys are the keys of all options. Thousands of likely slips are looked
+// up at each start.
+var optionKeys = sync.OnceValue(func() map[string]bool {
+	keys := make(map[string]bool)
+	for _, d := range options.Describe() {
+		keys[d.Key] = true
+	}
+	return keys
+})
+
+func isOption(key string) bool { return optionKeys()[key] }
