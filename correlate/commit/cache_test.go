@@ -7,7 +7,9 @@ import (
 )
 
 func TestCache(t *testing.T) {
-	doc := func(n int) cached { return cached{state: make([]byte, n), version: Version{SeqNo: int64(n), PrimaryTerm: 1}} }
+	doc := func(n int) cached {
+		return cached{state: make([]byte, n), version: Version{SeqNo: int64(n), PrimaryTerm: 1}}
+	}
 	entry := int64(len("documents")+1+100) + cacheOverhead
 	c := newCache(3 * entry)
 	for _, id := range []string{"a", "b", "c"} {
