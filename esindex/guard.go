@@ -1,11 +1,13 @@
 package esindex
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"dossier/correlate/commit"
 )
@@ -26,6 +28,67 @@ type guard struct {
 
 	mu   sync.Mutex
 	good map[string]struct{}
+	// sure has when it was last seen that an index holds no newer state.
+	sure map[string]time.Time
+}
+
+// sureFor is how long an index is not looked at again for what claims to be
+// newer. Set-up takes longer to bring a new major version.
+const sureFor = 10 * time.Second
+
+// majorKey is where _meta says of which major version the states of an index
+// may be, from 2 on. A set-up that brings one writes it first.
+const majorKey = "major"
+
+// errClaim says that a state is none, whatever it claims.
+var errClaim = fmt.Errorf("%w: it claims a newer version, of which the index's mapping knows nothing", commit.ErrCorrupt)
+
+// doubt looks at what claims to be of a newer major version, for which chunks
+// wait: with a sensor's key anybody can write that, but only set-up can say so
+// in the mapping.
+func (g *guard) doubt(ctx context.Context, keys []commit.Key, out []commit.Stored) {
+	for i := range out {
+		if !out[i].Exists || !commit.IsNewer(out[i].State) {
+			continue
+		}
+		index := cmp.Or(out[i].Version.Index, keys[i].Index)
+		if k, err := g.kind(index); err != nil || k.Homes {
+			continue // the ledger's states have no version
+		}
+		switch newer, err := g.mayBeNewer(ctx, index); {
+		case err != nil:
+			out[i] = commit.Stored{Err: err}
+		case !newer:
+			out[i] = commit.Stored{Err: errClaim, Version: out[i].Version}
+		}
+	}
+}
+
+// mayBeNewer says whether set-up has told an index's mapping of a newer major
+// version.
+func (g *guard) mayBeNewer(ctx context.Context, index string) (bool, error) {
+	g.mu.Lock()
+	sure := time.Since(g.sure[index]) < sureFor
+	g.mu.Unlock()
+	if sure {
+		return false, nil
+	}
+	found, err := g.c.mappings(ctx, index)
+	if err != nil {
+		return false, err
+	}
+	for _, m := range found {
+		if major, _ := m[majorKey].(float64); major > commit.Major {
+			return true, nil
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.sure) >= maxGood {
+		clear(g.sure)
+	}
+	g.sure[index] = time.Now()
+	return false, nil
 }
 
 // maxGood bounds the indices remembered. A prefix has a few kinds and a dozen
@@ -37,7 +100,7 @@ func newGuard(c *Client, templates []Template) (*guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &guard{c: c, kinds: kinds, good: make(map[string]struct{})}, nil
+	return &guard{c: c, kinds: kinds, good: make(map[string]struct{}), sure: make(map[string]time.Time)}, nil
 }
 
 // admit returns nil where the index may be written to; one that is missing is

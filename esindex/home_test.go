@@ -1,6 +1,7 @@
 package esindex_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -252,5 +253,31 @@ func TestAChoiceThatSomebodySpoilt(t *testing.T) {
 		if r = read(t, other, hour("2019.05", "x")); r[0].Version != past {
 			t.Errorf("%s: after a write, read %+v", body, r)
 		}
+	}
+}
+
+// Whoever holds a sensor's key writes a state that claims a newer major version,
+// for which chunks would wait: it is believed only where the mapping, which he
+// can't change, knows of it.
+func TestANewerVersionIsBelievedOnlyOfTheMapping(t *testing.T) {
+	d := newDesk(t, "hours-2026.11")
+	s := d.sensor(t, "writer")
+	claim := "\x92\x02\x00" // a msgpack array that begins with major version 2
+	forged := commit.Op{Key: hour("2026.11", "x"), Body: doc(claim, "")}
+	marker := commit.Op{Key: commit.Key{Index: "p-chunks-2026.10", ID: "y"}, Body: doc(claim+"12345", "")}
+	d.make(t, "chunks-2026.10")
+	write(t, s, forged, marker)
+	r := read(t, s, forged.Key, marker.Key)
+	if !errors.Is(r[0].Err, commit.ErrCorrupt) || errors.Is(r[0].Err, commit.ErrNewer) {
+		t.Errorf("what he claims is believed: %+v", r[0])
+	}
+	if !r[1].Exists || r[1].Err != nil {
+		t.Errorf("a marker: %+v", r[1])
+	}
+	if code, answer, err := d.Do(t.Context(), "PUT", "p-hours-2026.11/_mapping", `{"_meta":{"dossier":{"schema":9,"major":2}}}`); err != nil || code != 200 {
+		t.Fatal(code, answer, err)
+	}
+	if r := read(t, d.sensor(t, "writer"), forged.Key); !r[0].Exists || string(r[0].State) != claim {
+		t.Errorf("of a newer set-up: %+v", r[0])
 	}
 }

@@ -8,8 +8,9 @@ import (
 	"dossier/correlate/commit"
 )
 
-// maxState bounds the base64 of one state, in bytes.
-const maxState = 16 << 20
+// maxState bounds the base64 of one state, in bytes: more than twice what the
+// largest document takes. Whoever holds a sensor's key can write longer ones.
+const maxState = 512 << 10
 
 // readAnswer reads an _mget answer into out at the positions of sc.at. It
 // returns the positions of those whose index is missing.

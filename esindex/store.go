@@ -91,7 +91,9 @@ func (s *Store) Read(ctx context.Context, keys []commit.Key) ([]commit.Stored, e
 			continue
 		}
 		s.homes.found(keys, asked, out, also)
-		return out[:len(keys)], nil
+		out = out[:len(keys)]
+		s.guard.doubt(ctx, keys, out)
+		return out, nil
 	}
 }
 

@@ -591,6 +591,10 @@ func TestMetricsEndpoint(t *testing.T) {
 			t.Errorf("missing %s in\n%s", want, text)
 		}
 	}
+	// What an attacker wrote, and who they are, is nowhere in it.
+	if strings.Contains(text, "203.0.113.") || strings.Contains(text, "web-1") {
+		t.Errorf("the metrics show an attacker's address, or their text:\n%s", text)
+	}
 	if got := get(limit(t, 10*time.Second), "http://"+address+"/readyz"); got != "ok\n" {
 		t.Errorf("readyz: %q", got)
 	}

@@ -104,18 +104,22 @@ const (
 	srcRules = "rule files"
 )
 
+// moved says what becomes of a month that has no index.
+const moved = " A month that has no index is kept there too, with `@YYYY.MM` behind each `_id` ([operations.md](operations.md#months))."
+
 // other says what goes to `…-other` in place of a month.
 func (k Kind) other() string {
 	switch k {
 	case Activity:
 		return " Months before 2015 and after 2099 go to `…-other`, and events more than 400 days older or a day newer than " +
 			"their record, and those of any month after the first 16 of a chunk: a bad clock opens few indices. " +
-			"The chunk alone decides, so that a redelivery chooses the same."
+			"The chunk alone decides, so that a redelivery chooses the same." + moved
 	case Transitions:
 		return " What lies more than 400 days before or a day after the first record of the chunk that crossed the line goes to `…-other`, " +
-			"as do months before 2015 and after 2099. The choice is kept in the attacker's state."
+			"as do months before 2015 and after 2099. The choice is kept in the attacker's state." + moved
 	case Chunks:
-		return " The month is that of the chunk's first record; months before 2015 and after 2099 go to `…-other`."
+		return " The month is that of the chunk's first record; months before 2015 and after 2099 go to `…-other`." + moved +
+			" That one also keeps where each month's documents are, for all three kinds: `@index`, without a time."
 	default:
 		return ""
 	}

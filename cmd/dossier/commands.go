@@ -120,7 +120,7 @@ PREFIX-setup is enough.`,
 	}
 	addOptions(c, "shards", "replicas", "refresh_interval", "ipv6_prefix")
 	c.Flags().IntVar(&s.Months, "months", operate.DefaultMonths, fmt.Sprintf("Months after this one whose indices are made, 1 to %d", operate.MaxMonths))
-	c.Flags().StringArrayVar(&also, "also-month", nil, "Make the indices of this month too, such as 2024.07: of old logs that are read now; may be repeated")
+	c.Flags().StringArrayVar(&also, "also-month", nil, "Make the indices of this month too, such as 2024.07, before a log of then is read: else its documents go to the indices for other times; may be repeated")
 	c.Flags().StringVar(&s.Roles, "roles", "auto", "Make the roles: on, off, or auto for wherever this user may")
 	c.Flags().StringArrayVar(&keys, "key", nil, "Make an API key of a role, ROLE=FILE or ROLE:NAME=FILE, its secret in the file; may be repeated")
 	c.Flags().StringVar(&life, "key-expires", "", "When the keys expire, such as 365d: a new one (default never), or from now on one that is there (default as it was)")

@@ -40,6 +40,16 @@ type applied struct {
 
 const appliedSize = 16 + 4 + 4
 
+// IsNewer says whether a state claims to be of a newer major version.
+func IsNewer(state []byte) bool {
+	n, b, err := msgp.ReadArrayHeaderBytes(state)
+	if err != nil || n < 2 {
+		return false
+	}
+	major, _, err := msgp.ReadUint64Bytes(b)
+	return err == nil && major > Major
+}
+
 // envelope is a document's state: who contributed, and the model's payload.
 // It is a msgpack array [major, minor, applied, packing, payload, ...]:
 // applied is a bin of 24 bytes a chunk, packing says whether the payload is

@@ -143,3 +143,14 @@ func TestFind(t *testing.T) {
 		}
 	}
 }
+
+// What claims to be newer is what parseEnvelope calls newer.
+func TestIsNewer(t *testing.T) {
+	e := envelope{payload: []byte{1}}
+	for _, state := range [][]byte{e.append(nil), {}, {0x92}, {0x91, 2}, {0x92, 2, 0}, {0x92, 0xa1, '2', 0}, {0x95, 0xcf, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0}, []byte("state")} {
+		_, err := parseEnvelope(state)
+		if got := IsNewer(state); got != errors.Is(err, ErrNewer) {
+			t.Errorf("%x: %v, but parsing says %v", state, got, err)
+		}
+	}
+}

@@ -34,7 +34,7 @@ import (
 // illNode answers as Elasticsearch may when it is ill, by the last number of
 // the attacker's address: 429 or 403 for one document, a document that it will
 // never take, a state that nobody can read; every so often 503, 429 or 403 to
-// the whole. It takes no transitions and no markers. Other documents it keeps.
+// the whole. It takes no transitions and no markers, but says where months are. Other documents it keeps.
 type illNode struct {
 	calls atomic.Int64
 
@@ -126,6 +126,8 @@ func (n *illNode) write(w io.Writer, body []byte) {
 			key := a.Index + "/" + a.ID
 			old, there := n.docs[key]
 			switch {
+			case strings.HasPrefix(a.ID, "@"): // where a month's documents are
+				out = append(out, fmt.Sprintf(`{%q:{"status":200,"_seq_no":1,"_primary_term":1}}`, verb))
 			case strings.Contains(a.Index, "-chunks"):
 				refuse(429, "es_rejected_execution_exception")
 			case strings.Contains(a.Index, "-transitions"):

@@ -63,12 +63,18 @@ func newFleet(t *testing.T) *fleet {
 // as sends a request with a sensor's key.
 func (f *fleet) as(t *testing.T, role, method, path, body string) error {
 	t.Helper()
+	return f.ask(t, role, method, path, body, nil)
+}
+
+// ask is as, and reads the answer into out.
+func (f *fleet) ask(t *testing.T, role, method, path, body string, out any) error {
+	t.Helper()
 	c, err := esindex.New(esindex.Options{Hosts: []string{f.node.URL}, APIKey: f.keys[role]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	return c.Call(t.Context(), "attack", method, path, []byte(body), nil)
+	return c.Call(t.Context(), "attack", method, path, []byte(body), out)
 }
 
 // findings are what dossier check says of a subject, as an operator.
