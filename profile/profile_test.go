@@ -50,7 +50,7 @@ func everyEvent() []*event.Event {
 	add := func(after event.Time, decky, service, kind string, how event.Kind, evidence ...event.Evidence) *event.Event {
 		ev := &event.Event{
 			Time: morning + after*second, Addr: someone, Decky: decky, Service: service, Type: kind, Kind: how,
-			Phase: event.Recon, Handshake: true, Evidence: evidence,
+			Phase: event.Recon, Proof: event.ByConnection, Evidence: evidence,
 		}
 		if how == event.Interaction {
 			ev.Phase = event.Exfil
@@ -390,7 +390,7 @@ func randomEvents(r *rand.Rand, n int) []*event.Event {
 		ev := &event.Event{
 			Time: morning + event.Time(r.IntN(n))*second/2, Addr: someone,
 			Decky: fmt.Sprintf("decky-%d", r.IntN(300)), Service: services[r.IntN(len(services))],
-			Type: "connect", Kind: event.Kind(r.IntN(3)), Phase: event.Phase(r.IntN(4)), Handshake: r.IntN(100) == 0, Large: r.IntN(50) == 0,
+			Type: "connect", Kind: event.Kind(r.IntN(3)), Phase: event.Phase(r.IntN(4)), Proof: event.Proof(r.IntN(4)), Large: r.IntN(50) == 0,
 		}
 		pick := func(n int) string { return fmt.Sprintf("v%d", r.IntN(n)) }
 		for range r.IntN(3) {
@@ -608,7 +608,7 @@ func hostile(size int, escaped bool) *state.Attacker {
 		digest := hex.EncodeToString(sum[:])
 		ev := &event.Event{
 			Time: event.Time(1_000_000_000_000_000 + int64(i)*997_000_000_123), Addr: netip.AddrFrom16([16]byte{0x2a, 0, 0x14, 0x50, 0x40, 1, 14: byte(i >> 8), 15: byte(i)}),
-			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Handshake: true,
+			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Proof: event.ByConnection,
 			Evidence: []event.Evidence{
 				{Kind: event.Command, A: text(i, event.MaxCommand)},
 				{Kind: event.Login, A: text(i, event.MaxValue), B: "plaintext", C: text(i, event.MaxValue), Digest: sum, Outcome: event.Success},

@@ -38,7 +38,7 @@ func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *
 	out.Kind, out.Phase = class.Kind, class.Phase
 	out.Decky = p.decky(x, x.first("t-pot_hostname", "sensor"))
 	out.Service = x.cowrieService(kind)
-	out.Handshake = true // every event comes after accept
+	out.Proof = event.ByConnection // every event comes after accept
 	x.protocol = redact.Named(out.Service)
 	x.cowrieEvidence(kind, class)
 	out.Evidence = x.arena.Evidence(x.evidence)

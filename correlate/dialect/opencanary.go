@@ -76,7 +76,9 @@ func (p *Parser) openCanary(x *scratch, r *event.Record, fields []event.Field, o
 	if port := x.get("dst_port"); code == "3000" && port == "443" {
 		out.Service = "https"
 	}
-	out.Handshake = !kind.forgeable
+	if !kind.forgeable {
+		out.Proof = event.ByConnection
+	}
 	x.protocol = redact.Named(kind.service)
 	if kind.service == "tcp" {
 		// The port is the only word on what was spoken.

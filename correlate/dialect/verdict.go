@@ -9,6 +9,9 @@ type Verdict struct {
 	// Program is the program whose line was dropped, with DropApp: one of
 	// those that Options.DropApps names.
 	Program string
+	// Decoy is where a command was given that nobody can be blamed for, with
+	// Ownerless and Ambiguous.
+	Decoy string
 	// ClockSkew says that the event has the record's time because the line's
 	// own was missing, unreadable or too far ahead.
 	ClockSkew bool
@@ -60,6 +63,9 @@ const (
 	// NoAddress is an event without an address, or with a placeholder ("-",
 	// "?", "Unknown") for it.
 	NoAddress
+	// Ownerless is a command of a shell whose hook told no address, or none
+	// that is one: whoever types can unset it.
+	Ownerless
 	// BadAddress is an event whose address is not one.
 	BadAddress
 	// Ambiguous is an event that names an address more than once, of which
@@ -98,6 +104,7 @@ var reasons = [ReasonCount]struct {
 	StructuredData: {"structured_data", Dropped},
 	SensorEvent:    {"sensor_event", Unattributed},
 	NoAddress:      {"no_address", Unattributed},
+	Ownerless:      {"ownerless_command", Unattributed},
 	BadAddress:     {"bad_address", Unattributed},
 	Ambiguous:      {"ambiguous_address", Unattributed},
 	DecoysOnly:     {"decoys_only", Unattributed},
