@@ -237,8 +237,8 @@ func (r *Renderer) claimedTruncated(s *state.Attacker, p *plan) {
 			r.names = append(r.names, name)
 		}
 	}
+	cut(s.SessionsTruncated(), "commands")
 	if c.Events == 0 {
-		cut(s.ShellTruncated(), "commands")
 		return
 	}
 	cut(c.Services.Truncated() || p.keep[listClaimedServices] < c.Services.Len(), "claimed.services")

@@ -275,6 +275,10 @@ func (s *Attacker) ProvesShell() bool {
 	return false
 }
 
+// SessionsTruncated says whether more than is kept may be a session's, of what
+// shells told; of a copy that ProveShell was called on.
+func (s *Attacker) SessionsTruncated() bool { return s.shellCut }
+
 // ShellTruncated says whether shells told more than is kept.
 func (s *Attacker) ShellTruncated() bool { return s.shellCut || s.Claimed.Shell.Truncated() }
 
