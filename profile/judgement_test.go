@@ -794,7 +794,7 @@ func TestDocumentedBounds(t *testing.T) {
 		"| `alerts` | 64 | 3072 |", "| `behavior.tool_evidence` | 64 | 1536 |", "| `behavior.technique_evidence` | 96 | 3584 |",
 		"| `behavior.kex_order` | 64 | 1536 |", "| `sensors` | 64 | 2560 |", "| `threat.indicator.ip` | 32 | 1700 |",
 		"| `credentials.tried` | 128 | 12288 |", "| `claimed.services` | 32 | 768 |", "| `claimed.deckies` | 64 | 2048 |", "| `claimed.evidence` | 96 | 5120 |",
-		"| `claimed.commands` | 200 | 12288 |",
+		"| `claimed.commands` | 256 | 16384 |",
 	} {
 		if !strings.Contains(page, "\n"+row+"\n") {
 			t.Errorf("docs/profile.md has no row %s", row)

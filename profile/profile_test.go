@@ -629,7 +629,9 @@ func hostile(size int, escaped bool) *state.Attacker {
 				{Kind: event.Alert, A: text(i, event.MaxValue), B: text(i, event.MaxService), N: 1},
 			},
 		}
-		s.Fold(a, text(i, event.MaxName), true, []*event.Event{ev})
+		claimed, told := *ev, *ev
+		claimed.Proof, told.Proof = event.Claimed, event.ByShell
+		s.Fold(a, text(i, event.MaxName), true, []*event.Event{ev, &claimed, &told})
 		if i%250 == 249 {
 			if err := s.Decode(s.Append(nil)); err != nil {
 				panic(err)

@@ -15,7 +15,7 @@ var (
 	LimitClaimedDeckies  = law.Limit{Keys: 64, Bytes: 2 << 10}
 	LimitClaims          = law.Limit{Keys: 96, Bytes: 5 << 10}
 	// LimitShell bounds the newest commands that shells told.
-	LimitShell = law.Limit{Keys: 200, Bytes: 12 << 10}
+	LimitShell = law.Limit{Keys: 256, Bytes: 16 << 10}
 )
 
 // maxClaim bounds each text of a claim.
