@@ -37,7 +37,7 @@ func plainly(events []event.Event, ix Indices, prefix int) grouped {
 			continue
 		}
 		for _, e := range ev.Evidence {
-			if e.Kind == event.Recipient || e.Kind == event.Message {
+			if ev.Proof.Proven() && (e.Kind == event.Recipient || e.Kind == event.Message) {
 				add("x-smtp-targets", "|"+e.A)
 			}
 		}
@@ -72,6 +72,7 @@ func TestEveryDocumentGetsItsEvents(t *testing.T) {
 				Time:  first + event.Time(r.IntN(hours))*3600e6 + []event.Time{0, 1, 3600e6 - 1, event.Time(r.Int64N(3600e6))}[r.IntN(4)],
 				Role:  []event.Role{event.Decoy, event.Decoy, event.Decoy, event.Sniffer, event.Prober}[r.IntN(5)],
 				Stray: r.IntN(5) == 0,
+				Proof: event.Proof(r.IntN(4)),
 			}
 			who := byte(r.IntN(attackers))
 			if ev.Addr = netip.AddrFrom4([4]byte{192, 0, 2, who}); r.IntN(3) == 0 {
@@ -215,7 +216,7 @@ func TestMonthsOfTheNextChunk(t *testing.T) {
 func TestLettersHaveEverything(t *testing.T) {
 	ev := event.Event{
 		Time: 5, Addr: netip.MustParseAddr("192.0.2.1"), Decky: "d", Service: "s", Type: "t", Kind: event.Interaction, Role: event.Sniffer,
-		Phase: event.Exfil, Handshake: true, Large: true, Stray: true,
+		Phase: event.Exfil, Proof: event.ByConnection, Large: true, Stray: true,
 		Evidence: []event.Evidence{{Kind: event.Login, Outcome: event.Success, N: 7, M: 8, A: "a", B: "b", C: "c", Digest: [32]byte{9}, Payload: []event.Field{{Key: "k", Value: "v"}}}},
 	}
 	whole := func(v reflect.Value) {

@@ -25,18 +25,28 @@ type letterDelta struct {
 // letterEvent is an event as it stands in a dead letter: what the dialect
 // read, so neither secrets that may not be shown nor local parts.
 type letterEvent struct {
-	Time      event.Time       `json:"time"`
-	Addr      netip.Addr       `json:"address"`
-	Decky     string           `json:"decky,omitempty"`
-	Service   string           `json:"service,omitempty"`
-	Type      string           `json:"type"`
-	Kind      event.Kind       `json:"kind"`
-	Role      event.Role       `json:"role,omitempty"`
-	Phase     event.Phase      `json:"phase,omitempty"`
+	Time    event.Time  `json:"time"`
+	Addr    netip.Addr  `json:"address"`
+	Decky   string      `json:"decky,omitempty"`
+	Service string      `json:"service,omitempty"`
+	Type    string      `json:"type"`
+	Kind    event.Kind  `json:"kind"`
+	Role    event.Role  `json:"role,omitempty"`
+	Phase   event.Phase `json:"phase,omitempty"`
+	// Handshake stands for Proof in letters of earlier versions.
 	Handshake bool             `json:"handshake,omitempty"`
+	Proof     string           `json:"proof,omitempty"`
 	Large     bool             `json:"large,omitempty"`
 	Stray     bool             `json:"stray,omitempty"`
 	Evidence  []letterEvidence `json:"evidence,omitempty"`
+}
+
+// proof returns how the event's address is known.
+func (e *letterEvent) proof() event.Proof {
+	if e.Proof == "" && e.Handshake {
+		return event.ByConnection
+	}
+	return event.ProofNamed(e.Proof)
 }
 
 type letterEvidence struct {
@@ -69,7 +79,7 @@ func EncodeDelta(delta any) (json.RawMessage, error) {
 	for i, ev := range events {
 		l.Events[i] = letterEvent{
 			Time: ev.Time, Addr: ev.Addr, Decky: ev.Decky, Service: ev.Service, Type: ev.Type, Kind: ev.Kind, Role: ev.Role,
-			Phase: ev.Phase, Handshake: ev.Handshake, Large: ev.Large, Stray: ev.Stray,
+			Phase: ev.Phase, Proof: ev.Proof.String(), Large: ev.Large, Stray: ev.Stray,
 			Evidence: make([]letterEvidence, len(ev.Evidence)),
 		}
 		for j := range ev.Evidence {
@@ -98,7 +108,7 @@ func DecodeDelta(class commit.Class, raw json.RawMessage) (any, error) {
 		le := &l.Events[i]
 		ev := &event.Event{
 			Time: le.Time, Addr: le.Addr, Decky: le.Decky, Service: le.Service, Type: le.Type, Kind: min(le.Kind, event.Interaction),
-			Role: le.Role, Phase: le.Phase, Handshake: le.Handshake, Large: le.Large, Stray: le.Stray,
+			Role: le.Role, Phase: le.Phase, Proof: le.proof(), Large: le.Large, Stray: le.Stray,
 			Evidence: make([]event.Evidence, len(le.Evidence)),
 		}
 		for j := range le.Evidence {

@@ -119,7 +119,7 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 	if m.o.Transitions {
 		f.cross(in)
 	}
-	n := note{events: f.s.Events, crowd: f.s.Crowd}
+	n := note{events: f.s.Total(), crowd: f.s.Crowd}
 	if m.o.Activity {
 		m.summary = m.o.Renderer.AppendSummary(m.summary[:0], f.head, &f.s)
 		n.summary = string(m.summary)

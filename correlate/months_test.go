@@ -188,7 +188,7 @@ func TestTransitionsKeepTheirIndex(t *testing.T) {
 	}
 	m := correlate.NewModel(correlate.ModelOptions{Renderer: renderer, Indices: correlate.Indices{Prefix: "d"}, Transitions: true})
 	delta := func(first string, at time.Time, decky string) any {
-		raw := fmt.Sprintf(`{"sensor":"s","source":"203.0.113.1/32",%s"events":[{"time":%d,"address":"203.0.113.1","decky":%q,"type":"connect","kind":1}]}`, first, at.UnixMicro(), decky)
+		raw := fmt.Sprintf(`{"sensor":"s","source":"203.0.113.1/32",%s"events":[{"time":%d,"address":"203.0.113.1","decky":%q,"type":"connect","kind":1,"proof":"connection"}]}`, first, at.UnixMicro(), decky)
 		d, err := correlate.DecodeDelta(correlate.ClassAttacker, []byte(raw))
 		if err != nil {
 			t.Fatal(err)
@@ -249,7 +249,7 @@ func TestTransitionsKeepTheirIndex(t *testing.T) {
 	if _, got := fold(nil, commit.Contribution{Chunk: a, Delta: delta("", long, "decky-01")}); got["observed|"] != "2024.01" {
 		t.Errorf("of an old letter: %v", got)
 	}
-	stray, err := correlate.DecodeDelta(correlate.ClassAttacker, fmt.Appendf(nil, `{"source":"203.0.113.1/32","events":[{"time":%d,"address":"203.0.113.1","type":"x","kind":1},{"time":%d,"address":"203.0.113.1","type":"x","kind":1,"stray":true}]}`,
+	stray, err := correlate.DecodeDelta(correlate.ClassAttacker, fmt.Appendf(nil, `{"source":"203.0.113.1/32","events":[{"time":%d,"address":"203.0.113.1","type":"x","kind":1,"handshake":true},{"time":%d,"address":"203.0.113.1","type":"x","kind":1,"handshake":true,"stray":true}]}`,
 		long.UnixMicro(), recordTime.UnixMicro()))
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,8 @@ package correlate
 
 import (
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"dossier/correlate/dialect"
@@ -25,6 +27,9 @@ type Stats struct {
 	// Dropped counts the lines left out by program, with DropApp: as many
 	// programs as drop_apps names.
 	Dropped map[string]int64
+	// Ownerless counts the commands that can't be told whose they are by decoy,
+	// those of more than maxOwnerless decoys under OtherDecoys.
+	Ownerless map[string]int64
 	// Samples describe the last chunk's first record of each reason that may be
 	// a gap (dialect.Reason.Gap, dialect.Describe).
 	Samples [dialect.ReasonCount]string
@@ -38,9 +43,34 @@ func (s *Stats) refuse(v dialect.Verdict, r *event.Record) {
 		}
 		s.Dropped[v.Program]++
 	}
+	if v.Decoy != "" {
+		s.Ownerless = countOwnerless(s.Ownerless, v.Decoy, 1)
+	}
 	if v.Reason.Gap() && s.Samples[v.Reason] == "" {
 		s.Samples[v.Reason] = v.Describe(r)
 	}
+}
+
+// OtherDecoys stands for the decoys that Ownerless doesn't name.
+const OtherDecoys = "other"
+
+// maxOwnerless bounds the decoys that Ownerless names: names stand in the
+// lines, and whoever owns a decoy writes those.
+const maxOwnerless = 64
+
+// countOwnerless adds n commands on a decoy.
+func countOwnerless(to map[string]int64, decoy string, n int64) map[string]int64 {
+	if to == nil {
+		to = make(map[string]int64)
+	}
+	if _, known := to[decoy]; !known {
+		if len(to) >= maxOwnerless {
+			decoy = OtherDecoys
+		}
+		decoy = strings.Clone(decoy) // it is a view of the chunk
+	}
+	to[decoy] += n
+	return to
 }
 
 // counters is Stats that several flushes add to.
@@ -54,6 +84,7 @@ func (c *counters) read() Stats {
 	defer c.mu.Unlock()
 	s := c.s
 	s.Dropped = maps.Clone(c.s.Dropped)
+	s.Ownerless = maps.Clone(c.s.Ownerless)
 	return s
 }
 
@@ -86,6 +117,9 @@ func (c *counters) add(s *Stats) {
 			c.s.Dropped = make(map[string]int64)
 		}
 		c.s.Dropped[program] += n
+	}
+	for _, decoy := range slices.Sorted(maps.Keys(s.Ownerless)) {
+		c.s.Ownerless = countOwnerless(c.s.Ownerless, decoy, s.Ownerless[decoy])
 	}
 	for i, n := range s.Refused {
 		c.s.Refused[i] += n

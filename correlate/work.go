@@ -140,7 +140,7 @@ func (w *work) keep(ev *event.Event, ipv6Prefix int) {
 	of := w.groups.of(prefix)
 	w.of = append(w.of, of)
 	g := &w.groups.all[of]
-	for i := 0; i < len(ev.Evidence) && !g.mail; i++ {
+	for i := 0; i < len(ev.Evidence) && !g.mail && ev.Proof.Proven(); i++ {
 		g.mail = names(&ev.Evidence[i])
 	}
 }
@@ -225,7 +225,7 @@ func names(e *event.Evidence) bool { return e.Kind == event.Recipient || e.Kind 
 func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string, o *Options) []commit.Part {
 	w.targetAt = emptied(w.targetAt)
 	for _, ev := range d.events {
-		if ev.Role == event.Prober {
+		if ev.Role == event.Prober || !ev.Proof.Proven() {
 			continue
 		}
 		for i := range ev.Evidence {

@@ -638,17 +638,18 @@ func (k *checker) health(ctx context.Context) {
 
 // heartbeat is what Check reads of a sensor's document.
 type heartbeat struct {
-	At          time.Time `json:"@timestamp"`
-	Sensor      string    `json:"sensor"`
-	Version     string    `json:"version"`
-	DeadLetters int64     `json:"dead_letters"`
-	AtRisk      int64     `json:"exactness_at_risk"`
-	Unparsed    int64     `json:"unparsed"`
-	RecordsIn   int64     `json:"records_in"`
-	Started     time.Time `json:"started_at"`
-	Programs    []dropped `json:"dropped_programs"`
-	LastError   string    `json:"last_error"`
-	LastErrorAt time.Time `json:"last_error_at"`
+	At          time.Time   `json:"@timestamp"`
+	Sensor      string      `json:"sensor"`
+	Version     string      `json:"version"`
+	DeadLetters int64       `json:"dead_letters"`
+	AtRisk      int64       `json:"exactness_at_risk"`
+	Unparsed    int64       `json:"unparsed"`
+	RecordsIn   int64       `json:"records_in"`
+	Started     time.Time   `json:"started_at"`
+	Programs    []dropped   `json:"dropped_programs"`
+	Ownerless   []ownerless `json:"ownerless_commands"`
+	LastError   string      `json:"last_error"`
+	LastErrorAt time.Time   `json:"last_error_at"`
 }
 
 func (k *checker) sensors(ctx context.Context) {
@@ -694,6 +695,9 @@ func (k *checker) sensor(h heartbeat, now time.Time) bool {
 	name := "sensor " + line(h.Sensor)
 	if text := droppedText(h.Programs); text != "" {
 		k.say(Note, name, "set drop_apps there where these are not DECNET's own", "lines left out by drop_apps: %s", text)
+	}
+	if text := ownerlessText(h.Ownerless); text != "" {
+		k.say(Note, name, "SSH_CLIENT was unset there, or the hook of that shell doesn't tell it", "commands that nobody is known to have given: %s", text)
 	}
 	well := true
 	wrong := func(l Level, fix, format string, args ...any) {

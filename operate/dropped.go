@@ -26,3 +26,21 @@ func droppedText(programs []dropped) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// ownerless is how many commands on a decoy nobody is known to have given.
+type ownerless struct {
+	Decky string `json:"decky"`
+	Count int64  `json:"count"`
+}
+
+// ownerlessText says how many there were, by decoy.
+func ownerlessText(decoys []ownerless) string {
+	var parts []string
+	for _, d := range decoys[:min(len(decoys), maxDropped)] {
+		parts = append(parts, fmt.Sprintf("%s %d", line(d.Decky), d.Count))
+	}
+	if more := len(decoys) - maxDropped; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more decoys", more))
+	}
+	return strings.Join(parts, ", ")
+}

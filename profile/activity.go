@@ -29,11 +29,13 @@ const summaryElements = 9
 // AppendSummary appends the attacker's key figures, which its activity
 // documents show: a msgpack array.
 func (r *Renderer) AppendSummary(dst []byte, h Head, s *state.Attacker) []byte {
+	s = r.prove(s)
 	f := r.judge(h, s)
+	seen := r.touched(s)
 	dst = msgp.AppendArrayHeader(dst, summaryElements)
-	dst = msgp.AppendInt64(dst, s.Events)
-	dst = msgp.AppendInt64(dst, s.Services.Distinct())
-	dst = msgp.AppendInt64(dst, s.Deckies.Distinct())
+	dst = msgp.AppendInt64(dst, s.Total())
+	dst = msgp.AppendInt64(dst, seen.serviceCount())
+	dst = msgp.AppendInt64(dst, seen.deckyCount())
 	dst = msgp.AppendInt64(dst, s.Bounties())
 	dst = msgp.AppendInt64(dst, s.Credentials.Distinct())
 	dst = msgp.AppendBool(dst, s.IsTraversal())
@@ -126,6 +128,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	d.int("login_attempts", s.Attempts)
 	d.int("login_successes", s.Successes)
 	d.int("recipients", s.Recipients)
+	d.int("claimed", s.Claimed)
 	d.end()
 	r.keys(&d, "services", &s.Services, s.Services.Len())
 	r.keys(&d, "deckies", &s.Deckies, s.Deckies.Len())

@@ -16,6 +16,8 @@ import (
 
 // AppendAttacker appends the profile of an attacker as one line of JSON.
 func (r *Renderer) AppendAttacker(dst []byte, h Head, s *state.Attacker) []byte {
+	size := s.Size()
+	s = r.prove(s)
 	f := r.judge(h, s)
 	place, name := r.where(h), r.o.Names.Name(h.Addr)
 	r.arena.Reset()
@@ -25,7 +27,7 @@ func (r *Renderer) AppendAttacker(dst []byte, h Head, s *state.Attacker) []byte 
 	r.attacker(&d, h, s, f, &place, name, &all)
 	view, allowed := len(d.b)-start, room(state.MaxAttacker)
 	if view > allowed {
-		allowed = room(s.Size())
+		allowed = room(size)
 	}
 	if view > allowed || all.commandBytes > commandBudget {
 		var sizes [lists][]int
@@ -53,23 +55,25 @@ func (r *Renderer) AppendAttacker(dst []byte, h Head, s *state.Attacker) []byte 
 
 // attacker appends all of the profile but the state and the closing brace.
 func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, place *Place, name string, p *plan) {
-	d.someTime("@timestamp", s.Last)
+	first, last := s.Seen()
+	d.someTime("@timestamp", last)
 	d.who(h)
 	r.uuid(d, h.ID)
-	d.someTime("first_seen", s.First)
-	d.someTime("last_seen", s.Last)
+	d.someTime("first_seen", first)
+	d.someTime("last_seen", last)
 	d.now("updated_at", h.Now)
-	d.int("event_count", s.Events)
+	d.int("event_count", s.Total())
 	r.services(d, s, p)
 	r.deckies(d, s, p)
 	r.movement(d, s, p)
 	r.commands(d, &s.Commands, p)
-	d.int("command_count", s.CommandCount)
+	d.int("command_count", s.CommandCount+s.Claimed.Commands)
 	r.credentials(d, s, p)
 	r.fingerprints(d, s, p)
 	r.artifacts(d, s, p)
 	r.leaks(d, s, p)
 	r.alerts(d, s, p)
+	r.claimed(d, s, p)
 	d.int("bounty_count", s.Bounties())
 	d.int("session_count", s.Sessions.Count())
 	if s.LongestSession > 0 {
@@ -107,7 +111,8 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 }
 
 func (r *Renderer) services(d *document, s *state.Attacker, p *plan) {
-	services := s.Services.Entries()
+	seen := r.touched(s)
+	services := seen.services.Entries()
 	services = services[:min(len(services), p.keep[listServices])]
 	r.names = r.names[:0]
 	for i := range services {
@@ -115,7 +120,7 @@ func (r *Renderer) services(d *document, s *state.Attacker, p *plan) {
 	}
 	slices.Sort(r.names)
 	d.strings("services", r.names)
-	d.int("service_count", s.Services.Distinct())
+	d.int("service_count", seen.serviceCount())
 	for _, list := range [...]struct {
 		name string
 		kind event.Kind
@@ -134,16 +139,17 @@ func (r *Renderer) services(d *document, s *state.Attacker, p *plan) {
 const arrow = " → "
 
 func (r *Renderer) deckies(d *document, s *state.Attacker, p *plan) {
-	deckies := r.byFirst(&s.Deckies, p.keep[listDeckies])
+	seen := r.touched(s)
+	deckies := r.byFirst(seen.deckies, p.keep[listDeckies])
 	d.array("deckies")
 	for i := range deckies {
 		d.item(deckies[i].Key)
 	}
 	d.endArray()
-	d.int("decky_count", s.Deckies.Distinct())
+	d.int("decky_count", seen.deckyCount())
 	d.bool("is_traversal", s.IsTraversal())
 	if s.IsTraversal() {
-		d.path(deckies)
+		d.path(r.byFirst(&s.Deckies, p.keep[listDeckies]))
 	}
 }
 
@@ -338,8 +344,8 @@ func (r *Renderer) credentials(d *document, s *state.Attacker, p *plan) {
 		d.end()
 	}
 	d.int("credential_count", s.Credentials.Distinct())
-	d.int("login_attempts", s.Attempts)
-	d.int("login_successes", s.Successes)
+	d.int("login_attempts", s.Attempts+s.Claimed.Attempts)
+	d.int("login_successes", s.Successes+s.Claimed.Successes)
 }
 
 func (r *Renderer) credential(d *document, e *law.Entry) {
@@ -671,14 +677,14 @@ func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan)
 		}
 		d.endArray()
 	}
-	if s.Recon != event.Never || s.Exfil != event.Never || s.Large > 0 {
+	if large := s.Large + s.Claimed.Large; s.Recon != event.Never || s.Exfil != event.Never || large > 0 {
 		d.object("phase")
 		d.someTime("recon_end_ts", s.Recon)
 		d.someTime("exfil_start_ts", s.Exfil)
 		if s.Recon != event.Never && s.Exfil != event.Never && s.Exfil >= s.Recon {
 			d.float("exfil_latency_s", behavior.Round(float64(s.Exfil-s.Recon)/1e6, 3))
 		}
-		d.int("large_payload_count", s.Large)
+		d.int("large_payload_count", large)
 		d.end()
 	}
 	d.some("os_guess", f.system)
@@ -806,11 +812,17 @@ func (r *Renderer) describe(b []byte, h Head, s *state.Attacker, f *figures) []b
 	b = append(b, ", "...)
 	b = append(b, f.class...)
 	b = append(b, ": "...)
-	count(s.Events, "event", "events")
+	seen := r.touched(s)
+	count(s.Total(), "event", "events")
+	if s.Claimed.Events > 0 {
+		b = append(b, " ("...)
+		b = strconv.AppendInt(b, s.Claimed.Events, 10)
+		b = append(b, " claimed)"...)
+	}
 	b = append(b, " on "...)
-	count(s.Services.Distinct(), "service", "services")
+	count(seen.serviceCount(), "service", "services")
 	b = append(b, " of "...)
-	count(s.Deckies.Distinct(), "decoy", "decoys")
+	count(seen.deckyCount(), "decoy", "decoys")
 	if s.Attempts > 0 {
 		b = append(b, ", "...)
 		count(s.Attempts, "login attempt", "login attempts")
@@ -852,7 +864,7 @@ func (r *Renderer) related(d *document, h Head, s *state.Attacker, name string, 
 	}
 	d.someStrings("user", distinct(r.names))
 	r.names = r.names[:0]
-	deckies := s.Deckies.Entries()
+	deckies := r.touched(s).deckies.Entries()
 	for i := range deckies[:min(len(deckies), p.keep[listDeckies])] {
 		r.names = append(r.names, deckies[i].Key)
 	}
@@ -886,10 +898,12 @@ func (r *Renderer) truncated(d *document, s *state.Attacker, p *plan) {
 			r.names = append(r.names, names...)
 		}
 	}
-	cut(s.Services.Truncated(), "service_count")
-	cut(s.Services.Truncated() || p.keep[listServices] < s.Services.Len(), "services")
-	cut(s.Deckies.Truncated(), "decky_count")
-	cut(s.Deckies.Truncated() || p.keep[listDeckies] < s.Deckies.Len(), "deckies")
+	seen := r.touched(s)
+	cut(seen.servicesCut, "service_count")
+	cut(seen.servicesCut || p.keep[listServices] < seen.services.Len(), "services")
+	cut(seen.deckiesCut, "decky_count")
+	cut(seen.deckiesCut || p.keep[listDeckies] < seen.deckies.Len(), "deckies")
+	r.claimedTruncated(s, p)
 	cut(s.Hops.Truncated() || p.keep[listHops] < len(s.Hops.Items()), "hops")
 	cut(s.Hops.Truncated() || p.keep[listHops] < len(s.Hops.Items()), "movement.edges")
 	cut(s.Deckies.Truncated() || p.keep[listDwell] < s.Deckies.Len(), "movement.dwell")

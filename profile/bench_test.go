@@ -21,7 +21,7 @@ func busy(n int) []*event.Event {
 	for i := range n {
 		ev := &event.Event{
 			Time: morning + event.Time(i)*second, Addr: someone, Decky: fmt.Sprintf("decky-%02d", i%40), Service: "ssh",
-			Type: "auth_attempt", Kind: event.Scan, Phase: event.Recon, Handshake: true,
+			Type: "auth_attempt", Kind: event.Scan, Phase: event.Recon, Proof: event.ByConnection,
 		}
 		if i%10 == 0 {
 			ev.Type, ev.Kind = "command", event.Interaction

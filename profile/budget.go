@@ -13,7 +13,7 @@ import (
 // The sizes of an attacker's document, in bytes.
 const (
 	// documentBudget bounds the whole document.
-	documentBudget = 197 << 10
+	documentBudget = 240 << 10
 	// maxEnvelope is what the chunk ids and headers around a stored state
 	// take at the most: 512 ids of 24 bytes.
 	maxEnvelope = 512*24 + 32
@@ -34,6 +34,10 @@ func room(size int) int {
 // The lists that are cut to fit, those first that are missed least.
 const (
 	listDwell = iota
+	listClaims
+	listClaimedServices
+	listClaimedDeckies
+	listClaimedCommands
 	listSensors
 	listNetwork
 	listServices
@@ -54,21 +58,25 @@ const (
 // floors is the room that each list has in any case. Together with what no
 // list bounds they stay below the room beside the largest state.
 var floors = [lists]int{
-	listDwell:        512,
-	listSensors:      512,
-	listNetwork:      512,
-	listServices:     768,
-	listTools:        512,
-	listTechniques:   768,
-	listKex:          512,
-	listFingerprints: 1792,
-	listAlerts:       768,
-	listLeaks:        768,
-	listArtifacts:    1280,
-	listCredentials:  2 << 10,
-	listHops:         1536,
-	listDeckies:      1792,
-	listCommands:     9 << 10,
+	listDwell:           512,
+	listClaims:          1 << 10,
+	listClaimedServices: 256,
+	listClaimedDeckies:  512,
+	listClaimedCommands: 2 << 10,
+	listSensors:         512,
+	listNetwork:         512,
+	listServices:        768,
+	listTools:           512,
+	listTechniques:      768,
+	listKex:             512,
+	listFingerprints:    1792,
+	listAlerts:          768,
+	listLeaks:           768,
+	listArtifacts:       1280,
+	listCredentials:     2 << 10,
+	listHops:            1536,
+	listDeckies:         1792,
+	listCommands:        9 << 10,
 }
 
 // plan says how many elements of each list a document shows.
@@ -147,8 +155,9 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 	for i := range network {
 		sizes[listNetwork] = append(sizes[listNetwork], 2*quoted(network[i].A)) // threat.indicator.ip and related.ip
 	}
-	bottom(listServices, &s.Services, func(e *law.Entry) int { return 2 * quoted(e.Key) })
-	bottom(listDeckies, &s.Deckies, func(e *law.Entry) int { return 3*quoted(e.Key) + len(arrow) })
+	seen := r.touched(s)
+	bottom(listServices, seen.services, func(e *law.Entry) int { return 2 * quoted(e.Key) })
+	bottom(listDeckies, seen.deckies, func(e *law.Entry) int { return 3*quoted(e.Key) + len(arrow) })
 	bottom(listTools, &s.Tools, func(e *law.Entry) int { return size(func() { d.tool(e) }) })
 	bottom(listTechniques, &s.Techniques, func(e *law.Entry) int { return size(func() { d.concluded(e) }) })
 	bottom(listKex, &s.KexOrders, func(e *law.Entry) int { return quoted(e.Key) })
@@ -173,6 +182,7 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 		secret, _ := r.password(c, e)
 		return size(func() { r.credential(&d, e) }) + 3*quoted(c.principal) + 2*quoted(secret)
 	})
+	r.measureClaimed(s, sizes)
 	hops := s.Hops.Items()
 	for i := range hops {
 		n := size(func() { d.hop(&hops[i]) })

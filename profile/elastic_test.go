@@ -31,7 +31,7 @@ func TestElasticsearch(t *testing.T) {
 	documents := everyDocument(t)
 	r := renderer(t, Options{})
 	recent := new(state.Attacker)
-	recent.Fold(new(event.Arena), "sensor-1", false, []*event.Event{{Time: event.FromTime(time.Now().Add(-time.Hour)), Service: "ssh", Decky: "decky-01", Kind: event.Scan, Handshake: true}})
+	recent.Fold(new(event.Arena), "sensor-1", false, []*event.Event{{Time: event.FromTime(time.Now().Add(-time.Hour)), Service: "ssh", Decky: "decky-01", Kind: event.Scan, Proof: event.ByConnection}})
 	documents[Attackers] = append(documents[Attackers], decode(t, r.AppendAttacker(nil, headOf(someone), recent)))
 	documents[Chunks] = []map[string]any{{"@timestamp": "2026-01-02T03:04:05Z", "first_record": "2026-01-02T03:04:00Z", "state": "c3RhdGU="}}
 	var bulk bytes.Buffer

@@ -174,6 +174,48 @@ func numbered() *state.Attacker {
 	return s
 }
 
+// claiming adds what is claimed of an attacker, each figure with a value of its
+// own, and what decoys did.
+func claiming(s *state.Attacker) *state.Attacker {
+	a, c := new(event.Arena), &s.Claimed
+	c.First, c.Last, c.Events, c.Kinds = moment(1998), moment(1999), 2001, [3]int64{2002, 2003, 2004}
+	c.Commands, c.Attempts, c.Successes, c.Large = 2005, 2006, 2007, 2008
+	c.Services.Add(law.Entry{Key: "snmp", Count: 2011, First: moment(2011), Last: moment(2111), Rank: uint8(event.Interaction)}, large)
+	c.Services.Add(law.Entry{Key: "ssh", Count: 2012, First: moment(2012), Last: moment(2112)}, large)
+	c.Deckies.Add(law.Entry{Key: "delta", Count: 2013, First: moment(2013), Last: moment(2113)}, large)
+	c.Deckies.Add(law.Entry{Key: "echo", Count: 2014, First: moment(5), Last: moment(2114)}, large)
+	// These turned out to be a session's.
+	c.Services.Add(law.Entry{Key: "telnet"}, large)
+	c.Deckies.Add(law.Entry{Key: "alpha"}, large)
+	for i, e := range []struct {
+		claim   state.Claim
+		rank    uint8
+		payload string
+	}{
+		{state.Claim{Kind: state.ClaimLogin, Service: "snmp", B: "snmp_community", C: strings.Repeat("\xd4", 32)}, uint8(event.Success), "public"},
+		{state.Claim{Kind: state.ClaimLogin, A: "root"}, 0, ""},
+		{state.Claim{Kind: state.ClaimCommand, Service: "tftp", A: "RRQ x"}, 0, ""},
+		{state.Claim{Kind: state.ClaimFingerprint, A: "ja4_quic", B: "q"}, 0, ""},
+		{state.Claim{Kind: state.ClaimFile, A: "ff", B: "http://x/", C: "file"}, 0, ""},
+		{state.Claim{Kind: state.ClaimLeak, A: "9.9.9.9", B: "XFF", C: "public"}, 0, ""},
+		{state.Claim{Kind: state.ClaimAlert, A: "SIG", B: "CAT"}, 255 - 2, ""},
+		{state.Claim{Kind: state.ClaimTechnique, A: "T1046"}, 0, "because"},
+	} {
+		n := int64(2101 + i)
+		c.Evidence.Add(law.Entry{Key: e.claim.Key(a), Count: n, First: moment(n), Last: moment(n + 100), Rank: e.rank, Payload: e.payload}, large)
+	}
+	c.Shell.Add(law.Item{Time: moment(2001), A: "ssh", B: "echo", C: "reboot"}, large)
+	c.Shell.Add(law.Item{Time: moment(2002), A: "ssh", B: "delta", C: "halt"}, large)
+	c.Shell.Add(law.Item{Time: moment(2003), A: "ssh", B: "delta"}, large)
+	s.Contacts = state.Contacts{First: moment(0), Last: moment(3), Events: 3009}
+	return s
+}
+
+// claims is when and how often the n-th claim was seen.
+func claims(n int64) string {
+	return fmt.Sprintf(`"count":%d,"first_seen":%s,"last_seen":%s`, 2100+n, clock(2100+n), clock(2200+n))
+}
+
 // figuresRisk is a file of two reasons, so that the score can be worked out by
 // hand: (90 + 40/2^1.5) ÷ (1 + 1/2^1.5).
 const figuresRisk = `{"version": 1, "inputs": 2, "spoofable_factor": 0.5, "reasons": [
@@ -431,6 +473,27 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	head := headOf(someone)
 	shows(t, "an attacker", Attackers, r.AppendAttacker(nil, head, s), attackerRows(), asserted)
 
+	// What is claimed of the same attacker, and what decoys did: it counts, and
+	// changes nothing else.
+	s = claiming(numbered())
+	distinctFigures(t, "claimed", &s.Claimed)
+	shows(t, "an attacker of whom more is claimed", Attackers, r.AppendAttacker(nil, head, s), with(attackerRows(), map[string]string{
+		"@timestamp": clock(1999), "first_seen": clock(0), "last_seen": clock(1999), "event_count": "6011", "command_count": "3010",
+		"login_attempts": "3012", "login_successes": "3014", "behavior.phase.large_payload_count": "3018",
+		"services": `["ftp","http","smtp","snmp","ssh","telnet"]`, "service_count": "6", "services_interacted": `["smtp","snmp","ssh"]`,
+		"deckies": `["delta","echo","alpha","charlie","bravo"]`, "decky_count": "5", "related.hosts": `["alpha","bravo","charlie","delta","echo","host.example"]`,
+		"claimed.event_count": "2001", "claimed.first_seen": clock(1998), "claimed.last_seen": clock(1999), "claimed.command_count": "2005",
+		"claimed.login_attempts": "2006", "claimed.login_successes": "2007", "claimed.services": `["snmp","ssh"]`, "claimed.deckies": `["delta","echo"]`,
+		"claimed.kinds": `["alert","command","file","fingerprint","ip_leak","login","technique"]`,
+		"claimed.evidence": `[{"kind":"login","service":"snmp","secret_kind":"snmp_community","secret":"public","secret_sha256":"` + strings.Repeat("d4", 32) + `","outcome":"success",` + claims(1) + `},` +
+			`{"kind":"login","principal":"root",` + claims(2) + `},{"kind":"command","service":"tftp","value":"RRQ x",` + claims(3) + `},` +
+			`{"kind":"fingerprint","type":"ja4_quic","value":"q",` + claims(4) + `},{"kind":"file","sha256":"ff","url":"http://x/","file":"file",` + claims(5) + `},` +
+			`{"kind":"ip_leak","claimed_ip":"9.9.9.9","header":"XFF",` + claims(6) + `},{"kind":"alert","value":"SIG","category":"CAT","severity":2,` + claims(7) + `},` +
+			`{"kind":"technique","value":"T1046","why":"because",` + claims(8) + `}]`,
+		"claimed.commands":             fmt.Sprintf(`[{"timestamp":%s,"service":"ssh","decky":"echo","command":"reboot"},{"timestamp":%s,"service":"ssh","decky":"delta","command":"halt"}]`, clock(2001), clock(2002)),
+		"threat.indicator.description": `"185.220.101.4, slow_scan: 6011 events (2001 claimed) on 6 services of 5 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+	}), asserted)
+
 	// The same as a network, of which some lists are cut.
 	network := networkHead()
 	network.State = []byte("state")
@@ -517,7 +580,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 
 	hour := new(state.Activity)
 	hour.Events, hour.Kinds = 2001, [3]int64{event.Noise: 2002, event.Scan: 2003, event.Interaction: 2004}
-	hour.CommandCount, hour.Attempts, hour.Successes, hour.Recipients = 2005, 2006, 2007, 2008
+	hour.CommandCount, hour.Attempts, hour.Successes, hour.Recipients, hour.Claimed = 2005, 2006, 2007, 2008, 2012
 	for _, key := range []string{"b", "a"} {
 		hour.Services.Add(law.Entry{Key: "service-" + key}, large)
 		hour.Deckies.Add(law.Entry{Key: "decky-" + key}, large)
@@ -544,7 +607,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"source.ip": `"185.220.101.4"`, "source.geo.country_iso_code": `"CL"`, "source.geo.location": location, "source.as.number": "64499",
 		"source.as.organization.name": `"Example SA"`, "uuid": someoneUUID, "observer.name": `["sensor-a","sensor-b"]`,
 		"activity.events": "2001", "activity.interactions": "2004", "activity.scans": "2003", "activity.commands": "2005",
-		"activity.login_attempts": "2006", "activity.login_successes": "2007", "activity.recipients": "2008",
+		"activity.login_attempts": "2006", "activity.login_successes": "2007", "activity.recipients": "2008", "activity.claimed": "2012",
 		"services": `["service-a","service-b"]`, "deckies": `["decky-a","decky-b"]`,
 		"commands": fmt.Sprintf(`[{"timestamp":%s,"service":"ssh","decky":"delta","command":"id"}]`, clock(3700)),
 		"credentials.tried": `[{"service":"telnet","user":"admin","secret_kind":"plaintext","secret":"1234","secret_sha256":"` + strings.Repeat("d2", 32) + `","attempts":2011,"successes":0},` +
@@ -598,6 +661,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		CacheDocuments: 17, CacheBytes: 18, Panics: 23, ServiceGuessed: 24,
 		Reasons:         []RefusalCount{{"unparsed", "bad_json", 19}, {"dropped", "own_app", 20}},
 		DroppedPrograms: []ProgramCount{{"cron", 21}, {"systemd", 22}},
+		Ownerless:       []DecoyCount{{"decky-a", 24}, {"decky-b", 25}},
 		LastError:       "no route", LastErrorAt: figuresDay.Add(2 * time.Second),
 	}
 	distinctFigures(t, "heartbeat", beats)
@@ -606,9 +670,10 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"chunks_in": "3", "chunks_out": "4", "chunks_skipped": "5", "bytes_in": "6", "documents_written": "7", "unattributed": "8", "unparsed": "9",
 		"dropped": "10", "malformed": "11", "dead_letters": "12", "conflicts": "13", "retries": "14", "clock_skew": "15", "exactness_at_risk": "16",
 		"cache_documents": "17", "cache_bytes": "18", "panics": "23", "service_guessed": "24",
-		"reasons":          `[{"verdict":"unparsed","reason":"bad_json","count":19},{"verdict":"dropped","reason":"own_app","count":20}]`,
-		"dropped_programs": `[{"program":"cron","count":21},{"program":"systemd","count":22}]`,
-		"last_error":       `"no route"`, "last_error_at": clock(2), "ecs.version": `"9.4.0"`, "schema_version": schemaText,
+		"reasons":            `[{"verdict":"unparsed","reason":"bad_json","count":19},{"verdict":"dropped","reason":"own_app","count":20}]`,
+		"ownerless_commands": `[{"decky":"decky-a","count":24},{"decky":"decky-b","count":25}]`,
+		"dropped_programs":   `[{"program":"cron","count":21},{"program":"systemd","count":22}]`,
+		"last_error":         `"no route"`, "last_error_at": clock(2), "ecs.version": `"9.4.0"`, "schema_version": schemaText,
 	}, asserted)
 
 	// What the ledger's markers show, correlate writes.
@@ -639,6 +704,13 @@ func distinctFigures(t *testing.T, what string, of any) {
 		f := v.Type().Field(i)
 		if !f.IsExported() {
 			continue
+		}
+		switch f.Type {
+		case reflect.TypeFor[state.Claimed](), reflect.TypeFor[state.Contacts]():
+			continue // claiming gives them values
+		}
+		if f.Name == "Logins" {
+			continue // they decide, and are not shown
 		}
 		if v.Field(i).IsZero() {
 			t.Errorf("%s: nothing gives %s a value: do so, and say which field shows it", what, f.Name)

@@ -140,23 +140,30 @@ func TestTruncatedNamesWhatTheBudgetCut(t *testing.T) {
 		truncated string
 		left      map[string]int
 	}{
-		listDwell:        {"[movement.dwell]", map[string]int{"movement.dwell": 1, "deckies": 4}},
-		listSensors:      {"[sensors]", map[string]int{"sensors": 1}},
-		listNetwork:      {"[threat.indicator.ip]", map[string]int{"threat.indicator.ip": 1, "related.ip": 2}},
-		listServices:     {"[services]", map[string]int{"services": 1}},
-		listTools:        {"[behavior.tool_evidence]", map[string]int{"behavior.tool_evidence": 1, "behavior.tools": 2}},
-		listTechniques:   {"[behavior.technique_evidence]", map[string]int{"behavior.technique_evidence": 1, "threat.technique.id": 3}},
-		listKex:          {"[behavior.kex_order]", map[string]int{"behavior.kex_order": 1}},
-		listFingerprints: {"[fingerprints]", map[string]int{"fingerprints": 1}},
-		listAlerts:       {"[alerts]", map[string]int{"alerts": 1, "alert.signature": 1}},
-		listLeaks:        {"[ip_leaks]", map[string]int{"ip_leaks": 1}},
-		listArtifacts:    {"[artifacts]", map[string]int{"artifacts": 1, "artifact.sha256": 1}},
-		listCredentials:  {"[credentials]", map[string]int{"credentials": 1, "credential.username": 1, "credential.password": 1, "credential.pair": 1, "related.user": 1}},
-		listHops:         {"[hops movement.edges]", map[string]int{"hops": 1, "movement.edges": 0, "movement.edge": 0}},
-		listDeckies:      {"[deckies]", map[string]int{"deckies": 1, "related.hosts": 1, "movement.dwell": 4}},
-		listCommands:     {"[commands]", map[string]int{"commands": 1, "command.line": 1}},
+		listDwell:           {"[movement.dwell]", map[string]int{"movement.dwell": 1, "deckies": 4}},
+		listSensors:         {"[sensors]", map[string]int{"sensors": 1}},
+		listNetwork:         {"[threat.indicator.ip]", map[string]int{"threat.indicator.ip": 1, "related.ip": 2}},
+		listServices:        {"[services]", map[string]int{"services": 1}},
+		listTools:           {"[behavior.tool_evidence]", map[string]int{"behavior.tool_evidence": 1, "behavior.tools": 2}},
+		listTechniques:      {"[behavior.technique_evidence]", map[string]int{"behavior.technique_evidence": 1, "threat.technique.id": 3}},
+		listKex:             {"[behavior.kex_order]", map[string]int{"behavior.kex_order": 1}},
+		listFingerprints:    {"[fingerprints]", map[string]int{"fingerprints": 1}},
+		listClaims:          {"[claimed.evidence]", map[string]int{"claimed.evidence": 1}},
+		listClaimedServices: {"[claimed.services]", nil},
+		listClaimedDeckies:  {"[claimed.deckies]", nil},
+		listClaimedCommands: {"[claimed.commands]", map[string]int{"claimed.commands": 0}},
+		listAlerts:          {"[alerts]", map[string]int{"alerts": 1, "alert.signature": 1}},
+		listLeaks:           {"[ip_leaks]", map[string]int{"ip_leaks": 1}},
+		listArtifacts:       {"[artifacts]", map[string]int{"artifacts": 1, "artifact.sha256": 1}},
+		listCredentials:     {"[credentials]", map[string]int{"credentials": 1, "credential.username": 1, "credential.password": 1, "credential.pair": 1, "related.user": 1}},
+		listHops:            {"[hops movement.edges]", map[string]int{"hops": 1, "movement.edges": 0, "movement.edge": 0}},
+		listDeckies:         {"[deckies]", map[string]int{"deckies": 1, "related.hosts": 1, "movement.dwell": 4}},
+		listCommands:        {"[commands]", map[string]int{"commands": 1, "command.line": 1}},
 	} {
 		s, h, p := numbered(), networkHead(), everything
+		if strings.HasPrefix(c.truncated, "[claimed.") {
+			s = claiming(s)
+		}
 		p.keep[list] = 1
 		d := begin(nil)
 		r.attacker(&d, h, s, r.judge(h, s), new(Place), "", &p)
@@ -187,8 +194,8 @@ func TestTruncatedNamesWhatTheBudgetCut(t *testing.T) {
 			t.Errorf("of %s stays %s, want %s", field, got, want)
 		}
 	}
-	if lists != 15 {
-		t.Errorf("%d lists are cut to fit, 15 are tested", lists)
+	if lists != 19 {
+		t.Errorf("%d lists are cut to fit, 19 are tested", lists)
 	}
 }
 
@@ -198,7 +205,7 @@ func TestFit(t *testing.T) {
 		sizes[list] = slices.Repeat([]int{1}, n)
 		return sizes
 	}
-	for list, floor := range []int{512, 512, 512, 768, 512, 768, 512, 1792, 768, 768, 1280, 2048, 1536, 1792, 9216} {
+	for list, floor := range []int{512, 1024, 256, 512, 2048, 512, 512, 768, 512, 768, 512, 1792, 768, 768, 1280, 2048, 1536, 1792, 9216} {
 		sizes := ones(list, 60_000)
 		if got := fit(&sizes, math.MaxInt/2).keep[list]; got != floor {
 			t.Errorf("list %d keeps %d bytes in any case, want %d", list, got, floor)
@@ -224,17 +231,17 @@ func TestFit(t *testing.T) {
 		all[list] = slices.Repeat([]int{1}, 10_000)
 	}
 	p := fit(&all, 10_000)
-	if p.keep[listDwell] != 512 || p.keep[listSensors] != 9488 || p.keep[listNetwork] != math.MaxInt || p.keep[listCommands] != math.MaxInt {
+	if p.keep[listDwell] != 512 || p.keep[listClaims] != 9488 || p.keep[listSensors] != math.MaxInt || p.keep[listNetwork] != math.MaxInt || p.keep[listCommands] != math.MaxInt {
 		t.Errorf("10,000 bytes too many leave %v", p.keep)
 	}
-	// What is left beside a state, and beside the largest: of 197 KiB the base64
+	// What is left beside a state, and beside the largest: of 240 KiB the base64
 	// of 12,320 bytes of ids and of the state, and 12 bytes around it.
-	for size, want := range map[int]int{0: 185_288, 1: 185_288, 2: 185_284, 30_000: 145_288} {
+	for size, want := range map[int]int{0: 229_320, 1: 229_320, 2: 229_316, 30_000: 189_320} {
 		if got := room(size); got != want {
 			t.Errorf("beside a state of %d bytes there are %d left, want %d", size, got, want)
 		}
 	}
-	if documentBudget != 197<<10 || commandBudget != 48<<10 {
+	if documentBudget != 240<<10 || commandBudget != 48<<10 {
 		t.Errorf("a document takes %d bytes, its commands %d", documentBudget, commandBudget)
 	}
 }
@@ -329,6 +336,7 @@ func TestBeatAloneRaisesNoRisk(t *testing.T) {
 		{"one that says who it is", []string{"https", "ssh"}, "mythic", "", "slow_scan", "[cobalt_strike mythic]", "tool_c2 [mythic]"},
 		{"a beacon that says who it is", []string{"https"}, "mythic", "", "beaconing", "[cobalt_strike mythic]", "tool_c2 [cobalt_strike mythic]"},
 		{"nmap by its packets", []string{"https", "ssh"}, "", "nmap", "slow_scan", "[cobalt_strike nmap]", ""},
+		{"nmap by packets that anybody can send", []string{"https"}, "", "nmap claimed", "beaconing", "[cobalt_strike]", "tool_c2 [cobalt_strike]"},
 		{"nmap by its packets, coming back", []string{"https"}, "", "nmap", "beaconing", "[cobalt_strike nmap]", "tool_c2 [cobalt_strike]; tool_scan [nmap]"},
 	} {
 		s := new(state.Attacker)
@@ -340,7 +348,7 @@ func TestBeatAloneRaisesNoRisk(t *testing.T) {
 			s.Tools.Add(law.Entry{Key: c.tool, Payload: "user agent"}, large)
 		}
 		if c.system != "" {
-			s.SystemGuesses.Add(law.Entry{Key: c.system, Count: 1}, large)
+			s.SystemGuesses.Add(law.Entry{Key: strings.TrimSuffix(c.system, " claimed"), Count: 1, Rank: map[bool]uint8{false: 1}[strings.HasSuffix(c.system, " claimed")]}, large)
 		}
 		m := decode(t, r.AppendAttacker(nil, headOf(someone), s))
 		var reasons []string
@@ -368,7 +376,7 @@ func TestJudgementIsNotOutOfDate(t *testing.T) {
 	r := renderer(t, Options{})
 	scans := func(service string, start int64) (events []*event.Event) {
 		for i := range int64(4) {
-			events = append(events, &event.Event{Time: moment(start + 20*i), Addr: someone, Service: service, Kind: event.Scan})
+			events = append(events, &event.Event{Proof: event.ByConnection, Time: moment(start + 20*i), Addr: someone, Service: service, Kind: event.Scan})
 		}
 		return events
 	}
@@ -447,6 +455,7 @@ func TestShownFromWhere(t *testing.T) {
 	deckies := func(n int) func(*state.Attacker) {
 		return func(s *state.Attacker) {
 			for i := range n {
+				s.Events++
 				s.Deckies.Add(law.Entry{Key: fmt.Sprint("d", i), First: moment(int64(i)), Last: moment(int64(i))}, large)
 				s.Hops.Add(law.Item{Time: moment(int64(i)), A: fmt.Sprint("d", i), B: "ssh"}, large)
 			}
@@ -708,8 +717,8 @@ func TestTypesOfFields(t *testing.T) {
 		Attackers: {
 			IP: "ip related.ip threat.indicator.ip",
 			Date: "@timestamp first_seen last_seen updated_at behavior.phase.recon_end_ts behavior.phase.exfil_start_ts " +
-				"threat.indicator.first_seen threat.indicator.last_seen threat.indicator.modified_at",
-			Long: "event_count command_count credential_count login_attempts login_successes bounty_count session_count behavior.phase.large_payload_count " +
+				"claimed.first_seen claimed.last_seen threat.indicator.first_seen threat.indicator.last_seen threat.indicator.modified_at",
+			Long: "claimed.event_count claimed.command_count claimed.login_attempts claimed.login_successes event_count command_count credential_count login_attempts login_successes bounty_count session_count behavior.phase.large_payload_count " +
 				"behavior.retransmit_count smtp_domain_count smtp_domains_dropped asn threat.indicator.sightings threat.indicator.as.number",
 			Integer: "service_count decky_count behavior.hop_distance schema_version",
 			Float: "session_longest_s behavior.timing.event_count behavior.timing.duration_s behavior.timing.mean_iat_s behavior.timing.median_iat_s " +
@@ -719,7 +728,7 @@ func TestTypesOfFields(t *testing.T) {
 			Boolean:  "is_traversal spoofable behavior.beacon.strobe",
 			GeoPoint: "threat.indicator.geo.location",
 			Binary:   "state",
-			Object: "hops movement.edges movement.dwell commands credentials fingerprints artifacts ip_leaks alerts behavior.tool_evidence " +
+			Object: "claimed.evidence claimed.commands hops movement.edges movement.dwell commands credentials fingerprints artifacts ip_leaks alerts behavior.tool_evidence " +
 				"behavior.technique_evidence behavior.tcp_fingerprint risk.reasons transitions",
 		},
 		Targets: {
@@ -729,7 +738,7 @@ func TestTypesOfFields(t *testing.T) {
 		Activity: {
 			IP: "source.ip", Date: "@timestamp updated_at", GeoPoint: "source.geo.location", Integer: "service_count decky_count schema_version",
 			Long: "source.as.number activity.events activity.interactions activity.scans activity.commands activity.login_attempts activity.login_successes " +
-				"activity.recipients event_count bounty_count credential_count asn",
+				"activity.recipients activity.claimed event_count bounty_count credential_count asn",
 			Float: "risk.score", Boolean: "is_traversal", Object: "commands", Nested: "credentials.tried", Binary: "state",
 		},
 		Transitions: {
@@ -738,7 +747,7 @@ func TestTypesOfFields(t *testing.T) {
 			Long: "source.as.number event_count login_attempts login_successes command_count bounty_count",
 		},
 		Sensors: {
-			Date: "@timestamp started_at last_error_at", Integer: "schema_version", Object: "reasons dropped_programs",
+			Date: "@timestamp started_at last_error_at", Integer: "schema_version", Object: "reasons ownerless_commands dropped_programs",
 			Long: "records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written unattributed unparsed dropped malformed dead_letters " +
 				"conflicts retries clock_skew service_guessed exactness_at_risk panics cache_documents cache_bytes",
 		},
@@ -785,7 +794,8 @@ func TestDocumentedBounds(t *testing.T) {
 		"| `credentials` | 200 | 20992 |", "| `fingerprints` | 200 | 8192 |", "| `artifacts` | 100 | 4096 |", "| `ip_leaks` | 50 | 3072 |",
 		"| `alerts` | 64 | 3072 |", "| `behavior.tool_evidence` | 64 | 1536 |", "| `behavior.technique_evidence` | 96 | 3584 |",
 		"| `behavior.kex_order` | 64 | 1536 |", "| `sensors` | 64 | 2560 |", "| `threat.indicator.ip` | 32 | 1700 |",
-		"| `credentials.tried` | 128 | 12288 |",
+		"| `credentials.tried` | 128 | 12288 |", "| `claimed.services` | 32 | 768 |", "| `claimed.deckies` | 64 | 2048 |", "| `claimed.evidence` | 96 | 5120 |",
+		"| `claimed.commands` | 256 | 16384 |",
 	} {
 		if !strings.Contains(page, "\n"+row+"\n") {
 			t.Errorf("docs/profile.md has no row %s", row)
@@ -801,7 +811,7 @@ func TestDocumentedBounds(t *testing.T) {
 	}
 	for _, row := range []string{
 		"| `@timestamp` | date, ECS | max | every event but those of our own prober | Same as `last_seen`. |",
-		"| `services` | keyword[] | set, 128 | events of decoy services | Services touched, sorted. Helper programs count as the service they belong to; observers are no service. |",
+		"| `services` | keyword[] | set, 128 | events of decoy services | Services touched, proven or claimed, sorted. Helper programs count as the service they belong to; observers are no service. |",
 		"| `movement.edges` | object[], not indexed | derived from the state | `hops` | Moves between decoys: {from, to, first, count}, by time of the first. |",
 		"| `related.ip` | ip[], ECS | derived from the state | `ip`, `ip_leaks` | The addresses of the document, public claims included. |",
 		"| `credentials.tried.successes` | long | sum, exact | login events | How often a decoy let it in. |",

@@ -16,13 +16,13 @@ func TestLawsOfFields(t *testing.T) {
 			"as of the write": "updated_at country_code country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
 			"constant": "threat.framework threat.feed.name threat.indicator.provider threat.indicator.marking.tlp ecs.version event.kind " +
 				"event.category event.type event.module event.dataset schema_version",
-			"copy": "threat.indicator.first_seen threat.indicator.last_seen threat.indicator.sightings threat.indicator.geo.country_iso_code " +
+			"copy": "threat.indicator.geo.country_iso_code " +
 				"threat.indicator.as.number threat.indicator.as.organization.name related.user related.hosts related.hash",
 			"counts of the newest 24 hours, exact": "behavior.beacon.strobe",
 			"derived from the state": "is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
 				"credential.password credential.pair fingerprint.ja3 fingerprint.ja3s fingerprint.ja4 fingerprint.ja4s fingerprint.ja4h " +
 				"fingerprint.ja4_quic fingerprint.hassh fingerprint.jarm fingerprint.user_agent fingerprint.ssh_client " +
-				"fingerprint.tls_cert_sha256 artifact.sha256 artifact.url alert.signature bounty_count behavior.class " +
+				"fingerprint.tls_cert_sha256 artifact.sha256 artifact.url alert.signature bounty_count claimed.kinds behavior.class " +
 				"behavior.beacon.interval_s behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score " +
 				"behavior.beacon.hist_score behavior.beacon.dur_score behavior.phase.exfil_latency_s behavior.os_guess " +
 				"behavior.hop_distance campaign.keys campaign.payload campaign.credentials campaign.toolchain smtp_domains_dropped " +
@@ -40,18 +40,21 @@ func TestLawsOfFields(t *testing.T) {
 			"hash 64":                                   "alerts",
 			"key":                                       "ip network uuid threat.indicator.type threat.indicator.name",
 			"key; newest 32 of a network":               "threat.indicator.ip",
-			"max":                                       "@timestamp last_seen session_longest_s behavior.phase.recon_end_ts threat.indicator.modified_at",
-			"min":                                       "first_seen behavior.phase.exfil_start_ts",
+			"hash 96":                                   "claimed.evidence",
+			"set, 32":                                   "claimed.services",
+			"max":                                       "claimed.last_seen threat.indicator.last_seen @timestamp last_seen session_longest_s behavior.phase.recon_end_ts threat.indicator.modified_at",
+			"min":                                       "claimed.first_seen threat.indicator.first_seen first_seen behavior.phase.exfil_start_ts",
 			"newest 200 by (time, content), a multiset": "commands",
+			"newest 256 by (time, content), a multiset": "claimed.commands",
 			"newest 512 times, a multiset": "behavior.timing.event_count behavior.timing.duration_s behavior.timing.mean_iat_s behavior.timing.median_iat_s " +
 				"behavior.timing.stdev_iat_s behavior.timing.min_iat_s behavior.timing.max_iat_s behavior.timing.cv",
 			"newest by (time, content)":           "behavior.tcp_fingerprint",
 			"set, 128":                            "services",
-			"set, 64":                             "behavior.tool_evidence behavior.kex_order sensors",
+			"set, 64":                             "behavior.tool_evidence behavior.kex_order sensors claimed.deckies",
 			"set, 64; cadences derived":           "behavior.tools",
 			"set, 96":                             "behavior.technique_evidence threat.technique.id",
 			"strongest kind of event per service": "services_scanned services_interacted",
-			"sum, exact":                          "event_count command_count login_attempts login_successes behavior.phase.large_payload_count behavior.retransmit_count",
+			"sum, exact":                          "claimed.event_count claimed.command_count claimed.login_attempts claimed.login_successes threat.indicator.sightings event_count command_count login_attempts login_successes behavior.phase.large_payload_count behavior.retransmit_count",
 			"the fold itself":                     "state",
 		},
 		Targets: {
@@ -75,7 +78,7 @@ func TestLawsOfFields(t *testing.T) {
 			"of the write with most events": "event_count service_count decky_count bounty_count credential_count is_traversal risk.score risk.level behavior.class",
 			"set, 64":                       "observer.name services deckies",
 			"sum, exact": "activity.events activity.interactions activity.scans activity.commands activity.login_attempts activity.login_successes " +
-				"activity.recipients",
+				"activity.recipients activity.claimed",
 			"the fold itself": "state",
 		},
 		Transitions: {
@@ -88,7 +91,7 @@ func TestLawsOfFields(t *testing.T) {
 		},
 		Sensors: {
 			"as of the write": "@timestamp version started_at records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written " +
-				"unattributed unparsed dropped reasons dropped_programs malformed dead_letters conflicts retries clock_skew service_guessed exactness_at_risk panics " +
+				"unattributed unparsed dropped reasons ownerless_commands dropped_programs malformed dead_letters conflicts retries clock_skew service_guessed exactness_at_risk panics " +
 				"cache_documents cache_bytes last_error last_error_at",
 			"constant": "ecs.version schema_version",
 			"key":      "sensor",

@@ -75,6 +75,10 @@ func limits() string {
 		{"behavior.technique_evidence", state.LimitTechniques},
 		{"behavior.kex_order", state.LimitKexOrders},
 		{"sensors", state.LimitSensors},
+		{"claimed.services", state.LimitClaimedServices},
+		{"claimed.deckies", state.LimitClaimedDeckies},
+		{"claimed.evidence", state.LimitClaims},
+		{"claimed.commands", state.LimitShell},
 		{"threat.indicator.ip", state.LimitNetwork},
 		{"credentials.tried", state.LimitTried},
 	} {

@@ -50,7 +50,7 @@ func everyEvent() []*event.Event {
 	add := func(after event.Time, decky, service, kind string, how event.Kind, evidence ...event.Evidence) *event.Event {
 		ev := &event.Event{
 			Time: morning + after*second, Addr: someone, Decky: decky, Service: service, Type: kind, Kind: how,
-			Phase: event.Recon, Handshake: true, Evidence: evidence,
+			Phase: event.Recon, Proof: event.ByConnection, Evidence: evidence,
 		}
 		if how == event.Interaction {
 			ev.Phase = event.Exfil
@@ -108,7 +108,7 @@ func everyEvent() []*event.Event {
 func beaconEvents() []*event.Event {
 	var events []*event.Event
 	for i := range 400 {
-		ev := &event.Event{Time: morning + event.Time(i)*200*second, Addr: someone, Decky: "decky-01", Service: "https", Type: "connect", Kind: event.Scan, Phase: event.Recon}
+		ev := &event.Event{Proof: event.ByConnection, Time: morning + event.Time(i)*200*second, Addr: someone, Decky: "decky-01", Service: "https", Type: "connect", Kind: event.Scan, Phase: event.Recon}
 		if i == 399 {
 			ev.Phase = event.Exfil
 		}
@@ -234,13 +234,17 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	s := folded(r, everyEvent())
 	var domains []*event.Event
 	for i := range 5000 {
-		domains = append(domains, &event.Event{Time: morning + event.Time(i), Service: "smtp", Evidence: []event.Evidence{{Kind: event.Recipient, A: fmt.Sprintf("d%d.example.com", i)}}})
+		domains = append(domains, &event.Event{Proof: event.ByConnection, Time: morning + event.Time(i), Service: "smtp", Evidence: []event.Evidence{{Kind: event.Recipient, A: fmt.Sprintf("d%d.example.com", i)}}})
 	}
 	network := new(state.Attacker)
 	network.Fold(new(event.Arena), "sensor-1", true, append(beaconEvents(), domains...))
+	network.Fold(new(event.Arena), "sensor-1", true, []*event.Event{
+		{Time: morning, Decky: "decky-01", Service: "snmp", Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Login, B: "snmp_community", C: "public"}, {Kind: event.Command, A: "1.3.6"}}},
+		{Time: morning, Decky: "decky-01", Service: "ssh", Kind: event.Interaction, Proof: event.ByShell, Evidence: []event.Evidence{{Kind: event.Command, A: "id"}}},
+	})
 	flood := make([]*event.Event, 86400)
 	for i := range flood {
-		flood[i] = &event.Event{Time: morning + event.Time(i)*second/2, Addr: someone, Service: "ssh"}
+		flood[i] = &event.Event{Proof: event.ByConnection, Time: morning + event.Time(i)*second/2, Addr: someone, Service: "ssh"}
 	}
 	target := new(state.Target)
 	for _, ev := range domains[:100] {
@@ -253,7 +257,7 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	hour.Summary.Add(event.Time(s.Events), string(r.AppendSummary(nil, headOf(someone), s)))
 	beat := &Heartbeat{
 		Sensor: "sensor-1", Version: "1.0.0", Started: written, RecordsIn: 1,
-		Reasons: []RefusalCount{{"unparsed", "bad_json", 1}}, DroppedPrograms: []ProgramCount{{"sshd", 2}}, LastError: "no route to host\n", LastErrorAt: written,
+		Reasons: []RefusalCount{{"unparsed", "bad_json", 1}}, DroppedPrograms: []ProgramCount{{"sshd", 2}}, Ownerless: []DecoyCount{{"decky-02", 3}}, LastError: "no route to host\n", LastErrorAt: written,
 	}
 	nh := networkHead()
 	nh.State = []byte("state")
@@ -390,7 +394,7 @@ func randomEvents(r *rand.Rand, n int) []*event.Event {
 		ev := &event.Event{
 			Time: morning + event.Time(r.IntN(n))*second/2, Addr: someone,
 			Decky: fmt.Sprintf("decky-%d", r.IntN(300)), Service: services[r.IntN(len(services))],
-			Type: "connect", Kind: event.Kind(r.IntN(3)), Phase: event.Phase(r.IntN(4)), Handshake: r.IntN(100) == 0, Large: r.IntN(50) == 0,
+			Type: "connect", Kind: event.Kind(r.IntN(3)), Phase: event.Phase(r.IntN(4)), Proof: event.Proof(r.IntN(4)), Large: r.IntN(50) == 0,
 		}
 		pick := func(n int) string { return fmt.Sprintf("v%d", r.IntN(n)) }
 		for range r.IntN(3) {
@@ -557,7 +561,7 @@ func TestNetwork(t *testing.T) {
 	r := renderer(t, Options{})
 	s := new(state.Attacker)
 	for i, address := range []string{"2a00:1450:4001::1", "2a00:1450:4001::2", "2a00:1450:4001::1"} {
-		s.Fold(new(event.Arena), "", true, []*event.Event{{Time: morning + event.Time(i), Addr: netip.MustParseAddr(address)}})
+		s.Fold(new(event.Arena), "", true, []*event.Event{{Proof: event.ByConnection, Time: morning + event.Time(i), Addr: netip.MustParseAddr(address)}})
 	}
 	doc := decode(t, r.AppendAttacker(nil, networkHead(), s))
 	if at(doc, "ip") != nil || at(doc, "network") != "2a00:1450:4001::/48" || at(doc, "threat.indicator.type") != "ipv6-addr" {
@@ -608,7 +612,7 @@ func hostile(size int, escaped bool) *state.Attacker {
 		digest := hex.EncodeToString(sum[:])
 		ev := &event.Event{
 			Time: event.Time(1_000_000_000_000_000 + int64(i)*997_000_000_123), Addr: netip.AddrFrom16([16]byte{0x2a, 0, 0x14, 0x50, 0x40, 1, 14: byte(i >> 8), 15: byte(i)}),
-			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Handshake: true,
+			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Proof: event.ByConnection,
 			Evidence: []event.Evidence{
 				{Kind: event.Command, A: text(i, event.MaxCommand)},
 				{Kind: event.Login, A: text(i, event.MaxValue), B: "plaintext", C: text(i, event.MaxValue), Digest: sum, Outcome: event.Success},
@@ -625,7 +629,9 @@ func hostile(size int, escaped bool) *state.Attacker {
 				{Kind: event.Alert, A: text(i, event.MaxValue), B: text(i, event.MaxService), N: 1},
 			},
 		}
-		s.Fold(a, text(i, event.MaxName), true, []*event.Event{ev})
+		claimed, told := *ev, *ev
+		claimed.Proof, told.Proof = event.Claimed, event.ByShell
+		s.Fold(a, text(i, event.MaxName), true, []*event.Event{ev, &claimed, &told})
 		if i%250 == 249 {
 			if err := s.Decode(s.Append(nil)); err != nil {
 				panic(err)
@@ -766,7 +772,7 @@ func TestHoursAndTargetsAreBounded(t *testing.T) {
 	long := func(i, n int) string { return fmt.Sprint(i) + strings.Repeat(`"\`, n)[:n-4] }
 	hour, target := new(state.Activity), new(state.Target)
 	for i := range 500 {
-		ev := &event.Event{Time: morning + event.Time(i), Decky: long(i, event.MaxName), Service: long(i, event.MaxService), Evidence: []event.Evidence{
+		ev := &event.Event{Proof: event.ByConnection, Time: morning + event.Time(i), Decky: long(i, event.MaxName), Service: long(i, event.MaxService), Evidence: []event.Evidence{
 			{Kind: event.Command, A: long(i, event.MaxCommand/(1+i%20))},
 			{Kind: event.Recipient, A: "acme.com", Outcome: event.Success},
 		}}
@@ -821,7 +827,7 @@ func TestTransitions(t *testing.T) {
 	}
 	// Nobody is there whom only our own prober saw.
 	probed := new(state.Attacker)
-	probed.Fold(new(event.Arena), "", false, []*event.Event{{Time: morning, Role: event.Prober, Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "jarm", B: "x"}}}})
+	probed.Fold(new(event.Arena), "", false, []*event.Event{{Proof: event.ByConnection, Time: morning, Role: event.Prober, Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "jarm", B: "x"}}}})
 	if got := r.Transitions(nil, headOf(someone), probed); len(got) != 0 {
 		t.Errorf("our own probe crossed %v", got)
 	}
@@ -833,10 +839,10 @@ func TestTransitions(t *testing.T) {
 
 func TestHandsOn(t *testing.T) {
 	login := func(after event.Time, outcome event.Outcome) *event.Event {
-		return &event.Event{Time: morning + after, Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: outcome}}}
+		return &event.Event{Proof: event.ByConnection, Time: morning + after, Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: outcome}}}
 	}
 	command := func(after event.Time) *event.Event {
-		return &event.Event{Time: morning + after, Evidence: []event.Evidence{{Kind: event.Command, A: "id"}}}
+		return &event.Event{Proof: event.ByConnection, Time: morning + after, Evidence: []event.Evidence{{Kind: event.Command, A: "id"}}}
 	}
 	for name, c := range map[string]struct {
 		events []*event.Event
@@ -860,12 +866,12 @@ func TestHandsOn(t *testing.T) {
 func TestTraversedWhereHopsAreFull(t *testing.T) {
 	s := new(state.Attacker)
 	for i := range 2 * state.LimitHops.Keys {
-		s.Fold(new(event.Arena), "", false, []*event.Event{{Time: morning + event.Time(i), Decky: "decky-01", Service: fmt.Sprint(i)}})
+		s.Fold(new(event.Arena), "", false, []*event.Event{{Proof: event.ByConnection, Time: morning + event.Time(i), Decky: "decky-01", Service: fmt.Sprint(i)}})
 	}
 	if got := traversed(s); got != event.Never {
 		t.Errorf("one decky is no traversal, but it was at %d", got)
 	}
-	s.Fold(new(event.Arena), "", false, []*event.Event{{Time: morning + 5000, Decky: "decky-02"}, {Time: morning + 6000, Decky: "decky-03"}})
+	s.Fold(new(event.Arena), "", false, []*event.Event{{Proof: event.ByConnection, Time: morning + 5000, Decky: "decky-02"}, {Proof: event.ByConnection, Time: morning + 6000, Decky: "decky-03"}})
 	if got := traversed(s); got != morning+5000 {
 		t.Errorf("at %d, want 5000", got-morning)
 	}
@@ -875,7 +881,7 @@ func TestTraversedWhereHopsAreFull(t *testing.T) {
 func TestCampaigns(t *testing.T) {
 	r := renderer(t, Options{})
 	attacker := func(service, hassh string, passwords []string, commands ...string) *state.Attacker {
-		ev := &event.Event{Time: morning, Service: service, Decky: service, Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "hassh", B: hassh}}}
+		ev := &event.Event{Proof: event.ByConnection, Time: morning, Service: service, Decky: service, Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "hassh", B: hassh}}}
 		for _, p := range passwords {
 			e := event.Evidence{Kind: event.Login, A: "root", B: "plaintext", C: p}
 			copy(e.Digest[:], p)
@@ -883,7 +889,7 @@ func TestCampaigns(t *testing.T) {
 		}
 		events := []*event.Event{ev}
 		for i, c := range commands {
-			events = append(events, &event.Event{Time: morning + event.Time(i), Service: service, Evidence: []event.Evidence{{Kind: event.Command, A: c}}})
+			events = append(events, &event.Event{Proof: event.ByConnection, Time: morning + event.Time(i), Service: service, Evidence: []event.Evidence{{Kind: event.Command, A: c}}})
 		}
 		s := new(state.Attacker)
 		s.Fold(new(event.Arena), "", false, events)
@@ -930,7 +936,7 @@ func TestCampaigns(t *testing.T) {
 	}
 	file := func(sha string) *state.Attacker {
 		s := new(state.Attacker)
-		s.Fold(new(event.Arena), "", false, []*event.Event{{Time: morning, Evidence: []event.Evidence{{Kind: event.Artifact, A: sha, C: "file"}}}})
+		s.Fold(new(event.Arena), "", false, []*event.Event{{Proof: event.ByConnection, Time: morning, Evidence: []event.Evidence{{Kind: event.Artifact, A: sha, C: "file"}}}})
 		return s
 	}
 	if got := shared(keys(file("ab")), keys(file("ab"))); got != "payload" {
@@ -945,7 +951,7 @@ func TestTarget(t *testing.T) {
 	r := renderer(t, Options{})
 	s := new(state.Target)
 	s.Fold("sensor-1", "mail.acme.co.uk", []*event.Event{
-		{Time: morning, Service: "smtp_relay", Decky: "decky-06", Evidence: []event.Evidence{{Kind: event.Recipient, A: "mail.acme.co.uk", Outcome: event.Success}, {Kind: event.Recipient, A: "mail.acme.co.uk", Outcome: event.Failure}, {Kind: event.Message, A: "mail.acme.co.uk"}}},
+		{Proof: event.ByConnection, Time: morning, Service: "smtp_relay", Decky: "decky-06", Evidence: []event.Evidence{{Kind: event.Recipient, A: "mail.acme.co.uk", Outcome: event.Success}, {Kind: event.Recipient, A: "mail.acme.co.uk", Outcome: event.Failure}, {Kind: event.Message, A: "mail.acme.co.uk"}}},
 	})
 	doc := decode(t, r.AppendTarget(nil, headOf(someone), "mail.acme.co.uk", s))
 	for name, want := range map[string]any{

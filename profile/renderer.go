@@ -110,6 +110,8 @@ type Renderer struct {
 	facts   rules.Facts
 	reasons []rules.Reason
 	named   struct{ of, uuid string }
+	proven  proven
+	unions  [2]law.Bottom
 }
 
 // New returns a Renderer.
@@ -117,7 +119,9 @@ func New(o Options) (*Renderer, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
 	}
-	return &Renderer{o: o, namespace: uuid.MustParse(namespace)}, nil
+	r := &Renderer{o: o, namespace: uuid.MustParse(namespace)}
+	r.proven.annotate = func(ev *event.Event) { o.Rules.Annotate(&r.proven.arena, ev) }
+	return r, nil
 }
 
 // Annotate adds to ev the tools and techniques that the rules see in it. Other
@@ -264,7 +268,8 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	}
 	recognised := len(f.tools)
 	f.tools = r.o.Rules.AppendCadences(f.tools, f.timing)
-	if f.system == "nmap" {
+	// The name comes from single packets, which anybody can send.
+	if guess := s.SystemGuesses.Get("nmap"); f.system == "nmap" && guess != nil && guess.Rank > 0 {
 		f.tools = append(f.tools, "nmap")
 	}
 	for i := range s.Techniques.Entries() {
@@ -389,6 +394,9 @@ const (
 
 // crossings appends the lines whose crossing is dated by the state alone.
 func crossings(dst []state.Transition, s *state.Attacker) []state.Transition {
+	if s.Events == 0 {
+		return dst
+	}
 	for _, t := range [...]state.Transition{
 		{Action: Observed, Time: s.First},
 		{Action: Traversal, Time: traversed(s)},
@@ -406,6 +414,7 @@ func crossings(dst []state.Transition, s *state.Attacker) []state.Transition {
 // chunk. The class and the risk level are dated by the newest event: the one
 // that made them so.
 func (r *Renderer) Transitions(dst []state.Transition, h Head, s *state.Attacker) []state.Transition {
+	s = r.prove(s)
 	if s.Events == 0 {
 		return dst
 	}

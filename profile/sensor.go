@@ -30,6 +30,10 @@ type Heartbeat struct {
 	// DroppedPrograms has the lines left out, by program.
 	DroppedPrograms []ProgramCount
 
+	// Ownerless has the commands that shells told and that can't be told whose
+	// they are, by decoy.
+	Ownerless []DecoyCount
+
 	// LastError is the last error, "" without one, and LastErrorAt its time.
 	LastError   string
 	LastErrorAt time.Time
@@ -45,6 +49,12 @@ type RefusalCount struct {
 type ProgramCount struct {
 	Program string
 	Count   int64
+}
+
+// DecoyCount is how many commands were given on a decoy by nobody known.
+type DecoyCount struct {
+	Decky string
+	Count int64
 }
 
 // longestError bounds the error that a heartbeat shows.
@@ -91,6 +101,16 @@ func AppendSensor(dst []byte, now time.Time, h *Heartbeat) []byte {
 			d.string("verdict", r.Verdict)
 			d.string("reason", r.Reason)
 			d.int("count", r.Count)
+			d.end()
+		}
+		d.endArray()
+	}
+	if len(h.Ownerless) > 0 {
+		d.array("ownerless_commands")
+		for _, o := range h.Ownerless {
+			d.element()
+			d.string("decky", o.Decky)
+			d.int("count", o.Count)
 			d.end()
 		}
 		d.endArray()

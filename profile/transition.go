@@ -6,7 +6,9 @@ import (
 
 // AppendTransition appends the crossing t of the attacker s.
 func (r *Renderer) AppendTransition(dst []byte, h Head, t state.Transition, s *state.Attacker) []byte {
+	s = r.prove(s)
 	f := r.judge(h, s)
+	seen := r.touched(s)
 	where := r.where(h)
 	p := everything
 	d := begin(dst)
@@ -32,19 +34,20 @@ func (r *Renderer) AppendTransition(dst []byte, h Head, t state.Transition, s *s
 	d.object("observer")
 	r.keys(&d, "name", &s.Sensors, s.Sensors.Len())
 	d.end()
-	d.someTime("first_seen", s.First)
-	d.someTime("last_seen", s.Last)
-	d.int("event_count", s.Events)
-	r.keys(&d, "services", &s.Services, s.Services.Len())
-	d.int("service_count", s.Services.Distinct())
-	d.int("decky_count", s.Deckies.Distinct())
+	first, last := s.Seen()
+	d.someTime("first_seen", first)
+	d.someTime("last_seen", last)
+	d.int("event_count", s.Total())
+	r.keys(&d, "services", seen.services, seen.services.Len())
+	d.int("service_count", seen.serviceCount())
+	d.int("decky_count", seen.deckyCount())
 	d.bool("is_traversal", s.IsTraversal())
 	if s.IsTraversal() {
 		d.path(r.byFirst(&s.Deckies, p.keep[listDeckies]))
 	}
-	d.int("login_attempts", s.Attempts)
-	d.int("login_successes", s.Successes)
-	d.int("command_count", s.CommandCount)
+	d.int("login_attempts", s.Attempts+s.Claimed.Attempts)
+	d.int("login_successes", s.Successes+s.Claimed.Successes)
+	d.int("command_count", s.CommandCount+s.Claimed.Commands)
 	d.int("bounty_count", s.Bounties())
 	d.object("behavior")
 	d.string("class", f.class)

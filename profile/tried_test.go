@@ -11,7 +11,7 @@ import (
 )
 
 func login(user, secret string, outcome event.Outcome) *event.Event {
-	return &event.Event{Time: morning, Service: "ssh", Kind: event.Interaction,
+	return &event.Event{Proof: event.ByConnection, Time: morning, Service: "ssh", Kind: event.Interaction,
 		Evidence: []event.Evidence{{Kind: event.Login, A: user, B: "plaintext", C: secret, Digest: sha256.Sum256([]byte(secret)), Outcome: outcome}}}
 }
 

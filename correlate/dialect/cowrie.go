@@ -37,7 +37,7 @@ func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *
 	out.Type = known.name
 	out.Kind, out.Phase = class.Kind, class.Phase
 	p.cowriePlace(x, kind, out, &v)
-	out.Handshake = true // every event comes after accept
+	out.Proof = event.ByConnection // every event comes after accept
 	x.protocol = redact.Named(out.Service)
 	x.cowrieEvidence(kind, class)
 	out.Evidence = x.arena.Evidence(x.evidence)

@@ -22,9 +22,9 @@ type app struct {
 	prose bool
 	// report says that the program reports on the sensor's own work.
 	report bool
-	// tcp says that whoever talks to the service finished a TCP handshake.
-	tcp  bool
-	role event.Role
+	// proof is how the addresses in its lines are known.
+	proof event.Proof
+	role  event.Role
 }
 
 // tcpServices are the services that see nobody who didn't finish a TCP
@@ -48,19 +48,21 @@ const (
 // programs returns the programs that are known, with those marked whose lines
 // are to be dropped. dropped is Options.DropApps.
 func programs(dropped []string) map[string]app {
-	sshd := app{helper: true, tcp: true, prose: true}
+	sshd := app{helper: true, proof: event.ByConnection, prose: true}
+	shell := app{helper: true, shell: true, proof: event.ByShell}
 	apps := map[string]app{
 		"mutator": {report: true}, "correlator": {report: true}, "orchestrator": {report: true},
-		"prober": {role: event.Prober}, "sniffer": {role: event.Sniffer},
+		"prober": {role: event.Prober, proof: event.ByConnection}, "sniffer": {role: event.Sniffer},
 		// Programs that work for the SSH and Telnet decoys.
-		"auth-helper": {helper: true, tcp: true}, "sessrec": {helper: true, tcp: true},
+		"auth-helper": {helper: true, proof: event.ByConnection}, "sessrec": {helper: true, proof: event.ByShell},
 		"sshd": sshd, "sshd-session": sshd, "sshd-auth": sshd, "pam_unix": sshd,
 		"internal-sftp": sshd, "sftp-server": sshd,
-		// Shells have the address from a variable that the attacker can set.
-		"bash": {helper: true, shell: true}, "sh": {helper: true, shell: true}, "ash": {helper: true, shell: true},
+		// Shells have the address from a variable that the attacker can set, and
+		// so has what records their sessions.
+		"bash": shell, "sh": shell, "ash": shell,
 	}
 	for _, service := range tcpServices {
-		apps[service] = app{tcp: true}
+		apps[service] = app{proof: event.ByConnection}
 	}
 	which := dropAll
 	if dropped == nil {
@@ -119,7 +121,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 		var line shellLine
 		if line, s.named = parseShellLine(f.msg); s.named {
 			if line.sources > 1 {
-				v.Reason = Ambiguous
+				v.Reason, v.Decoy = Ambiguous, p.ownerless(x, f.host)
 				return v
 			}
 			kind, s.addr, s.named = "command", line.source, line.sources == 1
@@ -146,7 +148,10 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	}
 	addr, reason := attacker(s.addr, s.named)
 	if reason != OK {
-		if reason == NoAddress && (class.Kind == event.Noise || app.prose && said.kind == "") {
+		switch {
+		case app.shell && class.Command:
+			reason, v.Decoy = Ownerless, p.ownerless(x, f.host)
+		case reason == NoAddress && (class.Kind == event.Noise || app.prose && said.kind == ""):
 			reason = SensorEvent
 		}
 		v.Reason = reason
@@ -174,7 +179,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 		out.Service = program.service
 	}
 	out.Large = s.sized && s.large()
-	out.Handshake = app.tcp || sawEstablished(app.role, kind) || program.name == "dns" && x.get("transport") == "tcp"
+	out.Proof = x.decnetProof(program, kind)
 	x.protocol = redact.Named(out.Service)
 	if table == Native {
 		x.proseLogin(&said, class)
@@ -221,6 +226,14 @@ func (p *Parser) decky(x *scratch, host string) string {
 		return ""
 	}
 	return x.arena.Name(host, event.MaxName)
+}
+
+// ownerless names the decoy of a command that can't be told whose it is.
+func (p *Parser) ownerless(x *scratch, host string) string {
+	if decoy := p.decky(x, host); decoy != "" {
+		return decoy
+	}
+	return "unknown"
 }
 
 // decoyName returns the name of the decoy with that address, or the address
@@ -322,6 +335,27 @@ func attacker(text string, found bool) (netip.Addr, Reason) {
 		return netip.Addr{}, NoAddress
 	default:
 		return netip.Addr{}, BadAddress
+	}
+}
+
+// decnetProof returns how the address of an event of that kind is known.
+func (x *scratch) decnetProof(program *programMemo, kind string) event.Proof {
+	app := &program.app
+	switch {
+	case sawEstablished(app.role, kind), program.name == "dns" && x.get("transport") == "tcp":
+		return event.ByConnection
+	case kind == "file_captured" && app.proof.Proven():
+		// The decoy looks for the session that wrote a file.
+		switch x.get("attribution") {
+		case "":
+			return app.proof
+		case "pid-chain", "ss-only":
+			return event.BySession
+		default: // one of several, or nobody knows
+			return event.Claimed
+		}
+	default:
+		return app.proof
 	}
 }
 

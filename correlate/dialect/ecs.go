@@ -64,7 +64,11 @@ func (x *scratch) overTCP(service string) bool {
 	if transport := x.get("network.transport"); transport != "" {
 		return transport == "tcp"
 	}
-	return slices.Contains(tcpServices, service)
+	if number := x.get("network.iana_number"); number != "" {
+		return number == "6"
+	}
+	// LDAP is asked over UDP too.
+	return service != "ldap" && slices.Contains(tcpServices, service)
 }
 
 // authenticates says whether a document is about a login, by its category or

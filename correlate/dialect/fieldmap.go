@@ -64,12 +64,15 @@ type FieldMap struct {
 // says something counts. A "*" in the names of logins and commands stands for the
 // number of an array's element: each element is a login or command of its own.
 type FieldNames struct {
-	Time       Names `yaml:"time"`
-	Address    Names `yaml:"address"`
-	Decoy      Names `yaml:"decoy"` // the decoy's address
-	Decky      Names `yaml:"decky"` // the decoy's name
-	Service    Names `yaml:"service"`
-	Port       Names `yaml:"port"` // the decoy's port, where no service is named
+	Time    Names `yaml:"time"`
+	Address Names `yaml:"address"`
+	Decoy   Names `yaml:"decoy"` // the decoy's address
+	Decky   Names `yaml:"decky"` // the decoy's name
+	Service Names `yaml:"service"`
+	Port    Names `yaml:"port"` // the decoy's port, where no service is named
+	// Transport is what the service ran over: only over TCP is there a
+	// handshake.
+	Transport  Names `yaml:"transport"`
 	Type       Names `yaml:"type"`
 	Session    Names `yaml:"session"`
 	Principal  Names `yaml:"principal"`
@@ -394,7 +397,10 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 	}
 	service = x.lower(service)
 	out.Service = x.arena.Name(service, event.MaxService)
-	out.Handshake = m.anyHandshake || m.handshake[service] || m == &ecsMap && (class.Established || sensor.tcp) && !sensor.forgeable && (sensor.tcp || x.overTCP(service))
+	connected := m == &ecsMap && (class.Established || sensor.tcp) && !sensor.forgeable && (sensor.tcp || x.overTCP(service))
+	if connected || (m.anyHandshake || m.handshake[service]) && x.streams(m) {
+		out.Proof = event.ByConnection
+	}
 	for _, key := range n.Size {
 		if size, ok := x.int(key); ok && size >= mebibyte {
 			out.Large = true
@@ -410,6 +416,17 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 	x.mappedEvidence(m, class, f.attacker)
 	out.Evidence = x.arena.Evidence(x.evidence)
 	return v
+}
+
+// streams says whether nothing in a record tells that it came over anything
+// but TCP.
+func (x *scratch) streams(m *fieldMap) bool {
+	switch transport := x.lower(x.says(m, m.Fields.Transport)); transport {
+	case "", "tcp", "tls", "ssl", "6":
+		return true
+	default:
+		return false
+	}
 }
 
 // or returns value, or what the map sets for name where there is none.

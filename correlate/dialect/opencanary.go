@@ -79,7 +79,9 @@ func (p *Parser) openCanary(x *scratch, r *event.Record, fields []event.Field, o
 	if kind.service == "http" && portService(x.get("dst_port")) == "https" {
 		out.Service = "https"
 	}
-	out.Handshake = !kind.forgeable
+	if !kind.forgeable {
+		out.Proof = event.ByConnection
+	}
 	x.protocol = redact.Named(kind.service)
 	if kind.service == "tcp" {
 		// The port is the only word on what was spoken.

@@ -41,7 +41,9 @@ func (p *Parser) suricata(x *scratch, r *event.Record, fields []event.Field, out
 	}
 	out.Service = x.suricataService(kind)
 	tcp := x.get("proto") == "TCP"
-	out.Handshake = tcp && (class.Established || kind == "flow" && x.flowEstablished() || kind == "alert" && x.applicationSeen())
+	if tcp && (class.Established || kind == "flow" && x.flowEstablished() || kind == "alert" && x.applicationSeen()) {
+		out.Proof = event.ByConnection
+	}
 	class = x.suricataClass(kind, class, &f)
 	out.Kind, out.Phase = class.Kind, class.Phase
 	out.Large = x.suricataLarge(kind)

@@ -12,6 +12,9 @@ type Verdict struct {
 	// Speaker is the program whose line gave no event, where it is one of those
 	// whose sentences are read.
 	Speaker string
+	// Decoy is where a command was given that nobody can be blamed for, with
+	// Ownerless and Ambiguous.
+	Decoy string
 	// ClockSkew says that the event has the record's time because the line's
 	// own was missing, unreadable or too far ahead.
 	ClockSkew bool
@@ -81,6 +84,9 @@ const (
 	// NoAddress is an event without an address, or with a placeholder ("-",
 	// "?", "Unknown") for it.
 	NoAddress
+	// Ownerless is a command of a shell whose hook told no address, or none
+	// that is one: whoever types can unset it.
+	Ownerless
 	// BadAddress is an event whose address is not one.
 	BadAddress
 	// Ambiguous is an event that names an address more than once, of which
@@ -125,6 +131,7 @@ var reasons = [ReasonCount]struct {
 	JSONInSyslog:   {"json_in_syslog", Dropped},
 	SensorEvent:    {"sensor_event", Unattributed},
 	NoAddress:      {"no_address", Unattributed},
+	Ownerless:      {"ownerless_command", Unattributed},
 	BadAddress:     {"bad_address", Unattributed},
 	Ambiguous:      {"ambiguous_address", Unattributed},
 	UnknownSender:  {"unknown_sender", Unattributed},

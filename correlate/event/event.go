@@ -131,9 +131,8 @@ type Event struct {
 	Role Role
 	// Phase holds the attack phases of Type.
 	Phase Phase
-	// Handshake says that a TCP handshake is proven: the address can't be
-	// forged.
-	Handshake bool
+	// Proof says how Addr is known.
+	Proof Proof
 	// Large says that a payload of at least 1 MiB was moved.
 	Large bool
 	// Stray says that Time is so far from the record's own that it must not

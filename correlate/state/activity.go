@@ -13,11 +13,14 @@ var LimitTried = law.Limit{Keys: 128, Bytes: 12 << 10}
 
 // Activity is what one address did in one hour.
 type Activity struct {
-	Events                     int64
-	Kinds                      [3]int64
-	CommandCount               int64
-	Attempts, Successes        int64
-	Recipients                 int64
+	Events              int64
+	Kinds               [3]int64
+	CommandCount        int64
+	Attempts, Successes int64
+	Recipients          int64
+	// Claimed counts the events whose address is not proven, or by what only
+	// the attacker's state can tell (event.ByShell).
+	Claimed                    int64
 	Services, Deckies, Sensors law.Bottom
 	// Commands has the newest commands: A service, B decky, C line.
 	Commands law.Newest
@@ -53,6 +56,9 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 			continue
 		}
 		s.Events++
+		if !ev.Proof.Proven() && ev.Role != event.Contact {
+			s.Claimed++
+		}
 		if sensor != "" {
 			s.Sensors.Add(law.Entry{Key: sensor}, LimitSensors)
 		}

@@ -63,11 +63,13 @@ const (
 	maxWord  = 32
 )
 
-// Attacker is everything known of one address (or IPv6 network).
+// Attacker is everything known of one address (or IPv6 network): what is
+// proven of it, and apart from that what is claimed (Claimed) and what decoys
+// did (Contacts).
 type Attacker struct {
-	// First and Last are the smallest and largest event time.
+	// First and Last are the smallest and largest time of proven events.
 	First, Last event.Time
-	// Events counts events, Kinds counts them by event.Kind.
+	// Events counts proven events, Kinds counts them by event.Kind.
 	Events int64
 	Kinds  [3]int64
 	// Services has the services touched; Rank is the strongest event.Kind,
@@ -101,7 +103,7 @@ type Attacker struct {
 	Recon           event.Time // newest event of phase Recon
 	Exfil           event.Time // oldest event of phase Exfil
 	Large           int64      // events that moved at least 1 MiB
-	SystemGuesses   law.Bottom // sniffer's label of the operating system
+	SystemGuesses   law.Bottom // sniffer's label of the operating system; Rank is 1 where it is proven
 	TTLs            law.Bottom // TTL as seen, in decimal
 	Distances       law.Bottom // hop distance, in decimal
 	Stack           law.Latest // newest snapshot, EncodeFields
@@ -114,12 +116,16 @@ type Attacker struct {
 	Alerts          law.Bottom   // signature, NUL, category; Rank the severity
 	Domains         law.Distinct // mail domains
 	Crowd           Crowd
-	Handshake       bool
+	Handshake       bool // whether anything is proven
+	Claimed         Claimed
+	Contacts        Contacts
+	Logins          logins // when the address logged in to a shell, by decoy
 	Transitions     []Transition
 	Untold          int64  // lines crossed that found no room in Transitions
 	unknown         []byte // fields of a newer minor version, encoded
 	unknownElements uint32
 	changes         uint64
+	shellCut        bool // ProveShell's copy: whether Claimed.Shell was truncated
 }
 
 // Changes counts how often s was folded into, decoded or reset: what was
@@ -206,6 +212,9 @@ func (s *Attacker) Reset() {
 	s.Stack, s.IPIDClass, s.ISNClass = law.Latest{}, law.Latest{}, law.Latest{}
 	s.Crowd, s.Handshake, s.Transitions, s.Untold = Crowd{}, false, nil, 0
 	s.unknown, s.unknownElements = nil, 0
+	s.Claimed.reset()
+	s.Contacts, s.shellCut = Contacts{}, false
+	s.Logins.reset()
 	s.Services.Reset()
 	s.Deckies.Reset()
 	s.Hops.Reset()
@@ -243,17 +252,28 @@ func (s *Attacker) Fold(a *event.Arena, sensor string, network bool, events []*e
 	s.changes++
 	counted := false
 	for _, ev := range events {
-		if ev.Role != event.Prober {
-			s.foldEvent(ev)
-			counted = true
-			if network && ev.Addr.IsValid() {
-				s.Network.Add(law.Item{Time: -ev.Time, A: ev.Addr.String()}, LimitNetwork)
+		switch {
+		case ev.Role == event.Prober:
+			for i := range ev.Evidence {
+				s.foldEvidence(a, ev, &ev.Evidence[i])
 			}
+			continue
+		case ev.Role == event.Contact:
+			// When the decoy calls says nothing about whom it calls.
+			s.Contacts.fold(ev)
+			for i := range ev.Evidence {
+				if e := &ev.Evidence[i]; e.Kind == event.Fingerprint || e.Kind == event.Alert && e.C == event.PayloadHost {
+					s.foldEvidence(a, ev, e)
+				}
+			}
+		case ev.Proof.Proven():
+			s.foldProven(a, ev)
+		default:
+			s.foldClaimed(a, ev)
 		}
-		for i := range ev.Evidence {
-			if e := &ev.Evidence[i]; ev.Role != event.Contact || e.Kind == event.Fingerprint || e.Kind == event.Alert && e.C == event.PayloadHost {
-				s.foldEvidence(a, ev, e)
-			}
+		counted = true
+		if network && ev.Addr.IsValid() && (ev.Proof.Proven() || ev.Role == event.Contact) {
+			s.Network.Add(law.Item{Time: -ev.Time, A: ev.Addr.String()}, LimitNetwork)
 		}
 	}
 	if sensor != "" && counted {
@@ -261,15 +281,18 @@ func (s *Attacker) Fold(a *event.Arena, sensor string, network bool, events []*e
 	}
 }
 
+// foldProven adds an event whose address is proven.
+func (s *Attacker) foldProven(a *event.Arena, ev *event.Event) {
+	s.foldEvent(ev)
+	for i := range ev.Evidence {
+		s.foldEvidence(a, ev, &ev.Evidence[i])
+	}
+}
+
 func (s *Attacker) foldEvent(ev *event.Event) {
 	s.First = law.Earliest(s.First, ev.Time)
 	s.Last = max(s.Last, ev.Time)
 	s.Events++
-	if ev.Role == event.Contact {
-		// When the decoy calls says nothing about whom it calls.
-		s.Kinds[event.Noise]++
-		return
-	}
 	s.Kinds[ev.Kind]++
 	s.Times.Add(ev.Time, LimitTimes)
 	s.Hours.Add(ev.Time, LimitHours)
@@ -289,7 +312,7 @@ func (s *Attacker) foldEvent(ev *event.Event) {
 	if ev.Large {
 		s.Large++
 	}
-	s.Handshake = s.Handshake || ev.Handshake
+	s.Handshake = true
 }
 
 func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Evidence) {
@@ -305,6 +328,10 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 			s.Successes += n
 			s.FirstSuccess = law.Earliest(s.FirstSuccess, ev.Time)
 		}
+		// DECNET's logins don't tell how they ended.
+		if e.Outcome != event.Failure && ev.Decky != "" && (ev.Service == "ssh" || ev.Service == "telnet") {
+			s.Logins.add(ev.Decky, ev.Time)
+		}
 		if e.B != "" {
 			s.Credentials.See(CredentialKey(a, ev.Service, e), ev.Time, uint8(e.Outcome), e.C, &LimitCredentials)
 		}
@@ -315,8 +342,7 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 	case event.Leak:
 		s.Leaks.See(a.Join(e.A, "\x00", e.B, "\x00", e.C), ev.Time, 0, "", &LimitLeaks)
 	case event.Session:
-		s.Sessions.Add(e.A, LimitSessions)
-		s.LongestSession = max(s.LongestSession, e.N)
+		s.foldSession(e)
 	case event.Recipient, event.Message:
 		s.Domains.Add(e.A, LimitDomains)
 	case event.Stack:
@@ -330,19 +356,30 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 	case event.Technique:
 		s.Techniques.See(e.A, ev.Time, 0, e.B, &LimitTechniques)
 	case event.Alert:
-		// The worst severity is 1: ranks keep the largest.
-		rank := uint8(255 - min(max(e.N, 1), 254))
 		key := a.Join(e.A, "\x00", e.B)
 		if e.C != "" {
 			key = a.Join(key, "\x00", e.C)
 		}
-		s.Alerts.See(key, ev.Time, rank, "", &LimitAlerts)
+		s.Alerts.See(key, ev.Time, worst(e.N), "", &LimitAlerts)
 	}
+}
+
+// worst returns the rank of an alert's severity: the worst is 1, and ranks keep
+// the largest.
+func worst(severity int64) uint8 { return uint8(255 - min(max(severity, 1), 254)) }
+
+func (s *Attacker) foldSession(e *event.Evidence) {
+	s.Sessions.Add(e.A, LimitSessions)
+	s.LongestSession = max(s.LongestSession, e.N)
 }
 
 func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence) {
 	if e.A != "" {
-		s.SystemGuesses.See(e.A, ev.Time, 0, "", &LimitSystems)
+		proven := uint8(0)
+		if ev.Proof.Proven() {
+			proven = 1
+		}
+		s.SystemGuesses.See(e.A, ev.Time, proven, "", &LimitSystems)
 	}
 	if e.N > 0 {
 		s.TTLs.See(decimal(a, e.N), ev.Time, 0, "", &LimitNumbers)

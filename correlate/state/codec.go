@@ -193,6 +193,7 @@ func (s *Attacker) Append(dst []byte) []byte {
 		}
 	}
 	e.int("tu", s.Untold)
+	s.appendProvenance(&e)
 	return e.finish(s.unknown, s.unknownElements)
 }
 
@@ -201,7 +202,10 @@ func (s *Attacker) Append(dst []byte) []byte {
 func (s *Attacker) Decode(src []byte) error {
 	s.Reset()
 	var err error
-	var stray []byte
+	var beside struct { // what is known only at the end
+		stray      []byte
+		provenance bool
+	}
 	s.unknown, s.unknownElements, err = decodeMap(src, func(name string) (target, bool) {
 		var t target
 		switch name {
@@ -296,17 +300,22 @@ func (s *Attacker) Decode(src []byte) error {
 			}
 		case "ts":
 			t.fn = func(b []byte) (rest []byte, err error) {
-				stray, rest, err = msgp.ReadBytesZC(b)
+				beside.stray, rest, err = msgp.ReadBytesZC(b)
 				return rest, err
 			}
 		case "tu":
 			t.int = &s.Untold
+		case "pv":
+			t.bool = &beside.provenance
 		default:
-			return t, false
+			return s.provenance(name)
 		}
 		return t, true
 	})
-	for _, i := range stray {
+	if err == nil && !beside.provenance {
+		s.withoutProvenance(new(event.Arena))
+	}
+	for _, i := range beside.stray {
 		if err == nil && int(i) >= len(s.Transitions) {
 			err = fmt.Errorf("%w: transition %d of %d is stray", ErrCorrupt, i, len(s.Transitions))
 		}
@@ -457,6 +466,7 @@ func (s *Activity) Append(dst []byte) []byte {
 	e.int("la", s.Attempts)
 	e.int("ls", s.Successes)
 	e.int("rc", s.Recipients)
+	e.int("cl", s.Claimed)
 	e.bottom("s", &s.Services)
 	e.bottom("d", &s.Deckies)
 	e.bottom("sn", &s.Sensors)
@@ -490,6 +500,8 @@ func (s *Activity) Decode(src []byte) error {
 			t.int = &s.Successes
 		case "rc":
 			t.int = &s.Recipients
+		case "cl":
+			t.int = &s.Claimed
 		case "s":
 			t.part = &s.Services
 		case "d":

@@ -8,7 +8,7 @@ import (
 const (
 	// fixed is what an attacker's state takes beside its lists: the header
 	// of the map, names and values of numbers and times, the crowd.
-	fixed = 5 + names*3 + numberFields*9 + 1 + 1 + 9 + 18
+	fixed = 5 + (names+provenanceNames)*3 + (numberFields+provenanceNumbers)*9 + 1 + 1 + 1 + 9 + 18
 	// names is how many names an attacker's state has.
 	names = 45
 	// numberFields is how many numbers and times.
@@ -38,7 +38,7 @@ func (s *Attacker) Size() int {
 	} {
 		n += l.Size()
 	}
-	return n
+	return n + s.provenanceSize()
 }
 
 // MaxAttacker is what an attacker's state takes at the most, whatever was
@@ -54,5 +54,5 @@ var MaxAttacker = func() int {
 	n += commandMark + hopMark + networkMark
 	n += 6 + 9*LimitTimes + 5 + 14*LimitHours
 	n += 2*7 + 8*(LimitSessions+LimitDomains)
-	return n + 3*13 + maxStack + 2*maxWord
+	return n + 3*13 + maxStack + 2*maxWord + maxProvenance()
 }()

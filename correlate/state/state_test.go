@@ -24,7 +24,7 @@ func randomEvent(r *rand.Rand) *event.Event {
 		Time: event.Time(1_760_000_000_000_000 + r.Int64N(400)*500_000), Addr: netip.MustParseAddr("203.0.113.7"),
 		Decky: pick(r, "", "decky-01", "decky-02", "decky-03"), Service: pick(r, "", "ssh", "http", "smtp"),
 		Type: pick(r, "connect", "command", "auth_attempt"), Kind: event.Kind(r.IntN(3)), Role: event.Role(r.IntN(3)),
-		Phase: event.Phase(r.IntN(4)), Handshake: r.IntN(9) == 0, Large: r.IntN(9) == 0,
+		Phase: event.Phase(r.IntN(4)), Proof: event.Proof(r.IntN(4)), Large: r.IntN(9) == 0,
 	}
 	for range r.IntN(4) {
 		e := event.Evidence{Kind: event.EvidenceKind(1 + r.IntN(int(event.Alert))), Outcome: event.Outcome(r.IntN(3)),
@@ -91,7 +91,7 @@ func TestBounds(t *testing.T) {
 	for i := range 20_000 {
 		n := fmt.Sprint(i)
 		at := event.Time(1_760_000_000_000_000 + int64(i)*1_000_000)
-		ev := &event.Event{Time: at, Decky: "decky-" + n, Service: "svc" + n, Type: "command", Kind: event.Interaction, Evidence: []event.Evidence{
+		ev := &event.Event{Time: at, Decky: "decky-" + n, Service: "svc" + n, Type: "command", Kind: event.Interaction, Proof: event.ByConnection, Evidence: []event.Evidence{
 			{Kind: event.Command, A: n + long[len(n):]},
 			{Kind: event.Login, A: "user" + n, B: "plaintext", C: long[:event.MaxValue], Digest: sha256.Sum256([]byte(n))},
 			{Kind: event.Fingerprint, A: "ja3", B: n, Payload: []event.Field{{Key: "p", Value: long[:event.MaxPayload-64]}}},
@@ -153,13 +153,13 @@ func TestResetForgetsEverything(t *testing.T) {
 	if err := s.Decode(msgp.AppendInt(msgp.AppendString(wire, "zz"), 1)); err != nil {
 		t.Fatal(err)
 	}
-	s.Fold(new(event.Arena), "s", true, []*event.Event{{Time: s.First, Handshake: true, Large: true, Phase: event.Recon | event.Exfil, Addr: netip.MustParseAddr("::1"),
+	s.Fold(new(event.Arena), "s", true, []*event.Event{{Time: s.First, Proof: event.ByConnection, Large: true, Phase: event.Recon | event.Exfil, Addr: netip.MustParseAddr("::1"),
 		Evidence: []event.Evidence{{Kind: event.Retransmits, N: 1}}}})
 	for i := range s.Kinds {
 		s.Kinds[i]++
 	}
 	s.Crowd.Chunk[0] = 1
-	s.Untold = 1
+	s.Untold, s.shellCut = 1, true
 	s.Stack = law.Latest{Time: 1, Value: "x"}
 	v := reflect.ValueOf(s).Elem()
 	for i := range v.NumField() {
@@ -214,7 +214,7 @@ func full(t *testing.T, size int) *Attacker {
 		ev := &event.Event{
 			// Far apart: what lies between takes most.
 			Time: event.Time(1_000_000_000_000_000 + int64(i)*997_000_000_123), Addr: netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)}),
-			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction,
+			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Proof: event.ByConnection,
 			Evidence: []event.Evidence{
 				{Kind: event.Command, A: text(i, event.MaxCommand)},
 				{Kind: event.Login, A: text(i, event.MaxValue), B: text(i, event.MaxService), C: text(-i, event.MaxValue), Digest: sha256.Sum256([]byte(n)), Outcome: event.Success},
@@ -232,7 +232,10 @@ func full(t *testing.T, size int) *Attacker {
 				{Kind: event.Alert, A: text(i, event.MaxValue), B: text(-i, event.MaxValue), N: 1},
 			},
 		}
-		s.Fold(a, text(i, event.MaxName), true, []*event.Event{ev})
+		claimed, told, login := *ev, *ev, *ev
+		claimed.Proof, told.Proof, login.Service = event.Claimed, event.ByShell, "ssh"
+		login.Evidence = login.Evidence[1:2]
+		s.Fold(a, text(i, event.MaxName), true, []*event.Event{ev, &claimed, &told, &login, {Time: ev.Time, Role: event.Contact}})
 		if i%250 == 249 {
 			if err := s.Decode(s.Append(nil)); err != nil {
 				t.Fatal(err)
@@ -274,7 +277,7 @@ func TestSizeOfAnOrdinaryFullState(t *testing.T) {
 		sum := sha256.Sum256([]byte(n))
 		digest := fmt.Sprintf("%x", sum)
 		ev := &event.Event{
-			Time: event.Time(1_760_000_000_000_000 + int64(i)*37_123_457), Decky: fmt.Sprintf("decky-%03d", i%300), Service: fmt.Sprint("svc", i%40), Type: "command", Kind: event.Interaction,
+			Time: event.Time(1_760_000_000_000_000 + int64(i)*37_123_457), Decky: fmt.Sprintf("decky-%03d", i%300), Service: fmt.Sprint("svc", i%40), Type: "command", Kind: event.Interaction, Proof: event.ByConnection,
 			Evidence: []event.Evidence{
 				{Kind: event.Command, A: strings.ReplaceAll(commands[i%len(commands)], "%d", n)},
 				{Kind: event.Login, A: []string{"root", "admin", "ubuntu", "pi"}[i%4], B: "plaintext", C: "pass" + n, Digest: sum},

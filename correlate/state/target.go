@@ -29,7 +29,7 @@ func (s *Target) Reset() {
 // Fold adds the events that name domain.
 func (s *Target) Fold(sensor, domain string, events []*event.Event) {
 	for _, ev := range events {
-		if ev.Role == event.Prober {
+		if ev.Role == event.Prober || !ev.Proof.Proven() {
 			continue
 		}
 		named := false

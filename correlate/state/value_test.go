@@ -29,7 +29,7 @@ func states() []encoded { return []encoded{new(Attacker), new(Target), new(Activ
 // inner are the fields of states that are no knowledge of their own: what a
 // newer version added, which TestUnknownNamesAreCarriedThrough tests, and a
 // count for whoever has the state in memory.
-var inner = map[string]bool{"unknown": true, "unknownElements": true, "changes": true}
+var inner = map[string]bool{"unknown": true, "unknownElements": true, "changes": true, "shellCut": true}
 
 // dump shows what a value of a state holds, through the methods of its law.
 func dump(t *testing.T, v reflect.Value) string {
@@ -65,6 +65,8 @@ func dump(t *testing.T, v reflect.Value) string {
 		return fmt.Sprint(l.Count()) + mark(l.Truncated())
 	case *law.Latest:
 		return fmt.Sprintf("%d %s", l.Time, fields(l.Value))
+	case *logins:
+		return fmt.Sprintf("%+v", l.list)
 	default:
 		t.Fatalf("a field of type %s: tell this test how it is filled and shown", v.Type())
 		return text("")
@@ -138,19 +140,44 @@ func fill(t *testing.T, v reflect.Value, n int) {
 		}
 	case *law.Latest:
 		l.Add(at, name(0))
+	case *logins:
+		for i := range 3 {
+			l.add(name(i), at+event.Time(i))
+			l.add(name(i), at+event.Time(9*i))
+		}
 	default:
 		t.Fatalf("a field of type %s: tell this test how it is filled and shown", v.Type())
 	}
 }
 
-// each calls do for every field of a state that is knowledge of its own.
+// each calls do for every field of a state that is knowledge of its own, those
+// of what is claimed and contacted one by one.
 func each(s encoded, do func(n int, name string, v reflect.Value)) {
-	v := reflect.ValueOf(s).Elem()
-	for n := range v.NumField() {
-		if f := v.Type().Field(n); !inner[f.Name] {
-			do(n, f.Name, v.Field(n))
+	n := 0
+	var of func(path string, v reflect.Value)
+	of = func(path string, v reflect.Value) {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if f.Type == reflect.TypeFor[Claimed]() || f.Type == reflect.TypeFor[Contacts]() {
+				of(f.Name+".", v.Field(i))
+				continue
+			}
+			if n++; !inner[f.Name] {
+				do(n, path+f.Name, v.Field(i))
+			}
 		}
 	}
+	of("", reflect.ValueOf(s).Elem())
+}
+
+// fieldOf returns the field of that name, as each has it.
+func fieldOf(s encoded, name string) (field reflect.Value) {
+	each(s, func(_ int, other string, v reflect.Value) {
+		if other == name {
+			field = v
+		}
+	})
+	return field
 }
 
 // Every field of every state comes back from its encoding as it went in, alone
@@ -216,7 +243,7 @@ func TestSizeCountsEveryField(t *testing.T) {
 	each(&all, func(n int, name string, v reflect.Value) {
 		fill(t, v, n)
 		var one Attacker
-		f := reflect.ValueOf(&one).Elem().FieldByName(name)
+		f := fieldOf(&one, name)
 		fill(t, f, n)
 		switch f.Addr().Interface().(type) {
 		case *int64, *event.Time:
@@ -233,12 +260,12 @@ func TestSizeCountsEveryField(t *testing.T) {
 			t.Errorf("%s: %d bytes, said to be at most %d", name, got, one.Size())
 		}
 	})
-	if numbers != numberFields {
-		t.Errorf("%d numbers and times, Size counts %d", numbers, numberFields)
+	if numbers != numberFields+provenanceNumbers {
+		t.Errorf("%d numbers and times, Size counts %d", numbers, numberFields+provenanceNumbers)
 	}
 	n, _, err := msgp.ReadMapHeaderBytes(all.Append(nil))
-	if err != nil || int(n) != names {
-		t.Errorf("%d names, %v; Size counts %d", n, err, names)
+	if err != nil || int(n) != names+provenanceNames {
+		t.Errorf("%d names, %v; Size counts %d", n, err, names+provenanceNames)
 	}
 	// Numbers that take most, and nothing that Size counts too high: what
 	// isn't there.
@@ -350,14 +377,14 @@ func TestAttackerByValue(t *testing.T) {
 	}
 	addr := netip.MustParseAddr
 	events := []*event.Event{
-		{Time: t0 + 2, Addr: addr("2001:db8::2"), Decky: "d2", Service: "ssh", Type: "auth", Kind: event.Scan, Phase: event.Recon, Evidence: []event.Evidence{
+		{Time: t0 + 2, Proof: event.ByConnection, Addr: addr("2001:db8::2"), Decky: "d2", Service: "ssh", Type: "auth", Kind: event.Scan, Phase: event.Recon, Evidence: []event.Evidence{
 			{Kind: event.Login, A: "root", B: "plaintext", C: "x", Outcome: event.Failure},
 			{Kind: event.Session, A: "s1", N: 700},
 			{Kind: event.Alert, A: "sig", B: "cat", N: 3},
 			{Kind: event.Retransmits, N: 4},
 			{Kind: event.Recipient, A: "a.example"},
 		}},
-		{Time: t0 + 1, Addr: addr("2001:db8::1"), Decky: "d1", Service: "ssh", Type: "connect", Kind: event.Scan, Phase: event.Recon, Large: true, Evidence: []event.Evidence{
+		{Time: t0 + 1, Proof: event.ByConnection, Addr: addr("2001:db8::1"), Decky: "d1", Service: "ssh", Type: "connect", Kind: event.Scan, Phase: event.Recon, Large: true, Evidence: []event.Evidence{
 			{Kind: event.Login, A: "root", B: "plaintext", C: "xy", Outcome: event.Success},
 			{Kind: event.Login, A: "root", Outcome: event.Success}, // no secret shown
 			{Kind: event.Session, A: "s1", N: 900},
@@ -370,7 +397,7 @@ func TestAttackerByValue(t *testing.T) {
 			{Kind: event.Stack, A: "linux", N: 64, M: 7, Payload: payload("window", "1", "ipid_class", "zero", "isn_class", "random")},
 			{Kind: event.Message, A: "b.example"},
 		}},
-		{Time: t0 + hr + 5, Addr: addr("2001:db8::2"), Decky: "d2", Service: "ssh", Type: "command", Kind: event.Interaction, Phase: event.Exfil, Evidence: []event.Evidence{
+		{Time: t0 + hr + 5, Proof: event.ByConnection, Addr: addr("2001:db8::2"), Decky: "d2", Service: "ssh", Type: "command", Kind: event.Interaction, Phase: event.Exfil, Evidence: []event.Evidence{
 			{Kind: event.Command, A: "uname -a"},
 			{Kind: event.Login, A: "root", Outcome: event.Success}, // not the first one
 			{Kind: event.Fingerprint, A: "ja3", B: "aa", Payload: payload("v", "1")},
@@ -384,7 +411,7 @@ func TestAttackerByValue(t *testing.T) {
 			{Kind: event.Technique, A: "T1059", B: "why"},
 			{Kind: event.Stack, A: "linux", N: 63, M: 7, Payload: payload("window", "2", "ipid_class", "unknown", "isn_class", "")},
 		}},
-		{Time: t0 + 3*hr, Addr: addr("2001:db8::1"), Decky: "d1", Service: "http", Type: "request", Kind: event.Noise, Phase: event.Exfil, Handshake: true, Large: true, Evidence: []event.Evidence{
+		{Time: t0 + 3*hr, Addr: addr("2001:db8::1"), Decky: "d1", Service: "http", Type: "request", Kind: event.Noise, Phase: event.Exfil, Proof: event.ByConnection, Large: true, Evidence: []event.Evidence{
 			{Kind: event.Command, A: "id"},
 			{Kind: event.Login, A: "root", B: "plaintext", C: "w", Outcome: event.Unknown},
 			{Kind: event.Technique, A: "T1059", B: "longer why"},
@@ -392,9 +419,9 @@ func TestAttackerByValue(t *testing.T) {
 			{Kind: event.Stack, N: 0, M: 0},
 		}},
 		// An observer is no service; nothing named is nothing touched.
-		{Time: t0 + 4, Addr: addr("2001:db8::1"), Role: event.Sniffer, Type: "syn", Kind: event.Scan, Phase: event.Recon | event.Exfil},
+		{Time: t0 + 4, Proof: event.ByConnection, Addr: addr("2001:db8::1"), Role: event.Sniffer, Type: "syn", Kind: event.Scan, Phase: event.Recon | event.Exfil},
 		// Our own probe adds evidence, and no more.
-		{Time: t0 - 5*hr, Addr: addr("2001:db8::9"), Decky: "d9", Service: "prober", Role: event.Prober, Kind: event.Scan, Phase: event.Recon | event.Exfil, Handshake: true, Large: true, Evidence: []event.Evidence{
+		{Time: t0 - 5*hr, Addr: addr("2001:db8::9"), Decky: "d9", Service: "prober", Role: event.Prober, Kind: event.Scan, Phase: event.Recon | event.Exfil, Proof: event.ByConnection, Large: true, Evidence: []event.Evidence{
 			{Kind: event.Fingerprint, A: "jarm", B: "jj"},
 		}},
 	}
@@ -416,7 +443,7 @@ func TestAttackerByValue(t *testing.T) {
 		"Sensors": "one x0 0-0 rank 0 ; two x0 0-0 rank 0 ;",
 		"Network": fmt.Sprintf("%d 2001:db8::1 %d 2001:db8::2", -(t0 + 3*hr), -(t0 + hr + 5)),
 		"Recon":   fmt.Sprint(t0 + 4), "Exfil": fmt.Sprint(t0 + 4), "Large": "2",
-		"SystemGuesses": fmt.Sprintf("linux x2 %d-%d rank 0 ;", t0+1, t0+hr+5),
+		"SystemGuesses": fmt.Sprintf("linux x2 %d-%d rank 1 ;", t0+1, t0+hr+5),
 		"TTLs":          fmt.Sprintf("63 x1 %d-%d rank 0 ; 64 x1 %d-%d rank 0 ;", t0+hr+5, t0+hr+5, t0+1, t0+1),
 		"Distances":     fmt.Sprintf("7 x2 %d-%d rank 0 ;", t0+1, t0+hr+5),
 		"Stack":         fmt.Sprintf("%d window=2,ipid_class=unknown,isn_class=", t0+hr+5),
@@ -428,6 +455,16 @@ func TestAttackerByValue(t *testing.T) {
 			t0+1, t0+2),
 		"Domains": "2", "Crowd": fmt.Sprint(Crowd{}), "Handshake": "true",
 		"Transitions": "[]", "Untold": "0", // no fold's work: TestCrossIsBounded
+		"Logins": func() string {
+			var l logins
+			l.add("d1", t0+1)
+			l.add("d2", t0+hr+5) // the other one failed
+			return fmt.Sprintf("%+v", l.list)
+		}(),
+		// Nothing of it is claimed: TestClaimedByValue.
+		"Claimed.First": "0", "Claimed.Last": "0", "Claimed.Events": "0", "Claimed.Kinds": "[0 0 0]", "Claimed.Commands": "0", "Claimed.Attempts": "0",
+		"Claimed.Successes": "0", "Claimed.Large": "0", "Claimed.Services": "", "Claimed.Deckies": "", "Claimed.Evidence": "", "Claimed.Shell": "",
+		"Contacts.First": "0", "Contacts.Last": "0", "Contacts.Events": "0",
 	}
 	permute(len(events), func(order []int) {
 		a, s := new(event.Arena), new(Attacker)
@@ -467,14 +504,14 @@ func TestTargetByValue(t *testing.T) {
 		return event.Evidence{Kind: kind, A: domain, Outcome: o}
 	}
 	events := []*event.Event{
-		{Time: t0 + 5, Decky: "d1", Service: "smtp", Evidence: []event.Evidence{
+		{Time: t0 + 5, Proof: event.ByConnection, Decky: "d1", Service: "smtp", Evidence: []event.Evidence{
 			named(event.Recipient, "a.example", event.Success), named(event.Recipient, "a.example", event.Success), named(event.Recipient, "b.example", event.Success),
 			named(event.Recipient, "a.example", event.Failure), named(event.Recipient, "a.example", event.Unknown), named(event.Message, "a.example", event.Unknown)}},
-		{Time: t0 + 9, Decky: "d2", Service: "smtp", Evidence: []event.Evidence{named(event.Message, "a.example", event.Success)}},
-		{Time: t0 + 1, Evidence: []event.Evidence{named(event.Recipient, "a.example", event.Unknown)}},
+		{Time: t0 + 9, Proof: event.ByConnection, Decky: "d2", Service: "smtp", Evidence: []event.Evidence{named(event.Message, "a.example", event.Success)}},
+		{Time: t0 + 1, Proof: event.ByConnection, Evidence: []event.Evidence{named(event.Recipient, "a.example", event.Unknown)}},
 		// It isn't named here, or not as a domain, or by ourselves.
-		{Time: t0, Decky: "d3", Service: "x", Evidence: []event.Evidence{named(event.Recipient, "b.example", event.Success), named(event.Command, "a.example", event.Success)}},
-		{Time: t0 + 20, Decky: "d4", Service: "y", Role: event.Prober, Evidence: []event.Evidence{named(event.Recipient, "a.example", event.Success)}},
+		{Time: t0, Proof: event.ByConnection, Decky: "d3", Service: "x", Evidence: []event.Evidence{named(event.Recipient, "b.example", event.Success), named(event.Command, "a.example", event.Success)}},
+		{Time: t0 + 20, Proof: event.ByConnection, Decky: "d4", Service: "y", Role: event.Prober, Evidence: []event.Evidence{named(event.Recipient, "a.example", event.Success)}},
 	}
 	want := map[string]string{
 		"First": fmt.Sprint(t0 + 1), "Last": fmt.Sprint(t0 + 9), "Count": "3", "Accepted": "2", "Denied": "1", "Messages": "2",
@@ -500,17 +537,17 @@ func TestTargetByValue(t *testing.T) {
 // Every field of an hour by value.
 func TestActivityByValue(t *testing.T) {
 	events := []*event.Event{
-		{Time: t0 + 5, Decky: "d1", Service: "ssh", Kind: event.Scan, Evidence: []event.Evidence{
+		{Time: t0 + 5, Proof: event.ByConnection, Decky: "d1", Service: "ssh", Kind: event.Scan, Evidence: []event.Evidence{
 			{Kind: event.Login, A: "root", B: "plaintext", C: "x", Outcome: event.Success}, {Kind: event.Login, A: "root", B: "plaintext", C: "xy", Outcome: event.Failure},
 			{Kind: event.Login, A: "pi", B: "publickey", C: "k"}, {Kind: event.Login, Outcome: event.Success}, {Kind: event.Recipient, A: "x"}, {Kind: event.Message, A: "x"}}},
-		{Time: t0 + 9, Decky: "d1", Service: "ssh", Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Command, A: "id"}, {Kind: event.Command, A: "ls"}}},
+		{Time: t0 + 9, Proof: event.ByConnection, Decky: "d1", Service: "ssh", Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Command, A: "id"}, {Kind: event.Command, A: "ls"}}},
 		{Time: t0 + 1, Role: event.Sniffer, Kind: event.Noise},
-		{Time: t0 + 2, Decky: "d2", Service: "http", Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Recipient, A: "y"}}},
-		{Time: t0 + 3, Decky: "d9", Service: "prober", Kind: event.Interaction, Role: event.Prober, Evidence: []event.Evidence{
+		{Time: t0 + 2, Proof: event.ByConnection, Decky: "d2", Service: "http", Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Recipient, A: "y"}}},
+		{Time: t0 + 3, Proof: event.ByConnection, Decky: "d9", Service: "prober", Kind: event.Interaction, Role: event.Prober, Evidence: []event.Evidence{
 			{Kind: event.Command, A: "no"}, {Kind: event.Login, B: "plaintext", C: "no", Outcome: event.Success}, {Kind: event.Recipient, A: "y"}}},
 	}
 	want := map[string]string{
-		"Events": "4", "Kinds": "[1 1 2]", "CommandCount": "2", "Attempts": "4", "Successes": "2", "Recipients": "2",
+		"Events": "4", "Kinds": "[1 1 2]", "CommandCount": "2", "Attempts": "4", "Successes": "2", "Recipients": "2", "Claimed": "1",
 		"Services": "http x1 0-0 rank 2 ; ssh x2 0-0 rank 2 ;", "Deckies": "d1 x2 0-0 rank 0 ; d2 x1 0-0 rank 0 ;", "Sensors": "one x0 0-0 rank 0 ;",
 		"Commands": fmt.Sprintf("%d ssh/d1/id %d ssh/d1/ls", t0+9, t0+9), "Summary": "7 newer",
 		"Tried":    "ssh|pi|publickey|" + zeros + " x1 0-0 rank 0 k; ssh|root|plaintext|" + zeros + " x2 0-0 rank 0 xy;",

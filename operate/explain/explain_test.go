@@ -51,7 +51,7 @@ func TestRecords(t *testing.T) {
 	}{
 		{"an event", explain.Log, nil, cowrie, []string{
 			`line 1: read as cowrie, by eventid="cowrie.login.failed": event cowrie.login.failed`,
-			`attacker 192.0.2.1, decky "decoy-1", service "ssh", kind scan, time 2026-11-26T10:00:00.000000Z, handshake proven`,
+			`attacker 192.0.2.1, decky "decoy-1", service "ssh", kind scan, time 2026-11-26T10:00:00.000000Z, address by connection`,
 			`login "root" "plaintext" "a\x1b[2J", failure`, "1 records, 1 events\n",
 		}},
 		{"a record", explain.Record, nil, cowrie, []string{"event cowrie.login.failed"}},

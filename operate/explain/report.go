@@ -66,8 +66,8 @@ func (r *report) record(line int, a *event.Arena, rec *event.Record, v dialect.V
 	case event.Contact:
 		fmt.Fprint(r.w, ", the decoy opened the connection")
 	}
-	if ev.Handshake {
-		fmt.Fprint(r.w, ", handshake proven")
+	if ev.Role != event.Contact && ev.Role != event.Prober {
+		fmt.Fprintf(r.w, ", address by %s", ev.Proof)
 	}
 	fmt.Fprintln(r.w)
 	for i := range ev.Evidence {

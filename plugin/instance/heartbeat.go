@@ -104,6 +104,7 @@ func heartbeats(instances []*Instance, c commit.Stats, started time.Time) []*pro
 	bySensor := make(map[string]*profile.Heartbeat)
 	refused := make(map[*profile.Heartbeat]*[dialect.ReasonCount]int64)
 	dropped := make(map[*profile.Heartbeat]map[string]int64)
+	ownerless := make(map[*profile.Heartbeat]map[string]int64)
 	for _, i := range instances {
 		h := bySensor[i.o.SensorID]
 		if h == nil {
@@ -111,12 +112,16 @@ func heartbeats(instances []*Instance, c commit.Stats, started time.Time) []*pro
 			bySensor[i.o.SensorID] = h
 			refused[h] = new([dialect.ReasonCount]int64)
 			dropped[h] = make(map[string]int64)
+			ownerless[h] = make(map[string]int64)
 			beats = append(beats, h)
 		}
 		s := i.engine.Stats()
 		add(h, refused[h], &s)
 		for program, n := range s.Dropped {
 			dropped[h][program] += n
+		}
+		for decoy, n := range s.Ownerless {
+			ownerless[h][decoy] += n
 		}
 		h.Panics += i.panics.Load() + i.host.Targets.panicsFor(i)
 	}
@@ -131,6 +136,9 @@ func heartbeats(instances []*Instance, c commit.Stats, started time.Time) []*pro
 			if n := refused[h][r]; n > 0 && r.Class() != dialect.Parsed {
 				h.Reasons = append(h.Reasons, profile.RefusalCount{Verdict: r.Class().String(), Reason: r.String(), Count: n})
 			}
+		}
+		for _, decoy := range slices.Sorted(maps.Keys(ownerless[h])) {
+			h.Ownerless = append(h.Ownerless, profile.DecoyCount{Decky: decoy, Count: ownerless[h][decoy]})
 		}
 		for _, program := range slices.Sorted(maps.Keys(dropped[h])) {
 			h.DroppedPrograms = append(h.DroppedPrograms, profile.ProgramCount{Program: program, Count: dropped[h][program]})

@@ -26,10 +26,13 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -233,11 +236,36 @@ func (i *Instance) tellRefused() {
 		case dialect.JSONInSyslog:
 			attrs = append(attrs, slog.String("option", "json_in_syslog"))
 		}
+		if r == dialect.Ownerless {
+			attrs = append(attrs, slog.String("decoys", worstDecoys(s.Ownerless)))
+		}
 		if s.Samples[r] != "" {
 			attrs = append(attrs, slog.String("sample", s.Samples[r]))
 		}
 		i.log.LogAttrs(context.Background(), level, "records give no event", attrs...)
 	}
+}
+
+// maxDecoysTold bounds the decoys that a log line names.
+const maxDecoysTold = 10
+
+// worstDecoys names the decoys with most commands that nobody is known to have
+// given, with their number.
+func worstDecoys(counts map[string]int64) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	var b strings.Builder
+	for i, name := range names[:min(len(names), maxDecoysTold)] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s %d", name, counts[name])
+	}
+	if more := len(names) - maxDecoysTold; more > 0 {
+		fmt.Fprintf(&b, " and %d more", more)
+	}
+	return b.String()
 }
 
 // newlyRefused returns the reasons whose counts have grown since the last

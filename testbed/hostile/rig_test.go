@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -28,17 +29,48 @@ var decoyNets = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 // documents of the attackers' index by address, and what was refused.
 func profiles(t *testing.T, o dialect.Options, lines ...string) (map[string]map[string]any, correlate.Stats) {
 	t.Helper()
-	store := memory.New()
-	ix := correlate.Indices{Prefix: "dossier"}
+	r := newRig(t, o)
+	r.flush("sensor-1", lines)
+	return r.close(), r.stats()
+}
+
+// inChunks is profiles of lines in several chunks, each of another sensor than
+// the one before, and delivered twice if so.
+func inChunks(t *testing.T, o dialect.Options, twice bool, chunks ...[]string) map[string]map[string]any {
+	t.Helper()
+	r := newRig(t, o)
+	for i, lines := range chunks {
+		sensor := []string{"sensor-1", "sensor-2"}[i%2]
+		r.flush(sensor, lines)
+		if twice {
+			r.flush(sensor, lines)
+		}
+	}
+	return r.close()
+}
+
+// rig is a store, and what writes to it as sensors do.
+type rig struct {
+	t         *testing.T
+	store     *memory.Store
+	committer *commit.Committer
+	engines   map[string]*correlate.Engine
+}
+
+var rigIndices = correlate.Indices{Prefix: "dossier"}
+
+func newRig(t *testing.T, o dialect.Options) *rig {
+	t.Helper()
+	r := &rig{t: t, store: memory.New(), engines: map[string]*correlate.Engine{}}
 	renderer, err := profile.New(profile.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	committer, err := commit.New(commit.Options{
-		MachineOptions: commit.MachineOptions{Ledger: ix.Ledger},
-		Store:          store, DeadLetters: store,
+	r.committer, err = commit.New(commit.Options{
+		MachineOptions: commit.MachineOptions{Ledger: rigIndices.Ledger},
+		Store:          r.store, DeadLetters: r.store,
 		Model: correlate.NewModel(correlate.ModelOptions{
-			Renderer: renderer, Indices: ix, Activity: true, Transitions: true, Now: func() time.Time { return at },
+			Renderer: renderer, Indices: rigIndices, Activity: true, Transitions: true, Now: func() time.Time { return at },
 		}),
 	})
 	if err != nil {
@@ -48,28 +80,57 @@ func profiles(t *testing.T, o dialect.Options, lines ...string) (map[string]map[
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := correlate.New(correlate.Options{
-		Committer: committer, Indices: ix, Parser: parser, Annotator: renderer, Sensor: "sensor-1", Activity: true,
-		Decode:        func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) },
-		BuryBroken:    func(context.Context, correlate.Broken) error { return nil },
-		CommitTimeout: time.Minute,
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, sensor := range []string{"sensor-1", "sensor-2"} {
+		r.engines[sensor], err = correlate.New(correlate.Options{
+			Committer: r.committer, Indices: rigIndices, Parser: parser, Annotator: renderer, Sensor: sensor, Activity: true,
+			Decode:        func(a *event.Arena, data []byte) correlate.Records { return chunk.NewDecoder(data, a) },
+			BuryBroken:    func(context.Context, correlate.Broken) error { return nil },
+			CommitTimeout: time.Minute,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	if r, err := engine.Flush(t.Context(), "hostile", chunktest.Lines(at, "log", lines...)); err != nil || r != correlate.OK {
-		t.Fatalf("flush: %v, %v", r, err)
+	return r
+}
+
+func (r *rig) flush(sensor string, lines []string) {
+	r.t.Helper()
+	if got, err := r.engines[sensor].Flush(r.t.Context(), "hostile", chunktest.Lines(at, "log", lines...)); err != nil || got != correlate.OK {
+		r.t.Fatalf("flush: %v, %v", got, err)
 	}
-	if err := committer.Close(t.Context()); err != nil {
-		t.Error(err)
+}
+
+func (r *rig) stats() correlate.Stats { return r.engines["sensor-1"].Stats() }
+
+// close ends the writing and returns the attackers' documents by address.
+func (r *rig) close() map[string]map[string]any {
+	r.t.Helper()
+	if err := r.committer.Close(r.t.Context()); err != nil {
+		r.t.Error(err)
 	}
 	docs := map[string]map[string]any{}
-	for id, body := range store.Documents(ix.Attackers()) {
+	for id, body := range r.store.Documents(rigIndices.Attackers()) {
 		var doc map[string]any
 		if err := json.Unmarshal(body, &doc); err != nil {
-			t.Fatalf("%s: %v", id, err)
+			r.t.Fatalf("%s: %v", id, err)
 		}
 		docs[id] = doc
 	}
-	return docs, engine.Stats()
+	return docs
+}
+
+// tpot returns the field maps for T-Pot.
+func tpot(t *testing.T) []dialect.FieldMap {
+	t.Helper()
+	f, err := os.Open("../../conf/field_maps/tpot.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	maps, err := dialect.ReadFieldMaps(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return maps
 }

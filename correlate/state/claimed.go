@@ -1,0 +1,456 @@
+package state
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"dossier/correlate/event"
+	"dossier/correlate/law"
+)
+
+// The bounds of what is claimed of an address. They are small: who claims can
+// do so as often as he likes, and nobody is judged by it.
+var (
+	LimitClaimedServices = law.Limit{Keys: 32, Bytes: 768}
+	LimitClaimedDeckies  = law.Limit{Keys: 64, Bytes: 2 << 10}
+	LimitClaims          = law.Limit{Keys: 96, Bytes: 5 << 10}
+	// LimitShell bounds the newest commands that shells told.
+	LimitShell = law.Limit{Keys: 256, Bytes: 16 << 10}
+)
+
+// maxClaim bounds each text of a claim.
+const maxClaim = 96
+
+// Claimed is what was told of an address by what doesn't prove that it was the
+// address's doing (event.Claimed, event.ByShell). It counts, and is shown
+// apart; nobody is judged by it.
+type Claimed struct {
+	// First and Last are the smallest and largest event time, Events counts the
+	// events, Kinds by event.Kind.
+	First, Last event.Time
+	Events      int64
+	Kinds       [3]int64
+	// Commands, Attempts, Successes and Large count as the attacker's own do.
+	Commands, Attempts, Successes, Large int64
+	// Services and Deckies are as the attacker's own.
+	Services, Deckies law.Bottom
+	// Evidence is keyed by a Claim's Key; Rank and Payload are those that the
+	// evidence would have among what is proven.
+	Evidence law.Bottom
+	// Shell has the newest events that shells told: A service, B decky, C the
+	// command line, "" where the event was none.
+	Shell law.Newest
+}
+
+func (c *Claimed) reset() {
+	c.Services.Reset()
+	c.Deckies.Reset()
+	c.Evidence.Reset()
+	c.Shell.Reset()
+	*c = Claimed{Services: c.Services, Deckies: c.Deckies, Evidence: c.Evidence, Shell: c.Shell}
+}
+
+// Claim is one thing claimed: what kind of evidence, on which service, and its
+// texts.
+type Claim struct {
+	Kind, Service string
+	// A, B and C are what the evidence's fields mean; of a login C is the
+	// secret's SHA-256, in bytes.
+	A, B, C string
+}
+
+// Key returns the claim's key.
+func (c *Claim) Key(a *event.Arena) string {
+	return a.Join(c.Kind, "\x00", c.Service, "\x00", c.A, "\x00", c.B, "\x00", c.C)
+}
+
+// ClaimOf takes a key apart.
+func ClaimOf(key string) (c Claim) {
+	c.Kind, key, _ = strings.Cut(key, "\x00")
+	c.Service, key, _ = strings.Cut(key, "\x00")
+	c.A, key, _ = strings.Cut(key, "\x00")
+	c.B, c.C, _ = strings.Cut(key, "\x00")
+	return c
+}
+
+// cut bounds a text of a claim.
+func cut(s string) string {
+	if len(s) <= maxClaim {
+		return s
+	}
+	n := maxClaim
+	for n > maxClaim-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// The names of kinds of claims.
+const (
+	ClaimCommand     = "command"
+	ClaimLogin       = "login"
+	ClaimFingerprint = "fingerprint"
+	ClaimFile        = "file"
+	ClaimLeak        = "ip_leak"
+	ClaimRecipient   = "recipient"
+	ClaimTool        = "tool"
+	ClaimTechnique   = "technique"
+	ClaimAlert       = "alert"
+	ClaimKexOrder    = "kex_order"
+)
+
+// fold adds an event whose address isn't proven.
+func (s *Attacker) foldClaimed(a *event.Arena, ev *event.Event) {
+	c := &s.Claimed
+	c.First = law.Earliest(c.First, ev.Time)
+	c.Last = max(c.Last, ev.Time)
+	c.Events++
+	c.Kinds[ev.Kind]++
+	if ev.Large {
+		c.Large++
+	}
+	if ev.Service != "" {
+		c.Services.See(ev.Service, ev.Time, uint8(ev.Kind), "", &LimitClaimedServices)
+	}
+	if ev.Decky != "" {
+		c.Deckies.See(ev.Decky, ev.Time, 0, "", &LimitClaimedDeckies)
+	}
+	if ev.Proof == event.ByShell {
+		s.foldShell(a, ev)
+		return
+	}
+	for i := range ev.Evidence {
+		s.foldClaim(a, ev, &ev.Evidence[i])
+	}
+}
+
+// foldShell adds what a shell told. What rules concluded from a command is
+// left out: it is concluded again where the command is a session's.
+func (s *Attacker) foldShell(a *event.Arena, ev *event.Event) {
+	c := &s.Claimed
+	line, told := "", false
+	for i := range ev.Evidence {
+		switch e := &ev.Evidence[i]; e.Kind {
+		case event.Command:
+			c.Commands++
+			if told {
+				// A shell tells one command an event; another's is a claim.
+				s.claim(a, ev, Claim{Kind: ClaimCommand, A: e.A}, 0, "")
+				continue
+			}
+			line, told = e.A, true
+		case event.Tool, event.Technique:
+		default:
+			s.foldClaim(a, ev, e)
+		}
+	}
+	c.Shell.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: line}, LimitShell)
+}
+
+func (s *Attacker) foldClaim(a *event.Arena, ev *event.Event, e *event.Evidence) {
+	c := &s.Claimed
+	switch e.Kind {
+	case event.Command:
+		c.Commands++
+		s.claim(a, ev, Claim{Kind: ClaimCommand, A: e.A}, 0, "")
+	case event.Login:
+		c.Attempts++
+		if e.Outcome == event.Success {
+			c.Successes++
+		}
+		digest := ""
+		if e.B != "" {
+			digest = event.View(e.Digest[:])
+		}
+		s.claim(a, ev, Claim{ClaimLogin, ev.Service, e.A, e.B, digest}, uint8(e.Outcome), e.C)
+	case event.Fingerprint:
+		s.claim(a, ev, Claim{Kind: ClaimFingerprint, A: e.A, B: e.B}, 0, "")
+	case event.Artifact:
+		s.claim(a, ev, Claim{Kind: ClaimFile, A: e.A, B: e.B, C: e.C}, 0, "")
+	case event.Leak:
+		s.claim(a, ev, Claim{Kind: ClaimLeak, A: e.A, B: e.B, C: e.C}, 0, "")
+	case event.Recipient, event.Message:
+		s.claim(a, ev, Claim{Kind: ClaimRecipient, A: e.A}, 0, "")
+	case event.Tool:
+		s.claim(a, ev, Claim{Kind: ClaimTool, A: e.A}, 0, e.B)
+	case event.Technique:
+		s.claim(a, ev, Claim{Kind: ClaimTechnique, A: e.A}, 0, e.B)
+	case event.Alert:
+		s.claim(a, ev, Claim{Kind: ClaimAlert, A: e.A, B: e.B}, worst(e.N), "")
+	case event.KexOrder:
+		s.claim(a, ev, Claim{Kind: ClaimKexOrder, A: e.A}, 0, "")
+	case event.Session:
+		s.foldSession(e)
+	case event.Stack:
+		s.foldStack(a, ev, e)
+	case event.Retransmits:
+		s.Retransmits += e.N
+	}
+}
+
+func (s *Attacker) claim(a *event.Arena, ev *event.Event, c Claim, rank uint8, payload string) {
+	c.Service, c.A, c.B = ev.Service, cut(c.A), cut(c.B)
+	if c.Kind != ClaimLogin {
+		c.C = cut(c.C)
+	}
+	s.Claimed.Evidence.See(c.Key(a), ev.Time, rank, cut(payload), &LimitClaims)
+}
+
+// Contacts counts the connections that decoys opened to the address
+// (event.Contact): what the address did is none of it.
+type Contacts struct {
+	First, Last event.Time
+	Events      int64
+}
+
+func (c *Contacts) fold(ev *event.Event) {
+	c.First = law.Earliest(c.First, ev.Time)
+	c.Last = max(c.Last, ev.Time)
+	c.Events++
+}
+
+// Seen returns the times of the oldest and the newest event, whatever it
+// proves.
+func (s *Attacker) Seen() (first, last event.Time) {
+	first = law.Earliest(law.Earliest(s.First, s.Claimed.First), s.Contacts.First)
+	return first, max(s.Last, s.Claimed.Last, s.Contacts.Last)
+}
+
+// Total counts the events, whatever they prove.
+func (s *Attacker) Total() int64 { return s.Events + s.Claimed.Events + s.Contacts.Events }
+
+// ProveShell makes those events that shells told session evidence whose address
+// had logged in on the same decoy within the day before, and returns how many
+// they are. Of those beyond LimitShell nothing is known but that they were.
+//
+// It is for who renders s, on a copy: a login that is folded later makes more
+// of them. annotate adds what rules know of an event.
+func (s *Attacker) ProveShell(a *event.Arena, m *ShellMemory, annotate func(*event.Event)) int {
+	claimed, ev := m.claimed[:0], &m.event
+	proven := 0
+	for _, it := range s.Claimed.Shell.Items() {
+		if !s.Logins.admits(it.B, it.Time) {
+			claimed = append(claimed, it)
+			continue
+		}
+		proven++
+		m.told(&it)
+		annotate(ev)
+		s.Claimed.Events--
+		s.Claimed.Kinds[ev.Kind]--
+		for _, e := range [...]*law.Entry{s.Claimed.Services.Get(it.A), s.Claimed.Deckies.Get(it.B)} {
+			if e != nil {
+				e.Count-- // one of 0 is none
+			}
+		}
+		if it.C != "" {
+			s.Claimed.Commands--
+		}
+		s.changes++
+		s.foldProven(a, ev)
+	}
+	m.claimed = claimed
+	if proven > 0 {
+		truncated := s.Claimed.Shell.Truncated()
+		s.Claimed.Shell.Reset()
+		for _, it := range claimed {
+			s.Claimed.Shell.Add(it, LimitShell)
+		}
+		s.shellCut = truncated
+	}
+	return proven
+}
+
+// ProvesShell says whether ProveShell would find any.
+func (s *Attacker) ProvesShell() bool {
+	if s.Logins.empty() {
+		return false
+	}
+	items := s.Claimed.Shell.Items()
+	for i := range items {
+		if s.Logins.admits(items[i].B, items[i].Time) {
+			return true
+		}
+	}
+	return false
+}
+
+// SessionsTruncated says whether more than is kept may be a session's, of what
+// shells told; of a copy that ProveShell was called on.
+func (s *Attacker) SessionsTruncated() bool { return s.shellCut }
+
+// ShellTruncated says whether shells told more than is kept.
+func (s *Attacker) ShellTruncated() bool { return s.shellCut || s.Claimed.Shell.Truncated() }
+
+// ShellMemory is memory that one ProveShell leaves to the next.
+type ShellMemory struct {
+	event   event.Event
+	shown   [1]event.Evidence
+	claimed []law.Item
+}
+
+// told makes the event that a shell told.
+func (m *ShellMemory) told(it *law.Item) {
+	ev := &m.event
+	*ev = event.Event{
+		Time: it.Time, Service: it.A, Decky: it.B, Type: "session_recorded", Kind: event.Interaction, Proof: event.BySession,
+	}
+	if it.C != "" {
+		ev.Type, ev.Phase = "command", event.Exfil
+		m.shown[0] = event.Evidence{Kind: event.Command, A: it.C}
+		ev.Evidence = m.shown[:]
+	}
+}
+
+// withoutProvenance makes of a state that an earlier version wrote what this
+// one would: what that one took for proven stays so, and of an address that
+// nothing proved all is claimed.
+func (s *Attacker) withoutProvenance(a *event.Arena) {
+	if s.Handshake {
+		for i := range s.SystemGuesses.Entries() {
+			s.SystemGuesses.Entries()[i].Rank = 1
+		}
+		return
+	}
+	if s.Events == s.Kinds[event.Noise] && s.Deckies.Len() == 0 {
+		s.Contacts = Contacts{s.First, s.Last, s.Events}
+		s.First, s.Last, s.Events, s.Kinds = event.Never, event.Never, 0, [3]int64{}
+		return
+	}
+	c := &s.Claimed
+	c.First, c.Last, c.Events, c.Kinds = s.First, s.Last, s.Events, s.Kinds
+	c.Commands, c.Attempts, c.Successes, c.Large = s.CommandCount, s.Attempts, s.Successes, s.Large
+	s.First, s.Last, s.Events, s.Kinds = event.Never, event.Never, 0, [3]int64{}
+	s.CommandCount, s.FirstCommand, s.Attempts, s.Successes, s.FirstSuccess, s.Large = 0, event.Never, 0, 0, event.Never, 0
+	s.Recon, s.Exfil = event.Never, event.Never
+	s.Hops.Reset()
+	s.Times.Reset()
+	s.Hours.Reset()
+	move(&s.Services, &c.Services, &LimitClaimedServices, func(e *law.Entry) string { return e.Key })
+	move(&s.Deckies, &c.Deckies, &LimitClaimedDeckies, func(e *law.Entry) string { return e.Key })
+	commands := s.Commands.Items()
+	for i := range commands {
+		key := (&Claim{Kind: ClaimCommand, Service: commands[i].A, A: cut(commands[i].C)}).Key(a)
+		c.Evidence.See(key, commands[i].Time, 0, "", &LimitClaims)
+	}
+	s.Commands.Reset()
+	claims := func(from *law.Bottom, of func(parts []string) Claim) {
+		move(from, &c.Evidence, &LimitClaims, func(e *law.Entry) string {
+			claim := of(append(strings.SplitN(e.Key, "\x00", 4), "", "", ""))
+			claim.A, claim.B = cut(claim.A), cut(claim.B)
+			return claim.Key(a)
+		})
+	}
+	claims(&s.Credentials, func(p []string) Claim { return Claim{ClaimLogin, p[0], p[1], p[2], p[3]} })
+	claims(&s.Artifacts, func(p []string) Claim { return Claim{Kind: ClaimFile, A: p[0], B: p[1], C: p[2]} })
+	claims(&s.Leaks, func(p []string) Claim { return Claim{Kind: ClaimLeak, A: p[0], B: p[1], C: p[2]} })
+	claims(&s.Tools, func(p []string) Claim { return Claim{Kind: ClaimTool, A: p[0]} })
+	claims(&s.Techniques, func(p []string) Claim { return Claim{Kind: ClaimTechnique, A: p[0]} })
+	claims(&s.Alerts, func(p []string) Claim { return Claim{Kind: ClaimAlert, A: p[0], B: p[1]} })
+	s.Domains.Reset()
+	s.Crowd = Crowd{}
+}
+
+// move moves the keys of a list to one of claims.
+func move(from, to *law.Bottom, limit *law.Limit, key func(e *law.Entry) string) {
+	entries := from.Entries()
+	for i := range entries {
+		e := entries[i]
+		to.Add(law.Entry{Key: key(&e), Count: e.Count, First: e.First, Last: e.Last, Rank: e.Rank, Payload: cut(e.Payload)}, *limit)
+	}
+	from.Reset()
+}
+
+// appendProvenance appends what is not proven, and that the state tells it
+// from what is.
+func (s *Attacker) appendProvenance(e *encoder) {
+	e.bool("pv", true)
+	c := &s.Claimed
+	e.time("vf", c.First)
+	e.time("vl", c.Last)
+	e.int("vn", c.Events)
+	e.int("v0", c.Kinds[0])
+	e.int("v1", c.Kinds[1])
+	e.int("v2", c.Kinds[2])
+	e.int("vc", c.Commands)
+	e.int("va", c.Attempts)
+	e.int("vs", c.Successes)
+	e.int("vg", c.Large)
+	e.bottom("vv", &c.Services)
+	e.bottom("vd", &c.Deckies)
+	e.bottom("ve", &c.Evidence)
+	e.part("vh", &c.Shell, len(c.Shell.Items()) > 0 || c.Shell.Truncated())
+	e.time("xf", s.Contacts.First)
+	e.time("xl", s.Contacts.Last)
+	e.int("xn", s.Contacts.Events)
+	e.part("lg", &s.Logins, !s.Logins.empty())
+}
+
+// provenance tells where what appendProvenance appended goes.
+func (s *Attacker) provenance(name string) (t target, known bool) {
+	c := &s.Claimed
+	switch name {
+	case "vf":
+		t.time = &c.First
+	case "vl":
+		t.time = &c.Last
+	case "vn":
+		t.int = &c.Events
+	case "v0":
+		t.int = &c.Kinds[0]
+	case "v1":
+		t.int = &c.Kinds[1]
+	case "v2":
+		t.int = &c.Kinds[2]
+	case "vc":
+		t.int = &c.Commands
+	case "va":
+		t.int = &c.Attempts
+	case "vs":
+		t.int = &c.Successes
+	case "vg":
+		t.int = &c.Large
+	case "vv":
+		t.part = &c.Services
+	case "vd":
+		t.part = &c.Deckies
+	case "ve":
+		t.part = &c.Evidence
+	case "vh":
+		t.part = &c.Shell
+	case "xf":
+		t.time = &s.Contacts.First
+	case "xl":
+		t.time = &s.Contacts.Last
+	case "xn":
+		t.int = &s.Contacts.Events
+	case "lg":
+		t.part = &s.Logins
+	default:
+		return t, false
+	}
+	return t, true
+}
+
+// The numbers of names, and of numbers and times among them, that tell what is
+// not proven.
+const (
+	provenanceNames   = 19
+	provenanceNumbers = 13
+)
+
+// provenanceSize returns what they take at the most, without their names and
+// numbers.
+func (s *Attacker) provenanceSize() int {
+	c := &s.Claimed
+	return c.Services.Size() + c.Deckies.Size() + c.Evidence.Size() + c.Shell.Size() + s.Logins.size()
+}
+
+// maxProvenance is what they take at the most, whatever was folded.
+func maxProvenance() int {
+	n := 0
+	for _, limit := range [...]law.Limit{LimitClaimedServices, LimitClaimedDeckies, LimitClaims, LimitShell} {
+		n += head + limit.Bytes
+	}
+	return n + commandMark + 3 + 3 + maxLogins*loginBytes
+}
