@@ -259,8 +259,10 @@ func (p *explorer) steps(can func(s step, args ...any)) {
 	for i, r := range p.inflight {
 		p.requestSteps(can, i, r)
 	}
-	if w.left.crash > 0 && (len(p.under) > 0 || len(p.inflight) > 0) {
-		can(step{format: "writer %d: crashes", do: func() { p.crash(false) }}, p.n)
+	if w.left.crash > 0 {
+		if !p.m.Idle() {
+			can(step{format: "writer %d: crashes", do: func() { p.crash(false) }}, p.n)
+		}
 		if slices.ContainsFunc(w.s.writers[p.n], func(c int) bool { return !p.buffer[c] }) {
 			can(step{format: "writer %d: crashes before Fluent Bit knows what is OK", do: func() { p.crash(true) }}, p.n)
 		}
