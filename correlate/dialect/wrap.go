@@ -47,8 +47,15 @@ func jsonIn(f *frame) (text string, ok bool) {
 }
 
 // behindLevel cuts "NAME LEVEL " off what OpenCanary's SysLogHandler writes: its
-// format is "%(name)s %(levelname)-5s %(message)s" (opencanary/logger.py).
+// format is "opencanaryd[%(process)-5s:%(thread)d]: %(name)s %(levelname)-5s
+// %(message)s" (opencanary/logger.py). A relay that takes the space in the
+// brackets for the tag's end leaves the rest of them in front.
 func behindLevel(msg string) string {
+	if rest, ok := strings.CutPrefix(msg, ":"); ok {
+		if thread, rest, ok := strings.Cut(rest, "]: "); ok && isNumber(thread) {
+			msg = rest
+		}
+	}
 	_, rest, ok := strings.Cut(msg, " ")
 	if !ok {
 		return msg

@@ -73,6 +73,7 @@ func TestOpenCanarySysLogHandler(t *testing.T) {
 	for _, header := range []string{
 		"<12>opencanaryd[9    :140000000000000]: decoy-1 WARNING ", "<12>opencanaryd[12345:140000000000000]: decoy-1 INFO  ",
 		"Nov 26 10:00:00 host opencanaryd[9    :140000000000000]: decoy-1 WARNING ", "<12>1 " + stamp + " host opencanaryd - - - decoy-1 WARNING ",
+		"<12>1 " + stamp + " host opencanaryd - - -     :140000000000000]: decoy-1 WARNING ",
 	} {
 		if got := verdictOf(t, p, logRecord(header+canarySays)); got != "192.0.2.1 decoy-1 ssh login" {
 			t.Errorf("%s: got %s", header, got)

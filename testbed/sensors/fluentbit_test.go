@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,6 +102,9 @@ func start(ctx context.Context, t *testing.T, s sensor, node *esnode.Node, prefi
 	for k, v := range s.env {
 		env = append(env, k+"="+v)
 	}
+	if s.config == "journald" {
+		env = append(env, "JOURNAL="+journal(ctx, t))
+	}
 	return flb.Run(ctx, t, flb.Options{Config: filepath.Join(home, name), Env: env})
 }
 
@@ -142,9 +146,28 @@ func feed(ctx context.Context, t *testing.T, s sensor, dir, port string, f *flb.
 		if err := json.Unmarshal(answer, &result); err != nil || result.Errors || len(result.Items) != len(lines) {
 			t.Errorf("%d of %d documents, %v: %.300s", len(result.Items), len(lines), err, answer)
 		}
+	case "systemd": // it is there already
 	default:
 		t.Fatalf("how does a sensor reach the input %s?", input)
 	}
+}
+
+// journal makes a journal of what journald wrote, as journalctl exports it.
+func journal(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	program := "/lib/systemd/systemd-journal-remote"
+	if _, err := os.Stat(program); err != nil {
+		if program, err = exec.LookPath("systemd-journal-remote"); err != nil {
+			fmt.Fprintf(os.Stderr, "SKIP: no systemd-journal-remote on this host; %s did not run\n", t.Name())
+			t.Skip("SKIP: no systemd-journal-remote on this host to make a journal with")
+		}
+	}
+	dir := t.TempDir()
+	out, err := exec.CommandContext(ctx, program, "-o", filepath.Join(dir, "system.journal"), e2e.Data("journald", "journal.export")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("systemd-journal-remote: %v\n%s", err, out)
+	}
+	return dir
 }
 
 // dial waits until the input listens.

@@ -86,7 +86,7 @@ func (s sensor) input(t *testing.T) string {
 	for line := range strings.Lines(output) {
 		key, _, _ := strings.Cut(strings.TrimSpace(line), ":")
 		switch key {
-		case "field_map", "decoy_nets", "drop_apps", "structured_data":
+		case "field_map", "decoy_nets", "drop_apps", "structured_data", "json_in_syslog":
 			own += "    " + strings.TrimSpace(line) + "\n"
 		}
 	}

