@@ -2,10 +2,12 @@ package correlate
 
 import (
 	"maps"
+	"slices"
 	"sync"
 
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
+	"dossier/correlate/exclude"
 )
 
 // Stats counts what came in and what became of it. Records are counted once,
@@ -16,6 +18,8 @@ type Stats struct {
 	Records, Events                    int64
 	Malformed, Broken                  int64
 	ClockSkew, Excluded                int64
+	// ExcludedBy counts the events left out by rule (Options.Exclude).
+	ExcludedBy []int64
 	// ServiceGuessed counts the events whose service no record of their chunk
 	// tells.
 	ServiceGuessed int64
@@ -43,6 +47,20 @@ func (s *Stats) refuse(v dialect.Verdict, r *event.Record) {
 	}
 }
 
+// exclude counts an event that is left out, and the rule that it meets.
+func (s *Stats) exclude(o *Options, ev *event.Event, port uint16) {
+	s.Excluded++
+	if o.excludedNet(ev) {
+		return
+	}
+	if s.ExcludedBy == nil {
+		s.ExcludedBy = make([]int64, len(o.Exclude))
+	}
+	if i := exclude.Find(o.Exclude, ev, port); i >= 0 {
+		s.ExcludedBy[i]++
+	}
+}
+
 // counters is Stats that several flushes add to.
 type counters struct {
 	mu sync.Mutex
@@ -54,6 +72,7 @@ func (c *counters) read() Stats {
 	defer c.mu.Unlock()
 	s := c.s
 	s.Dropped = maps.Clone(c.s.Dropped)
+	s.ExcludedBy = slices.Clone(c.s.ExcludedBy)
 	return s
 }
 
@@ -81,6 +100,12 @@ func (c *counters) add(s *Stats) {
 	c.s.ClockSkew += s.ClockSkew
 	c.s.Excluded += s.Excluded
 	c.s.ServiceGuessed += s.ServiceGuessed
+	for i, n := range s.ExcludedBy {
+		if c.s.ExcludedBy == nil {
+			c.s.ExcludedBy = make([]int64, len(s.ExcludedBy))
+		}
+		c.s.ExcludedBy[i] += n
+	}
 	for program, n := range s.Dropped {
 		if c.s.Dropped == nil {
 			c.s.Dropped = make(map[string]int64)
