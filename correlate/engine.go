@@ -210,6 +210,9 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 	chunk := commit.Chunk{ID: id, Announced: announced, Minute: minuteOf(w.first), Deadline: deadline, Records: w.records}
 	chunk.Parts = w.parts(&e.o)
 	e.attackers.Store(int32(len(w.deltas)))
+	most := Gateway{Of: seen.Events}
+	most.Addr, most.Events = w.gateway()
+	seen.Gateway = &most
 	result, err := e.o.Committer.Commit(ctx, chunk)
 	if err != nil {
 		return Retry, err

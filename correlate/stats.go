@@ -23,6 +23,9 @@ type Stats struct {
 	// ServiceGuessed counts the events whose service no record of their chunk
 	// tells.
 	ServiceGuessed int64
+	// Gateway is the private address that most events come from, nil while
+	// nothing is known.
+	Gateway *Gateway
 	// Refused counts the records without an event by reason
 	// (dialect.Reasons).
 	Refused [dialect.ReasonCount]int64
@@ -73,6 +76,10 @@ func (c *counters) read() Stats {
 	s := c.s
 	s.Dropped = maps.Clone(c.s.Dropped)
 	s.ExcludedBy = slices.Clone(c.s.ExcludedBy)
+	if s.Gateway != nil {
+		g := *s.Gateway
+		s.Gateway = &g
+	}
 	return s
 }
 
@@ -100,6 +107,12 @@ func (c *counters) add(s *Stats) {
 	c.s.ClockSkew += s.ClockSkew
 	c.s.Excluded += s.Excluded
 	c.s.ServiceGuessed += s.ServiceGuessed
+	if g := s.Gateway; g != nil {
+		if c.s.Gateway == nil {
+			c.s.Gateway = new(Gateway)
+		}
+		c.s.Gateway.add(g.Addr, g.Events, g.Of)
+	}
 	for i, n := range s.ExcludedBy {
 		if c.s.ExcludedBy == nil {
 			c.s.ExcludedBy = make([]int64, len(s.ExcludedBy))
