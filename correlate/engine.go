@@ -18,6 +18,7 @@ import (
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
+	"dossier/correlate/exclude"
 	"dossier/correlate/redact"
 )
 
@@ -74,6 +75,8 @@ type Options struct {
 	// ExcludeNets are networks whose events are dropped: own scanners,
 	// health checks.
 	ExcludeNets []netip.Prefix
+	// Exclude are rules for events that are dropped.
+	Exclude []exclude.Rule
 	// IPv6Prefix is the length by which IPv6 sources are aggregated.
 	//
 	// If IPv6Prefix is zero, the default of 128 will be used: not at all.
@@ -207,6 +210,9 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 	chunk := commit.Chunk{ID: id, Announced: announced, Minute: minuteOf(w.first), Deadline: deadline, Records: w.records}
 	chunk.Parts = w.parts(&e.o)
 	e.attackers.Store(int32(len(w.deltas)))
+	most := Gateway{Of: seen.Events}
+	most.Addr, most.Events = w.gateway()
+	seen.Gateway = &most
 	result, err := e.o.Committer.Commit(ctx, chunk)
 	if err != nil {
 		return Retry, err
@@ -274,7 +280,7 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Reason {
 	case v.Missing != 0:
 		w.waiting = append(w.waiting, waiting{*ev, v, r.Time})
 	case excluded:
-		seen.Excluded++
+		seen.exclude(&e.o, ev, v.Port)
 	default:
 		e.take(w, ev, r.Time, seen)
 	}
@@ -292,7 +298,7 @@ func (e *Engine) settle(w *work, seen *Stats) {
 			seen.ServiceGuessed++
 		}
 		if excluded {
-			seen.Excluded++
+			seen.exclude(&e.o, ev, w.waiting[i].verdict.Port)
 			continue
 		}
 		e.take(w, ev, w.waiting[i].recorded, seen)
@@ -313,30 +319,41 @@ func (e *Engine) take(w *work, ev *event.Event, recorded event.Time, seen *Stats
 // it needs the Parser alone.
 func (o *Options) Read(a *event.Arena, r *event.Record, ev *event.Event) (v dialect.Verdict, excluded bool) {
 	v = o.Parser.Parse(a, r, ev)
+	if v.Class() == dialect.Parsed && exclude.Needs(o.Exclude) {
+		v.Port = o.Parser.Port(a, v, ev)
+	}
 	if v.Class() != dialect.Parsed || v.Missing != 0 {
 		return v, false
 	}
-	return v, !o.admit(a, ev)
+	return v, !o.admit(a, v, ev)
 }
 
 // Settle fills in what the record of ev, which Read left with v.Missing, lacks.
 // It returns false for known where it had to guess.
 func (o *Options) Settle(a *event.Arena, v dialect.Verdict, ev *event.Event) (known, excluded bool) {
 	known = o.Parser.Settle(a, v, ev)
-	return known, !o.admit(a, ev)
+	return known, !o.admit(a, v, ev)
 }
 
 // admit annotates an event, or returns false for one that is excluded.
-func (o *Options) admit(a *event.Arena, ev *event.Event) bool {
-	for _, n := range o.ExcludeNets {
-		if n.Contains(ev.Addr) {
-			return false
-		}
+func (o *Options) admit(a *event.Arena, v dialect.Verdict, ev *event.Event) bool {
+	if o.excludedNet(ev) || exclude.Find(o.Exclude, ev, v.Port) >= 0 {
+		return false
 	}
 	if o.Annotator != nil {
 		o.Annotator.Annotate(a, ev)
 	}
 	return true
+}
+
+// excludedNet says whether an event's address is in one of ExcludeNets.
+func (o *Options) excludedNet(ev *event.Event) bool {
+	for _, n := range o.ExcludeNets {
+		if n.Contains(ev.Addr) {
+			return true
+		}
+	}
+	return false
 }
 
 func minuteOf(t event.Time) uint32 {

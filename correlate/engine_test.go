@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
+	"dossier/correlate/exclude"
 	"dossier/plugin/chunk"
 	"dossier/plugin/chunk/chunktest"
 	"dossier/profile"
@@ -361,4 +363,26 @@ func (r *rejecting) Write(ctx context.Context, ops []commit.Op) ([]commit.Writte
 		out[i] = commit.Written{Status: commit.Rejected, Reason: "document_parsing_exception"}
 	}
 	return out, nil
+}
+
+// TestExcludeRules: events that meet a rule are left out and counted by it, by
+// the decoy's port as well, whoever tells it.
+func TestExcludeRules(t *testing.T) {
+	rules, err := exclude.Parse(`type=cowrie.session.connect port=2222; service=telnet; net=203.0.113.0/24 agent="kube probe*"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, func(o *correlate.Options) { o.Exclude = rules })
+	const head = `{"src_ip": "203.0.113.7", "session": "a", "sensor": "d", "timestamp": "2026-11-26T10:00:00Z", "eventid": "cowrie.`
+	data := chunktest.Lines(recordTime, "log",
+		head+`session.connect", "protocol": "ssh", "dst_port": 2222}`,
+		head+`session.connect", "protocol": "ssh", "dst_port": 22}`,
+		strings.Replace(head, `"a"`, `"b"`, 1)+`login.failed", "username": "root"}`,
+		strings.Replace(head, `"a"`, `"b"`, 1)+`session.connect", "protocol": "telnet", "dst_port": 2223}`,
+	)
+	b.flush(t, correlate.OK, data)
+	s := b.engine.Stats()
+	if s.Records != 4 || s.Events != 1 || s.Excluded != 3 || !slices.Equal(s.ExcludedBy, []int64{1, 2, 0}) {
+		t.Errorf("records %d, events %d, excluded %d, by rule %v", s.Records, s.Events, s.Excluded, s.ExcludedBy)
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
+	"dossier/correlate/exclude"
 )
 
 // Stats counts what came in and what became of it. Records are counted once,
@@ -18,9 +19,14 @@ type Stats struct {
 	Records, Events                    int64
 	Malformed, Broken                  int64
 	ClockSkew, Excluded                int64
+	// ExcludedBy counts the events left out by rule (Options.Exclude).
+	ExcludedBy []int64
 	// ServiceGuessed counts the events whose service no record of their chunk
 	// tells.
 	ServiceGuessed int64
+	// Gateway is the private address that most events come from, nil while
+	// nothing is known.
+	Gateway *Gateway
 	// Refused counts the records without an event by reason
 	// (dialect.Reasons).
 	Refused [dialect.ReasonCount]int64
@@ -73,6 +79,20 @@ func countOwnerless(to map[string]int64, decoy string, n int64) map[string]int64
 	return to
 }
 
+// exclude counts an event that is left out, and the rule that it meets.
+func (s *Stats) exclude(o *Options, ev *event.Event, port uint16) {
+	s.Excluded++
+	if o.excludedNet(ev) {
+		return
+	}
+	if s.ExcludedBy == nil {
+		s.ExcludedBy = make([]int64, len(o.Exclude))
+	}
+	if i := exclude.Find(o.Exclude, ev, port); i >= 0 {
+		s.ExcludedBy[i]++
+	}
+}
+
 // counters is Stats that several flushes add to.
 type counters struct {
 	mu sync.Mutex
@@ -85,6 +105,11 @@ func (c *counters) read() Stats {
 	s := c.s
 	s.Dropped = maps.Clone(c.s.Dropped)
 	s.Ownerless = maps.Clone(c.s.Ownerless)
+	s.ExcludedBy = slices.Clone(c.s.ExcludedBy)
+	if s.Gateway != nil {
+		g := *s.Gateway
+		s.Gateway = &g
+	}
 	return s
 }
 
@@ -112,6 +137,18 @@ func (c *counters) add(s *Stats) {
 	c.s.ClockSkew += s.ClockSkew
 	c.s.Excluded += s.Excluded
 	c.s.ServiceGuessed += s.ServiceGuessed
+	if g := s.Gateway; g != nil {
+		if c.s.Gateway == nil {
+			c.s.Gateway = new(Gateway)
+		}
+		c.s.Gateway.add(g.Addr, g.Events, g.Of)
+	}
+	for i, n := range s.ExcludedBy {
+		if c.s.ExcludedBy == nil {
+			c.s.ExcludedBy = make([]int64, len(s.ExcludedBy))
+		}
+		c.s.ExcludedBy[i] += n
+	}
 	for program, n := range s.Dropped {
 		if c.s.Dropped == nil {
 			c.s.Dropped = make(map[string]int64)

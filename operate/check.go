@@ -644,6 +644,8 @@ type heartbeat struct {
 	DeadLetters int64       `json:"dead_letters"`
 	AtRisk      int64       `json:"exactness_at_risk"`
 	Unparsed    int64       `json:"unparsed"`
+	Gateway     string      `json:"gateway"`
+	Behind      int64       `json:"gateway_events"`
 	RecordsIn   int64       `json:"records_in"`
 	Started     time.Time   `json:"started_at"`
 	Programs    []dropped   `json:"dropped_programs"`
@@ -723,6 +725,11 @@ func (k *checker) sensor(h heartbeat, now time.Time) bool {
 	}
 	if h.RecordsIn > 1000 && h.Unparsed > h.RecordsIn/20 {
 		wrong(Warning, "look at its input; field_map teaches further formats", "%d of %d records are in no known form", h.Unparsed, h.RecordsIn)
+	}
+	if h.Gateway != "" {
+		wrong(Warning, "let the decoys see who connects: host networking or userland-proxy off for Docker, no SNAT in front of them, or a load balancer "+
+			"that passes the address on; a decoy's or load balancer's own checks can be left out with exclude",
+			"the private address %s is behind more than nine tenths of everything (%d events): a NAT or a container's bridge hides the attackers", line(h.Gateway), h.Behind)
 	}
 	if before := max(0, h.At.Sub(h.LastErrorAt)); h.LastError != "" && before < errorStays {
 		wrong(Warning, "docs/log.md explains each", "last error %s before its heartbeat: %s; it stays here until %s if none follows",

@@ -139,6 +139,7 @@ func TestSensorsAreJudged(t *testing.T) {
 		{"no time", heartbeat{At: time.Time{}.Add(1)}, "WARN sensor s: silent for "},
 		{"a letter", heartbeat{DeadLetters: 1}, "WARN sensor s: 1 dead letters since it started"},
 		{"at risk", heartbeat{AtRisk: 1}, "WARN sensor s: 1 chunk ids aged out without a marker"},
+		{"a gateway", heartbeat{RecordsIn: 10, Gateway: "172.17.0.1", Behind: 2000}, "WARN sensor s: the private address 172.17.0.1 is behind more than nine tenths of everything (2000 events): a NAT or a container's bridge hides the attackers"},
 		{"few records", heartbeat{RecordsIn: 1000, Unparsed: 1000}, ""},
 		{"a twentieth", heartbeat{RecordsIn: 2000, Unparsed: 100}, ""},
 		{"more than that", heartbeat{RecordsIn: 2000, Unparsed: 101}, "WARN sensor s: 101 of 2000 records are in no known form"},

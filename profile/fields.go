@@ -433,6 +433,8 @@ var sensorFields = []Field{
 	{Name: "retries", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Chunks given back to Fluent Bit."},
 	{Name: "clock_skew", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Events whose own time was too far ahead, or missing."},
 	{Name: "service_guessed", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Events whose service no record of their chunk tells."},
+	{Name: "gateway", Type: Keyword, Law: lawWrite, Source: "the plugin", Doc: "The private address that more than nine tenths of the events come from: a NAT or a container's bridge hides the attackers."},
+	{Name: "gateway_events", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "How many events come from it, older ones counting for less."},
 	{Name: "exactness_at_risk", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Chunk ids that aged out without a marker in the ledger."},
 	{Name: "panics", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Panics that cost a try of something; each is a defect of Dossier."},
 	{Name: "cache_documents", Type: Long, Law: lawWrite, Source: "the plugin", Doc: "Documents in the cache."},

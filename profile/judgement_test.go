@@ -749,7 +749,7 @@ func TestTypesOfFields(t *testing.T) {
 		Sensors: {
 			Date: "@timestamp started_at last_error_at", Integer: "schema_version", Object: "reasons ownerless_commands dropped_programs",
 			Long: "records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written unattributed unparsed dropped malformed dead_letters " +
-				"conflicts retries clock_skew service_guessed exactness_at_risk panics cache_documents cache_bytes",
+				"conflicts retries clock_skew service_guessed gateway_events exactness_at_risk panics cache_documents cache_bytes",
 		},
 		Chunks: {Date: "@timestamp first_record", Binary: "state"},
 	}

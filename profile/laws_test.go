@@ -91,7 +91,7 @@ func TestLawsOfFields(t *testing.T) {
 		},
 		Sensors: {
 			"as of the write": "@timestamp version started_at records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written " +
-				"unattributed unparsed dropped reasons ownerless_commands dropped_programs malformed dead_letters conflicts retries clock_skew service_guessed exactness_at_risk panics " +
+				"unattributed unparsed dropped reasons ownerless_commands dropped_programs malformed dead_letters conflicts retries clock_skew service_guessed gateway gateway_events exactness_at_risk panics " +
 				"cache_documents cache_bytes last_error last_error_at",
 			"constant": "ecs.version schema_version",
 			"key":      "sensor",

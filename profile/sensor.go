@@ -24,6 +24,11 @@ type Heartbeat struct {
 	Panics                             int64
 	CacheDocuments, CacheBytes         int64
 
+	// Gateway is the private address that is behind nearly everything, "" without
+	// one, and GatewayEvents how many events.
+	Gateway       string
+	GatewayEvents int64
+
 	// Reasons has the records that gave no event, by reason.
 	Reasons []RefusalCount
 
@@ -93,6 +98,10 @@ func AppendSensor(dst []byte, now time.Time, h *Heartbeat) []byte {
 		{"cache_bytes", h.CacheBytes},
 	} {
 		d.int(count.name, count.n)
+	}
+	if h.Gateway != "" {
+		d.string("gateway", h.Gateway)
+		d.int("gateway_events", h.GatewayEvents)
 	}
 	if len(h.Reasons) > 0 {
 		d.array("reasons")

@@ -329,6 +329,7 @@ func fits(value, want string) bool {
 // mapped reads a document by a field map.
 func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fieldMap, out *event.Event) Verdict {
 	x.document(fields)
+	x.custom = m
 	v := Verdict{Dialect: Mapped}
 	if m == &ecsMap {
 		v.Dialect = ECS

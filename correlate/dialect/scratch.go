@@ -44,6 +44,8 @@ type scratch struct {
 	frame frame
 	// depth is how many documents the one at work stands in.
 	depth int
+	// custom is the field map that read the document at hand.
+	custom *fieldMap
 	// sessions is what the chunk's records tell of their sessions, told the
 	// last of it.
 	sessions map[sessionKey]sessionPlace

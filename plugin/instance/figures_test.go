@@ -3,6 +3,7 @@ package instance
 import (
 	"encoding/json"
 	"maps"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -46,6 +47,7 @@ func TestEveryFigureOfAHeartbeat(t *testing.T) {
 		e := &fakeEngine{}
 		numbered(&e.stats, base)
 		e.stats.Dropped = map[string]int64{"sshd": base + 900}
+		e.stats.Gateway = &correlate.Gateway{Addr: netip.MustParseAddr("10.0.0.1"), Events: base * 19, Of: base * 20}
 		i := &Instance{o: options.Options{SensorID: sensor}, host: Host{Version: "1.2", Targets: &targets}, target: tg, engine: e}
 		i.panics.Store(base + 901)
 		targets.join(i)
@@ -96,6 +98,7 @@ func TestEveryFigureOfAHeartbeat(t *testing.T) {
 		}
 	}
 	north, south := figures(both), figures(own)
+	north["gateway_events"], south["gateway_events"] = z.Gateway.Events, y.Gateway.Events // the worst one's
 	north["panics"], south["panics"] = (1e3+901)+(1e9+901)+5e13+7e14+3e15, 1e6+901
 	north["dead_letters"] += shared.Buried
 	for name, n := range map[string]int64{

@@ -158,6 +158,9 @@ func add(h *profile.Heartbeat, refused *[dialect.ReasonCount]int64, s *correlate
 	h.Retries += s.ChunksRetry
 	h.ClockSkew += s.ClockSkew
 	h.ServiceGuessed += s.ServiceGuessed
+	if g := s.Gateway; g.Hides() && g.Events > h.GatewayEvents {
+		h.Gateway, h.GatewayEvents = g.Addr.String(), g.Events
+	}
 	h.DeadLetters += s.ChunksError + s.Broken
 	for i, n := range s.Refused {
 		refused[i] += n

@@ -244,6 +244,10 @@ func (i *Instance) tellRefused() {
 		}
 		i.log.LogAttrs(context.Background(), level, "records give no event", attrs...)
 	}
+	if g := s.Gateway; g.Hides() {
+		i.log.Warn("one private address is behind nearly everything: a NAT or a container's bridge hides the attackers",
+			logging.ReasonKey, "gateway", "address", g.Addr, "events", g.Events, "of", g.Of)
+	}
 }
 
 // maxDecoysTold bounds the decoys that a log line names.

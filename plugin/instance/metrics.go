@@ -28,6 +28,8 @@ type Label struct{ Name, Value string }
 type counts struct {
 	engine correlate.Stats
 	commit commit.Stats
+	// rules are those of exclude.
+	rules  []string
 	panics int64
 	// leftOut counts the parts of documents that failed.
 	leftOut int64
@@ -43,6 +45,9 @@ type counts struct {
 // that sums over instances are right.
 func (i *Instance) Metrics() []Metric {
 	c := counts{panics: i.panics.Load() + i.host.Targets.panicsFor(i), last: i.lastDone()}
+	for r := range i.o.Exclude {
+		c.rules = append(c.rules, i.o.Exclude[r].String())
+	}
 	c.engine, c.commit, c.ready = i.engine.Stats(), i.target.statsFor(i), i.target.isReady()
 	if i.target.isFirst(i) {
 		c.leftOut = i.target.leftOut.Load()
@@ -81,7 +86,18 @@ func (c *counts) metrics() []Metric {
 		}
 	}
 	counter("events_total", "Events attributed to an address.", s.Events)
-	counter("events_excluded_total", "Events of exclude_nets.", s.Excluded)
+	counter("events_excluded_total", "Events of exclude_nets and exclude.", s.Excluded)
+	const byRule = "Events left out, by the rule of exclude that they met; exclude_nets is one."
+	nets := s.Excluded
+	for i, rule := range c.rules {
+		n := int64(0)
+		if i < len(s.ExcludedBy) {
+			n = s.ExcludedBy[i]
+		}
+		nets -= n
+		counter("events_excluded_by_rule_total", byRule, n, Label{"rule", rule})
+	}
+	counter("events_excluded_by_rule_total", byRule, nets, Label{"rule", "exclude_nets"})
 	counter("events_clock_skew_total", "Events that were given their record's time.", s.ClockSkew)
 	counter("events_service_guessed_total", "Events whose service no record of their chunk tells: of Cowrie 2, counted as ssh.", s.ServiceGuessed)
 	counter("panics_total", "Panics, each of which cost a try of what was being done (a chunk, a document, a heartbeat, setting up); each is a defect of Dossier.", c.panics+m.Panics)

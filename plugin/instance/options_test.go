@@ -21,6 +21,7 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
+	"dossier/correlate/exclude"
 	"dossier/correlate/redact"
 	"dossier/esindex"
 	"dossier/esindex/deadletter"
@@ -107,6 +108,13 @@ func TestEveryOptionArrives(t *testing.T) {
 	every := make(map[string]string)
 	alone := []string{"json_in_syslog", "es_cloud_id", "es_password_file", "es_api_key", "es_api_key_file"} // others exclude them
 	var checks []func()
+	leftOut := func(s string) []exclude.Rule {
+		r, err := exclude.Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
 	prefix := func(s string) []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix(s)} }
 	for _, row := range []struct {
 		key, value string
@@ -162,6 +170,7 @@ func TestEveryOptionArrives(t *testing.T) {
 		}},
 		{"dialect", "cowrie", "", []arrival{{"parser", func(p *parts) any { return p.parser.Force }, "cowrie"}}},
 		{"field_map", maps1, "", []arrival{{"parser's files", func(p *parts) any { return p.o.FieldMaps }, []string{maps1}}}},
+		{"exclude", "port=22", "", []arrival{{"engine", func(p *parts) any { return p.engine.Exclude }, leftOut("port=22")}}},
 		{"exclude_nets", "192.0.2.0/24", "", []arrival{{"engine", func(p *parts) any { return p.engine.ExcludeNets }, prefix("192.0.2.0/24")}}},
 		{"decoy_nets", "198.51.100.0/24", "", []arrival{{"parser", func(p *parts) any { return p.parser.DecoyNets }, prefix("198.51.100.0/24")}}},
 		{"decoy_names", "10.0.0.1=web", "", []arrival{{"parser", func(p *parts) any { return p.parser.DecoyNames }, map[netip.Addr]string{netip.MustParseAddr("10.0.0.1"): "web"}}}},

@@ -134,6 +134,7 @@ func engineOptions(o options.Options) correlate.Options {
 		BuryUnparsed:  o.UnparsedDeadLetters,
 		Sensor:        o.SensorID,
 		ExcludeNets:   o.ExcludeNets,
+		Exclude:       o.Exclude,
 		IPv6Prefix:    o.IPv6Prefix,
 		Activity:      o.Activity,
 		CommitTimeout: max(o.CommitTimeout, o.EngineCommitTimeout),

@@ -52,7 +52,7 @@ var misnomers = map[string]string{
 	"cache": "cache_size", "cache_bytes": "cache_size", "buffer_size": "cache_size",
 	"dead_letters": "dead_letter_path", "dead_letter_dir": "dead_letter_path", "dlq_path": "dead_letter_path",
 	"format": "dialect", "parser": "dialect", "dialects": "dialect", "mapping": "field_map",
-	"exclude": "exclude_nets", "exclude_cidrs": "exclude_nets", "ignore_nets": "exclude_nets",
+	"exclude_rules": "exclude", "excludes": "exclude", "exclude_cidrs": "exclude_nets", "ignore_nets": "exclude_nets",
 	"home_net": "decoy_nets", "secrets": "store_secrets", "store_passwords": "store_secrets",
 	"geoip": "geoip_db", "geoip_database": "geoip_db", "geo_db": "geoip_db", "geoip2_db": "geoip_db",
 	"asn": "asn_db", "asn_database": "asn_db", "marking": "tlp", "tlp_marking": "tlp",

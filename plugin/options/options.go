@@ -9,6 +9,8 @@ package options
 import (
 	"net/netip"
 	"time"
+
+	"dossier/correlate/exclude"
 )
 
 // Options is one instance's configuration, complete and checked.
@@ -112,6 +114,8 @@ type Options struct {
 	// ExcludeNets are networks whose events are dropped: own scanners, health
 	// checks.
 	ExcludeNets []netip.Prefix
+	// Exclude are rules for events that are dropped.
+	Exclude []exclude.Rule
 	// DecoyNets are the networks the decoys are in; an intrusion detector
 	// sees both ends of a connection and so knows which end is the attacker.
 	DecoyNets []netip.Prefix

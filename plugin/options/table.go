@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"dossier/correlate/exclude"
 	"dossier/profile"
 )
 
@@ -273,6 +274,16 @@ var table = []option{
 		want: "networks such as 192.0.2.0/24 or 2001:db8::/32, separated by spaces or commas",
 		doc:  "Networks whose events are dropped and counted: own scanners, health checks.",
 		set:  func(o *Options, v string) error { return parsePrefixes(&o.ExcludeNets, v) },
+	}, {
+		key: "exclude", group: groupEvents,
+		want: `rules such as "net=192.0.2.0/24 port=22; service=http agent=kube-probe/*"`,
+		doc: "Rules for events that are dropped and counted by rule: own scanners, monitoring, load balancers. A rule is a list of conditions that must " +
+			"all hold: `net`, `port` (the decoy's), `service`, `type` (of the event), `agent` (user agent; a `*` at the end stands for anything). " +
+			"Rules are separated by semicolons, values with spaces stand in double quotes.",
+		set: func(o *Options, v string) (err error) {
+			o.Exclude, err = exclude.Parse(v)
+			return err
+		},
 	}, {
 		key: "decoy_nets", group: groupEvents,
 		want: "networks such as 192.0.2.0/24 or 2001:db8::/32, separated by spaces or commas",
