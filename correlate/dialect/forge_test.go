@@ -38,7 +38,14 @@ var own = map[string][]string{
 
 func init() {
 	// Wordpot's plugin is the one of its own that answered.
-	all := []string{"@timestamp", "t-pot_hostname", "type", "proto", "src_ip", "dest_ip", "plugin"}
+	all := []string{
+		"@timestamp", "t-pot_hostname", "type", "proto", "src_ip", "dest_ip", "dest_port", "plugin",
+		// The honeypots' own words. Of Redishoneypot's actions those of clients are
+		// commands, whatever they are called.
+		"action", "attack_connection.protocol", "data_type", "event", "event_type", "eventid", "handler", "msg", "phase", "protocol",
+		"reason", "server", "status", "trapped",
+		"request", // ConPot has one or says that there is none
+	}
 	for _, names := range own {
 		all = append(all, names...)
 	}
