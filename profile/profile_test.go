@@ -257,7 +257,7 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	hour.Summary.Add(event.Time(s.Events), string(r.AppendSummary(nil, headOf(someone), s)))
 	beat := &Heartbeat{
 		Sensor: "sensor-1", Version: "1.0.0", Started: written, RecordsIn: 1,
-		Reasons: []RefusalCount{{"unparsed", "bad_json", 1}}, DroppedPrograms: []ProgramCount{{"sshd", 2}}, Ownerless: []DecoyCount{{"decky-02", 3}}, LastError: "no route to host\n", LastErrorAt: written,
+		Reasons: []RefusalCount{{"unparsed", "bad_json", 1}}, DroppedPrograms: []ProgramCount{{"sshd", 2}}, Gateway: "172.17.0.1", GatewayEvents: 9, Ownerless: []DecoyCount{{"decky-02", 3}}, LastError: "no route to host\n", LastErrorAt: written,
 	}
 	nh := networkHead()
 	nh.State = []byte("state")
