@@ -29,6 +29,7 @@ func TestMutations(t *testing.T) {
 	}
 	for _, m := range mutations {
 		t.Run(m.rule+" "+m.what, func(t *testing.T) {
+			t.Parallel()
 			if *mutateFlag {
 				red := runWeakened(t, m.what, "-test.timeout=300s", "-test.skip=^TestMutations|^TestExplore$", "-seeds=1000")
 				t.Logf("| %s | %s | %s |", m.rule, m.what, strings.Join(red, ", "))
@@ -37,7 +38,7 @@ func TestMutations(t *testing.T) {
 				}
 				return
 			}
-			if red := runWeakened(t, m.what, "-test.run=^"+m.red+"$", "-test.timeout=120s"); len(red) == 0 {
+			if red := runWeakened(t, m.what, "-test.run=^"+m.red+"$", "-test.timeout=60s"); len(red) == 0 {
 				t.Errorf("%s doesn't notice", m.red)
 			}
 			if m.scope == "" {
