@@ -113,7 +113,10 @@ func (k Key) tryFile(want KeyFile) error {
 		return nil // what is there is looked at later
 	}
 	f, err := newKeyFile(k.File, want, nil)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("--key %s=%s: there is no folder %s: make it first", k.Role, k.File, filepath.Dir(k.File))
+	case err != nil:
 		return fmt.Errorf("--key %s=%s: %w", k.Role, k.File, err)
 	}
 	f.Close()

@@ -502,8 +502,8 @@ func TestSetup(t *testing.T) {
 	if _, err := run(Setup{Roles: "off", Keys: []Key{{Role: "writer", File: old}}}); err == nil || !strings.Contains(err.Error(), "rotate") {
 		t.Errorf("a key that doesn't work: %v", err)
 	}
-	if _, err := run(Setup{Roles: "off", Keys: []Key{{Role: "writer", File: filepath.Join(t.TempDir(), "no", "folder")}}}); err == nil {
-		t.Error("a key for a folder that isn't there")
+	if said, err := run(Setup{Roles: "off", Keys: []Key{{Role: "writer", File: filepath.Join(t.TempDir(), "no", "key")}}}); err == nil || said != "" || !strings.HasSuffix(err.Error(), "no: make it first") {
+		t.Errorf("a key for a folder that isn't there: %v, done before it was seen: %s", err, said)
 	}
 	// Keys don't make keys.
 	keyed := s.open(t, map[string]string{"index_prefix": prefix, "es_api_key": s.key(t, roles.Role{

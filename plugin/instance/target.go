@@ -270,12 +270,12 @@ func (t *target) trySetUp(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	t.log.Info("connected", "target", t.name, "cluster", info.Cluster, "version", info.Version)
 	if t.o.APIKey != "" {
 		if err := t.wrongKey(ctx); err != nil {
 			return err
 		}
 	}
+	t.log.Info("connected", "target", t.name, "cluster", info.Cluster, "version", info.Version)
 	if !t.o.ManageTemplates {
 		return nil
 	}
