@@ -1,11 +1,15 @@
 package hostile
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,14 +29,33 @@ type fleet struct {
 	admin  *operate.Target
 }
 
+// secured is the node of all fleets, which takes long to start.
+var secured struct {
+	sync.Once
+	node *esnode.Node
+	err  error
+}
+
+var fleets atomic.Int32
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if secured.node != nil {
+		secured.node.Close()
+	}
+	os.Exit(code)
+}
+
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
-	node, err := esnode.Start(t.Context(), esnode.Options{Password: "correct-horse"})
-	if err != nil {
-		t.Fatal(err)
+	secured.Do(func() {
+		secured.node, secured.err = esnode.Start(context.Background(), esnode.Options{Password: "correct-horse"})
+	})
+	if secured.err != nil {
+		t.Fatal(secured.err)
 	}
-	t.Cleanup(func() { node.Close() })
-	f := &fleet{node: node, prefix: "dossier", keys: map[string]string{}}
+	node := secured.node
+	f := &fleet{node: node, prefix: fmt.Sprint("hostile", fleets.Add(1)), keys: map[string]string{}}
 	p := map[string]string{"es_hosts": node.URL, "es_user": node.User, "es_password": node.Password, "index_prefix": f.prefix, "dead_letter_path": t.TempDir()}
 	o, err := options.Parse(func(key string) string { return p[key] }, func(string) {})
 	if err != nil {
@@ -107,13 +130,13 @@ func TestAStolenKeyMakesIndicesAheadOfTheTrueOnes(t *testing.T) {
 		"shards that close the cluster": {"chunks-x0x0.xx", `{"settings":{"number_of_shards":60}}`,
 			"WARN foreign indices: 1 have names that Dossier gives to none, and take"},
 		"next year's ledger with a final pipeline": {"chunks-" + year, `{"mappings":{"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}},"settings":{"final_pipeline":"drop"}}`,
-			"FAIL index dossier-chunks-" + year + ": it sends documents through the pipeline drop (index.final_pipeline)"},
+			"FAIL index " + f.prefix + "-chunks-" + year + ": it sends documents through the pipeline drop (index.final_pipeline)"},
 		"next year's ledger with a write block": {"activity-" + year, `{"mappings":{"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}},"settings":{"blocks.write":true}}`,
-			"FAIL index dossier-activity-" + year + ": it is blocked (index.blocks.write)"},
+			"FAIL index " + f.prefix + "-activity-" + year + ": it is blocked (index.blocks.write)"},
 		"transitions without _source": {"transitions-" + year, `{"mappings":{"_source":{"enabled":false},"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}}}`,
-			`FAIL index dossier-transitions-` + year + `: its mapping has _source {"enabled":false}, its template `},
+			`FAIL index ` + f.prefix + `-transitions-` + year + `: its mapping has _source {"enabled":false}, its template `},
 		"a field that has every document refused": {"transitions-2031.01", `{"mappings":{"properties":{"state":{"type":"long"}},"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}}}`,
-			"WARN index dossier-transitions-2031.01: its mapping has fields that its template doesn't: state"},
+			"WARN index " + f.prefix + "-transitions-2031.01: its mapping has fields that its template doesn't: state"},
 		"a month in three hundred years": {"activity-2399.01", `{}`, "WARN foreign indices: "},
 	} {
 		path := "/" + f.prefix + "-" + try.index
