@@ -6,18 +6,20 @@ import (
 	"testing"
 )
 
-func TestDroppedText(t *testing.T) {
-	if got := droppedText(nil); got != "" {
-		t.Errorf("nothing was dropped: %q", got)
+// What a heartbeat says of decoys comes from whoever owns that host: as many as
+// a line bears are named, and nothing of theirs starts a line.
+func TestOwnerlessCommandsAreNamedWithinBounds(t *testing.T) {
+	if got := ownerlessText([]ownerless{{"decky-01", 3}, {"a\nb", 1}}); got != "decky-01 3, a?b 1" {
+		t.Errorf("got %q", got)
 	}
-	if got, want := droppedText([]dropped{{"CRON", 3}, {"ss\x1bhd\n", 5}}), "CRON 3, ss?hd? 5"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	var many []ownerless
+	for i := range 500 {
+		many = append(many, ownerless{fmt.Sprint("d", i), 1})
 	}
-	var many []dropped
-	for i := range 25 {
-		many = append(many, dropped{fmt.Sprint("p", i), 1})
+	if got := ownerlessText(many); !strings.HasSuffix(got, "d19 1, and 480 more decoys") {
+		t.Errorf("got %q", got)
 	}
-	if got := droppedText(many); !strings.HasSuffix(got, "p19 1, and 5 more programs") {
+	if got := ownerlessText(nil); got != "" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -743,7 +743,7 @@ func TestCheck(t *testing.T) {
 	// Everything that can be wrong at once.
 	beat("silent", time.Hour, nil)
 	beat("ahead", -time.Minute, nil)
-	beat("ill", 0, map[string]any{"dropped_programs": []any{map[string]any{"program": "sshd", "count": 7}}, "dead_letters": 3, "exactness_at_risk": 1, "unparsed": 500, "last_error": "a\n\x1b[31mb", "last_error_at": time.Now().UTC(), "version": "0"})
+	beat("ill", 0, map[string]any{"dropped_programs": []any{map[string]any{"program": "sshd", "count": 7}}, "ownerless_commands": []any{map[string]any{"decky": "decky-07\n", "count": 4}}, "dead_letters": 3, "exactness_at_risk": 1, "unparsed": 500, "last_error": "a\n\x1b[31mb", "last_error_at": time.Now().UTC(), "version": "0"})
 	s.node.Must(t, "PUT", prefix+"-attackers/_settings", `{"index.translog.durability":"async"}`)
 	s.node.Must(t, "PUT", prefix+"-smtp-targets/_settings", `{"index.blocks.write":true}`)
 	s.node.Must(t, "DELETE", "_index_template/"+prefix+"-activity", nil)
@@ -773,6 +773,7 @@ func TestCheck(t *testing.T) {
 		"WARN sensor ahead: its clock is ",
 		"WARN sensor ill: 3 dead letters",
 		"note sensor ill: lines left out by drop_apps: sshd 7",
+		"note sensor ill: commands that nobody is known to have given: decky-07? 4",
 		"WARN sensor ill: 1 chunk ids aged out",
 		"WARN sensor ill: 500 of 2000 records",
 		"WARN sensor ill: last error", "a??[31mb",

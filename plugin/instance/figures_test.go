@@ -48,6 +48,7 @@ func TestEveryFigureOfAHeartbeat(t *testing.T) {
 		numbered(&e.stats, base)
 		e.stats.Dropped = map[string]int64{"sshd": base + 900}
 		e.stats.Gateway = &correlate.Gateway{Addr: netip.MustParseAddr("10.0.0.1"), Events: base * 19, Of: base * 20}
+		e.stats.Ownerless = map[string]int64{"decky-07": base + 901}
 		i := &Instance{o: options.Options{SensorID: sensor}, host: Host{Version: "1.2", Targets: &targets}, target: tg, engine: e}
 		i.panics.Store(base + 901)
 		targets.join(i)
@@ -156,6 +157,9 @@ func TestEveryFigureOfAHeartbeat(t *testing.T) {
 			if got := reasons[r.Class().String()+" "+r.String()]; got != want {
 				t.Errorf("%s: reason %v is %d, want %d", test.sensor, r, got, want)
 			}
+		}
+		if o := beats[i].Ownerless; len(o) != 1 || o[0] != (profile.DecoyCount{Decky: "decky-07", Count: test.program + int64(len(test.of))}) {
+			t.Errorf("%s: commands of nobody known %v", test.sensor, o)
 		}
 		if p := beats[i].DroppedPrograms; len(p) != 1 || p[0] != (profile.ProgramCount{Program: "sshd", Count: test.program}) {
 			t.Errorf("%s: programs %v", test.sensor, p)

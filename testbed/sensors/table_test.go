@@ -46,9 +46,9 @@ var all = []sensor{
 		attackers: 6, address: "127.0.0.41",
 		want: map[string]any{
 			"event_count": 9, "services": []string{"ssh"}, "command_count": 3, "login_attempts": 3, "login_successes": 1,
-			"deckies": []string{"decoy-web-01", "beelzebub"}, "artifact.url": []string{"http://198.51.100.7/x.sh"},
+			"deckies": []string{"decoy-web-01", "beelzebub"},
 		},
-		sample: `"command_line"`, show: []string{"command.line", "artifact.url", "login_successes"},
+		sample: `"command_line"`, show: []string{"command.line", "login_successes"},
 	},
 	{
 		config: "dionaea", data: []string{"dionaea/log_incident.json"},
