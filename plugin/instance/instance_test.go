@@ -377,7 +377,7 @@ func TestTemplates(t *testing.T) {
 	patterns := make(map[string]bool)
 	for _, p := range templates {
 		patterns[p.Pattern] = true
-		if s := string(p.Body); !strings.Contains(s, `"60000ms"`) || !strings.Contains(s, `"number_of_replicas":"2"`) {
+		if s := string(p.Body); !strings.Contains(s, `"60s"`) || !strings.Contains(s, `"number_of_replicas":"2"`) {
 			t.Errorf("%s: %.300s", p.Name, s)
 		}
 		if want := strings.Contains(p.Name, "attackers") || strings.Contains(p.Name, "targets") || strings.Contains(p.Name, "activity") || strings.Contains(p.Name, "transitions"); (p.Fixed["ipv6_prefix"] == "64") != want {
