@@ -109,7 +109,12 @@ var scopes = []*scope{
 	{
 		name: "two whole", what: "two chunks of two documents at two writers, in whole requests",
 		chunks: [][]string{{"a", "b"}, {"a", "b"}}, writers: [][]int{{0}, {1}}, poison: -1, coarse: true,
-		faults: schedule{lost: 1, late: 1, crash: 1, time: 1},
+		faults: schedule{lost: 1, crash: 1, time: 1},
+	},
+	{
+		name: "two late whole", what: "two chunks of two documents at two writers, in whole requests that may be carried out late",
+		chunks: [][]string{{"a", "b"}, {"a", "b"}}, writers: [][]int{{0}, {1}}, poison: -1, coarse: true,
+		faults: schedule{late: 1, lost: 1, time: 1},
 	},
 	{
 		name: "one whole", what: "one chunk of two documents at one writer, in whole requests, each fault once",
