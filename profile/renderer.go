@@ -277,7 +277,7 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	}
 	users, secrets := r.guesses(s)
 	f.techniques = distinct(r.o.Rules.AppendProfile(f.techniques, rules.Profile{
-		Class: f.class, Routed: enrich.Routed(h.Addr), Users: users, Secrets: secrets,
+		Class: f.class, Routed: enrich.Routed(h.Addr), Looked: s.Recon != event.Never, Users: users, Secrets: secrets,
 		Inferred: s.Attempts > 0 && s.Successes == 0 && s.CommandCount > 0 && inShell(s),
 	}))
 	for _, id := range f.techniques {

@@ -269,14 +269,14 @@ func (w *annotation) command(line string) {
 	if c == sqlChannel {
 		w.said[statementField] = statements(w.raw[:0], line)
 	}
-	w.tryText(text)
+	carries := w.tryText(text)
 	if c == sqlChannel || c == redisChannel {
 		w.database(line, text)
 	}
 	if c == redisChannel && (string(verb) == "set" || string(verb) == "eval") {
 		w.cron(w.tail(line))
 	}
-	if c == dataChannel {
+	if c == dataChannel && carries {
 		w.nested(event.Bytes(line[:min(len(line), len(text))]), text)
 	}
 }
@@ -349,12 +349,14 @@ func (w *annotation) request() {
 	}
 	w.said[textField] = text
 	w.said[verbField] = w.said[methodField]
-	w.tryText(text)
-	w.nested(raw, text)
+	if w.tryText(text) {
+		w.nested(raw, text)
+	}
 }
 
-// tryText tries the rules that a text could meet.
-func (w *annotation) tryText(text []byte) {
+// tryText tries the rules that a text could meet. It returns whether the text
+// may carry a command.
+func (w *annotation) tryText(text []byte) (carries bool) {
 	x := w.set.index
 	if verb := w.said[verbField]; len(verb) > 0 {
 		w.tryAll(x.verbs[w.channel][string(verb)])
@@ -362,10 +364,12 @@ func (w *annotation) tryText(text []byte) {
 	if len(text) > 0 && len(x.textRules) > 0 {
 		w.hits = x.texts.appendFound(w.hits[:0], text)
 		for _, i := range w.hits {
+			carries = carries || x.carriers[i]
 			w.tryAll(x.textRules[i])
 		}
 	}
 	w.tryAll(x.loose[w.channel])
+	return carries
 }
 
 func (w *annotation) tryAll(rules []*Rule) {

@@ -23,7 +23,9 @@ type index struct {
 	verbs     [channels]map[string][]*Rule
 	texts     *matcher
 	textRules [][]*Rule
-	loose     [channels][]*Rule
+	// carriers says which of the texts may carry a command.
+	carriers []bool
+	loose    [channels][]*Rule
 	// Rules of events by type, and of tools by name.
 	types map[string][]*Rule
 	tools map[string][]*Rule
@@ -122,6 +124,17 @@ func newIndex(rules []*Rule) (*index, error) {
 			x.loose[c] = append(x.loose[c], r)
 		}
 	}
+	for _, text := range carried {
+		i := slices.Index(texts.texts, text)
+		if i < 0 {
+			i = len(texts.texts)
+			texts.texts, texts.rules = append(texts.texts, text), append(texts.rules, nil)
+			texts.bytes += len(text)
+		}
+		x.carriers = append(x.carriers, make([]bool, max(0, i+1-len(x.carriers)))...)
+		x.carriers[i] = true
+	}
+	x.carriers = append(x.carriers, make([]bool, len(texts.texts)-len(x.carriers))...)
 	if max(words.bytes, lines.bytes, texts.bytes) > maxAnchors {
 		return nil, errors.New("the rules ask for more text than can be looked for at once")
 	}

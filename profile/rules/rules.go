@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -342,6 +343,9 @@ type Profile struct {
 	// the Internet's.
 	Class  string
 	Routed bool
+	// Looked says that there was more than noise: a connection, a banner, a
+	// request.
+	Looked bool
 	// Users and Secrets are how many different ones were tried together, as
 	// far as they are kept.
 	Users, Secrets int
@@ -359,12 +363,14 @@ const (
 
 // AppendProfile appends the techniques that the whole profile shows.
 func (s *Set) AppendProfile(dst []string, p Profile) []string {
-	if p.Class == behavior.Scanning || p.Class == behavior.SlowScan {
-		if p.Routed {
-			dst = append(dst, "T1595.001")
-		} else {
-			dst = append(dst, "T1046")
-		}
+	scans := p.Class == behavior.Scanning || p.Class == behavior.SlowScan
+	switch {
+	case scans && p.Routed:
+		dst = append(dst, "T1595.001")
+	case scans, p.Looked && !p.Routed:
+		dst = append(dst, "T1046")
+	case p.Looked && !slices.ContainsFunc(dst, func(id string) bool { return strings.HasPrefix(id, "T1595") }):
+		dst = append(dst, "T1595")
 	}
 	if p.Users >= sprayedUsers && p.Users >= usersASecret*p.Secrets {
 		dst = append(dst, "T1110.003")

@@ -227,18 +227,18 @@ func TestTechniquesOfEvents(t *testing.T) {
 		ev   event.Event
 		want string
 	}{
-		{"nothing", event.Event{Service: "ftp", Type: "connect"}, "T1595"},
+		{"nothing", event.Event{Service: "ftp", Type: "connect"}, ""},
 		{"failed login", event.Event{Service: "ssh", Type: "auth_attempt", Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: event.Failure}}}, "T1110"},
 		{"login", event.Event{Service: "ssh", Type: "login", Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: event.Success}}}, "T1078"},
 		{"file", event.Event{Service: "ssh", Type: "file_captured", Evidence: []event.Evidence{{Kind: event.Artifact, C: "file"}}}, "T1105"},
 		{"mail", event.Event{Service: "smtp_relay", Type: "message_stored", Evidence: []event.Evidence{{Kind: event.Artifact, C: "mail"}}}, ""},
 		{"relayed mail", event.Event{Service: "smtp_relay", Type: "message_accepted", Evidence: []event.Evidence{{Kind: event.Message, A: "acme.com"}}}, "T1566"},
 		{"zone transfer", event.Event{Service: "dns", Type: "zone_transfer"}, "T1590.002"},
-		{"SNMP", event.Event{Service: "snmp", Type: "get_request"}, "T1595 T1602.001"},
-		{"the same type of another service", event.Event{Service: "tftp", Type: "get_request"}, "T1595"},
+		{"SNMP", event.Event{Service: "snmp", Type: "get_request"}, "T1602.001"},
+		{"the same type of another service", event.Event{Service: "tftp", Type: "get_request"}, ""},
 		{"our own prober", event.Event{Role: event.Prober, Type: "zone_transfer"}, ""},
-		{"log4shell", event.Event{Service: "http", Type: "request", Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "http_useragent", B: "${JNDI:ldap://x/a}"}}}, "T1190 T1595"},
-		{"path guesser", event.Event{Service: "http", Type: "request", Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "http_useragent", B: "gobuster/3.6"}}}, "T1595 T1595.003"},
+		{"log4shell", event.Event{Service: "http", Type: "request", Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "http_useragent", B: "${JNDI:ldap://x/a}"}}}, "T1190"},
+		{"path guesser", event.Event{Service: "http", Type: "request", Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "http_useragent", B: "gobuster/3.6"}}}, "T1595.003"},
 	} {
 		if _, got := annotated(s, c.ev); strings.Join(got, " ") != c.want {
 			t.Errorf("%s: got %s, want %s", c.name, strings.Join(got, " "), c.want)
@@ -524,6 +524,9 @@ func TestTechniquesOfProfiles(t *testing.T) {
 		{Profile{Class: behavior.SlowScan, Routed: true}, "T1595.001"},
 		{Profile{Class: behavior.Scanning}, "T1046"},
 		{Profile{Class: behavior.BruteForce, Routed: true}, ""},
+		{Profile{Looked: true, Routed: true}, "T1595"},
+		{Profile{Looked: true}, "T1046"},
+		{Profile{Class: behavior.Scanning, Routed: true, Looked: true}, "T1595.001"},
 		{Profile{Users: 8, Secrets: 2}, "T1110.003"},
 		{Profile{Users: 7, Secrets: 1}, ""},
 		{Profile{Users: 8, Secrets: 3}, ""},

@@ -3,6 +3,7 @@ package rules
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"unicode/utf16"
 
 	"dossier/correlate/event"
@@ -41,7 +42,7 @@ func (u *unfolder) keep(b []byte) string {
 
 // push takes a command to be read later.
 func (u *unfolder) push(command string) {
-	if u.queued < maxNested && command != "" {
+	if u.queued < maxNested && command != "" && !slices.Contains(u.queue[:u.queued], command) {
 		u.queue[u.queued] = command
 		u.queued++
 	}
@@ -263,12 +264,17 @@ func inside(b []byte, at int) []byte {
 	return b
 }
 
+// carried are the texts without which a request carries no command.
+var carried = append(slices.Clone(fetchers[:]), runnerTexts...)
+
 // runners are what stands before a command that a language or a parameter
 // hands to a shell; those that end in " or = are followed by a JSON value and a
 // parameter's.
-var runners = newMatcher([]string{
+var runners = newMatcher(runnerTexts)
+
+var runnerTexts = []string{
 	"exec(", "system(", "passthru(", "popen(", `"cmd":`, `"command":`, `"entrypoint":`, `"args":`, "cmd=", "command=", "exec=", "base64_decode(", "/base64/",
-})
+}
 
 // nested takes the commands out of a text of a request, decoded and without
 // change of case. low is the same in lower case.
@@ -283,7 +289,7 @@ func (u *unfolder) nested(raw, low []byte) {
 		if at := fetcher(line); at >= 0 {
 			inner := inside(line, at)
 			u.push(u.unescaped(inner))
-			if at > 0 && (line[at-1] == '=' || line[at-1] == ':') {
+			if len(inner) == len(line) && at > 0 && (line[at-1] == '=' || line[at-1] == ':') {
 				u.push(u.unescaped(line[at:]))
 			}
 		}
@@ -307,7 +313,10 @@ func (u *unfolder) handed(line, low []byte) {
 				u.jsonCommand(rest)
 			case 8, 9, 10:
 				if before := i - len("cmd="); before < 0 || which != 8 || !wordByte(low[before]) {
-					value, _, _ := bytes.Cut(rest, event.Bytes("&"))
+					value, ok := quoted(rest)
+					if !ok {
+						value, _, _ = bytes.Cut(rest, event.Bytes("&"))
+					}
 					u.push(event.View(value))
 				}
 			case 11:
@@ -598,6 +607,9 @@ func (u *unfolder) database(line string, low []byte) {
 				break
 			}
 			rest := event.Bytes(line[at:])
+			if len(rest) == 0 || rest[0] != ' ' && rest[0] != '(' {
+				continue // it stands in a text
+			}
 			if text, ok := quoted(rest); ok {
 				u.push(u.unescaped(text))
 			} else if name == "system.exec" {

@@ -74,8 +74,8 @@ func TestFigures(t *testing.T) {
 		set   string
 		least judgement.Figures
 	}{
-		{"public", judgement.Figures{}},
-		{"own", judgement.Figures{}},
+		{"public", judgement.Figures{TauB: 0.75, Techniques: 1, Tactics: 1, Names: 1, Indicators: 0.5, Pairs: 4, Lines: 26, Harmless: 25}},
+		{"own", judgement.Figures{TauB: 0.67, Techniques: 1, Tactics: 1, Names: 0.92, Indicators: 0.35, Pairs: 60, Lines: 63, Harmless: 102}},
 	} {
 		t.Run(tt.set, func(t *testing.T) {
 			s, err := judgement.Read(filepath.Join(repository, "testbed", "data", "scenarios", tt.set))
@@ -89,7 +89,18 @@ func TestFigures(t *testing.T) {
 			var table strings.Builder
 			r.Write(&table, *details)
 			fmt.Printf("judgement, %d attackers of %s:\n%s", len(s.Labels), tt.set, table.String())
-			f := r.Figures()
+			f, least := r.Figures(), tt.least
+			for name, v := range map[string][2]float64{
+				"tau-b": {f.TauB, least.TauB}, "techniques": {f.Techniques, least.Techniques}, "tactics": {f.Tactics, least.Tactics}, "names": {f.Names, least.Names},
+				"indicators": {f.Indicators, least.Indicators}, "pairs": {float64(f.Pairs), float64(least.Pairs)}, "lines": {float64(f.Lines), float64(least.Lines)},
+				"harmless lines": {float64(f.Harmless), float64(least.Harmless)},
+				// Of these as few as possible.
+				"forbidden techniques": {0, float64(f.Forbidden)}, "false names": {0, float64(f.FalseNames)},
+			} {
+				if v[0] < v[1] {
+					t.Errorf("%s: %v against %v that was reached (-args -details says what is lacking)", name, v[0], v[1])
+				}
+			}
 			if f.MissingDocuments > 0 {
 				t.Errorf("%d of %d attackers have no document", f.MissingDocuments, len(s.Labels))
 			}
