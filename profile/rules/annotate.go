@@ -46,10 +46,12 @@ type annotation struct {
 	// said is the text at hand by field, in lower case, all of it in text.
 	channel channel
 	said    [fields][]byte
-	raw     [maxText]byte
-	text    [maxText]byte
-	tool    string
-	login   *event.Evidence
+	// filled says that said has more than text.
+	filled bool
+	raw    [maxText]byte
+	text   [maxText]byte
+	tool   string
+	login  *event.Evidence
 }
 
 func (w *annotation) add(kind event.EvidenceKind, what, by string) bool {
@@ -111,8 +113,17 @@ func (s *Set) Annotate(a *event.Arena, ev *event.Event) {
 // forget drops what points into the event.
 func (w *annotation) forget() {
 	w.event, w.login, w.line, w.words, w.echoed, w.program = nil, nil, nil, nil, "", ""
-	clear(w.queue[:])
-	clear(w.said[:])
+	clear(w.queue[:w.queued])
+	w.wipe()
+	w.said[textField] = nil
+}
+
+// wipe drops the parts of the text before.
+func (w *annotation) wipe() {
+	if w.filled {
+		clear(w.said[:])
+		w.filled = false
+	}
 }
 
 // telling says whether any evidence could meet a rule.
@@ -189,7 +200,7 @@ func (w *annotation) judge(rules []*Rule) {
 // evident judges evidence that is no text, or one alone.
 func (w *annotation) evident(c channel, e *event.Evidence) {
 	w.channel, w.login = c, e
-	clear(w.said[:])
+	w.wipe()
 	text := w.text[:0]
 	switch e.Kind {
 	case event.Alert, event.Login:
@@ -258,7 +269,8 @@ func (w *annotation) command(line string) {
 		return
 	}
 	w.channel = c
-	clear(w.said[:])
+	w.wipe()
+	w.filled = true
 	text := lower(w.text[:0], line)
 	w.said[textField] = text
 	verb := text
@@ -299,7 +311,8 @@ func (w *annotation) request() {
 	if w.channel == shellChannel || w.channel == dataChannel && w.event.Service != "" {
 		w.channel = httpChannel
 	}
-	clear(w.said[:])
+	w.wipe()
+	w.filled = true
 	raw := w.raw[:0]
 	var marks [fields][2]int
 	part := func(f field, text string, plus bool) {
