@@ -45,6 +45,8 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	$(TEST) -race -timeout 20m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SERVERS) $(TIMED))")
 	@# What is said of memory holds without the race detector only.
 	$(TEST) ./correlate -run Allocates
+	@# Prints how far the conclusions are those of an analyst.
+	$(TEST) -count=1 -v -run Figures ./testbed/judgement
 	@# So is exploring: ten times as many states a second.
 	$(TEST) ./correlate/commit -run Explore -explore 12000 -explore-for 5m
 	@# Each rule of the commit protocol is weakened in turn: its test must fail.

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"dossier/correlate/law"
 	"dossier/correlate/state"
 	"dossier/profile/enrich"
+	"dossier/profile/rules"
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
@@ -643,11 +643,16 @@ func hostile(size int, escaped bool) *state.Attacker {
 
 // techniqueIDs are the techniques that the built-in rules know.
 var techniqueIDs = func() []string {
-	data, err := os.ReadFile("rules/data/attack.json")
+	set, err := rules.New(rules.Options{})
 	if err != nil {
 		panic(err)
 	}
-	ids := regexp.MustCompile(`T1\d{3}(\.\d{3})?`).FindAllString(string(data), -1)
+	var ids []string
+	for _, r := range set.Rules() {
+		if r.Technique != "" {
+			ids = append(ids, r.Technique)
+		}
+	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }()

@@ -275,7 +275,11 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	for i := range s.Techniques.Entries() {
 		f.techniques = append(f.techniques, s.Techniques.Entries()[i].Key)
 	}
-	f.techniques = distinct(r.o.Rules.AppendProfile(f.techniques, f.class, enrich.Routed(h.Addr)))
+	users, secrets := r.guesses(s)
+	f.techniques = distinct(r.o.Rules.AppendProfile(f.techniques, rules.Profile{
+		Class: f.class, Routed: enrich.Routed(h.Addr), Looked: s.Recon != event.Never, Users: users, Secrets: secrets,
+		Inferred: s.Attempts > 0 && s.Successes == 0 && s.CommandCount > 0 && inShell(s),
+	}))
 	for _, id := range f.techniques {
 		if t, ok := r.o.Rules.Technique(id); ok {
 			f.tactics = append(f.tactics, t.Tactics...)
@@ -290,6 +294,28 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	}
 	f.tools = distinct(f.tools)
 	r.weigh(s, f, distinct(r.names))
+}
+
+// guesses returns how many different users and secrets the kept credentials have.
+// Those without a secret don't count.
+func (r *Renderer) guesses(s *state.Attacker) (users, secrets int) {
+	r.names, r.keysOf = r.names[:0], r.keysOf[:0]
+	for i := range s.Credentials.Entries() {
+		_, rest, _ := strings.Cut(s.Credentials.Entries()[i].Key, "\x00")
+		user, rest, _ := strings.Cut(rest, "\x00")
+		if kind, secret, _ := strings.Cut(rest, "\x00"); kind != "" {
+			r.names, r.keysOf = append(r.names, user), append(r.keysOf, secret)
+		}
+	}
+	r.names, r.keysOf = distinct(r.names), distinct(r.keysOf)
+	return len(r.names), len(r.keysOf)
+}
+
+// inShell says whether there were commands in a shell.
+func inShell(s *state.Attacker) bool {
+	return slices.ContainsFunc(s.Services.Entries(), func(e law.Entry) bool {
+		return (e.Key == "ssh" || e.Key == "telnet") && event.Kind(e.Rank) == event.Interaction
+	})
 }
 
 // weigh judges the risk.

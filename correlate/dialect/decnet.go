@@ -257,8 +257,9 @@ type survey struct {
 	sized bool // whether there is any
 	// secret is secret_b64.
 	secret string
-	// request says that there is something of a request's headers.
-	request bool
+	// request says that there is something of a request's headers, method that
+	// there is its method.
+	request, method bool
 }
 
 // survey looks at the parameters. Of the address fields the first one in
@@ -299,6 +300,8 @@ func (x *scratch) survey(role event.Role) survey {
 			s.secret = f.Value
 		case "headers", "user_agent":
 			s.request = true
+		case "method":
+			s.method = true
 		default:
 			s.request = s.request || strings.HasPrefix(f.Key, headerPrefix)
 		}

@@ -26,6 +26,9 @@ func (x *scratch) decnetEvidence(out *event.Event, class class, s *survey) {
 	if s.request {
 		x.requestEvidence(out)
 	}
+	if s.method && out.Type != "http_access" && out.Type != "http_request_fingerprint" && out.Service != "ftp" {
+		x.saidRequest(x.get("method"), x.get("path"), "", x.first("body", "body_preview"))
+	}
 	switch out.Type {
 	case "session_recorded":
 		x.sessionOf(x.get("sid"), milliseconds(x.get("duration_s")))
@@ -206,6 +209,7 @@ func (x *scratch) requestEvidence(out *event.Event) {
 			x.add(event.Evidence{Kind: event.Tool, A: "gophish", B: "x-mailer"})
 		}
 	}
+	x.saidHeaders(r.headers)
 	if out.Service == "http" || out.Service == "https" {
 		x.claims(r, out.Addr)
 		x.headerOrder(r)

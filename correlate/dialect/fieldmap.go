@@ -86,6 +86,9 @@ type FieldNames struct {
 	UserAgent  Names `yaml:"user_agent"`
 	Method     Names `yaml:"method"`
 	Path       Names `yaml:"path"`
+	Query      Names `yaml:"query"` // of the request, where path lacks it
+	Referrer   Names `yaml:"referrer"`
+	Body       Names `yaml:"body"` // what a request brings along
 	Size       Names `yaml:"size"`
 	// Forwarded is the address that the request's own headers claim,
 	// Authorization the header with which it logs in.
@@ -612,6 +615,8 @@ func (x *scratch) mappedEvidence(m *fieldMap, class class, own netip.Addr) {
 	n := &m.Fields
 	x.session(x.says(m, n.Session))
 	x.mappedRequest(m)
+	x.saidRequest(x.says(m, n.Method), x.says(m, n.Path), x.says(m, n.Query), x.says(m, n.Body))
+	x.saidHeader("Referer", x.says(m, n.Referrer))
 	if claimed := x.says(m, n.Forwarded); claimed != "" {
 		x.claim("X-Forwarded-For", claimed, own)
 	}

@@ -107,9 +107,11 @@ func (x *scratch) canaryEvidence(code, name string) {
 		x.canaryLogin(plaintext)
 	case "3000", "3002", "3003":
 		x.canaryAgent()
+		x.saidRequest(x.get("logdata.REQUEST_TYPE"), x.get("logdata.PATH"), "", "")
 	case "3001":
 		x.canaryLogin(plaintext)
 		x.canaryAgent()
+		x.saidRequest("", x.get("logdata.PATH"), "", "")
 	case "4001":
 		x.fingerprint("ssh_client_banner", x.get("logdata.REMOTEVERSION"))
 	case "4002":

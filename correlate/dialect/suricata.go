@@ -248,6 +248,7 @@ func (x *scratch) suricataEvidence(kind string, f *flow, out *event.Event) {
 		x.fingerprint("rdp_client_name", x.get("rdp.client.client_name"))
 	case "smb":
 		x.smbLogin()
+		x.said(event.SaidText, "", x.get("smb.filename"))
 	case "snmp":
 		community, ok := x.lookup("snmp.community")
 		if ok {
@@ -318,6 +319,15 @@ func (x *scratch) techniqueID(s string) (string, bool) {
 // webRequest adds what a request of the attacker's shows.
 func (x *scratch) webRequest(own netip.Addr) {
 	x.agent(x.get("http.http_user_agent"), x.get("http.http_method"), x.get("http.url"))
+	x.saidRequest(x.get("http.http_method"), x.get("http.url"), "", x.get("http.http_request_body_printable"))
+	x.saidHeader("Referer", x.get("http.http_refer"))
+	for i := range maxSaidHeaders {
+		name := x.get(x.numbered("http", ".request_headers.", i, ".name"))
+		if name == "" {
+			break
+		}
+		x.saidHeader(name, x.get(x.numbered("http", ".request_headers.", i, ".value")))
+	}
 	if xff := x.get("http.xff"); xff != "" {
 		x.claim("X-Forwarded-For", xff, own)
 	}

@@ -190,6 +190,18 @@ const (
 	// its category, N its severity (1 is worst), C PayloadHost where it
 	// matched in what the decoy fetched.
 	Alert
+	// Said is text that rules look at and nobody keeps: A the text as it was
+	// sent, capped, B which part of a request it is (SaidRequest ...), C the
+	// request's method or the header's name.
+	Said
+)
+
+// The parts of Said.
+const (
+	SaidRequest = "request" // path and query
+	SaidHeader  = "header"  // its value
+	SaidBody    = "body"
+	SaidText    = "text" // anything else, such as a file's name
 )
 
 // PayloadHost says of an alert that it matched while the decoy talked to the

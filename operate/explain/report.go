@@ -109,7 +109,7 @@ var kinds = map[event.EvidenceKind]string{
 	event.Command: "command", event.Login: "login", event.Fingerprint: "fingerprint", event.Artifact: "artifact",
 	event.Leak: "leaked address", event.Session: "session", event.Recipient: "mail domain", event.Message: "mail for domain",
 	event.Stack: "TCP stack", event.Retransmits: "retransmissions", event.KexOrder: "key exchange order", event.Tool: "tool",
-	event.Technique: "technique", event.Alert: "alert",
+	event.Technique: "technique", event.Alert: "alert", event.Said: "said",
 }
 
 // evidence shows what an event shows, as it is kept.
@@ -120,6 +120,11 @@ func evidence(a *event.Arena, e *event.Evidence) string {
 	}
 	var b strings.Builder
 	b.WriteString(name)
+	if e.Kind == event.Said {
+		// It may be a secret or anybody's mail address.
+		fmt.Fprintf(&b, " %s, %d bytes", shown(a, e.B), len(e.A))
+		return b.String()
+	}
 	for _, text := range []string{e.A, e.B, e.C} {
 		if text != "" {
 			b.WriteByte(' ')

@@ -196,8 +196,8 @@ func TestEveryOptionArrives(t *testing.T) {
 			{"engine", func(p *parts) any { return p.engine.Activity }, false},
 		}},
 		{"attack_rules", attack, "", []arrival{
-			{"rules", func(p *parts) any { return p.rules.Attack }, attack},
-			{"its own", func(p *parts) any { return p.ruleFiles[1] }, ruleFile{"attack_rules", attack, rules.Options{Attack: attack}}},
+			{"rules", func(p *parts) any { return p.rules.Rules }, attack},
+			{"its own", func(p *parts) any { return p.ruleFiles[1] }, ruleFile{"attack_rules", attack, rules.Options{Rules: attack}}},
 		}},
 		{"tool_rules", tool, "", []arrival{
 			{"rules", func(p *parts) any { return p.rules.Tools }, tool},

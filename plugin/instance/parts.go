@@ -83,7 +83,7 @@ func databaseOptions(o options.Options) enrich.Options {
 }
 
 func ruleOptions(o options.Options) rules.Options {
-	return rules.Options{Tools: o.ToolRules, Attack: o.AttackRules, Risk: o.RiskRules}
+	return rules.Options{Tools: o.ToolRules, Rules: o.AttackRules, Risk: o.RiskRules}
 }
 
 // rendererOptions lacks the rules, and where places and names are looked up.
@@ -158,7 +158,7 @@ func flushTimeout(o options.Options, onWorker bool) time.Duration {
 func ruleFiles(o options.Options) [3]ruleFile {
 	return [...]ruleFile{
 		{"tool_rules", o.ToolRules, rules.Options{Tools: o.ToolRules}},
-		{"attack_rules", o.AttackRules, rules.Options{Attack: o.AttackRules}},
+		{"attack_rules", o.AttackRules, rules.Options{Rules: o.AttackRules}},
 		{"risk_rules", o.RiskRules, rules.Options{Risk: o.RiskRules}},
 	}
 }

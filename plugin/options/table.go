@@ -415,7 +415,7 @@ var table = []option{
 	}, {
 		key: "attack_rules", group: groupProfiles, shown: "built in",
 		want: "a readable rule file",
-		doc:  "ATT&CK rules in place of the built-in ones.",
+		doc:  "Rules in YAML, beside the built-in ones and instead of those whose ids they have.",
 		set: func(o *Options, v string) error {
 			o.AttackRules = v
 			return checkReadable(v)

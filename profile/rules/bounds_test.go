@@ -26,10 +26,10 @@ func put(t *testing.T, text string) string {
 func TestRuleFilesAreBounded(t *testing.T) {
 	for option, use := range map[string]func(path string) Options{
 		"tool_rules":   func(path string) Options { return Options{Tools: path} },
-		"attack_rules": func(path string) Options { return Options{Attack: path} },
+		"attack_rules": func(path string) Options { return Options{Rules: path} },
 		"risk_rules":   func(path string) Options { return Options{Risk: path} },
 	} {
-		body := map[string]string{"tool_rules": `{"version":1}`, "attack_rules": `{"version":1,"attack_version":"18.1"}`, "risk_rules": `{"version":1,"inputs":1}`}[option]
+		body := map[string]string{"tool_rules": `{"version":1}`, "attack_rules": ownRules("a", "T1105", "when: {program: x}"), "risk_rules": `{"version":1,"inputs":1}`}[option]
 		full := body + strings.Repeat(" ", 4<<20-len(body))
 		if _, err := New(use(put(t, full))); err != nil {
 			t.Errorf("%s of 4 MiB: %v", option, err)
@@ -269,19 +269,16 @@ func TestRiskFilesAreChecked(t *testing.T) {
 	}
 }
 
-// What the other two files may say.
-func TestToolAndAttackFilesAreChecked(t *testing.T) {
-	attack := func(rest string) Options {
-		return Options{Attack: put(t, `{"version":1,"attack_version":"18.1",`+rest+`}`)}
-	}
+// What a file of tools and one of rules may say.
+func TestToolAndRuleFilesAreChecked(t *testing.T) {
+	own := func(rest string) Options { return Options{Rules: put(t, ownRules("a", "T1105", rest))} }
 	tools := func(rest string) Options { return Options{Tools: put(t, `{"version":1,`+rest+`}`)} }
-	const head = `"technique":"T1105","why":"w"`
 	for name, o := range map[string]Options{
-		"exact with programs":     attack(`"commands":[{` + head + `,"programs":["x"],"exact":["-c"]}]`),
-		"words alone":             attack(`"commands":[{` + head + `,"words":["x"]}]`),
-		"any alone":               attack(`"commands":[{` + head + `,"any":true}]`),
-		"each outcome":            attack(`"evidence":[{` + head + `,"evidence":"login","outcome":"failure"},{` + head + `,"evidence":"login","outcome":"success"}]`),
-		"each kind of evidence":   attack(`"evidence":[{` + head + `,"evidence":"command"},{` + head + `,"evidence":"leak"},{` + head + `,"evidence":"alert"},{` + head + `,"evidence":"artifact"}]`),
+		"program and word":        own("when: {program: x, word: -c}"),
+		"modifiers":               own("when: {'word|contains': x, 'line|startswith': y, 'line|contains|all': [a, b]}"),
+		"unless":                  own("when: {program: x}\n    unless: {word: -h}"),
+		"several unless":          own("when: {program: x}\n    unless: [{word: -h}, {word: -V}]"),
+		"software":                own("when: {program: x}\n    software: {name: x, type: malware}"),
 		"a cadence":               tools(`"cadences":[{"tool":"x","interval_s":0.1}]`),
 		"two types":               tools(`"fingerprints":[{"type":"a","by":"a","tools":[]},{"type":"b","by":"b","tools":[]}]`),
 		"contains, prefix, value": tools(`"fingerprints":[{"type":"a","by":"a","tools":[{"tool":"x","contains":"a"},{"tool":"x","prefix":"a"},{"tool":"x","value":"a"}]}]`),
@@ -290,19 +287,36 @@ func TestToolAndAttackFilesAreChecked(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	changed := func(old, now string) Options {
+		text := ownRules("a", "T1105", "when: {program: x}")
+		if !strings.Contains(text, old) {
+			t.Fatalf("no %q in it", old)
+		}
+		return Options{Rules: put(t, strings.Replace(text, old, now, 1))}
+	}
 	for name, o := range map[string]Options{
-		"any and programs":     attack(`"commands":[{` + head + `,"any":true,"programs":["x"]}]`),
-		"exact without":        attack(`"commands":[{` + head + `,"exact":["-c"]}]`),
-		"text and programs":    attack(`"commands":[{` + head + `,"text":["x"],"programs":["x"]}]`),
-		"empty exact":          attack(`"commands":[{` + head + `,"programs":["x"],"exact":[""]}]`),
-		"empty text":           attack(`"commands":[{` + head + `,"text":["x",""]}]`),
-		"no why":               attack(`"commands":[{"technique":"T1105","programs":["x"]}]`),
-		"no types":             attack(`"events":[{` + head + `}]`),
-		"unknown evidence":     attack(`"evidence":[{` + head + `,"evidence":"logins"}]`),
-		"unknown outcome":      attack(`"evidence":[{` + head + `,"evidence":"login","outcome":"maybe"}]`),
-		"tools' technique":     attack(`"tools":[{"technique":"T9","why":"w","tools":["x"]}]`),
-		"profile's technique":  attack(`"profile":[{"technique":"T9","why":"w","classes":["x"]}]`),
-		"attack's version":     {Attack: put(t, `{"version":3,"attack_version":"18.1"}`)},
+		"unknown field":        own("when: {programme: x}"),
+		"unknown modifier":     own("when: {'word|re': x}"),
+		"two modifiers":        own("when: {'word|contains|startswith': x}"),
+		"all alone":            own("when: {'word|all': x}"),
+		"capitals":             own("when: {program: X}"),
+		"empty text":           own("when: {program: x, 'word|contains': ''}"),
+		"no texts":             own("when: {program: []}"),
+		"empty unless":         own("when: {program: x}\n    unless: [{}]"),
+		"software without":     own("when: {program: x}\n    software: {name: x}"),
+		"software's type":      own("when: {program: x}\n    software: {name: x, type: virus}"),
+		"unknown key":          own("when: {program: x}\n    whenever: {}"),
+		"no name":              changed("name: does it", "name: ''"),
+		"id":                   changed("id: a", "id: A b"),
+		"tactic":               changed("TA0011", "TA0001"),
+		"channel":              changed("channel: shell", "channel: shells"),
+		"no channel":           changed("channel: shell", "channel: []"),
+		"stage":                changed("stage: inside", "stage: in"),
+		"severity":             changed("severity: low", "severity: none"),
+		"no topic":             changed("topic: mine", "topic: ''"),
+		"event without type":   changed("channel: shell", "channel: event"),
+		"tool without tool":    changed("channel: shell", "channel: tool"),
+		"two documents":        {Rules: put(t, ownRules("a", "T1105", "when: {program: x}")+"---\ntopic: y\n")},
 		"a cadence of 0 s":     tools(`"cadences":[{"tool":"x","interval_s":0}]`),
 		"a cadence of nobody":  tools(`"cadences":[{"interval_s":1}]`),
 		"a type twice":         tools(`"fingerprints":[{"type":"a","by":"a","tools":[]},{"type":"a","by":"b","tools":[]}]`),
@@ -318,13 +332,14 @@ func TestToolAndAttackFilesAreChecked(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	// Programs and words together: both must be there. Words and exact: either.
-	s, err := New(attack(`"commands":[{` + head + `,"programs":["x"],"words":["w"],"exact":["-c"]}]`))
+	// A rule with the id of a built-in one takes its place.
+	s, err := New(Options{Rules: put(t, ownRules("fetch", "T1105", "when: {program: fetchit}"))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line, want := range map[string]int{"x": 0, "y w": 0, "y -c": 0, "x aw": 1, "x -c": 1, "x -cc": 0} {
-		if got := concluded(s, event.Event{Evidence: []event.Evidence{{Kind: event.Command, A: line}}}); len(got) != want {
+	for line, want := range map[string]bool{"fetchit x": true, "wget x": false} {
+		got := concluded(s, event.Event{Evidence: []event.Evidence{{Kind: event.Command, A: line}}})
+		if slices.Contains(got, "T1105 does it") != want {
 			t.Errorf("%q: %q", line, got)
 		}
 	}

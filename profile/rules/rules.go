@@ -8,20 +8,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 
-	"dossier/correlate/event"
 	"dossier/profile/behavior"
 )
 
 //go:embed data/tools.json
 var toolsFile []byte
-
-//go:embed data/attack.json
-var attackFile []byte
 
 //go:embed data/risk.json
 var riskFile []byte
@@ -29,16 +26,20 @@ var riskFile []byte
 //go:embed data/techniques.json
 var techniquesFile []byte
 
+//go:embed data/techniques-ics.json
+var icsTechniquesFile []byte
+
 // Options names files that take the place of those built in.
 type Options struct {
 	// Tools holds the path of a file of tools.
 	//
 	// If Tools is empty, the built-in file is used.
 	Tools string
-	// Attack holds the path of a file of ATT&CK rules.
+	// Rules holds the path of a file of rules that are used beside the built-in
+	// ones, and instead of those whose ids they have.
 	//
-	// If Attack is empty, the built-in file is used.
-	Attack string
+	// If Rules is empty, the built-in rules alone are used.
+	Rules string
 	// Risk holds the path of a file of risk inputs.
 	//
 	// If Risk is empty, the built-in file is used.
@@ -56,16 +57,7 @@ type Set struct {
 	catalogue  catalogue
 	cadences   []behavior.Cadence
 	signatures map[string]*signatures // by type of fingerprint
-	events     map[string][]eventRule // by event type
-	evidence   [event.Alert + 1][]evidenceRule
-	byTool     map[string][]technique
-	profiles   []profileRule
-	programs   map[string][]commandRule
-	always     []commandRule // rules that ask for nothing
-	everywhere []commandRule // rules that ask for words, whatever the program
-	words      *matcher      // of everywhere's words
-	wordOf     []int         // word → rule in everywhere
-	texts      []textRule
+	index      *index
 	risk       riskRules
 	work       sync.Pool // *annotation
 }
@@ -76,6 +68,9 @@ func New(o Options) (*Set, error) {
 	if err := s.catalogue.load(techniquesFile); err != nil {
 		return nil, fmt.Errorf("rules: techniques: %w", err)
 	}
+	if err := s.catalogue.addICS(icsTechniquesFile); err != nil {
+		return nil, fmt.Errorf("rules: techniques of ICS: %w", err)
+	}
 	var errs []error
 	for _, f := range []struct {
 		option, path string
@@ -83,7 +78,6 @@ func New(o Options) (*Set, error) {
 		load         func([]byte) error
 	}{
 		{"tool_rules", o.Tools, toolsFile, s.loadTools},
-		{"attack_rules", o.Attack, attackFile, s.loadAttack},
 		{"risk_rules", o.Risk, riskFile, s.loadRisk},
 	} {
 		data, err := read(f.path, f.builtin)
@@ -93,6 +87,9 @@ func New(o Options) (*Set, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s %q: %w", f.option, f.path, err))
 		}
+	}
+	if err := s.loadRules(o.Rules); err != nil {
+		errs = append(errs, fmt.Errorf("attack_rules %q: %w", o.Rules, err))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -167,6 +164,17 @@ func (c *catalogue) load(data []byte) error {
 	for _, t := range f.Techniques {
 		c.techniques[t.ID] = t
 	}
+	return nil
+}
+
+// addICS adds the techniques of ATT&CK for ICS.
+func (c *catalogue) addICS(data []byte) error {
+	var ics catalogue
+	if err := ics.load(data); err != nil {
+		return err
+	}
+	maps.Copy(c.techniques, ics.techniques)
+	maps.Copy(c.tactics, ics.tactics)
 	return nil
 }
 
@@ -280,214 +288,95 @@ func (s *Set) AppendCadences(dst []string, t behavior.Timing) []string {
 	return dst
 }
 
-// technique is what a rule concludes.
-type technique struct{ id, why string }
-
-type eventRule struct {
-	technique
-	services []string
-}
-
-type evidenceRule struct {
-	technique
-	outcome  event.Outcome
-	kinds    []string
-	contains []string
-}
-
-type profileRule struct {
-	technique
-	classes []string
-	routed  bool
-}
-
-type commandRule struct {
-	technique
-	services     []string
-	words, exact []string
-}
-
-type textRule struct {
-	technique
-	services []string
-	texts    []string
-}
-
-// header is what every ATT&CK rule has.
-type header struct {
-	Technique string `json:"technique"`
-	Why       string `json:"why"`
-}
-
-func (s *Set) conclusion(h header) (technique, error) {
-	if _, ok := s.catalogue.techniques[h.Technique]; !ok {
-		return technique{}, fmt.Errorf("%q is no technique of ATT&CK %s", h.Technique, s.catalogue.version)
-	}
-	if h.Why == "" {
-		return technique{}, errors.New("why must be given")
-	}
-	return technique{h.Technique, h.Why}, nil
-}
-
-var evidenceKinds = map[string]event.EvidenceKind{
-	"command": event.Command, "login": event.Login, "fingerprint": event.Fingerprint, "artifact": event.Artifact,
-	"leak": event.Leak, "recipient": event.Recipient, "message": event.Message, "alert": event.Alert,
-}
-
-func (s *Set) loadAttack(data []byte) error {
-	var f struct {
-		Version       int    `json:"version"`
-		AttackVersion string `json:"attack_version"`
-		Events        []struct {
-			header
-			Services []string `json:"services"`
-			Types    []string `json:"types"`
-		} `json:"events"`
-		Evidence []struct {
-			header
-			Evidence string   `json:"evidence"`
-			Outcome  string   `json:"outcome"`
-			Kinds    []string `json:"kinds"`
-			Contains []string `json:"contains"`
-		} `json:"evidence"`
-		Tools []struct {
-			header
-			Tools []string `json:"tools"`
-		} `json:"tools"`
-		Profile []struct {
-			header
-			Classes []string `json:"classes"`
-			Routed  bool     `json:"routed"`
-		} `json:"profile"`
-		Commands []struct {
-			header
-			Services []string `json:"services"`
-			Programs []string `json:"programs"`
-			Words    []string `json:"words"`
-			Exact    []string `json:"exact"`
-			Text     []string `json:"text"`
-			Any      bool     `json:"any"`
-		} `json:"commands"`
-	}
-	if err := strict(data, &f); err != nil {
+// loadRules takes the built-in rules and those of a user's file.
+func (s *Set) loadRules(path string) error {
+	all, err := builtinRules()
+	if err != nil {
 		return err
 	}
-	if err := checkVersion(f.Version); err != nil {
+	place := map[string]int{}
+	for i, r := range all {
+		if _, twice := place[r.ID]; twice {
+			return fmt.Errorf("two built-in rules are called %s", r.ID)
+		}
+		place[r.ID] = i
+	}
+	var errs []error
+	if path != "" {
+		var own []*Rule
+		data, err := read(path, nil)
+		if err == nil {
+			own, err = readRules(path, data)
+		}
+		if err != nil {
+			return err
+		}
+		seen := map[string]bool{}
+		for _, r := range own {
+			if seen[r.ID] {
+				errs = append(errs, fmt.Errorf("two rules are called %s", r.ID))
+			}
+			seen[r.ID] = true
+			if i, known := place[r.ID]; known {
+				all[i] = r
+			} else {
+				all = append(all, r)
+			}
+		}
+	}
+	for _, r := range all {
+		errs = append(errs, r.check(&s.catalogue))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if f.AttackVersion != s.catalogue.version {
-		return fmt.Errorf("attack_version %q; the techniques known are those of %s", f.AttackVersion, s.catalogue.version)
-	}
-	s.events = map[string][]eventRule{}
-	for i, r := range f.Events {
-		t, err := s.conclusion(r.header)
-		if err == nil && len(r.Types) == 0 {
-			err = errors.New("types must be given")
-		}
-		if err != nil {
-			return fmt.Errorf("events, rule %d: %w", i, err)
-		}
-		for _, kind := range r.Types {
-			s.events[kind] = append(s.events[kind], eventRule{t, r.Services})
-		}
-	}
-	for i, r := range f.Evidence {
-		t, err := s.conclusion(r.header)
-		kind, ok := evidenceKinds[r.Evidence]
-		if err == nil && !ok {
-			err = fmt.Errorf("%q is no kind of evidence", r.Evidence)
-		}
-		outcome := event.Unknown
-		switch r.Outcome {
-		case "":
-		case "success":
-			outcome = event.Success
-		case "failure":
-			outcome = event.Failure
-		default:
-			err = errors.Join(err, fmt.Errorf("%q is no outcome", r.Outcome))
-		}
-		if err != nil {
-			return fmt.Errorf("evidence, rule %d: %w", i, err)
-		}
-		s.evidence[kind] = append(s.evidence[kind], evidenceRule{t, outcome, r.Kinds, lowered(r.Contains)})
-	}
-	s.byTool = map[string][]technique{}
-	for i, r := range f.Tools {
-		t, err := s.conclusion(r.header)
-		if err != nil {
-			return fmt.Errorf("tools, rule %d: %w", i, err)
-		}
-		for _, tool := range r.Tools {
-			s.byTool[tool] = append(s.byTool[tool], t)
-		}
-	}
-	for i, r := range f.Profile {
-		t, err := s.conclusion(r.header)
-		if err != nil {
-			return fmt.Errorf("profile, rule %d: %w", i, err)
-		}
-		s.profiles = append(s.profiles, profileRule{t, r.Classes, r.Routed})
-	}
-	s.programs = map[string][]commandRule{}
-	for i, r := range f.Commands {
-		t, err := s.conclusion(r.header)
-		conditions := len(r.Programs) + len(r.Words) + len(r.Exact) + len(r.Text)
-		switch {
-		case err != nil:
-		case r.Any != (conditions == 0):
-			err = errors.New("one of programs, words, exact and text must be given, or any alone")
-		case len(r.Text) > 0 && conditions > len(r.Text):
-			err = errors.New("text stands alone")
-		case slices.Contains(append(append(slices.Clone(r.Words), r.Exact...), r.Text...), ""):
-			err = errors.New("an empty text is in every command")
-		}
-		if err != nil {
-			return fmt.Errorf("commands, rule %d: %w", i, err)
-		}
-		if len(r.Text) > 0 {
-			s.texts = append(s.texts, textRule{t, r.Services, lowered(r.Text)})
-			continue
-		}
-		rule := commandRule{t, r.Services, r.Words, r.Exact}
-		switch {
-		case r.Any:
-			s.always = append(s.always, rule)
-		case len(r.Programs) == 0 && len(r.Exact) > 0:
-			return fmt.Errorf("commands, rule %d: exact needs programs", i)
-		case len(r.Programs) == 0:
-			s.everywhere = append(s.everywhere, rule)
-		}
-		for _, program := range r.Programs {
-			s.programs[program] = append(s.programs[program], rule)
-		}
-	}
-	var words []string
-	for i := range s.everywhere {
-		for _, w := range s.everywhere[i].words {
-			words = append(words, w)
-			s.wordOf = append(s.wordOf, i)
-		}
-	}
-	s.words = newMatcher(words)
-	return nil
+	s.index, err = newIndex(all)
+	return err
 }
 
-func lowered(v []string) []string {
-	for i := range v {
-		v[i] = strings.ToLower(v[i])
-	}
-	return v
+// Rules returns all rules. They must not be changed.
+func (s *Set) Rules() []*Rule { return s.index.rules }
+
+// Profile is what only the whole profile shows.
+type Profile struct {
+	// Class is the class of behaviour, Routed says that the address is one of
+	// the Internet's.
+	Class  string
+	Routed bool
+	// Looked says that there was more than noise: a connection, a banner, a
+	// request.
+	Looked bool
+	// Users and Secrets are how many different ones were tried together, as
+	// far as they are kept.
+	Users, Secrets int
+	// Inferred says that commands in a shell prove a login of which no sensor
+	// tells how it ended.
+	Inferred bool
 }
 
-// AppendProfile appends the techniques that the whole profile shows: its class
-// of behaviour, and whether its address is routed.
-func (s *Set) AppendProfile(dst []string, class string, routed bool) []string {
-	for i := range s.profiles {
-		r := &s.profiles[i]
-		if r.routed == routed && slices.Contains(r.classes, class) {
-			dst = append(dst, r.id)
-		}
+// Spraying is few secrets for many users, where brute force is the other way
+// round (ATT&CK T1110.003).
+const (
+	sprayedUsers = 8
+	usersASecret = 4
+)
+
+// AppendProfile appends the techniques that the whole profile shows.
+func (s *Set) AppendProfile(dst []string, p Profile) []string {
+	scans := p.Class == behavior.Scanning || p.Class == behavior.SlowScan
+	switch {
+	case scans && p.Routed:
+		dst = append(dst, "T1595.001")
+	case scans, p.Looked && !p.Routed:
+		dst = append(dst, "T1046")
+	case p.Looked && !slices.ContainsFunc(dst, func(id string) bool { return strings.HasPrefix(id, "T1595") }):
+		dst = append(dst, "T1595")
+	}
+	if p.Users >= sprayedUsers && p.Users >= usersASecret*p.Secrets {
+		dst = append(dst, "T1110.003")
+	}
+	if p.Inferred {
+		dst = append(dst, "T1078")
 	}
 	return dst
 }

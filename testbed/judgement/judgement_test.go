@@ -1,0 +1,109 @@
+package judgement_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dossier/operate/explain"
+	"dossier/plugin/options"
+	"dossier/testbed/judgement"
+)
+
+var details = flag.Bool("details", false, "print what each attacker lacks")
+
+const repository = "../.."
+
+// profile is dossier explain --profiles, in process. The records' time is behind
+// all events of the sets, so that no clock seems ahead.
+func profile(args []string, path string) ([]judgement.Document, error) {
+	set := map[string]string{"sensor_id": "judgement"}
+	form := explain.Log
+	for i := 0; i+1 < len(args); i += 2 {
+		switch value := strings.ReplaceAll(args[i+1], "@P", repository); args[i] {
+		case "-form":
+			form = explain.Form(value)
+		case "-decoys":
+			set["decoy_nets"] = value
+		case "-maps":
+			set["field_map"] = value
+		default:
+			return nil, fmt.Errorf("argument %q is not known", args[i])
+		}
+	}
+	o, err := options.Parse(func(key string) string { return set[key] }, func(string) {})
+	if err != nil {
+		return nil, err
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	var out bytes.Buffer
+	err = explain.Profiles(context.Background(), &out, in, explain.Options{Output: o, Form: form, Time: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)})
+	if err != nil {
+		return nil, err
+	}
+	var docs []judgement.Document
+	for line := range bytes.Lines(out.Bytes()) {
+		body, ok := bytes.CutPrefix(line, []byte("DOC "))
+		if !ok {
+			continue
+		}
+		var d judgement.Document
+		if err := json.Unmarshal(body, &d); err != nil {
+			return nil, err
+		}
+		docs = append(docs, d)
+	}
+	return docs, nil
+}
+
+// TestFigures prints how far the conclusions are those of an analyst, and holds
+// what was reached.
+func TestFigures(t *testing.T) {
+	for _, tt := range []struct {
+		set   string
+		least judgement.Figures
+	}{
+		{"public", judgement.Figures{TauB: 0.75, Techniques: 1, Tactics: 1, Names: 1, Indicators: 0.5, Pairs: 4, Lines: 26, Harmless: 25}},
+		{"own", judgement.Figures{TauB: 0.67, Techniques: 1, Tactics: 1, Names: 0.92, Indicators: 0.35, Pairs: 60, Lines: 63, Harmless: 102}},
+	} {
+		t.Run(tt.set, func(t *testing.T) {
+			s, err := judgement.Read(filepath.Join(repository, "testbed", "data", "scenarios", tt.set))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := judgement.Measure(s, profile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var table strings.Builder
+			r.Write(&table, *details)
+			fmt.Printf("judgement, %d attackers of %s:\n%s", len(s.Labels), tt.set, table.String())
+			f, least := r.Figures(), tt.least
+			for name, v := range map[string][2]float64{
+				"tau-b": {f.TauB, least.TauB}, "techniques": {f.Techniques, least.Techniques}, "tactics": {f.Tactics, least.Tactics}, "names": {f.Names, least.Names},
+				"indicators": {f.Indicators, least.Indicators}, "pairs": {float64(f.Pairs), float64(least.Pairs)}, "lines": {float64(f.Lines), float64(least.Lines)},
+				"harmless lines": {float64(f.Harmless), float64(least.Harmless)},
+				// Of these as few as possible.
+				"forbidden techniques": {0, float64(f.Forbidden)}, "false names": {0, float64(f.FalseNames)},
+			} {
+				if v[0] < v[1] {
+					t.Errorf("%s: %v against %v that was reached (-args -details says what is lacking)", name, v[0], v[1])
+				}
+			}
+			if f.MissingDocuments > 0 {
+				t.Errorf("%d of %d attackers have no document", f.MissingDocuments, len(s.Labels))
+			}
+		})
+	}
+}
