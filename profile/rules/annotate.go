@@ -30,6 +30,9 @@ type annotation struct {
 	low   [event.MaxCommand]byte
 	value []byte // the fingerprint at hand in lower case, in low
 	hits  []uint16
+	// knows says that a rule knows the command at hand, not one of those that
+	// hold for any.
+	knows bool
 }
 
 func (w *annotation) add(kind event.EvidenceKind, what, by string) bool {
@@ -102,7 +105,11 @@ func (w *annotation) judge(rules []eventRule) {
 		e := &w.event.Evidence[i]
 		switch e.Kind {
 		case event.Command:
+			w.knows = false
 			w.command(e.A)
+			if w.knows {
+				e.N = 1
+			}
 		case event.Fingerprint:
 			w.value = lower(w.low[:0:longestValue], e.B)
 			w.fingerprint(e)
@@ -194,6 +201,7 @@ func (w *annotation) command(line string) {
 			r := &w.set.texts[i]
 			if applies(r.services, w.event.Service) &&
 				slices.ContainsFunc(r.texts, func(text string) bool { return bytes.Contains(low, event.Bytes(text)) }) {
+				w.knows = true
 				w.conclude(&r.technique)
 			}
 		}
@@ -204,25 +212,26 @@ func (w *annotation) command(line string) {
 // part concludes from one simple command.
 func (w *annotation) part(program string, words []string) {
 	for i := range w.set.always {
-		w.concludeCommand(&w.set.always[i])
+		w.concludeCommand(&w.set.always[i], false)
 	}
 	w.hits = w.hits[:0]
 	for _, word := range words {
 		w.hits = w.set.words.appendFound(w.hits, event.Bytes(word))
 	}
 	for _, i := range w.hits {
-		w.concludeCommand(&w.set.everywhere[w.set.wordOf[i]])
+		w.concludeCommand(&w.set.everywhere[w.set.wordOf[i]], true)
 	}
 	rules := w.set.programs[program]
 	for i := range rules {
 		if rules[i].meets(words) {
-			w.concludeCommand(&rules[i])
+			w.concludeCommand(&rules[i], true)
 		}
 	}
 }
 
-func (w *annotation) concludeCommand(r *commandRule) {
+func (w *annotation) concludeCommand(r *commandRule, knows bool) {
 	if applies(r.services, w.event.Service) {
+		w.knows = w.knows || knows
 		w.conclude(&r.technique)
 	}
 }
