@@ -65,15 +65,17 @@ type Limit struct {
 	// Early says that a payload is kept with those that came first; payloads
 	// count twice into Bytes.
 	Early bool
-	// Shares are the bounds of the classes that Class tells apart by the key;
-	// no class can push out another's. Without any there is one class, bounded
-	// by Keys, Bytes and Firsts; with them Keys and Bytes are their sums.
+	// Shares are what the classes that Class tells apart by the key have for
+	// certain, so that none can push out another. What is left of Bytes goes
+	// to those that need more, as evenly as it can. Without any there is one
+	// class, bounded by Keys, Bytes and Firsts.
 	Shares []Share
 	Class  func(key string) int
 }
 
-// Share bounds one class of a list.
-type Share struct{ Keys, Bytes, Firsts int }
+// Share is what one class of a list has for certain: Bytes, and Firsts of the
+// keys that came first.
+type Share struct{ Bytes, Firsts int }
 
 // Most is what a Bottom with this limit takes at the most when it is encoded.
 func (l *Limit) Most() int {
@@ -82,12 +84,19 @@ func (l *Limit) Most() int {
 		first = 1 + 9 + 1 + longText + l.longestKey()
 	}
 	classes := max(1, len(l.Shares))
-	n := headOverhead + fullOverhead + 9*classes
+	n := headOverhead + fullOverhead + 9*classes + l.Bytes
 	for i := range classes {
-		s := l.share(i)
-		n += s.Bytes + s.Firsts*first
+		n += l.firsts(i) * first
 	}
 	return n
+}
+
+// firsts is how many of a class's keys that came first are kept.
+func (l *Limit) firsts(class int) int {
+	if len(l.Shares) == 0 {
+		return l.Firsts
+	}
+	return l.Shares[class].Firsts
 }
 
 // Key returns a key as the list keeps it.
@@ -101,13 +110,6 @@ func (l *Limit) Key(key string) string {
 // longestKey is what a key may take.
 func (l *Limit) longestKey() int {
 	return l.Entry - entryOverhead - longText - l.times()*(longText+l.Payload)
-}
-
-func (l *Limit) share(class int) Share {
-	if len(l.Shares) == 0 {
-		return Share{l.Keys, l.Bytes, l.Firsts}
-	}
-	return l.Shares[class]
 }
 
 func (l *Limit) class(key string) uint8 {
@@ -557,19 +559,69 @@ func (b *Bottom) classify(limit *Limit) {
 	}
 }
 
-// over says whether a class has more than its share.
-func (b *Bottom) over(class int, limit *Limit) bool {
-	s := limit.share(class)
-	n, size := len(b.entries), b.size
-	if len(b.classes) > 0 {
-		n, size = b.classes[class].n, b.classes[class].size
+// over says whether a class has more than its room, where there are shares.
+func (b *Bottom) over(class int, room []int, limit *Limit) bool {
+	if room != nil {
+		return b.classes[class].size > room[class]
 	}
-	return n > s.Keys || s.Bytes > 0 && size > s.Bytes
+	return len(b.entries) > limit.Keys || limit.Bytes > 0 && b.size > limit.Bytes
+}
+
+// rooms works out what each class may take: its share, and as much of what the
+// others leave of theirs as there is, as evenly as it can be (max-min
+// fairness). A class that needs more takes room from others, never the other
+// way round, and one that was cut needs all it can get. So rooms only ever
+// shrink, and what was cut stays cut whatever comes, in any order.
+func (b *Bottom) rooms(limit *Limit) []int {
+	const endless = 1 << 40
+	room := make([]int, len(limit.Shares))
+	more := make([]int, len(limit.Shares))
+	left, wanting := limit.Bytes, 0
+	for i := range room {
+		need := b.classes[i].size
+		if b.classes[i].mark != 0 {
+			need = endless
+		}
+		room[i] = min(need, limit.Shares[i].Bytes)
+		if more[i] = need - room[i]; more[i] > 0 {
+			wanting++
+		}
+		left -= room[i]
+	}
+	for wanting > 0 {
+		each, given := left/wanting, false
+		for i := range more {
+			if more[i] > 0 && more[i] <= each {
+				room[i] += more[i]
+				left -= more[i]
+				more[i], given = 0, true
+				wanting--
+			}
+		}
+		if given {
+			continue
+		}
+		for i := range more {
+			if more[i] > 0 {
+				room[i] += each
+			}
+		}
+		break
+	}
+	return room
 }
 
 func (b *Bottom) trim(limit *Limit) {
+	var room []int
+	switch {
+	case len(limit.Shares) == 0:
+	case !b.ranked && b.size <= limit.Bytes:
+		return
+	default:
+		room = b.rooms(limit)
+	}
 	for class := range max(1, len(limit.Shares)) {
-		if !b.over(class, limit) {
+		if !b.over(class, room, limit) {
 			continue
 		}
 		if !b.ranked {
@@ -578,7 +630,7 @@ func (b *Bottom) trim(limit *Limit) {
 		b.order()
 		c := &b.classes[class]
 		kept := len(b.entries)
-		for i := len(b.entries) - 1; i >= 0 && b.over(class, limit); i-- {
+		for i := kept - 1; i >= 0 && b.over(class, room, limit); i-- {
 			e := &b.entries[i]
 			if int(e.class) != class {
 				continue
@@ -586,15 +638,11 @@ func (b *Bottom) trim(limit *Limit) {
 			size := e.bytes(limit)
 			c.n, c.size, c.mark = c.n-1, c.size-size, b.hashed(e)
 			b.size -= size
-			if i == kept-1 {
-				kept--
-			} else {
-				copy(b.entries[i:], b.entries[i+1:kept])
-				kept--
-			}
+			copy(b.entries[i:], b.entries[i+1:kept])
+			kept--
 			b.entries[kept] = Entry{}
+			b.entries, b.ordered = b.entries[:kept], kept
 		}
-		b.entries, b.ordered = b.entries[:kept], kept
 	}
 }
 
@@ -619,7 +667,7 @@ func (b *Bottom) rank(limit *Limit) {
 // first has key among those that came first, if it is one of them.
 func (b *Bottom) first(key string, at event.Time, early string, limit *Limit) {
 	of := limit.class(key)
-	most := limit.share(int(of)).Firsts
+	most := limit.firsts(int(of))
 	if most == 0 {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"testing"
 
@@ -47,11 +48,31 @@ func plainBottom(items []Entry, limit Limit, by Rank) (p plain) {
 		kept = append(kept, *e)
 	}
 	classes := max(1, len(limit.Shares))
-	n, size := make([]int, classes), make([]int, classes)
+	n, size, need := make([]int, classes), make([]int, classes), make([]int, classes)
 	p.marks = make([]uint64, classes)
+	for i := range kept {
+		need[kept[i].class] += kept[i].bytes(&limit)
+	}
+	// The highest level of water that doesn't run over.
+	room := slices.Clone(need)
+	if len(limit.Shares) > 0 {
+		for level := limit.Bytes; level >= 0; level-- {
+			sum := 0
+			for c := range room {
+				share := limit.Shares[c].Bytes
+				room[c] = min(need[c], share+min(max(0, need[c]-share), level))
+				sum += room[c]
+			}
+			if sum <= limit.Bytes {
+				break
+			}
+		}
+	}
 	over := func(c uint8) bool {
-		s := limit.share(int(c))
-		return n[c] > s.Keys || s.Bytes > 0 && size[c] > s.Bytes
+		if len(limit.Shares) > 0 {
+			return size[c] > room[c]
+		}
+		return n[c] > limit.Keys || limit.Bytes > 0 && size[c] > limit.Bytes
 	}
 	for i := range kept {
 		c := kept[i].class
@@ -82,7 +103,7 @@ func plainBottom(items []Entry, limit Limit, by Rank) (p plain) {
 	sort.SliceStable(kept, func(i, j int) bool { return kept[i].First < kept[j].First })
 	clear(n)
 	for _, e := range kept {
-		if n[e.class]++; n[e.class] > limit.share(int(e.class)).Firsts {
+		if n[e.class]++; n[e.class] > limit.firsts(int(e.class)) {
 			continue
 		}
 		f := Entry{Key: e.Key, First: e.First}
@@ -105,9 +126,10 @@ func TestBottomHashesUnseen(t *testing.T) {
 			limit.Bytes = 40 + r.IntN(4000)
 		}
 		if r.IntN(3) == 0 {
-			limit.Class = byLength
+			limit.Class, limit.Bytes = byLength, 100
 			for range 3 {
-				limit.Shares = append(limit.Shares, Share{1 + r.IntN(40), r.IntN(3) * 700, r.IntN(4)})
+				limit.Shares = append(limit.Shares, Share{r.IntN(3) * 300, r.IntN(4)})
+				limit.Bytes += limit.Shares[len(limit.Shares)-1].Bytes + r.IntN(400)
 			}
 		}
 		keys := 1 + r.IntN(100)

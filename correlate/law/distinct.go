@@ -161,7 +161,8 @@ func estimate(n int, largest uint64) int64 {
 	return max(int64(n)+1, int64(min(e, 1<<62)))
 }
 
-// Append appends the msgpack encoding: [false, bin of 8 bytes a hash, seen], or
+// Append appends the msgpack encoding: [false, bin of 8 bytes a hash] and
+// how many were seen where that is more, or
 // of more keys than are kept [seen, before, largest, bin], the largest rank 0
 // where none was cut by it.
 func (d *Distinct) Append(dst []byte) []byte {
@@ -174,6 +175,9 @@ func (d *Distinct) Append(dst []byte) []byte {
 		dst = msgp.AppendInt64(dst, d.seen)
 		dst = msgp.AppendInt64(dst, d.before)
 		dst = msgp.AppendUint64(dst, largest)
+	} else if d.once() {
+		dst = msgp.AppendArrayHeader(dst, 2)
+		dst = msgp.AppendBool(dst, d.old)
 	} else {
 		dst = msgp.AppendArrayHeader(dst, 3)
 		dst = msgp.AppendBool(dst, d.old)
@@ -182,11 +186,14 @@ func (d *Distinct) Append(dst []byte) []byte {
 	for _, h := range d.hashes {
 		dst = binary.BigEndian.AppendUint64(dst, h)
 	}
-	if !d.ranked {
+	if !d.ranked && !d.once() {
 		dst = msgp.AppendInt64(dst, d.seen)
 	}
 	return dst
 }
+
+// once says that each key came once, as far as is known.
+func (d *Distinct) once() bool { return d.seen <= int64(len(d.hashes)) }
 
 // Decode reads what Append wrote and returns the bytes behind it. Settle must
 // follow before anything is added.

@@ -118,7 +118,7 @@ func TestOrderFree(t *testing.T) {
 			return &bottomSubject{ranked(), Limit{Keys: 20, Bytes: 700, Entry: 82, Payload: 20, Firsts: 3}}
 		},
 		"bottom shares": func() subject {
-			return &bottomSubject{ranked(), Limit{Class: byLength, Shares: []Share{{5, 300, 2}, {9, 400, 0}, {40, 900, 3}}}}
+			return &bottomSubject{ranked(), Limit{Class: byLength, Bytes: 1100, Shares: []Share{{300, 2}, {200, 0}, {300, 3}}}}
 		},
 		"newest count":  func() subject { return &newestSubject{limit: Limit{Keys: 10}} },
 		"newest bytes":  func() subject { return &newestSubject{limit: Limit{Keys: 30, Bytes: 200}} },

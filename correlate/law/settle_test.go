@@ -138,9 +138,10 @@ func randomLimit(r *rand.Rand) Limit {
 		l.Entry, l.Payload = 90, 22
 	}
 	if r.IntN(3) == 0 {
-		l.Class = byLength
+		l.Class, l.Bytes = byLength, 300
 		for range 3 {
-			l.Shares = append(l.Shares, Share{2 + r.IntN(30), r.IntN(2) * 900, r.IntN(3)})
+			l.Shares = append(l.Shares, Share{r.IntN(2) * 500, r.IntN(3)})
+			l.Bytes += l.Shares[len(l.Shares)-1].Bytes + r.IntN(300)
 		}
 	}
 	return l

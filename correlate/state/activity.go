@@ -9,7 +9,7 @@ import (
 var LimitActivityCommands = law.Limit{Keys: 20, Bytes: 16 << 10, Entry: 512, Firsts: 5}
 
 // LimitTried bounds the credentials of one hour.
-var LimitTried = law.Limit{Keys: 128, Bytes: 12 << 10, Entry: credential, Part: 1, Payload: secret, Firsts: 8, Early: true}
+var LimitTried = law.Limit{Keys: 128, Bytes: 13824, Entry: credential, Part: 1, Payload: secret, Firsts: 8, Early: true}
 
 // Activity is what one address did in one hour.
 type Activity struct {

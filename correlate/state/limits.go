@@ -6,7 +6,7 @@ import (
 	"dossier/correlate/law"
 )
 
-// The bounds of an attacker's lists. Bytes, or those of the Shares, are what
+// The bounds of an attacker's lists. Bytes are what
 // the list takes of the state at the most, beside the keys that came first;
 // together they make MaxAttacker.
 //
@@ -23,22 +23,21 @@ var (
 	LimitKnown    = law.Limit{Keys: 48, Bytes: 6 << 10, Entry: 192, Part: 1, Firsts: 6}
 	// LimitCredentials bounds all credentials shown, LimitAdmitted those that
 	// a decoy let in. A key must be cut alike in both.
-	LimitCredentials = law.Limit{Keys: 200, Bytes: 20992, Entry: credential, Part: 1, Payload: secret, Firsts: 12, Early: true}
+	LimitCredentials = law.Limit{Keys: 200, Bytes: 23 << 10, Entry: credential, Part: 1, Payload: secret, Firsts: 12, Early: true}
 	LimitAdmitted    = law.Limit{Keys: 64, Bytes: 10 << 10, Entry: credential, Part: 1, Payload: secret, Firsts: 8, Early: true}
 	// LimitFingerprints has a share for each kind of fingerprint, and one for
 	// all that are no kind of their own.
-	LimitFingerprints = law.Limit{Keys: 288, Bytes: 14080, Entry: 384, Part: 1, Payload: 120, Fields: FitFields, Class: fingerprintClass, Shares: fingerprintShares}
+	LimitFingerprints = law.Limit{Bytes: 18 << 10, Entry: 576, Part: 1, Payload: 120, Fields: FitFields, Class: fingerprintClass, Shares: fingerprintShares}
 	// LimitArtifacts has shares for files that were fetched, files that were
 	// brought, mails, and URLs of which no file is there.
-	LimitArtifacts = law.Limit{Keys: 140, Bytes: 9984, Entry: 304, Part: 1, Payload: 60, Fields: FitFields, Class: artifactClass, Shares: []law.Share{
-		fetched: {Keys: 40, Bytes: 3584, Firsts: 4}, brought: {Keys: 40, Bytes: 2560, Firsts: 4},
-		mailed: {Keys: 20, Bytes: 1280, Firsts: 2}, named: {Keys: 40, Bytes: 2560, Firsts: 3}}}
+	LimitArtifacts = law.Limit{Bytes: 10 << 10, Entry: 320, Part: 1, Payload: 60, Fields: FitFields, Class: artifactClass, Shares: []law.Share{
+		fetched: {Bytes: 2560, Firsts: 4}, brought: {Bytes: 1792, Firsts: 4}, mailed: {Bytes: 1024, Firsts: 2}, named: {Bytes: 1792, Firsts: 3}}}
 	// LimitLeaks has a share for addresses that could be somebody's and one
 	// for the others.
-	LimitLeaks = law.Limit{Keys: 50, Bytes: 3456, Entry: 108, Part: 1, Class: leakClass, Shares: []law.Share{
-		{Keys: 32, Bytes: 2048, Firsts: 4}, {Keys: 18, Bytes: 1408, Firsts: 2}}}
+	LimitLeaks = law.Limit{Bytes: 3456, Entry: 108, Part: 1, Class: leakClass, Shares: []law.Share{
+		{Bytes: 1728, Firsts: 4}, {Bytes: 864, Firsts: 2}}}
 	LimitSensors    = law.Limit{Keys: 64, Bytes: 2560}
-	LimitKexOrders  = law.Limit{Keys: 64, Bytes: 6 << 10, Entry: 192, Firsts: 4}
+	LimitKexOrders  = law.Limit{Keys: 64, Bytes: 18 << 10, Entry: 576, Firsts: 2}
 	LimitTools      = law.Limit{Keys: 64, Bytes: 3 << 10, Entry: 96, Payload: 24}
 	LimitTechniques = law.Limit{Keys: 96, Bytes: 5 << 10, Entry: 160, Payload: 100}
 	LimitAlerts     = law.Limit{Keys: 64, Bytes: 6 << 10, Entry: 192, Firsts: 6}
@@ -109,11 +108,10 @@ var fingerprintKinds = map[string]int{
 }
 
 var fingerprintShares = []law.Share{
-	0: {Keys: 32, Bytes: 1536, Firsts: 2},
-	1: {Keys: 24, Bytes: 1024, Firsts: 2}, 2: {Keys: 24, Bytes: 1152, Firsts: 2}, 3: {Keys: 24, Bytes: 1024, Firsts: 2},
-	4: {Keys: 24, Bytes: 1024, Firsts: 2}, 5: {Keys: 24, Bytes: 768, Firsts: 2}, 6: {Keys: 24, Bytes: 1536, Firsts: 2},
-	7: {Keys: 24, Bytes: 1152, Firsts: 2}, 8: {Keys: 24, Bytes: 1024, Firsts: 2}, 9: {Keys: 16, Bytes: 768, Firsts: 2},
-	10: {Keys: 24, Bytes: 1536, Firsts: 2}, 11: {Keys: 24, Bytes: 1536, Firsts: 2},
+	0: {Bytes: 1152, Firsts: 2},
+	1: {Bytes: 1152, Firsts: 2}, 2: {Bytes: 1152, Firsts: 2}, 3: {Bytes: 1152, Firsts: 2},
+	4: {Bytes: 1152, Firsts: 2}, 5: {Bytes: 768, Firsts: 2}, 6: {Bytes: 1728, Firsts: 2}, 7: {Bytes: 1152, Firsts: 2},
+	8: {Bytes: 1152, Firsts: 2}, 9: {Bytes: 576, Firsts: 2}, 10: {Bytes: 1152, Firsts: 2}, 11: {Bytes: 1152, Firsts: 2},
 }
 
 func fingerprintClass(key string) int {
