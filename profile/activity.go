@@ -144,10 +144,13 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	d.end()
 	r.keys(&d, "services", &s.Services, s.Services.Len())
 	r.keys(&d, "deckies", &s.Deckies, s.Deckies.Len())
-	if items := slices.Concat(s.Commands.Gone(), s.Commands.Items()); len(items) > 0 {
+	if newest, first := s.Commands.Items(), s.Commands.Gone(); len(newest) > 0 {
 		d.array("commands")
-		for i := range items {
-			d.command(&items[i])
+		for i := range first {
+			d.command(&first[i])
+		}
+		for i := range newest {
+			d.command(&newest[i])
 		}
 		d.endArray()
 	}

@@ -246,41 +246,46 @@ func (d *document) dwell(e *law.Entry) {
 }
 
 // orderedCommands returns the commands kept in the order in which they matter:
-// in turn one that a rule knows, two of the newest, one of the first.
+// in turn one that a rule knows, two of the newest, one of the first. They are
+// valid until the next call.
 func (r *Renderer) orderedCommands(s *state.Attacker) []law.Item {
-	newest := slices.Clone(s.Commands.Items())
-	slices.Reverse(newest)
-	oldest, known := slices.Clone(s.Commands.Gone()), r.knownCommands(s)
-	out := make([]law.Item, 0, len(newest)+len(oldest)+len(known))
+	newest, oldest, known := s.Commands.Items(), s.Commands.Gone(), r.knownCommands(s)
+	r.lines = r.lines[:0]
 	for len(newest)+len(oldest)+len(known) > 0 {
-		for _, list := range []*[]law.Item{&known, &newest, &newest, &oldest} {
-			if len(*list) > 0 {
-				out, *list = append(out, (*list)[0]), (*list)[1:]
+		if len(known) > 0 {
+			service, line, _ := strings.Cut(known[0].Key, "\x00")
+			r.lines = append(r.lines, law.Item{Time: known[0].First, A: service, C: line})
+			known = known[1:]
+		}
+		for range 2 {
+			if n := len(newest); n > 0 {
+				r.lines, newest = append(r.lines, newest[n-1]), newest[:n-1]
 			}
 		}
+		if len(oldest) > 0 {
+			r.lines, oldest = append(r.lines, oldest[0]), oldest[1:]
+		}
 	}
-	return out
+	return r.lines
 }
 
 // knownCommands returns the commands that a rule knows and that are neither
 // among the newest nor among the first ones.
-func (r *Renderer) knownCommands(s *state.Attacker) []law.Item {
+func (r *Renderer) knownCommands(s *state.Attacker) []law.Entry {
 	if !s.Commands.Truncated() || s.Known.Len() == 0 {
 		return nil // all are among the newest
 	}
-	shown := map[string]bool{}
-	for _, list := range [][]law.Item{s.Commands.Items(), s.Commands.Gone()} {
+	r.names = r.names[:0]
+	for _, list := range [2][]law.Item{s.Commands.Items(), s.Commands.Gone()} {
 		for i := range list {
-			shown[state.LimitKnown.Key(state.KnownKey(&r.arena, list[i].A, list[i].C))] = true
+			r.names = append(r.names, state.LimitKnown.Key(state.KnownKey(&r.arena, list[i].A, list[i].C)))
 		}
 	}
-	var out []law.Item
-	for _, e := range s.Known.Ordered() {
-		if service, line, _ := strings.Cut(e.Key, "\x00"); !shown[e.Key] {
-			out = append(out, law.Item{Time: e.First, A: service, C: line})
-		}
-	}
-	return out
+	slices.Sort(r.names)
+	return slices.DeleteFunc(s.Known.Ordered(), func(e law.Entry) bool {
+		_, shown := slices.BinarySearch(r.names, e.Key)
+		return shown
+	})
 }
 
 // commands appends the commands that matter most, oldest first.
@@ -348,25 +353,25 @@ func (r *Renderer) password(c credential, e *law.Entry) (string, bool) {
 }
 
 // orderedCredentials returns the credentials kept in the order in which they
-// matter: in turn one that a decoy let in and one of all.
-func orderedCredentials(s *state.Attacker) []law.Entry {
-	all, admitted := s.Credentials.Ordered(), s.Admitted.Ordered()
-	out := make([]law.Entry, 0, len(all)+len(admitted))
-	done := make(map[string]bool, len(all)+len(admitted))
-	for len(all)+len(admitted) > 0 {
-		for _, list := range []*[]law.Entry{&admitted, &all} {
-			for len(*list) > 0 {
-				e := (*list)[0]
-				*list = (*list)[1:]
-				if !done[e.Key] {
-					done[e.Key] = true
-					out = append(out, credentialEntry(s, e))
-					break
-				}
+// matter: in turn one that a decoy let in and one of the others. They are valid
+// until the next call.
+func (r *Renderer) orderedCredentials(s *state.Attacker) []law.Entry {
+	others, admitted := s.Credentials.Ordered(), s.Admitted.Ordered()
+	r.shown = r.shown[:0]
+	for len(others)+len(admitted) > 0 {
+		if len(admitted) > 0 {
+			r.shown, admitted = append(r.shown, credentialEntry(s, admitted[0])), admitted[1:]
+		}
+		for len(others) > 0 {
+			e := others[0]
+			others = others[1:]
+			if s.Admitted.Get(e.Key) == nil {
+				r.shown = append(r.shown, credentialEntry(s, e))
+				break
 			}
 		}
 	}
-	return out
+	return r.shown
 }
 
 // credentialEntry returns all that is known of a credential: what the list of
@@ -396,16 +401,16 @@ func credentialEntry(s *state.Attacker, e law.Entry) law.Entry {
 }
 
 // firstCredentials returns the n credentials that matter most, in any order.
-func firstCredentials(s *state.Attacker, n int) []law.Entry {
+func (r *Renderer) firstCredentials(s *state.Attacker, n int) []law.Entry {
 	if n >= s.Credentials.Len() && !s.Credentials.Truncated() {
 		return s.Credentials.Entries()
 	}
-	all := orderedCredentials(s)
+	all := r.orderedCredentials(s)
 	return all[:min(n, len(all))]
 }
 
 func (r *Renderer) credentials(d *document, s *state.Attacker, p *plan) {
-	kept := r.sortByFirst(firstCredentials(s, p.keep[listCredentials]))
+	kept := r.sortByFirst(r.firstCredentials(s, p.keep[listCredentials]))
 	if len(kept) > 0 {
 		d.array("credentials")
 		for i := range kept {
@@ -946,7 +951,7 @@ func (r *Renderer) related(d *document, h Head, s *state.Attacker, name string, 
 	r.names = ips
 	d.strings("ip", distinct(r.names))
 	r.names = r.names[:0]
-	credentials := firstCredentials(s, p.keep[listCredentials])
+	credentials := r.firstCredentials(s, p.keep[listCredentials])
 	for i := range credentials {
 		if c := credentialOf(credentials[i].Key); c.principal != "" {
 			r.names = append(r.names, c.principal)

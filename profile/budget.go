@@ -169,7 +169,7 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 		a := artifactOf(e.Key)
 		return size(func() { d.artifact(e) }) + 2*quoted(a.sha256) + quoted(a.url) + 2*campaignKey
 	})
-	credentials := orderedCredentials(s)
+	credentials := r.orderedCredentials(s)
 	for i := range credentials {
 		e := &credentials[i]
 		c := credentialOf(e.Key)

@@ -831,7 +831,7 @@ func TestDocumentedBounds(t *testing.T) {
 	caps := map[string]law.Limit{
 		"services": state.LimitServices, "deckies": state.LimitDeckies, "hops": state.LimitHops, "commands": state.LimitCommands,
 		"credentials": state.LimitCredentials,
-		"alerts": state.LimitAlerts, "behavior.tool_evidence": state.LimitTools, "behavior.tools": state.LimitTools,
+		"alerts":      state.LimitAlerts, "behavior.tool_evidence": state.LimitTools, "behavior.tools": state.LimitTools,
 		"behavior.technique_evidence": state.LimitTechniques, "threat.technique.id": state.LimitTechniques, "behavior.kex_order": state.LimitKexOrders,
 		"sensors": state.LimitSensors, "threat.indicator.ip": state.LimitNetwork,
 	}

@@ -97,6 +97,8 @@ type Renderer struct {
 
 	// What follows is memory that one call leaves to the next.
 	entries []law.Entry
+	shown   []law.Entry // credentials
+	lines   []law.Item  // commands
 	floats  []float64
 	names   []string
 	keysOf  []string

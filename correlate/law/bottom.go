@@ -28,6 +28,7 @@ type Entry struct {
 
 	hash  uint64 // 0 until it is needed
 	class uint8
+	place int // in Ordered
 }
 
 // FirstOnly says that nothing is known of the key but its first sight.
@@ -194,6 +195,7 @@ type Bottom struct {
 	firsts       []Entry
 	all          []Entry // entries and those of firsts that aren't among them
 	fresh        bool    // all holds
+	shown        []Entry // Ordered's
 }
 
 // class is what a list knows of one class of its keys.
@@ -205,8 +207,11 @@ type class struct {
 	mark uint64
 }
 
-// maxClasses bounds the classes of a list that is read.
-const maxClasses = 64
+// maxClasses is how many classes a list may have.
+const maxClasses = 16
+
+// perClass is a number of each class.
+type perClass [maxClasses]int
 
 // short is the number of keys up to which a key is found by comparing it with
 // all of them, which is cheaper than hashing it. A longer list is all ordered.
@@ -229,6 +234,8 @@ func (b *Bottom) By(r Rank) { b.by = r }
 // Reset empties b and keeps its memory and Rank.
 func (b *Bottom) Reset() {
 	clear(b.entries)
+	clear(b.shown)
+	b.shown = b.shown[:0]
 	b.entries, b.ordered, b.size, b.old, b.longest = b.entries[:0], 0, 0, 0, 0
 	if b.pile != nil {
 		b.pile, b.pileOld = nil, 0
@@ -279,7 +286,7 @@ func (b *Bottom) Distinct() int64 {
 	}
 	b.order()
 	var n int64
-	largest := make([]uint64, max(1, len(b.classes)))
+	var largest [maxClasses]uint64
 	for i := range b.entries {
 		largest[b.entries[i].class] = b.hashed(&b.entries[i])
 	}
@@ -324,33 +331,34 @@ func (b *Bottom) kept() []Entry {
 
 // Ordered returns the kept keys in the order in which they matter where not all
 // can be shown: of each class in turn one that came first and one that comes
-// first by Rank.
+// first by Rank. The slice is the Bottom's own.
 func (b *Bottom) Ordered() []Entry {
-	out := slices.Clone(b.Entries())
+	b.shown = append(b.shown[:0], b.Entries()...)
+	out := b.shown
 	for i := range out {
 		out[i].hash = b.by.of(out[i].Key)
 	}
-	byRank := func(x, y Entry) int { return cmp.Or(cmp.Compare(x.hash, y.hash), strings.Compare(x.Key, y.Key)) }
-	slices.SortFunc(out, byRank)
-	byFirst := slices.Clone(out)
-	slices.SortStableFunc(byFirst, func(x, y Entry) int { return cmp.Compare(x.First, y.First) })
 	// The place of a key in its class is where its two orders have it first.
-	places := make(map[string]int, len(out))
-	for half, list := range [2][]Entry{byFirst, out} {
-		var n [256]int
-		for i := range list {
-			e := &list[i]
-			place := 2*n[e.class] + half
-			n[e.class]++
-			if at, ok := places[e.Key]; !ok || place < at {
-				places[e.Key] = place
-			}
-		}
+	slices.SortFunc(out, compareFirst)
+	var n perClass
+	for i := range out {
+		c := out[i].class
+		out[i].place, n[c] = 2*n[c], n[c]+1
 	}
-	slices.SortStableFunc(out, func(x, y Entry) int {
-		return cmp.Or(cmp.Compare(places[x.Key], places[y.Key]), cmp.Compare(x.class, y.class))
+	slices.SortFunc(out, compareRank)
+	n = perClass{}
+	for i := range out {
+		c := out[i].class
+		out[i].place, n[c] = min(out[i].place, 2*n[c]+1), n[c]+1
+	}
+	slices.SortFunc(out, func(x, y Entry) int {
+		return cmp.Or(cmp.Compare(x.place, y.place), cmp.Compare(x.class, y.class), compareRank(x, y))
 	})
 	return out
+}
+
+func compareRank(x, y Entry) int {
+	return cmp.Or(cmp.Compare(x.hash, y.hash), strings.Compare(x.Key, y.Key))
 }
 
 // Sorted returns the kept keys in byte order of the key.
@@ -560,8 +568,8 @@ func (b *Bottom) classify(limit *Limit) {
 }
 
 // over says whether a class has more than its room, where there are shares.
-func (b *Bottom) over(class int, room []int, limit *Limit) bool {
-	if room != nil {
+func (b *Bottom) over(class int, room *perClass, limit *Limit) bool {
+	if len(limit.Shares) > 0 {
 		return b.classes[class].size > room[class]
 	}
 	return len(b.entries) > limit.Keys || limit.Bytes > 0 && b.size > limit.Bytes
@@ -572,12 +580,11 @@ func (b *Bottom) over(class int, room []int, limit *Limit) bool {
 // fairness). A class that needs more takes room from others, never the other
 // way round, and one that was cut needs all it can get. So rooms only ever
 // shrink, and what was cut stays cut whatever comes, in any order.
-func (b *Bottom) rooms(limit *Limit) []int {
+func (b *Bottom) rooms(limit *Limit) (room perClass) {
 	const endless = 1 << 40
-	room := make([]int, len(limit.Shares))
-	more := make([]int, len(limit.Shares))
+	var more perClass
 	left, wanting := limit.Bytes, 0
-	for i := range room {
+	for i := range limit.Shares {
 		need := b.classes[i].size
 		if b.classes[i].mark != 0 {
 			need = endless
@@ -612,16 +619,15 @@ func (b *Bottom) rooms(limit *Limit) []int {
 }
 
 func (b *Bottom) trim(limit *Limit) {
-	var room []int
-	switch {
-	case len(limit.Shares) == 0:
-	case !b.ranked && b.size <= limit.Bytes:
-		return
-	default:
+	var room perClass
+	if len(limit.Shares) > 0 {
+		if !b.ranked && b.size <= limit.Bytes {
+			return
+		}
 		room = b.rooms(limit)
 	}
 	for class := range max(1, len(limit.Shares)) {
-		if !b.over(class, room, limit) {
+		if !b.over(class, &room, limit) {
 			continue
 		}
 		if !b.ranked {
@@ -630,7 +636,7 @@ func (b *Bottom) trim(limit *Limit) {
 		b.order()
 		c := &b.classes[class]
 		kept := len(b.entries)
-		for i := kept - 1; i >= 0 && b.over(class, room, limit); i-- {
+		for i := kept - 1; i >= 0 && b.over(class, &room, limit); i-- {
 			e := &b.entries[i]
 			if int(e.class) != class {
 				continue
@@ -656,7 +662,7 @@ func (b *Bottom) rank(limit *Limit) {
 		b.seen += e.Count
 	}
 	b.classify(limit)
-	slices.SortFunc(b.entries, func(x, y Entry) int { return cmp.Or(cmp.Compare(x.hash, y.hash), strings.Compare(x.Key, y.Key)) })
+	slices.SortFunc(b.entries, compareRank)
 	b.ordered = len(b.entries)
 	for i := range b.entries {
 		e := &b.entries[i]
@@ -933,7 +939,8 @@ func (b *Bottom) decodeHead(src []byte) ([]byte, error) {
 	if err != nil || n > maxClasses {
 		return src, ErrCorrupt
 	}
-	b.classes = make([]class, max(1, n))
+	b.classes = slices.Grow(b.classes[:0], max(1, n))[:max(1, n)]
+	clear(b.classes)
 	for i := range n {
 		if b.classes[i].mark, src, err = msgp.ReadUint64Bytes(src); err != nil {
 			return src, err

@@ -33,6 +33,7 @@ type Activity struct {
 	unknown         []byte
 	unknownElements uint32
 	rank            law.Rank
+	cutBy           int64 // the ID of the Rank that has cut what was read
 }
 
 // By has the lists of s rank keys by r. It is called while s is empty.
@@ -111,10 +112,9 @@ func (s *Activity) lists() [5]list {
 	}
 }
 
-// settle brings what was read under this version's bounds and s's Rank; id is
-// that of the Rank that has cut it.
-func (s *Activity) settle(id int64) {
-	foreign := id != int64(s.rank.ID())
+// settle brings what was read under this version's bounds and s's Rank.
+func (s *Activity) settle() {
+	foreign := s.cutBy != int64(s.rank.ID())
 	lists := s.lists()
 	for i := range lists {
 		lists[i].settle(s.Events, foreign)

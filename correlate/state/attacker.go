@@ -95,6 +95,7 @@ type Attacker struct {
 	unknownElements uint32
 	changes         uint64
 	rank            law.Rank
+	cutBy           int64 // the ID of the Rank that has cut what was read
 }
 
 // By has the lists of s rank keys by r. It is called while s is empty.
@@ -192,7 +193,7 @@ func (s *Attacker) Reset() {
 	s.LongestSession, s.Recon, s.Exfil, s.Large, s.Retransmits = 0, event.Never, event.Never, 0, 0
 	s.Stack, s.IPIDClass, s.ISNClass = law.Latest{}, law.Latest{}, law.Latest{}
 	s.Crowd, s.Handshake, s.Transitions, s.Untold = Crowd{}, false, nil, 0
-	s.unknown, s.unknownElements = nil, 0
+	s.unknown, s.unknownElements, s.cutBy = nil, 0, 0
 	s.Services.Reset()
 	s.Deckies.Reset()
 	s.Hops.Reset()
@@ -374,10 +375,9 @@ func (s *Attacker) lists() [18]list {
 	}
 }
 
-// settle brings what was read under this version's bounds and s's Rank; id is
-// that of the Rank that has cut it.
-func (s *Attacker) settle(id int64) {
-	foreign, doubtful := id != int64(s.rank.ID()), s.Domains.Doubtful()
+// settle brings what was read under this version's bounds and s's Rank.
+func (s *Attacker) settle() {
+	foreign, doubtful := s.cutBy != int64(s.rank.ID()), s.Domains.Doubtful()
 	lists := s.lists()
 	for i := range lists {
 		lists[i].settle(s.Events, foreign)

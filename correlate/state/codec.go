@@ -270,7 +270,6 @@ func (s *Attacker) Decode(src []byte) error {
 	s.Reset()
 	var err error
 	var stray []byte
-	var id int64
 	s.unknown, s.unknownElements, err = decodeMap(src, func(name string) (target, bool) {
 		var t target
 		switch name {
@@ -305,7 +304,7 @@ func (s *Attacker) Decode(src []byte) error {
 		case "ca":
 			t.ranked = &s.Admitted
 		case rankName:
-			t.int = &id
+			t.int = &s.cutBy
 		case "cn":
 			t.int = &s.CommandCount
 		case "cf":
@@ -395,7 +394,7 @@ func (s *Attacker) Decode(src []byte) error {
 	if err != nil {
 		return err
 	}
-	s.settle(id)
+	s.settle()
 	return nil
 }
 
@@ -499,7 +498,6 @@ func (s *Target) Append(dst []byte) []byte {
 func (s *Target) Decode(src []byte) error {
 	s.Reset()
 	var err error
-	var id int64
 	s.unknown, s.unknownElements, err = decodeMap(src, func(name string) (target, bool) {
 		var t target
 		switch name {
@@ -522,7 +520,7 @@ func (s *Target) Decode(src []byte) error {
 		case "sn":
 			t.ranked = &s.Sensors
 		case rankName:
-			t.int = &id
+			t.int = &s.cutBy
 		default:
 			return t, false
 		}
@@ -531,7 +529,7 @@ func (s *Target) Decode(src []byte) error {
 	if err != nil {
 		return err
 	}
-	s.settle(id)
+	s.settle()
 	return nil
 }
 
@@ -562,7 +560,6 @@ func (s *Activity) Append(dst []byte) []byte {
 func (s *Activity) Decode(src []byte) error {
 	s.Reset()
 	var err error
-	var id int64
 	s.unknown, s.unknownElements, err = decodeMap(src, func(name string) (target, bool) {
 		var t target
 		switch name {
@@ -599,7 +596,7 @@ func (s *Activity) Decode(src []byte) error {
 		case "su":
 			t.part = &s.Summary
 		case rankName:
-			t.int = &id
+			t.int = &s.cutBy
 		default:
 			return t, false
 		}
@@ -608,6 +605,6 @@ func (s *Activity) Decode(src []byte) error {
 	if err != nil {
 		return err
 	}
-	s.settle(id)
+	s.settle()
 	return nil
 }

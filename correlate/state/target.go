@@ -17,6 +17,7 @@ type Target struct {
 	unknown                    []byte
 	unknownElements            uint32
 	rank                       law.Rank
+	cutBy                      int64 // the ID of the Rank that has cut what was read
 }
 
 // By has the lists of s rank keys by r. It is called while s is empty.
@@ -79,10 +80,9 @@ func (s *Target) lists() [3]list {
 	return [...]list{{&s.Services, &LimitSmall, 0}, {&s.Deckies, &LimitDecoys, 0}, {&s.Sensors, &LimitSensors, 0}}
 }
 
-// settle brings what was read under this version's bounds and s's Rank; id is
-// that of the Rank that has cut it.
-func (s *Target) settle(id int64) {
-	foreign := id != int64(s.rank.ID())
+// settle brings what was read under this version's bounds and s's Rank.
+func (s *Target) settle() {
+	foreign := s.cutBy != int64(s.rank.ID())
 	lists := s.lists()
 	for i := range lists {
 		lists[i].settle(s.Count, foreign)
