@@ -9,6 +9,7 @@ import (
 
 	"dossier/correlate/commit"
 	"dossier/correlate/event"
+	"dossier/correlate/law"
 	"dossier/correlate/state"
 )
 
@@ -21,6 +22,11 @@ type ModelOptions struct {
 	Activity bool
 	// Transitions says whether transitions are written.
 	Transitions bool
+	// Rank returns what decides which keys full lists keep. All writers of a
+	// prefix must have the same, from the first fold on.
+	//
+	// If Rank is nil, the zero Rank will be used: for tests.
+	Rank func() law.Rank
 	// Now is the clock for what is rendered.
 	//
 	// If Now is nil, the default of time.Now will be used.
@@ -32,6 +38,9 @@ type ModelOptions struct {
 func NewModel(o ModelOptions) commit.Model {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Rank == nil {
+		o.Rank = func() law.Rank { return law.Rank{} }
 	}
 	return &model{o: o, notes: map[string]note{}}
 }
@@ -94,6 +103,7 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 	f := &m.attacker
 	f.m, f.head, f.reached, f.effects, f.body = m, Head{}, f.reached[:0], f.effects[:0], f.body[:0]
 	f.s.Reset()
+	f.s.By(m.o.Rank())
 	if payload != nil {
 		if err := f.s.Decode(payload); err != nil {
 			return nil, err
@@ -195,6 +205,7 @@ func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribut
 	f := &m.target
 	f.m, f.head, f.domain = m, Head{}, ""
 	f.s.Reset()
+	f.s.By(m.o.Rank())
 	if payload != nil {
 		if err := f.s.Decode(payload); err != nil {
 			return nil, err
@@ -212,7 +223,7 @@ func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribut
 		if in[i].Applied {
 			continue
 		}
-		if !opened && !m.notes[address].crowd.Opens(d.domain, in[i].Chunk) {
+		if !opened && !m.notes[address].crowd.Opens(m.o.Rank(), d.domain, in[i].Chunk) {
 			continue
 		}
 		opened = true
@@ -246,6 +257,7 @@ func (m *model) foldHour(key commit.Key, payload []byte, in []commit.Contributio
 	f := &m.hour
 	f.m, f.head, f.hour = m, Head{}, event.Never
 	f.s.Reset()
+	f.s.By(m.o.Rank())
 	if payload != nil {
 		if err := f.s.Decode(payload); err != nil {
 			return nil, err

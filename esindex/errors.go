@@ -20,6 +20,8 @@ var (
 	ErrForeign = errors.New("the index was not made by dossier")
 	// ErrMissing: there is no such index.
 	ErrMissing = errors.New("the index does not exist")
+	// ErrNoListKey: the index has no list key yet.
+	ErrNoListKey = errors.New("the index has no list key")
 	// ErrFixed: the index was made with another value of an option that
 	// can't change once there are documents.
 	ErrFixed = errors.New("the index was made with another setting")
@@ -67,7 +69,7 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns what the error was made from: a context's error, one of the
-// network, ErrForeign, ErrMissing, ErrFixed, ErrOverlap
+// network, ErrForeign, ErrMissing, ErrNoListKey, ErrFixed, ErrOverlap
 // or nil.
 func (e *Error) Unwrap() error { return e.cause }
 

@@ -143,7 +143,7 @@ func (i *Index) oddMapping(k *kind, in *installed) {
 	var more []string
 	fields := fieldsOf(i.mapping)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if _, ok := ours[name]; !ok {
+		if _, ok := ours[name]; !ok && name != k.ListKey {
 			more = append(more, oneLine(name))
 		}
 	}

@@ -54,6 +54,10 @@ type Template struct {
 	// Retired are aliases that the index had once. Install takes it out of
 	// them.
 	Retired []string
+	// ListKey names the field of the mapping that holds the list key, "" for
+	// none. Install sets the key where there is none; it is for an index of
+	// one name.
+	ListKey string
 }
 
 // CheckPrefix reports why indices can't be named after the prefix.
@@ -110,6 +114,8 @@ func newKind(t Template) (*kind, error) {
 		return bad("version %d; versions begin at 1", t.Version)
 	case t.Monthly && !strings.HasSuffix(t.Pattern, "-*"), t.Homes && !t.Monthly:
 		return bad("pattern %q is of no months", t.Pattern)
+	case t.ListKey != "" && stem != t.Pattern:
+		return bad("a list key is for an index of one name")
 	}
 	if err := CheckPrefix(stem); err != nil {
 		return nil, err
@@ -318,6 +324,13 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 		done = "created"
 	}
 	steps = append(steps, Step{"index", k.Pattern, done})
+	if k.ListKey != "" {
+		step, err := c.setListKey(ctx, k)
+		if err != nil {
+			return steps, err
+		}
+		steps = append(steps, step)
+	}
 	more, err := c.installAliases(ctx, k, done)
 	return append(steps, more...), err
 }

@@ -420,6 +420,10 @@ func (k *checker) indicesFit(ctx context.Context) {
 	if len(unseen) > 0 {
 		k.say(Note, subject, "check as a user with the role "+k.roleName("setup"), "not looked at, these credentials may not: %s", strings.Join(unseen, ", "))
 	}
+	if _, err := k.client.ListKey(ctx, k.templates); errors.Is(err, esindex.ErrNoListKey) || errors.Is(err, esindex.ErrForeign) {
+		bad++
+		k.failed(subject, err)
+	}
 	if bad == 0 && len(found) > 0 {
 		k.say(OK, subject, "", "%d, ours, with our fields, durable, open for writes", len(found))
 	}

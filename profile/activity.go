@@ -76,10 +76,18 @@ func (u *summary) decode(v string) error {
 
 // tried appends the hour's credentials, those tried most often first.
 func (r *Renderer) tried(d *document, s *state.Activity) {
-	if s.Tried.Len() == 0 {
+	if s.Tried.Len()+s.Admitted.Len() == 0 {
 		return
 	}
 	r.entries = append(r.entries[:0], s.Tried.Entries()...)
+	if s.Tried.Truncated() {
+		// Those that a decoy let in are kept apart from all others.
+		for _, e := range s.Admitted.Entries() {
+			if s.Tried.Get(e.Key) == nil {
+				r.entries = append(r.entries, e)
+			}
+		}
+	}
 	slices.SortFunc(r.entries, func(a, b law.Entry) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Key, b.Key))
 	})
@@ -93,12 +101,19 @@ func (r *Renderer) tried(d *document, s *state.Activity) {
 		d.some("user", c.principal)
 		d.string("secret_kind", c.kind)
 		r.secret(d, c, e)
-		d.int("attempts", e.Count)
 		var successes int64
 		if admitted := s.Admitted.Get(e.Key); admitted != nil {
 			successes = admitted.Count
 		}
-		d.int("successes", successes)
+		// Of one that is only known to have come early there is no count.
+		if !e.FirstOnly() {
+			d.int("attempts", e.Count)
+		} else if successes > 0 {
+			d.int("attempts", successes)
+		}
+		if !e.FirstOnly() || successes > 0 {
+			d.int("successes", successes)
+		}
 		d.end()
 	}
 	d.endArray()
@@ -132,10 +147,13 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	d.end()
 	r.keys(&d, "services", &s.Services, s.Services.Len())
 	r.keys(&d, "deckies", &s.Deckies, s.Deckies.Len())
-	if items := s.Commands.Items(); len(items) > 0 {
+	if newest, first := s.Commands.Items(), s.Commands.Gone(); len(newest) > 0 {
 		d.array("commands")
-		for i := range items {
-			d.command(&items[i])
+		for i := range first {
+			d.command(&first[i])
+		}
+		for i := range newest {
+			d.command(&newest[i])
 		}
 		d.endArray()
 	}

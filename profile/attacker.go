@@ -66,7 +66,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	r.services(d, s, p)
 	r.deckies(d, s, p)
 	r.movement(d, s, p)
-	r.commands(d, &s.Commands, p)
+	r.commands(d, s, p)
 	d.int("command_count", s.CommandCount+s.Claimed.Commands)
 	r.credentials(d, s, p)
 	r.fingerprints(d, s, p)
@@ -112,8 +112,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 
 func (r *Renderer) services(d *document, s *state.Attacker, p *plan) {
 	seen := r.touched(s)
-	services := seen.services.Entries()
-	services = services[:min(len(services), p.keep[listServices])]
+	services := first(seen.services, p.keep[listServices])
 	r.names = r.names[:0]
 	for i := range services {
 		r.names = append(r.names, services[i].Key)
@@ -252,10 +251,59 @@ func (d *document) dwell(e *law.Entry) {
 	d.end()
 }
 
-// commands appends the newest commands, oldest first.
-func (r *Renderer) commands(d *document, commands *law.Newest, p *plan) {
-	items := commands.Items()
-	items = items[max(0, len(items)-p.keep[listCommands]):]
+// orderedCommands returns the commands kept in the order in which they matter:
+// in turn one that a rule knows, two of the newest, one of the first. They are
+// valid until the next call.
+func (r *Renderer) orderedCommands(s *state.Attacker) []law.Item {
+	newest, oldest, known := s.Commands.Items(), s.Commands.Gone(), r.knownCommands(s)
+	r.lines = r.lines[:0]
+	for len(newest)+len(oldest)+len(known) > 0 {
+		if len(known) > 0 {
+			service, line, _ := strings.Cut(known[0].Key, "\x00")
+			r.lines = append(r.lines, law.Item{Time: known[0].First, A: service, C: line})
+			known = known[1:]
+		}
+		for range 2 {
+			if n := len(newest); n > 0 {
+				r.lines, newest = append(r.lines, newest[n-1]), newest[:n-1]
+			}
+		}
+		if len(oldest) > 0 {
+			r.lines, oldest = append(r.lines, oldest[0]), oldest[1:]
+		}
+	}
+	return r.lines
+}
+
+// knownCommands returns the commands that a rule knows and that are neither
+// among the newest nor among the first ones.
+func (r *Renderer) knownCommands(s *state.Attacker) []law.Entry {
+	if !s.Commands.Truncated() || s.Known.Len() == 0 {
+		return nil // all are among the newest
+	}
+	r.names = r.names[:0]
+	for _, list := range [2][]law.Item{s.Commands.Items(), s.Commands.Gone()} {
+		for i := range list {
+			r.names = append(r.names, state.LimitKnown.Key(state.KnownKey(&r.arena, list[i].A, list[i].C)))
+		}
+	}
+	slices.Sort(r.names)
+	return slices.DeleteFunc(s.Known.Ordered(), func(e law.Entry) bool {
+		_, shown := slices.BinarySearch(r.names, e.Key)
+		return shown
+	})
+}
+
+// commands appends the commands that matter most, oldest first.
+func (r *Renderer) commands(d *document, s *state.Attacker, p *plan) {
+	items := s.Commands.Items()
+	if s.Commands.Truncated() {
+		items = r.orderedCommands(s)
+		items = items[:min(len(items), p.keep[listCommands])]
+		slices.SortFunc(items, law.Item.Compare)
+	} else {
+		items = items[max(0, len(items)-p.keep[listCommands]):]
+	}
 	if len(items) == 0 {
 		return
 	}
@@ -310,8 +358,65 @@ func (r *Renderer) password(c credential, e *law.Entry) (string, bool) {
 	}
 }
 
+// orderedCredentials returns the credentials kept in the order in which they
+// matter: in turn one that a decoy let in and one of the others. They are valid
+// until the next call.
+func (r *Renderer) orderedCredentials(s *state.Attacker) []law.Entry {
+	others, admitted := s.Credentials.Ordered(), s.Admitted.Ordered()
+	r.shown = r.shown[:0]
+	for len(others)+len(admitted) > 0 {
+		if len(admitted) > 0 {
+			r.shown, admitted = append(r.shown, credentialEntry(s, admitted[0])), admitted[1:]
+		}
+		for len(others) > 0 {
+			e := others[0]
+			others = others[1:]
+			if s.Admitted.Get(e.Key) == nil {
+				r.shown = append(r.shown, credentialEntry(s, e))
+				break
+			}
+		}
+	}
+	return r.shown
+}
+
+// credentialEntry returns all that is known of a credential: what the list of
+// all says of it, if that counts it, else what the list of those says that
+// were let in.
+func credentialEntry(s *state.Attacker, e law.Entry) law.Entry {
+	known := e
+	for _, list := range []*law.Bottom{&s.Credentials, &s.Admitted} {
+		if other := list.Get(e.Key); other != nil {
+			if !other.FirstOnly() && known.FirstOnly() {
+				known = *other
+			}
+			known.First = law.Earliest(known.First, other.First)
+			if known.Payload == "" {
+				known.Payload = other.Payload
+			}
+			known.Rank = max(known.Rank, other.Rank)
+			if other.Count > known.Count {
+				known.Count = other.Count
+			}
+		}
+	}
+	if s.Admitted.Get(e.Key) != nil {
+		known.Rank = uint8(event.Success)
+	}
+	return known
+}
+
+// firstCredentials returns the n credentials that matter most, in any order.
+func (r *Renderer) firstCredentials(s *state.Attacker, n int) []law.Entry {
+	if n >= s.Credentials.Len() && !s.Credentials.Truncated() {
+		return s.Credentials.Entries()
+	}
+	all := r.orderedCredentials(s)
+	return all[:min(n, len(all))]
+}
+
 func (r *Renderer) credentials(d *document, s *state.Attacker, p *plan) {
-	kept := r.byFirst(&s.Credentials, p.keep[listCredentials])
+	kept := r.sortByFirst(r.firstCredentials(s, p.keep[listCredentials]))
 	if len(kept) > 0 {
 		d.array("credentials")
 		for i := range kept {
@@ -429,13 +534,13 @@ func eachFlat(e *law.Entry, yield func(flat int, value string)) {
 	})
 }
 
-// flatten collects the values of the first n fingerprints in hash order.
+// flatten collects the values of the n fingerprints that matter most.
 func (r *Renderer) flatten(s *state.Attacker, n int) {
 	for i := range r.flats {
 		r.flats[i] = r.flats[i][:0]
 	}
-	entries := s.Fingerprints.Entries()
-	for i := range entries[:min(n, len(entries))] {
+	entries := first(&s.Fingerprints, n)
+	for i := range entries {
 		eachFlat(&entries[i], func(flat int, value string) { r.flats[flat] = append(r.flats[flat], value) })
 	}
 	for i := range r.flats {
@@ -622,7 +727,9 @@ func (d *document) alert(e *law.Entry) {
 	d.string("signature", a.signature)
 	d.some("category", a.category)
 	d.some("side", a.side)
-	d.int("severity", severityOf(e))
+	if !e.FirstOnly() {
+		d.int("severity", severityOf(e))
+	}
 	d.counted(e)
 	d.end()
 }
@@ -846,8 +953,8 @@ func (r *Renderer) describe(b []byte, h Head, s *state.Attacker, f *figures) []b
 func (r *Renderer) related(d *document, h Head, s *state.Attacker, name string, p *plan) {
 	d.object("related")
 	ips := r.addresses(h, &s.Network, p.keep[listNetwork])
-	leaks := s.Leaks.Entries()
-	for i := range leaks[:min(len(leaks), p.keep[listLeaks])] {
+	leaks := first(&s.Leaks, p.keep[listLeaks])
+	for i := range leaks {
 		claimed, rest, _ := strings.Cut(leaks[i].Key, "\x00")
 		if strings.HasSuffix(rest, "\x00"+public) {
 			ips = append(ips, claimed)
@@ -856,16 +963,16 @@ func (r *Renderer) related(d *document, h Head, s *state.Attacker, name string, 
 	r.names = ips
 	d.strings("ip", distinct(r.names))
 	r.names = r.names[:0]
-	credentials := s.Credentials.Entries()
-	for i := range credentials[:min(len(credentials), p.keep[listCredentials])] {
+	credentials := r.firstCredentials(s, p.keep[listCredentials])
+	for i := range credentials {
 		if c := credentialOf(credentials[i].Key); c.principal != "" {
 			r.names = append(r.names, c.principal)
 		}
 	}
 	d.someStrings("user", distinct(r.names))
 	r.names = r.names[:0]
-	deckies := r.touched(s).deckies.Entries()
-	for i := range deckies[:min(len(deckies), p.keep[listDeckies])] {
+	deckies := first(r.touched(s).deckies, p.keep[listDeckies])
+	for i := range deckies {
 		r.names = append(r.names, deckies[i].Key)
 	}
 	if name != "" {
@@ -873,8 +980,8 @@ func (r *Renderer) related(d *document, h Head, s *state.Attacker, name string, 
 	}
 	d.someStrings("hosts", distinct(r.names))
 	r.names = r.names[:0]
-	artifacts := s.Artifacts.Entries()
-	for i := range artifacts[:min(len(artifacts), p.keep[listArtifacts])] {
+	artifacts := first(&s.Artifacts, p.keep[listArtifacts])
+	for i := range artifacts {
 		if a := artifactOf(artifacts[i].Key); a.sha256 != "" {
 			r.names = append(r.names, a.sha256)
 		}
@@ -931,11 +1038,11 @@ func (r *Renderer) truncated(d *document, s *state.Attacker, p *plan) {
 	d.someStrings("truncated", distinct(r.names))
 }
 
-// longest says whether a command line is as long as lines are kept, so that
-// some of it may be missing. Repair cuts before a character of at most ten
+// longest says whether some of a command line is missing: it was cut, or by an
+// earlier version may have been, being as long as that kept lines. Repair cuts before a character of at most ten
 // bytes that doesn't fit.
 func longest(commands []law.Item) bool {
-	return slices.ContainsFunc(commands, func(c law.Item) bool { return len(c.C) > event.MaxCommand-len(`\U000e0001`) })
+	return slices.ContainsFunc(commands, func(c law.Item) bool { return law.Shortened(c.C) || len(c.C) > event.MaxCommand-len(`\U000e0001`) })
 }
 
 // riskOf appends how dangerous the attacker is, and why.

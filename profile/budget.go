@@ -13,7 +13,7 @@ import (
 // The sizes of an attacker's document, in bytes.
 const (
 	// documentBudget bounds the whole document.
-	documentBudget = 240 << 10
+	documentBudget = 368 << 10
 	// maxEnvelope is what the chunk ids and headers around a stored state
 	// take at the most: 512 ids of 24 bytes.
 	maxEnvelope = 512*24 + 32
@@ -142,8 +142,9 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 	}
 	quoted := func(v string) int { return size(func() { d.item(v) }) }
 	bottom := func(list int, b *law.Bottom, of func(e *law.Entry) int) {
-		for i := range b.Entries() {
-			sizes[list] = append(sizes[list], of(&b.Entries()[i]))
+		entries := b.Ordered()
+		for i := range entries {
+			sizes[list] = append(sizes[list], of(&entries[i]))
 		}
 	}
 	deckies := r.byFirst(&s.Deckies, s.Deckies.Len())
@@ -177,11 +178,13 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 		a := artifactOf(e.Key)
 		return size(func() { d.artifact(e) }) + 2*quoted(a.sha256) + quoted(a.url) + 2*campaignKey
 	})
-	bottom(listCredentials, &s.Credentials, func(e *law.Entry) int {
+	credentials := r.orderedCredentials(s)
+	for i := range credentials {
+		e := &credentials[i]
 		c := credentialOf(e.Key)
 		secret, _ := r.password(c, e)
-		return size(func() { r.credential(&d, e) }) + 3*quoted(c.principal) + 2*quoted(secret)
-	})
+		sizes[listCredentials] = append(sizes[listCredentials], size(func() { r.credential(&d, e) })+3*quoted(c.principal)+2*quoted(secret))
+	}
 	r.measureClaimed(s, sizes)
 	hops := s.Hops.Items()
 	for i := range hops {
@@ -191,10 +194,10 @@ func (r *Renderer) measure(s *state.Attacker, sizes *[lists][]int) {
 		}
 		sizes[listHops] = append(sizes[listHops], n)
 	}
-	commands := s.Commands.Items()
+	commands := r.orderedCommands(s)
 	var lines []string
 	for i := range commands {
-		c := &commands[len(commands)-1-i]
+		c := &commands[i]
 		n := size(func() { d.command(c) })
 		if indexable(c.C) && !slices.Contains(lines, c.C) {
 			lines = append(lines, c.C)

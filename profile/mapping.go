@@ -250,3 +250,7 @@ func interval(d time.Duration) string {
 	}
 	return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
 }
+
+// ListKeyField is the field of the attackers' mapping, and of no document, that
+// holds the prefix's list key: what decides which keys full lists keep.
+const ListKeyField = "list_key"

@@ -3,6 +3,7 @@ package profile
 import (
 	_ "embed"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"dossier/correlate/law"
@@ -82,7 +83,11 @@ func limits() string {
 		{"threat.indicator.ip", state.LimitNetwork},
 		{"credentials.tried", state.LimitTried},
 	} {
-		fmt.Fprintf(&b, "| `%s` | %d | %d |\n", l.field, l.Keys, l.Bytes)
+		keys := "–" // as many as fit
+		if l.Keys > 0 {
+			keys = strconv.Itoa(l.Keys)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %d |\n", l.field, keys, l.Bytes)
 	}
 	return b.String()
 }

@@ -97,6 +97,8 @@ type Renderer struct {
 
 	// What follows is memory that one call leaves to the next.
 	entries []law.Entry
+	shown   []law.Entry // credentials
+	lines   []law.Item  // commands
 	floats  []float64
 	names   []string
 	keysOf  []string
@@ -163,21 +165,33 @@ func (d *document) schema() {
 	d.int("schema_version", SchemaVersion)
 }
 
-// keys appends the first n keys of b in hash order, sorted.
+// first returns the n entries of b that matter most, in any order.
+func first(b *law.Bottom, n int) []law.Entry {
+	if entries := b.Entries(); n >= len(entries) {
+		return entries
+	}
+	return b.Ordered()[:n]
+}
+
+// keys appends the n keys of b that matter most, sorted.
 func (r *Renderer) keys(d *document, name string, b *law.Bottom, n int) {
 	r.names = r.names[:0]
-	entries := b.Entries()
-	for i := range entries[:min(n, len(entries))] {
+	entries := first(b, n)
+	for i := range entries {
 		r.names = append(r.names, entries[i].Key)
 	}
 	slices.Sort(r.names)
 	d.strings(name, r.names)
 }
 
-// byFirst returns the first n entries in hash order, sorted by their first
-// sight, then key.
+// byFirst returns the n entries that matter most, sorted by their first sight,
+// then key.
 func (r *Renderer) byFirst(b *law.Bottom, n int) []law.Entry {
-	r.entries = append(r.entries[:0], b.Entries()[:min(n, b.Len())]...)
+	return r.sortByFirst(first(b, n))
+}
+
+func (r *Renderer) sortByFirst(entries []law.Entry) []law.Entry {
+	r.entries = append(r.entries[:0], entries...)
 	slices.SortFunc(r.entries, func(a, b law.Entry) int {
 		switch {
 		case a.First < b.First:
@@ -190,8 +204,12 @@ func (r *Renderer) byFirst(b *law.Bottom, n int) []law.Entry {
 	return r.entries
 }
 
-// counted appends how often and when an entry was seen.
+// counted appends how often and when an entry was seen, as far as is known.
 func (d *document) counted(e *law.Entry) {
+	if e.FirstOnly() {
+		d.time("first_seen", e.First)
+		return
+	}
 	d.int("count", e.Count)
 	d.someTime("first_seen", e.First)
 	d.someTime("last_seen", e.Last)

@@ -17,6 +17,7 @@ import (
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
+	"dossier/correlate/law"
 	"dossier/correlate/state"
 	"dossier/plugin/chunk"
 	"dossier/plugin/chunk/chunktest"
@@ -54,9 +55,11 @@ func newState(kind string) frozenState {
 }
 
 // What schema 1 stored is read, and written again it is the same: the envelope
-// and what the model keeps in it.
+// and what the model keeps in it. Only where a list was cut, or an entry is
+// longer than it may be by now, does the model bring it under its law, once.
 func TestFrozenStatesReencode(t *testing.T) {
 	names, deflated, held := map[string]map[string]bool{}, 0, 0
+	same, over := 0, 0
 	for prefix := range frozenPrefixes {
 		for _, d := range frozen.Read(t, 1, prefix, prefix).Documents {
 			s := newState(d.Kind())
@@ -75,8 +78,27 @@ func TestFrozenStatesReencode(t *testing.T) {
 			if err := s.Decode(payload); err != nil {
 				t.Fatalf("%s/%s: %v", d.Index, d.ID, err)
 			}
-			if got := s.Append(nil); !bytes.Equal(got, payload) {
+			got := s.Append(nil)
+			var document struct {
+				Truncated []string
+				Domains   int64 `json:"smtp_domain_count"`
+			}
+			if err := json.Unmarshal(d.Source, &document); err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case bytes.Equal(got, payload):
+				same++
+			case document.Truncated == nil && document.Domains <= state.LimitDomains && !long(payload):
 				t.Errorf("%s/%s: the payload is written as\n%x\nwas\n%x", d.Index, d.ID, got, payload)
+			default:
+				over++
+			}
+			if err := s.Decode(got); err != nil {
+				t.Fatalf("%s/%s: %v", d.Index, d.ID, err)
+			}
+			if again := s.Append(nil); !bytes.Equal(again, got) {
+				t.Errorf("%s/%s: what went over is written as\n%x\nwas\n%x", d.Index, d.ID, again, got)
 			}
 			if len(payload) > len(stored) {
 				deflated++
@@ -84,6 +106,10 @@ func TestFrozenStatesReencode(t *testing.T) {
 			held += min(1, applied)
 			note(t, names, d.Kind(), payload)
 		}
+	}
+	t.Logf("%d states are written as they were, %d go over", same, over)
+	if same < 10*over || over == 0 {
+		t.Errorf("%d states are written as they were, %d go over: want both, and mostly the first", same, over)
 	}
 	if deflated == 0 || held == 0 {
 		t.Errorf("%d states are deflated and %d hold a chunk: the snapshot lacks a kind", deflated, held)
@@ -98,6 +124,40 @@ func TestFrozenStatesReencode(t *testing.T) {
 			t.Errorf("%s: the snapshot has the names\n%s\nwant\n%s", kind, got, want)
 		}
 	}
+}
+
+// long says whether a payload has a text of more than 256 bytes: it may be one
+// that is cut by now.
+func long(payload []byte) bool {
+	found := false
+	var look func(b []byte) []byte
+	look = func(b []byte) []byte {
+		switch msgp.NextType(b) {
+		case msgp.MapType, msgp.ArrayType:
+			n, rest, err := msgp.ReadArrayHeaderBytes(b)
+			if err != nil {
+				if n, rest, err = msgp.ReadMapHeaderBytes(b); err != nil {
+					return nil
+				}
+				n *= 2
+			}
+			for range n {
+				rest = look(rest)
+			}
+			return rest
+		case msgp.StrType:
+			text, rest, err := msgp.ReadStringZC(b)
+			found = found || err == nil && len(text) > 256
+			return rest
+		}
+		rest, err := msgp.Skip(b)
+		if err != nil {
+			return nil
+		}
+		return rest
+	}
+	look(payload)
+	return found
 }
 
 // note adds the names in a payload.
@@ -206,25 +266,42 @@ func compare(t *testing.T, d frozen.Document, was, is map[string]any) {
 		switch {
 		case !ok:
 			t.Errorf("%s/%s: the field %s is gone; it was %.200v", d.Index, d.ID, name, was[name])
+		case name == "truncated" && subset(now, was[name]):
+			// There is more room by now.
+		case name == "campaign" && strings.Contains(fmt.Sprint(is["credential"]), "…#"):
+			// Its key is that of the credentials as they are kept.
 		case !judged[name] && !kept(was[name], now):
 			t.Errorf("%s/%s: %s is %.300v, was %.300v", d.Index, d.ID, name, now, was[name])
 		}
 	}
 }
 
-// kept says whether a value is what it was; objects may have more names, and a
-// list that was cut to fit may show more.
+// subset says whether all elements of a are in b.
+func subset(a, b any) bool {
+	all, _ := b.([]any)
+	some, ok := a.([]any)
+	return ok && !slices.ContainsFunc(some, func(v any) bool { return !slices.Contains(all, v) })
+}
+
+// kept says whether a value is what it was; objects may have more names, a
+// list that was cut to fit may show more, and a text or a payload that is longer
+// than it may be by now is cut and says so.
 func kept(was, is any) bool {
 	switch w := was.(type) {
 	case map[string]any:
 		i, ok := is.(map[string]any)
 		for name := range w {
-			ok = ok && kept(w[name], i[name])
+			ok = ok && (kept(w[name], i[name]) || i[name] == nil && i["left_out"] != nil)
 		}
 		return ok
+	case string:
+		i, ok := is.(string)
+		if ok && law.Shortened(i) && len(w) > len(i) {
+			return i == law.Shorten(w, len(i)) || strings.HasPrefix(w, i[:strings.Index(i, "…#")])
+		}
 	case []any:
 		i, ok := is.([]any)
-		for n := 0; ok && n < len(w); i = i[1:] {
+		for n := 0; ok && n < len(w); i = i[min(1, len(i)):] {
 			if ok = len(i) >= len(w)-n; ok && kept(w[n], i[0]) {
 				n++
 			}

@@ -146,7 +146,8 @@ type Event struct {
 type EvidenceKind uint8
 
 const (
-	// Command is something typed or sent: A the line.
+	// Command is something typed or sent: A the line, N 1 where a rule knows
+	// it.
 	Command EvidenceKind = iota + 1
 	// Login is an attempt to authenticate: A the principal, B the kind of
 	// secret ("plaintext", "mysql_native_password", "publickey", ...; ""

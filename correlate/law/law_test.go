@@ -29,9 +29,42 @@ func (s *bottomSubject) add(r *rand.Rand, _ int) {
 		Payload: string(bytes.Repeat([]byte{'a' + byte(r.IntN(3))}, r.IntN(30)))}, s.limit)
 }
 
+func (s *bottomSubject) settle() { s.Settle(&s.limit, 1000, false) }
+
+// settler is a law that must be brought under its limit after it was read.
+type settler interface{ settle() }
+
+// testRank is a Rank like any other.
+var testRank = NewRank([RankKeySize]byte{1, 2, 3, 4, 5, 6, 7, 8, 9})
+
+// ranked returns a Bottom that ranks by testRank.
+func ranked() (b Bottom) {
+	b.By(testRank)
+	return b
+}
+
+// byLength is three classes of keys.
+func byLength(key string) int { return len(key) % 3 }
+
 type newestSubject struct {
 	Newest
 	limit Limit
+}
+
+func (s *newestSubject) settle() { s.Settle(&s.limit) }
+
+func (s *newestSubject) Append(b []byte) []byte {
+	return append(s.Newest.Append(b), s.Oldest.Append(nil)...)
+}
+
+func (s *newestSubject) Size() int { return s.Newest.Size() + s.Oldest.Size() }
+
+func (s *newestSubject) Decode(b []byte) ([]byte, error) {
+	b, err := s.Newest.Decode(b)
+	if err != nil {
+		return b, err
+	}
+	return s.Oldest.Decode(b)
 }
 
 func (s *newestSubject) add(r *rand.Rand, _ int) {
@@ -69,22 +102,33 @@ func (s *latestSubject) add(r *rand.Rand, _ int) {
 
 type distinctSubject struct{ Distinct }
 
+func (s *distinctSubject) settle() { s.Settle(12, 1000, false) }
+
 func (s *distinctSubject) add(r *rand.Rand, _ int) { s.Add(fmt.Sprint(r.IntN(30)), 12) }
 
 // Every law must hold the same, to the byte, for every order of arrival, also
 // where it is written and read in between.
 func TestOrderFree(t *testing.T) {
 	subjects := map[string]func() subject{
-		"bottom keys":  func() subject { return &bottomSubject{limit: Limit{Keys: 10}} },
-		"bottom bytes": func() subject { return &bottomSubject{limit: Limit{Keys: 30, Bytes: 600}} },
-		"newest count": func() subject { return &newestSubject{limit: Limit{Keys: 10}} },
-		"newest bytes": func() subject { return &newestSubject{limit: Limit{Keys: 30, Bytes: 200}} },
-		"first":        func() subject { return &firstSubject{limit: Limit{Keys: 8, Note: 4}} },
-		"first bytes":  func() subject { return &firstSubject{limit: Limit{Keys: 20, Bytes: 300, Note: 9}} },
-		"hours":        func() subject { return &hoursSubject{} },
-		"times":        func() subject { return &timesSubject{n: 16} },
-		"distinct":     func() subject { return &distinctSubject{} },
-		"latest":       func() subject { return &latestSubject{} },
+		"bottom keys":   func() subject { return &bottomSubject{ranked(), Limit{Keys: 10}} },
+		"bottom bytes":  func() subject { return &bottomSubject{ranked(), Limit{Keys: 30, Bytes: 600}} },
+		"bottom firsts": func() subject { return &bottomSubject{ranked(), Limit{Keys: 10, Firsts: 4}} },
+		"bottom early":  func() subject { return &bottomSubject{ranked(), Limit{Keys: 20, Bytes: 700, Firsts: 5, Early: true}} },
+		"bottom short": func() subject {
+			return &bottomSubject{ranked(), Limit{Keys: 20, Bytes: 700, Entry: 82, Payload: 20, Firsts: 3}}
+		},
+		"bottom shares": func() subject {
+			return &bottomSubject{ranked(), Limit{Class: byLength, Bytes: 1100, Shares: []Share{{300, 2}, {200, 0}, {300, 3}}}}
+		},
+		"newest count":  func() subject { return &newestSubject{limit: Limit{Keys: 10}} },
+		"newest bytes":  func() subject { return &newestSubject{limit: Limit{Keys: 30, Bytes: 200}} },
+		"newest oldest": func() subject { return &newestSubject{limit: Limit{Keys: 9, Firsts: 4, Entry: 50}} },
+		"first":         func() subject { return &firstSubject{limit: Limit{Keys: 8, Note: 4}} },
+		"first bytes":   func() subject { return &firstSubject{limit: Limit{Keys: 20, Bytes: 300, Note: 9}} },
+		"hours":         func() subject { return &hoursSubject{} },
+		"times":         func() subject { return &timesSubject{n: 16} },
+		"distinct":      func() subject { return &distinctSubject{} },
+		"latest":        func() subject { return &latestSubject{} },
 	}
 	for name, make := range subjects {
 		t.Run(name, func(t *testing.T) {
@@ -104,6 +148,9 @@ func TestOrderFree(t *testing.T) {
 								t.Fatalf("seed %d: decode: %v, %d bytes left", seed, err, len(rest))
 							}
 							s = s2
+							if s, ok := s.(settler); ok {
+								s.settle()
+							}
 						}
 					}
 					got := s.Append(nil)

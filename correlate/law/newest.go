@@ -1,6 +1,7 @@
 package law
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -143,11 +144,150 @@ func (l *items) insert(it *Item) {
 	place.Time, place.A, place.B, place.C = it.Time, it.A, it.B, it.C
 }
 
-// Newest keeps the newest items, a multiset ordered by time and content.
-type Newest struct{ items }
+// Newest keeps the newest items, a multiset ordered by time and content, and
+// once it is full also those that came first of all.
+type Newest struct {
+	items
+	// Oldest has the items that came first: all that a Limit's Firsts allows
+	// once the list is full, none before.
+	Oldest Oldest
+}
 
-// Reset empties n and keeps its memory.
-func (n *Newest) Reset() { n.reset() }
+// By has n rank items of one time by r. It is called while n is empty.
+func (n *Newest) By(r Rank) { n.Oldest.by = r }
+
+// Reset empties n and keeps its memory and Rank.
+func (n *Newest) Reset() {
+	n.reset()
+	n.Oldest.Reset()
+}
+
+// Gone returns those of the items that came first that are not among Items.
+// The slice is the Newest's own.
+func (n *Newest) Gone() []Item {
+	list := n.Oldest.list
+	i := len(list)
+	for i > 0 && (!n.cut || list[i-1].Compare(n.mark) > 0) {
+		i--
+	}
+	return list[:i]
+}
+
+// Settle brings a list that was read under its limit: of one that an earlier
+// version has cut, what it kept first came first, as far as is known.
+func (n *Newest) Settle(limit *Limit) {
+	if limit.Entry > 0 {
+		list, long := n.list.items(), false
+		for i := range list {
+			long = long || list[i].bytes() > limit.Entry
+		}
+		if long {
+			n.size = 0
+			for i := range list {
+				limit.fitItem(&list[i])
+				n.size += list[i].bytes()
+			}
+			slices.SortFunc(list, Item.Compare)
+		}
+	}
+	if n.cut && len(n.Oldest.list) == 0 {
+		n.Oldest.take(n.list.items(), limit)
+	}
+	n.trim(limit)
+}
+
+// fitItem cuts the longest of an item's texts, its last, where the item takes
+// more than an entry may.
+func (l *Limit) fitItem(it *Item) {
+	if over := it.bytes() - l.Entry; l.Entry > 0 && over > 0 {
+		it.C = Shorten(it.C, max(cutTail, len(it.C)-over-2))
+	}
+}
+
+// Oldest keeps the items that came first of all, a multiset ordered by time,
+// then Rank, then content: who sends many at one time doesn't choose which.
+type Oldest struct {
+	by   Rank
+	list []Item
+}
+
+// Reset empties e and keeps its memory and Rank.
+func (e *Oldest) Reset() {
+	clear(e.list)
+	e.list = e.list[:0]
+}
+
+// Items returns the kept items, oldest first. The slice is the Oldest's own.
+func (e *Oldest) Items() []Item { return e.list }
+
+func (e *Oldest) compare(x, y *Item) int {
+	if x.Time != y.Time {
+		return cmp.Compare(x.Time, y.Time)
+	}
+	return cmp.Or(cmp.Compare(e.rank(x), e.rank(y)), x.Compare(*y))
+}
+
+func (e *Oldest) rank(it *Item) uint64 { return e.by.of(it.A + "\x00" + it.B + "\x00" + it.C) }
+
+func (e *Oldest) take(items []Item, limit *Limit) {
+	for i := range items {
+		e.add(&items[i], limit)
+	}
+}
+
+func (e *Oldest) add(it *Item, limit *Limit) {
+	n := len(e.list)
+	if limit.Firsts == 0 || n >= limit.Firsts && it.Time > e.list[n-1].Time {
+		return
+	}
+	i := n
+	for i > 0 && e.compare(&e.list[i-1], it) > 0 {
+		i--
+	}
+	if i == limit.Firsts {
+		return
+	}
+	e.list = slices.Insert(e.list, i, *it)
+	if len(e.list) > limit.Firsts {
+		e.list[limit.Firsts] = Item{}
+		e.list = e.list[:limit.Firsts]
+	}
+}
+
+// Size returns what Append takes at the most.
+func (e *Oldest) Size() int {
+	n := 5
+	for i := range e.list {
+		n += e.list[i].bytes()
+	}
+	return n
+}
+
+// Append appends the msgpack encoding: [item ...].
+func (e *Oldest) Append(dst []byte) []byte {
+	dst = msgp.AppendArrayHeader(dst, uint32(len(e.list)))
+	for i := range e.list {
+		dst = e.list[i].encode(dst)
+	}
+	return dst
+}
+
+// Decode reads what Append wrote and returns the bytes behind it.
+func (e *Oldest) Decode(src []byte) ([]byte, error) {
+	e.Reset()
+	n, src, err := readArray(src)
+	if err != nil {
+		return src, ErrCorrupt
+	}
+	for range n {
+		var it Item
+		if src, err = it.decode(src); err != nil {
+			return src, err
+		}
+		e.list = append(e.list, it)
+	}
+	return src, nil
+}
 
 // Items returns the kept items, oldest first. The slice is the Newest's own.
 func (n *Newest) Items() []Item { return n.list.items() }
@@ -158,17 +298,28 @@ func (n *Newest) Truncated() bool { return n.cut }
 // Add combines it into the list: the newest items that fit are kept, without
 // a gap.
 func (n *Newest) Add(it Item, limit Limit) {
-	if n.cut && it.Compare(n.mark) <= 0 {
-		return
+	limit.fitItem(&it)
+	if n.cut {
+		n.Oldest.add(&it, &limit)
+		if it.Compare(n.mark) <= 0 {
+			return
+		}
 	}
 	n.insert(&it)
 	n.size += it.bytes()
+	n.trim(&limit)
+}
+
+func (n *Newest) trim(limit *Limit) {
 	list, drop := n.list.items(), 0
 	for len(list)-drop > limit.Keys || limit.Bytes > 0 && n.size > limit.Bytes {
 		n.size -= list[drop].bytes()
 		drop++
 	}
 	if drop > 0 {
+		if !n.cut {
+			n.Oldest.take(list, limit)
+		}
 		n.mark = list[drop-1]
 		n.list.drop(drop)
 		n.cut = true
@@ -254,6 +405,7 @@ func (f *First) add(it *Item, limit *Limit) {
 		}
 		it.C = it.C[:n]
 	}
+	f.fit(it, limit)
 	if f.size < 0 {
 		// Decoded: what the keys take is not stored.
 		f.size = 0
@@ -280,6 +432,31 @@ func (f *First) add(it *Item, limit *Limit) {
 		f.size -= f.bytes(&list[n-1], limit)
 		f.mark, f.cut = list[n-1], true
 		f.list.remove(n - 1)
+	}
+}
+
+// fit cuts A where the key takes more than an entry may.
+func (f *First) fit(it *Item, limit *Limit) {
+	if over := f.bytes(it, limit) - limit.Entry; limit.Entry > 0 && over > 0 {
+		it.A = Shorten(it.A, max(cutTail, len(it.A)-over))
+	}
+}
+
+// Settle brings a list that was read under its limit.
+func (f *First) Settle(limit *Limit) {
+	list := f.list.items()
+	for i := range list {
+		if f.bytes(&list[i], limit) > limit.Entry {
+			// Seldom: it is made anew.
+			old := slices.Clone(list)
+			cut, mark := f.cut, f.mark
+			f.Reset()
+			f.cut, f.mark = cut, mark
+			for i := range old {
+				f.Add(old[i], *limit)
+			}
+			return
+		}
 	}
 }
 

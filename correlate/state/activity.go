@@ -6,10 +6,10 @@ import (
 )
 
 // LimitActivityCommands bounds the commands of one hour.
-var LimitActivityCommands = law.Limit{Keys: 20, Bytes: 16 << 10}
+var LimitActivityCommands = law.Limit{Keys: 20, Bytes: 16 << 10, Entry: 512, Firsts: 5}
 
 // LimitTried bounds the credentials of one hour.
-var LimitTried = law.Limit{Keys: 128, Bytes: 12 << 10}
+var LimitTried = law.Limit{Keys: 128, Bytes: 13824, Entry: credential, Part: 1, Payload: secret, Firsts: 8, Early: true}
 
 // Activity is what one address did in one hour.
 type Activity struct {
@@ -26,15 +26,26 @@ type Activity struct {
 	Commands law.Newest
 	// Tried has the credentials shown, keyed by CredentialKey: Count is how
 	// often, Payload the secret as it may be shown. Admitted has those that a
-	// decoy let in, Count is how often. Both are cut by the same hash of the
-	// key, and what Admitted keeps of a key is never longer, so a key that
-	// Tried keeps is never missing in Admitted.
+	// decoy let in, Count is how often. Both are cut by the same rank of the
+	// key, and what Admitted keeps of a key is never longer, so a key whose
+	// attempts Tried counts is never missing in Admitted.
 	Tried, Admitted law.Bottom
 	// Summary is the attacker as it stood at the last write, encoded by
 	// whoever renders it; Latest keeps the one with most events.
 	Summary         law.Latest
 	unknown         []byte
 	unknownElements uint32
+	rank            law.Rank
+	cutBy           int64 // the ID of the Rank that has cut what was read
+}
+
+// By has the lists of s rank keys by r. It is called while s is empty.
+func (s *Activity) By(r law.Rank) {
+	s.rank = r
+	for _, l := range s.lists() {
+		l.law.By(r)
+	}
+	s.Commands.By(r)
 }
 
 // Reset empties s and keeps the memory of its lists.
@@ -45,7 +56,7 @@ func (s *Activity) Reset() {
 	s.Commands.Reset()
 	s.Tried.Reset()
 	s.Admitted.Reset()
-	*s = Activity{Services: s.Services, Deckies: s.Deckies, Sensors: s.Sensors, Commands: s.Commands, Tried: s.Tried, Admitted: s.Admitted}
+	*s = Activity{Services: s.Services, Deckies: s.Deckies, Sensors: s.Sensors, Commands: s.Commands, Tried: s.Tried, Admitted: s.Admitted, rank: s.rank}
 }
 
 // Fold adds the events of the hour. Strings of the events are kept as views;
@@ -71,14 +82,14 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 			s.Services.Add(law.Entry{Key: ev.Service, Count: 1, Rank: uint8(ev.Kind)}, LimitSmall)
 		}
 		if ev.Decky != "" {
-			s.Deckies.Add(law.Entry{Key: ev.Decky, Count: 1}, LimitSmall)
+			s.Deckies.Add(law.Entry{Key: ev.Decky, Count: 1}, LimitDecoys)
 		}
 		for i := range ev.Evidence {
 			e := &ev.Evidence[i]
 			switch e.Kind {
 			case event.Command:
 				s.CommandCount++
-				s.Commands.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: e.A}, LimitActivityCommands)
+				s.Commands.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: law.Shorten(e.A, maxLine)}, LimitActivityCommands)
 			case event.Login:
 				n := max(1, e.N)
 				s.Attempts += n
@@ -89,13 +100,30 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 					continue // no secret was shown
 				}
 				key := CredentialKey(a, ev.Service, e)
-				s.Tried.See(key, event.Never, 0, e.C, &LimitTried)
+				s.Tried.See(key, ev.Time, 0, e.C, &LimitTried)
 				if e.Outcome == event.Success {
-					s.Admitted.See(key, event.Never, 0, "", &LimitTried)
+					s.Admitted.See(key, ev.Time, 0, e.C, &LimitTried)
 				}
 			case event.Recipient:
 				s.Recipients++
 			}
 		}
 	}
+}
+
+func (s *Activity) lists() [5]list {
+	return [...]list{
+		{&s.Services, &LimitSmall, 0}, {&s.Deckies, &LimitDecoys, 0}, {&s.Sensors, &LimitSensors, 0},
+		{&s.Tried, &LimitTried, 0}, {&s.Admitted, &LimitTried, 0},
+	}
+}
+
+// settle brings what was read under this version's bounds and s's Rank.
+func (s *Activity) settle() {
+	foreign := s.cutBy != int64(s.rank.ID())
+	lists := s.lists()
+	for i := range lists {
+		lists[i].settle(s.Events, foreign)
+	}
+	s.Commands.Settle(&LimitActivityCommands)
 }

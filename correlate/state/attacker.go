@@ -15,36 +15,6 @@ import (
 	"dossier/correlate/law"
 )
 
-// The bounds of an attacker's lists. Bytes is what the list takes of the
-// state at the most; together they make MaxAttacker.
-var (
-	LimitServices     = law.Limit{Keys: 128, Bytes: 4608}
-	LimitDeckies      = law.Limit{Keys: 256, Bytes: 12 << 10}
-	LimitHops         = law.Limit{Keys: 128, Bytes: 7424, Note: 32}
-	LimitCommands     = law.Limit{Keys: 200, Bytes: 16 << 10}
-	LimitCredentials  = law.Limit{Keys: 200, Bytes: 20992}
-	LimitFingerprints = law.Limit{Keys: 200, Bytes: 8 << 10}
-	LimitArtifacts    = law.Limit{Keys: 100, Bytes: 4 << 10}
-	LimitLeaks        = law.Limit{Keys: 50, Bytes: 3 << 10}
-	LimitSensors      = law.Limit{Keys: 64, Bytes: 2560}
-	LimitKexOrders    = law.Limit{Keys: 64, Bytes: 1536}
-	LimitTools        = law.Limit{Keys: 64, Bytes: 1536}
-	LimitTechniques   = law.Limit{Keys: 96, Bytes: 3584}
-	LimitAlerts       = law.Limit{Keys: 64, Bytes: 3 << 10}
-	// LimitSystems bounds the labels of operating systems, LimitNumbers TTLs
-	// and distances.
-	LimitSystems = law.Limit{Keys: 16, Bytes: 768}
-	LimitNumbers = law.Limit{Keys: 16, Bytes: 768}
-	// LimitNetwork bounds the newest addresses kept of a network.
-	LimitNetwork = law.Limit{Keys: 32, Bytes: 1700}
-	// LimitSmall bounds the services and deckies of an hour and of a mail
-	// domain.
-	LimitSmall = law.Limit{Keys: 64, Bytes: 3328}
-	// LimitTransitions bounds the lines crossed. Those there are take about a
-	// dozen of it; a line's action and value may take 32 bytes on the average.
-	LimitTransitions = law.Limit{Keys: 64, Bytes: 64 * (transitionOverhead + 32)}
-)
-
 const (
 	// LimitSessions and LimitDomains are the numbers up to which sessions
 	// and mail domains are counted exactly.
@@ -87,9 +57,13 @@ type Attacker struct {
 	Commands     law.Newest
 	CommandCount int64
 	FirstCommand event.Time
+	// Known has the commands that a rule knows, keyed by service, NUL, line.
+	Known law.Bottom
 	// Credentials is keyed by CredentialKey; Rank is the best event.Outcome,
-	// Payload the secret as it may be shown.
+	// Payload the secret as it may be shown. Admitted has those that a decoy
+	// let in, Count is how often it did.
 	Credentials     law.Bottom
+	Admitted        law.Bottom
 	Attempts        int64
 	Successes       int64
 	FirstSuccess    event.Time
@@ -126,7 +100,22 @@ type Attacker struct {
 	unknownElements uint32
 	changes         uint64
 	shellCut        bool // ProveShell's copy: whether Claimed.Shell was truncated
+	rank            law.Rank
+	cutBy           int64 // the ID of the Rank that has cut what was read
 }
+
+// By has the lists of s rank keys by r. It is called while s is empty.
+func (s *Attacker) By(r law.Rank) {
+	s.rank = r
+	for _, l := range s.lists() {
+		l.law.By(r)
+	}
+	s.Commands.By(r)
+	s.Claimed.Shell.By(r)
+}
+
+// Rank returns what By was given.
+func (s *Attacker) Rank() law.Rank { return s.rank }
 
 // Changes counts how often s was folded into, decoded or reset: what was
 // concluded from s at the same count still holds. It says nothing while 0,
@@ -136,15 +125,15 @@ func (s *Attacker) Changes() uint64 { return s.changes }
 // Crowd says that an address aims at more than MaxTargets mail domains.
 type Crowd struct {
 	// Share is the part of the domains for which the chunk that crossed the
-	// bound opened documents, by law.Share; 0 while the bound isn't crossed.
+	// bound opened documents, by law.Rank's Share; 0 while the bound isn't crossed.
 	Share float64
 	Chunk [16]byte
 }
 
 // Opens says whether a document may be opened for a domain that a chunk
 // names and that has none yet.
-func (c Crowd) Opens(domain string, chunk [16]byte) bool {
-	return c.Share == 0 || c.Chunk == chunk && law.Share(domain) <= c.Share
+func (c Crowd) Opens(by law.Rank, domain string, chunk [16]byte) bool {
+	return c.Share == 0 || c.Chunk == chunk && by.Share(domain) <= c.Share
 }
 
 // Transition is a line crossed for the first time: a first sighting, a first
@@ -201,6 +190,9 @@ func CredentialKey(a *event.Arena, service string, ev *event.Evidence) string {
 	return a.Join(service, "\x00", ev.A, "\x00", ev.B, "\x00", event.View(ev.Digest[:]))
 }
 
+// KnownKey returns the key of a command that a rule knows.
+func KnownKey(a *event.Arena, service, line string) string { return a.Join(service, "\x00", line) }
+
 // Reset empties s and keeps the memory of its lists. Most attackers have a few
 // events in a chunk, so it is done in place.
 func (s *Attacker) Reset() {
@@ -211,7 +203,7 @@ func (s *Attacker) Reset() {
 	s.LongestSession, s.Recon, s.Exfil, s.Large, s.Retransmits = 0, event.Never, event.Never, 0, 0
 	s.Stack, s.IPIDClass, s.ISNClass = law.Latest{}, law.Latest{}, law.Latest{}
 	s.Crowd, s.Handshake, s.Transitions, s.Untold = Crowd{}, false, nil, 0
-	s.unknown, s.unknownElements = nil, 0
+	s.unknown, s.unknownElements, s.cutBy = nil, 0, 0
 	s.Claimed.reset()
 	s.Contacts, s.shellCut = Contacts{}, false
 	s.Logins.reset()
@@ -221,7 +213,9 @@ func (s *Attacker) Reset() {
 	s.Times.Reset()
 	s.Hours.Reset()
 	s.Commands.Reset()
+	s.Known.Reset()
 	s.Credentials.Reset()
+	s.Admitted.Reset()
 	s.Fingerprints.Reset()
 	s.Artifacts.Reset()
 	s.Leaks.Reset()
@@ -320,7 +314,11 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 	case event.Command:
 		s.CommandCount++
 		s.FirstCommand = law.Earliest(s.FirstCommand, ev.Time)
-		s.Commands.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: e.A}, LimitCommands)
+		line := law.Shorten(e.A, maxLine)
+		s.Commands.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: line}, LimitCommands)
+		if e.N > 0 {
+			s.Known.See(KnownKey(a, ev.Service, line), ev.Time, 0, "", &LimitKnown)
+		}
 	case event.Login:
 		n := max(1, e.N)
 		s.Attempts += n
@@ -333,7 +331,11 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 			s.Logins.add(ev.Decky, ev.Time)
 		}
 		if e.B != "" {
-			s.Credentials.See(CredentialKey(a, ev.Service, e), ev.Time, uint8(e.Outcome), e.C, &LimitCredentials)
+			key := CredentialKey(a, ev.Service, e)
+			s.Credentials.See(key, ev.Time, uint8(e.Outcome), e.C, &LimitCredentials)
+			if e.Outcome == event.Success {
+				s.Admitted.See(key, ev.Time, uint8(e.Outcome), e.C, &LimitAdmitted)
+			}
 		}
 	case event.Fingerprint:
 		s.Fingerprints.See(a.Join(e.A, "\x00", e.B), ev.Time, 0, EncodeFields(a, e.Payload), &LimitFingerprints)
@@ -400,5 +402,33 @@ func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence)
 	}
 	if len(e.Payload) > 0 {
 		s.Stack.Add(ev.Time, encodeFields(a, e.Payload, maxStack))
+	}
+}
+
+func (s *Attacker) lists() [21]list {
+	return [...]list{
+		{&s.Services, &LimitServices, 0}, {&s.Deckies, &LimitDeckies, 0}, {&s.Known, &LimitKnown, 0},
+		{&s.Credentials, &LimitCredentials, 0}, {&s.Admitted, &LimitAdmitted, 0}, {&s.Fingerprints, &LimitFingerprints, 0},
+		{&s.Artifacts, &LimitArtifacts, 0}, {&s.Leaks, &LimitLeaks, 0}, {&s.Sensors, &LimitSensors, 0},
+		{&s.SystemGuesses, &LimitSystems, 0}, {&s.TTLs, &LimitNumbers, 0}, {&s.Distances, &LimitNumbers, 0},
+		{&s.KexOrders, &LimitKexOrders, 0}, {&s.Tools, &LimitTools, 0}, {&s.Techniques, &LimitTechniques, 0}, {&s.Alerts, &LimitAlerts, 0},
+		{&s.Claimed.Services, &LimitClaimedServices, 0}, {&s.Claimed.Deckies, &LimitClaimedDeckies, 0}, {&s.Claimed.Evidence, &LimitClaims, 0},
+		{&s.Sessions, nil, LimitSessions}, {&s.Domains, nil, LimitDomains},
+	}
+}
+
+// settle brings what was read under this version's bounds and s's Rank.
+func (s *Attacker) settle() {
+	foreign, doubtful := s.cutBy != int64(s.rank.ID()), s.Domains.Doubtful()
+	lists := s.lists()
+	for i := range lists {
+		lists[i].settle(s.Total(), foreign)
+	}
+	s.Commands.Settle(&LimitCommands)
+	s.Hops.Settle(&LimitHops)
+	if doubtful && s.Domains.Count() <= MaxTargets {
+		// An earlier version could be made to believe in domains that nobody
+		// named.
+		s.Crowd = Crowd{}
 	}
 }

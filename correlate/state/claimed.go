@@ -11,15 +11,15 @@ import (
 // The bounds of what is claimed of an address. They are small: who claims can
 // do so as often as he likes, and nobody is judged by it.
 var (
-	LimitClaimedServices = law.Limit{Keys: 32, Bytes: 768}
-	LimitClaimedDeckies  = law.Limit{Keys: 64, Bytes: 2 << 10}
-	LimitClaims          = law.Limit{Keys: 96, Bytes: 5 << 10}
-	// LimitShell bounds the newest commands that shells told.
-	LimitShell = law.Limit{Keys: 256, Bytes: 16 << 10}
+	LimitClaimedServices = law.Limit{Keys: 32, Bytes: 2 << 10, Entry: 64}
+	LimitClaimedDeckies  = law.Limit{Keys: 64, Bytes: 3 << 10, Entry: 96}
+	LimitClaims          = law.Limit{Keys: 96, Bytes: 10 << 10, Entry: 320, Part: 2, Payload: maxClaim, Firsts: 8}
+	// LimitShell bounds the newest commands that shells told, and the first.
+	LimitShell = law.Limit{Keys: 256, Bytes: 16 << 10, Entry: 512, Firsts: 10}
 )
 
 // maxClaim bounds each text of a claim.
-const maxClaim = 96
+const maxClaim = 64
 
 // Claimed is what was told of an address by what doesn't prove that it was the
 // address's doing (event.Claimed, event.ByShell). It counts, and is shown
@@ -37,7 +37,7 @@ type Claimed struct {
 	// Evidence is keyed by a Claim's Key; Rank and Payload are those that the
 	// evidence would have among what is proven.
 	Evidence law.Bottom
-	// Shell has the newest events that shells told: A service, B decky, C the
+	// Shell has the newest events that shells told, and the first: A service, B decky, C the
 	// command line, "" where the event was none.
 	Shell law.Newest
 }
@@ -230,13 +230,14 @@ func (s *Attacker) Total() int64 { return s.Events + s.Claimed.Events + s.Contac
 func (s *Attacker) ProveShell(a *event.Arena, m *ShellMemory, annotate func(*event.Event)) int {
 	claimed, ev := m.claimed[:0], &m.event
 	proven := 0
-	for _, it := range s.Claimed.Shell.Items() {
+	m.told = append(append(m.told[:0], s.Claimed.Shell.Gone()...), s.Claimed.Shell.Items()...)
+	for _, it := range m.told {
 		if !s.Logins.admits(it.B, it.Time) {
 			claimed = append(claimed, it)
 			continue
 		}
 		proven++
-		m.told(&it)
+		m.tell(&it)
 		annotate(ev)
 		s.Claimed.Events--
 		s.Claimed.Kinds[ev.Kind]--
@@ -268,10 +269,11 @@ func (s *Attacker) ProvesShell() bool {
 	if s.Logins.empty() {
 		return false
 	}
-	items := s.Claimed.Shell.Items()
-	for i := range items {
-		if s.Logins.admits(items[i].B, items[i].Time) {
-			return true
+	for _, items := range [...][]law.Item{s.Claimed.Shell.Gone(), s.Claimed.Shell.Items()} {
+		for i := range items {
+			if s.Logins.admits(items[i].B, items[i].Time) {
+				return true
+			}
 		}
 	}
 	return false
@@ -288,11 +290,12 @@ func (s *Attacker) ShellTruncated() bool { return s.shellCut || s.Claimed.Shell.
 type ShellMemory struct {
 	event   event.Event
 	shown   [1]event.Evidence
+	told    []law.Item
 	claimed []law.Item
 }
 
-// told makes the event that a shell told.
-func (m *ShellMemory) told(it *law.Item) {
+// tell makes the event that a shell told.
+func (m *ShellMemory) tell(it *law.Item) {
 	ev := &m.event
 	*ev = event.Event{
 		Time: it.Time, Service: it.A, Decky: it.B, Type: "session_recorded", Kind: event.Interaction, Proof: event.BySession,
@@ -378,10 +381,11 @@ func (s *Attacker) appendProvenance(e *encoder) {
 	e.int("va", c.Attempts)
 	e.int("vs", c.Successes)
 	e.int("vg", c.Large)
-	e.bottom("vv", &c.Services)
-	e.bottom("vd", &c.Deckies)
-	e.bottom("ve", &c.Evidence)
+	e.ranked("vv", &c.Services)
+	e.ranked("vd", &c.Deckies)
+	e.ranked("ve", &c.Evidence)
 	e.part("vh", &c.Shell, len(c.Shell.Items()) > 0 || c.Shell.Truncated())
+	e.part("vo", &c.Shell.Oldest, len(c.Shell.Oldest.Items()) > 0)
 	e.time("xf", s.Contacts.First)
 	e.time("xl", s.Contacts.Last)
 	e.int("xn", s.Contacts.Events)
@@ -413,13 +417,15 @@ func (s *Attacker) provenance(name string) (t target, known bool) {
 	case "vg":
 		t.int = &c.Large
 	case "vv":
-		t.part = &c.Services
+		t.ranked = &c.Services
 	case "vd":
-		t.part = &c.Deckies
+		t.ranked = &c.Deckies
 	case "ve":
-		t.part = &c.Evidence
+		t.ranked = &c.Evidence
 	case "vh":
 		t.part = &c.Shell
+	case "vo":
+		t.part = &c.Shell.Oldest
 	case "xf":
 		t.time = &s.Contacts.First
 	case "xl":
@@ -437,7 +443,7 @@ func (s *Attacker) provenance(name string) (t target, known bool) {
 // The numbers of names, and of numbers and times among them, that tell what is
 // not proven.
 const (
-	provenanceNames   = 19
+	provenanceNames   = 20
 	provenanceNumbers = 13
 )
 
@@ -445,14 +451,14 @@ const (
 // numbers.
 func (s *Attacker) provenanceSize() int {
 	c := &s.Claimed
-	return c.Services.Size() + c.Deckies.Size() + c.Evidence.Size() + c.Shell.Size() + s.Logins.size()
+	return c.Services.Size() + c.Deckies.Size() + c.Evidence.Size() + c.Shell.Size() + c.Shell.Oldest.Size() + s.Logins.size()
 }
 
 // maxProvenance is what they take at the most, whatever was folded.
 func maxProvenance() int {
 	n := 0
-	for _, limit := range [...]law.Limit{LimitClaimedServices, LimitClaimedDeckies, LimitClaims, LimitShell} {
-		n += head + limit.Bytes
+	for _, limit := range [...]*law.Limit{&LimitClaimedServices, &LimitClaimedDeckies, &LimitClaims} {
+		n += limit.Most()
 	}
-	return n + commandMark + 3 + 3 + maxLogins*loginBytes
+	return n + 2*head + LimitShell.Bytes + LimitShell.Entry + 5 + LimitShell.Firsts*LimitShell.Entry + 3 + 3 + maxLogins*loginBytes
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"dossier/correlate/event"
 	"dossier/correlate/law"
@@ -29,6 +30,7 @@ type encoder struct {
 	b     []byte
 	start int
 	n     uint32
+	full  bool // a full list is among them
 }
 
 func newEncoder(dst []byte) encoder {
@@ -63,7 +65,64 @@ func (e *encoder) part(name string, p part, present bool) {
 	}
 }
 
-func (e *encoder) bottom(name string, p *law.Bottom) { e.part(name, p, p.Len() > 0 || p.Truncated()) }
+// A list that can be full has two names: a full one is written under its name
+// and a "+", which versions from before there was a Rank carry through unread.
+// They go on under the plain name, and what they write there is taken into the
+// full list by whoever reads both. Beside full lists stands the ID of the Rank
+// that has cut them.
+const (
+	fullSuffix = "+"
+	rankName   = "rk"
+)
+
+// ranked is a list that can be full.
+type ranked interface {
+	part
+	By(law.Rank)
+	DecodeMore([]byte) ([]byte, error)
+	Full() bool
+	Truncated() bool
+	Len() int
+}
+
+// list is such a list with its bound: a limit, or how many are counted.
+type list struct {
+	law   ranked
+	limit *law.Limit
+	count int
+}
+
+// settle brings a list that was read under its bound. Seen is how many items
+// there can have been, foreign says that another Rank has cut full lists.
+func (l *list) settle(seen int64, foreign bool) {
+	foreign = foreign && l.law.Full()
+	switch s := l.law.(type) {
+	case *law.Bottom:
+		s.Settle(l.limit, seen, foreign)
+	case *law.Distinct:
+		s.Settle(l.count, seen, foreign)
+	}
+}
+
+func (e *encoder) ranked(name string, p ranked) {
+	if p.Len() == 0 && !p.Truncated() {
+		return
+	}
+	if p.Full() {
+		e.full = true
+		e.key(name + fullSuffix)
+	} else {
+		e.key(name)
+	}
+	e.b = p.Append(e.b)
+}
+
+// by appends which Rank has cut the full lists, if there are any.
+func (e *encoder) by(r law.Rank) {
+	if e.full {
+		e.int(rankName, int64(r.ID()))
+	}
+}
 
 func (e *encoder) latest(name string, p *law.Latest) { e.part(name, p, p.Time != event.Never) }
 
@@ -82,7 +141,9 @@ type target struct {
 	time *event.Time
 	bool *bool
 	part part
-	fn   func([]byte) ([]byte, error)
+	// ranked has a plain and a full form.
+	ranked ranked
+	fn     func([]byte) ([]byte, error)
 }
 
 func (t target) decode(b []byte) (rest []byte, err error) {
@@ -97,6 +158,8 @@ func (t target) decode(b []byte) (rest []byte, err error) {
 		*t.bool, rest, err = msgp.ReadBoolBytes(b)
 	case t.part != nil:
 		rest, err = t.part.Decode(b)
+	case t.ranked != nil:
+		rest, err = t.ranked.DecodeMore(b)
 	default:
 		rest, err = t.fn(b)
 	}
@@ -116,7 +179,8 @@ func decodeMap(src []byte, find func(name string) (target, bool)) (unknown []byt
 		if name, b, err = msgp.ReadStringZC(b); err != nil {
 			return nil, 0, fmt.Errorf("%w: a name: %w", ErrCorrupt, err)
 		}
-		if t, known := find(event.View(name)); known {
+		plain, full := strings.CutSuffix(event.View(name), fullSuffix)
+		if t, known := find(plain); known && (!full || t.ranked != nil) {
 			b, err = t.decode(b)
 		} else {
 			if b, err = msgp.Skip(b); err == nil {
@@ -143,40 +207,43 @@ func (s *Attacker) Append(dst []byte) []byte {
 	e.int("k0", s.Kinds[0])
 	e.int("k1", s.Kinds[1])
 	e.int("k2", s.Kinds[2])
-	e.bottom("s", &s.Services)
-	e.bottom("d", &s.Deckies)
+	e.ranked("s", &s.Services)
+	e.ranked("d", &s.Deckies)
 	e.part("h", &s.Hops, len(s.Hops.Items()) > 0)
 	e.part("t", &s.Times, len(s.Times.List()) > 0)
 	e.part("hr", &s.Hours, len(s.Hours.List()) > 0)
 	e.part("c", &s.Commands, len(s.Commands.Items()) > 0 || s.Commands.Truncated())
+	e.part("co", &s.Commands.Oldest, len(s.Commands.Oldest.Items()) > 0)
+	e.ranked("ck", &s.Known)
 	e.int("cn", s.CommandCount)
 	e.time("cf", s.FirstCommand)
-	e.bottom("cr", &s.Credentials)
+	e.ranked("cr", &s.Credentials)
+	e.ranked("ca", &s.Admitted)
 	e.int("la", s.Attempts)
 	e.int("ls", s.Successes)
 	e.time("lf", s.FirstSuccess)
-	e.bottom("fp", &s.Fingerprints)
-	e.bottom("ar", &s.Artifacts)
-	e.bottom("lk", &s.Leaks)
-	e.part("se", &s.Sessions, s.Sessions.Len() > 0)
+	e.ranked("fp", &s.Fingerprints)
+	e.ranked("ar", &s.Artifacts)
+	e.ranked("lk", &s.Leaks)
+	e.ranked("se", &s.Sessions)
 	e.int("sl", s.LongestSession)
-	e.bottom("sn", &s.Sensors)
+	e.ranked("sn", &s.Sensors)
 	e.part("nw", &s.Network, len(s.Network.Items()) > 0)
 	e.time("pr", s.Recon)
 	e.time("px", s.Exfil)
 	e.int("pl", s.Large)
-	e.bottom("os", &s.SystemGuesses)
-	e.bottom("tt", &s.TTLs)
-	e.bottom("hd", &s.Distances)
+	e.ranked("os", &s.SystemGuesses)
+	e.ranked("tt", &s.TTLs)
+	e.ranked("hd", &s.Distances)
 	e.latest("st", &s.Stack)
 	e.latest("ip", &s.IPIDClass)
 	e.latest("is", &s.ISNClass)
 	e.int("rt", s.Retransmits)
-	e.bottom("kx", &s.KexOrders)
-	e.bottom("to", &s.Tools)
-	e.bottom("te", &s.Techniques)
-	e.bottom("al", &s.Alerts)
-	e.part("do", &s.Domains, s.Domains.Len() > 0)
+	e.ranked("kx", &s.KexOrders)
+	e.ranked("to", &s.Tools)
+	e.ranked("te", &s.Techniques)
+	e.ranked("al", &s.Alerts)
+	e.ranked("do", &s.Domains)
 	if s.Crowd.Share > 0 {
 		e.key("cw")
 		e.b = msgp.AppendArrayHeader(e.b, 2)
@@ -194,6 +261,7 @@ func (s *Attacker) Append(dst []byte) []byte {
 	}
 	e.int("tu", s.Untold)
 	s.appendProvenance(&e)
+	e.by(s.rank)
 	return e.finish(s.unknown, s.unknownElements)
 }
 
@@ -222,9 +290,9 @@ func (s *Attacker) Decode(src []byte) error {
 		case "k2":
 			t.int = &s.Kinds[2]
 		case "s":
-			t.part = &s.Services
+			t.ranked = &s.Services
 		case "d":
-			t.part = &s.Deckies
+			t.ranked = &s.Deckies
 		case "h":
 			t.part = &s.Hops
 		case "t":
@@ -233,12 +301,20 @@ func (s *Attacker) Decode(src []byte) error {
 			t.part = &s.Hours
 		case "c":
 			t.part = &s.Commands
+		case "co":
+			t.part = &s.Commands.Oldest
+		case "ck":
+			t.ranked = &s.Known
+		case "ca":
+			t.ranked = &s.Admitted
+		case rankName:
+			t.int = &s.cutBy
 		case "cn":
 			t.int = &s.CommandCount
 		case "cf":
 			t.time = &s.FirstCommand
 		case "cr":
-			t.part = &s.Credentials
+			t.ranked = &s.Credentials
 		case "la":
 			t.int = &s.Attempts
 		case "ls":
@@ -246,17 +322,17 @@ func (s *Attacker) Decode(src []byte) error {
 		case "lf":
 			t.time = &s.FirstSuccess
 		case "fp":
-			t.part = &s.Fingerprints
+			t.ranked = &s.Fingerprints
 		case "ar":
-			t.part = &s.Artifacts
+			t.ranked = &s.Artifacts
 		case "lk":
-			t.part = &s.Leaks
+			t.ranked = &s.Leaks
 		case "se":
-			t.part = &s.Sessions
+			t.ranked = &s.Sessions
 		case "sl":
 			t.int = &s.LongestSession
 		case "sn":
-			t.part = &s.Sensors
+			t.ranked = &s.Sensors
 		case "nw":
 			t.part = &s.Network
 		case "pr":
@@ -266,11 +342,11 @@ func (s *Attacker) Decode(src []byte) error {
 		case "pl":
 			t.int = &s.Large
 		case "os":
-			t.part = &s.SystemGuesses
+			t.ranked = &s.SystemGuesses
 		case "tt":
-			t.part = &s.TTLs
+			t.ranked = &s.TTLs
 		case "hd":
-			t.part = &s.Distances
+			t.ranked = &s.Distances
 		case "st":
 			t.part = &s.Stack
 		case "ip":
@@ -280,15 +356,15 @@ func (s *Attacker) Decode(src []byte) error {
 		case "rt":
 			t.int = &s.Retransmits
 		case "kx":
-			t.part = &s.KexOrders
+			t.ranked = &s.KexOrders
 		case "to":
-			t.part = &s.Tools
+			t.ranked = &s.Tools
 		case "te":
-			t.part = &s.Techniques
+			t.ranked = &s.Techniques
 		case "al":
-			t.part = &s.Alerts
+			t.ranked = &s.Alerts
 		case "do":
-			t.part = &s.Domains
+			t.ranked = &s.Domains
 		case "cw":
 			t.fn = s.Crowd.decode
 		case "hs":
@@ -312,9 +388,6 @@ func (s *Attacker) Decode(src []byte) error {
 		}
 		return t, true
 	})
-	if err == nil && !beside.provenance {
-		s.withoutProvenance(new(event.Arena))
-	}
 	for _, i := range beside.stray {
 		if err == nil && int(i) >= len(s.Transitions) {
 			err = fmt.Errorf("%w: transition %d of %d is stray", ErrCorrupt, i, len(s.Transitions))
@@ -324,7 +397,14 @@ func (s *Attacker) Decode(src []byte) error {
 		}
 		s.Transitions[i].Stray = true
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	s.settle()
+	if !beside.provenance {
+		s.withoutProvenance(new(event.Arena))
+	}
+	return nil
 }
 
 func (c *Crowd) decode(b []byte) ([]byte, error) {
@@ -416,9 +496,10 @@ func (s *Target) Append(dst []byte) []byte {
 	e.int("a", s.Accepted)
 	e.int("r", s.Denied)
 	e.int("m", s.Messages)
-	e.bottom("s", &s.Services)
-	e.bottom("d", &s.Deckies)
-	e.bottom("sn", &s.Sensors)
+	e.ranked("s", &s.Services)
+	e.ranked("d", &s.Deckies)
+	e.ranked("sn", &s.Sensors)
+	e.by(s.rank)
 	return e.finish(s.unknown, s.unknownElements)
 }
 
@@ -442,17 +523,23 @@ func (s *Target) Decode(src []byte) error {
 		case "m":
 			t.int = &s.Messages
 		case "s":
-			t.part = &s.Services
+			t.ranked = &s.Services
 		case "d":
-			t.part = &s.Deckies
+			t.ranked = &s.Deckies
 		case "sn":
-			t.part = &s.Sensors
+			t.ranked = &s.Sensors
+		case rankName:
+			t.int = &s.cutBy
 		default:
 			return t, false
 		}
 		return t, true
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	s.settle()
+	return nil
 }
 
 // Append appends the encoded state.
@@ -467,13 +554,15 @@ func (s *Activity) Append(dst []byte) []byte {
 	e.int("ls", s.Successes)
 	e.int("rc", s.Recipients)
 	e.int("cl", s.Claimed)
-	e.bottom("s", &s.Services)
-	e.bottom("d", &s.Deckies)
-	e.bottom("sn", &s.Sensors)
+	e.ranked("s", &s.Services)
+	e.ranked("d", &s.Deckies)
+	e.ranked("sn", &s.Sensors)
 	e.part("c", &s.Commands, len(s.Commands.Items()) > 0 || s.Commands.Truncated())
-	e.bottom("tr", &s.Tried)
-	e.bottom("ad", &s.Admitted)
+	e.ranked("tr", &s.Tried)
+	e.ranked("ad", &s.Admitted)
+	e.part("co", &s.Commands.Oldest, len(s.Commands.Oldest.Items()) > 0)
 	e.latest("su", &s.Summary)
+	e.by(s.rank)
 	return e.finish(s.unknown, s.unknownElements)
 }
 
@@ -492,6 +581,8 @@ func (s *Activity) Decode(src []byte) error {
 			t.int = &s.Kinds[1]
 		case "k2":
 			t.int = &s.Kinds[2]
+		case "co":
+			t.part = &s.Commands.Oldest
 		case "cn":
 			t.int = &s.CommandCount
 		case "la":
@@ -503,23 +594,29 @@ func (s *Activity) Decode(src []byte) error {
 		case "cl":
 			t.int = &s.Claimed
 		case "s":
-			t.part = &s.Services
+			t.ranked = &s.Services
 		case "d":
-			t.part = &s.Deckies
+			t.ranked = &s.Deckies
 		case "sn":
-			t.part = &s.Sensors
+			t.ranked = &s.Sensors
 		case "c":
 			t.part = &s.Commands
 		case "tr":
-			t.part = &s.Tried
+			t.ranked = &s.Tried
 		case "ad":
-			t.part = &s.Admitted
+			t.ranked = &s.Admitted
 		case "su":
 			t.part = &s.Summary
+		case rankName:
+			t.int = &s.cutBy
 		default:
 			return t, false
 		}
 		return t, true
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	s.settle()
+	return nil
 }

@@ -34,6 +34,37 @@ func encodeFields(a *event.Arena, fields []event.Field, limit int) string {
 	return a.Keep(b)
 }
 
+// leftOut is the field of a payload that says how many of its fields are
+// missing because the payload was too long.
+const leftOut = "left_out"
+
+// FitFields returns a payload of the fields of another that fit into n bytes,
+// in their order, and how many didn't.
+func FitFields(payload string, n int) string {
+	left := 0
+	room := n - 3 - 2*longest - len(leftOut) - 4
+	b := make([]byte, 0, n)
+	kept := uint32(0)
+	DecodeFields(payload, func(key, value string) {
+		size := len(key) + len(value) + 2*longest
+		if key == leftOut || size > room {
+			left++
+			return
+		}
+		room -= size
+		b = msgp.AppendString(msgp.AppendString(b, key), value)
+		kept += 2
+	})
+	if room < 0 {
+		return ""
+	}
+	b = appendText(appendText(b, leftOut), strconv.Itoa(left))
+	return event.View(append(msgp.AppendArrayHeader(make([]byte, 0, len(b)+3), kept+2), b...))
+}
+
+// longest is what the header of a text takes at the most.
+const longest = 3
+
 // appendText appends s, which is mostly short.
 func appendText(b []byte, s string) []byte {
 	if len(s) >= 32 {

@@ -1,24 +1,18 @@
 package state
 
-import (
-	"dossier/correlate/event"
-	"dossier/correlate/law"
-)
+import "dossier/correlate/law"
 
 const (
 	// fixed is what an attacker's state takes beside its lists: the header
 	// of the map, names and values of numbers and times, the crowd.
-	fixed = 5 + (names+provenanceNames)*3 + (numberFields+provenanceNumbers)*9 + 1 + 1 + 1 + 9 + 18
+	fixed = 5 + (names+provenanceNames)*4 + (numberFields+provenanceNumbers)*9 + 9 + 1 + 1 + 1 + 9 + 18
 	// names is how many names an attacker's state has.
-	names = 45
+	names = 49
 	// numberFields is how many numbers and times.
 	numberFields = 17
 	// head is the header of a list and the number in front of it.
 	head = 5 + 9
-	// commandMark, hopMark and networkMark are what the longest mark of such
-	// a list takes.
-	commandMark = 1 + 9 + 3*3 + event.MaxService + event.MaxName + event.MaxCommand
-	hopMark     = 1 + 9 + 3*3 + event.MaxName + event.MaxService + 32
+	// networkMark is what the longest mark of the addresses of a network takes.
 	networkMark = 1 + 9 + 3*3 + 39
 )
 
@@ -32,7 +26,7 @@ var transitions = 5 + 2 + LimitTransitions.Bytes
 func (s *Attacker) Size() int {
 	n := fixed + transitions + len(s.unknown)
 	for _, l := range [...]interface{ Size() int }{
-		&s.Services, &s.Deckies, &s.Hops, &s.Times, &s.Hours, &s.Commands, &s.Credentials, &s.Fingerprints, &s.Artifacts, &s.Leaks,
+		&s.Services, &s.Deckies, &s.Hops, &s.Times, &s.Hours, &s.Commands, &s.Commands.Oldest, &s.Known, &s.Credentials, &s.Admitted, &s.Fingerprints, &s.Artifacts, &s.Leaks,
 		&s.Sessions, &s.Sensors, &s.Network, &s.SystemGuesses, &s.TTLs, &s.Distances, &s.Stack, &s.IPIDClass, &s.ISNClass,
 		&s.KexOrders, &s.Tools, &s.Techniques, &s.Alerts, &s.Domains,
 	} {
@@ -45,14 +39,15 @@ func (s *Attacker) Size() int {
 // folded into it.
 var MaxAttacker = func() int {
 	n := fixed + transitions
-	for _, limit := range [...]law.Limit{
-		LimitServices, LimitDeckies, LimitHops, LimitCommands, LimitCredentials, LimitFingerprints, LimitArtifacts, LimitLeaks,
-		LimitSensors, LimitNetwork, LimitSystems, LimitNumbers, LimitNumbers, LimitKexOrders, LimitTools, LimitTechniques, LimitAlerts,
+	for _, limit := range [...]*law.Limit{
+		&LimitServices, &LimitDeckies, &LimitKnown, &LimitCredentials, &LimitAdmitted, &LimitFingerprints, &LimitArtifacts, &LimitLeaks,
+		&LimitSensors, &LimitSystems, &LimitNumbers, &LimitNumbers, &LimitKexOrders, &LimitTools, &LimitTechniques, &LimitAlerts,
 	} {
-		n += head + limit.Bytes
+		n += limit.Most()
 	}
-	n += commandMark + hopMark + networkMark
+	n += 3*head + LimitHops.Bytes + LimitNetwork.Bytes + LimitCommands.Bytes + 5 + LimitCommands.Firsts*LimitCommands.Entry
+	n += LimitCommands.Entry + LimitHops.Entry + networkMark
 	n += 6 + 9*LimitTimes + 5 + 14*LimitHours
-	n += 2*7 + 8*(LimitSessions+LimitDomains)
+	n += 2*(1+3*9+5) + 8*(LimitSessions+LimitDomains)
 	return n + 3*13 + maxStack + 2*maxWord + maxProvenance()
 }()

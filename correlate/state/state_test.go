@@ -38,7 +38,7 @@ func randomEvent(r *rand.Rand) *event.Event {
 	return ev
 }
 
-func pick(r *rand.Rand, s ...string) string { return s[r.IntN(len(s))] }
+func pick[T any](r *rand.Rand, s ...T) T { return s[r.IntN(len(s))] }
 
 // The same events must give the same state in every order, cut anywhere, with
 // the state written and read back in between.
@@ -55,6 +55,9 @@ func TestFoldIsFreeOfOrderAndCut(t *testing.T) {
 			var att Attacker
 			var tgt Target
 			var act Activity
+			att.By(testRank)
+			tgt.By(testRank)
+			act.By(testRank)
 			for rest := events; len(rest) > 0; {
 				n := 1 + r.IntN(len(rest))
 				att.Fold(&a, "sensor-1", seed%2 == 0, rest[:n])
@@ -81,6 +84,9 @@ func TestFoldIsFreeOfOrderAndCut(t *testing.T) {
 		}
 	}
 }
+
+// testRank is a Rank like any other.
+var testRank = law.NewRank([law.RankKeySize]byte{3, 1, 4, 1, 5})
 
 // Whatever an attacker sends, the state stays within its bounds and says what
 // it cut.
@@ -180,7 +186,7 @@ func TestResetForgetsEverything(t *testing.T) {
 				t.Errorf("%s has %d elements", path, v.Len())
 			}
 		default:
-			if !v.IsZero() && path != ".changes" {
+			if !v.IsZero() && path != ".changes" && !strings.Contains(path, "by.k") && !strings.Contains(path, "rank.k") {
 				t.Errorf("%s is %v", path, v)
 			}
 		}
@@ -208,6 +214,7 @@ func noise(i, n int) string {
 func full(t *testing.T, size int) *Attacker {
 	t.Helper()
 	a, s := new(event.Arena), new(Attacker)
+	s.By(testRank)
 	text := func(i, limit int) string { return noise(i, min(size, limit)) }
 	for i := range 700 {
 		n := fmt.Sprint(i)
@@ -216,7 +223,7 @@ func full(t *testing.T, size int) *Attacker {
 			Time: event.Time(1_000_000_000_000_000 + int64(i)*997_000_000_123), Addr: netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)}),
 			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Proof: event.ByConnection,
 			Evidence: []event.Evidence{
-				{Kind: event.Command, A: text(i, event.MaxCommand)},
+				{Kind: event.Command, A: text(i, event.MaxCommand), N: 1},
 				{Kind: event.Login, A: text(i, event.MaxValue), B: text(i, event.MaxService), C: text(-i, event.MaxValue), Digest: sha256.Sum256([]byte(n)), Outcome: event.Success},
 				{Kind: event.Fingerprint, A: "ja3", B: text(i, event.MaxValue), Payload: []event.Field{{Key: "p", Value: text(-i, event.MaxPayload-16)}}},
 				{Kind: event.Artifact, A: noise(i, 64), B: text(i, event.MaxValue), C: "file", Payload: []event.Field{{Key: "p", Value: text(-i, event.MaxPayload-16)}}},
@@ -387,4 +394,113 @@ func appendNew(b []byte) []byte {
 	b = msgp.AppendArrayHeader(b, 2)
 	b = msgp.AppendInt(b, 1)
 	return msgp.AppendString(b, "two")
+}
+
+// With its lists full, cut by rank, by share and by bytes, the state is the
+// same for every order of its events and every cut of chunks, written and read
+// in between.
+func TestFullStatesAreFreeOfOrderAndCut(t *testing.T) {
+	seeds := uint64(6)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
+		r := rand.New(rand.NewPCG(seed, 21))
+		var events []*event.Event
+		for i := range 1200 {
+			n := fmt.Sprint(r.IntN(700))
+			text := n + strings.Repeat("x", r.IntN(1+i%500))
+			kind := pick(r, "hassh", "ja3", "http_useragent", "x")
+			events = append(events, &event.Event{
+				Time: event.Time(1_760_000_000_000_000 + r.Int64N(300)*1_000_000), Addr: netip.MustParseAddr("2001:db8::7"),
+				Decky: "decky-" + n, Service: pick(r, "ssh", "http"), Type: "x", Kind: event.Interaction,
+				Proof: pick(r, event.ByConnection, event.ByConnection, event.BySession, event.ByShell, event.Claimed),
+				Evidence: []event.Evidence{
+					{Kind: event.Command, A: text, N: int64(i % 2)},
+					{Kind: event.Login, A: "u" + n, B: "plaintext", C: text, Digest: sha256.Sum256([]byte(text)), Outcome: event.Outcome(r.IntN(3))},
+					{Kind: event.Fingerprint, A: kind, B: text, Payload: []event.Field{{Key: "p", Value: text}, {Key: "q", Value: n}}},
+					{Kind: event.Artifact, A: pick(r, "", n), B: pick(r, "", "http://x/"+text), C: pick(r, "file", "mail", "url")},
+					{Kind: event.Leak, A: n, B: "X-Forwarded-For", C: pick(r, "public", "private")},
+					{Kind: event.Session, A: text}, {Kind: event.Recipient, A: n + ".example"}, {Kind: event.KexOrder, A: text},
+					{Kind: event.Alert, A: text, B: "c", N: int64(1 + i%3)}, {Kind: event.Technique, A: "T" + n, B: text},
+				},
+			})
+		}
+		var want [3][]byte
+		for shuffle := range 3 {
+			var a event.Arena
+			att, tgt, act := new(Attacker), new(Target), new(Activity)
+			for _, s := range []interface{ By(law.Rank) }{att, tgt, act} {
+				s.By(testRank)
+			}
+			for rest := events; len(rest) > 0; {
+				n := min(len(rest), 1+r.IntN(400))
+				att.Fold(&a, "sensor-1", true, rest[:n])
+				tgt.Fold("sensor-1", "7.example", rest[:n])
+				act.Fold(&a, "sensor-1", rest[:n])
+				rest = rest[n:]
+				for _, s := range []interface {
+					Append([]byte) []byte
+					Decode([]byte) error
+				}{att, tgt, act} {
+					if err := s.Decode(s.Append(nil)); err != nil {
+						t.Fatalf("seed %d: %T: %v", seed, s, err)
+					}
+				}
+			}
+			if !att.Credentials.Full() || !att.Fingerprints.Full() || !att.Artifacts.Full() || !att.Admitted.Full() || !att.Known.Full() || !act.Tried.Full() || !att.Domains.Full() ||
+				!att.Claimed.Evidence.Full() || !att.Claimed.Deckies.Full() || !att.Claimed.Shell.Truncated() {
+				t.Fatalf("seed %d: lists aren't full", seed)
+			}
+			if att.Size() > MaxAttacker {
+				t.Errorf("seed %d: %d bytes of at most %d", seed, att.Size(), MaxAttacker)
+			}
+			for i, got := range [][]byte{att.Append(nil), tgt.Append(nil), act.Append(nil)} {
+				if shuffle == 0 {
+					want[i] = got
+				} else if !bytes.Equal(got, want[i]) {
+					t.Fatalf("seed %d, shuffle %d, state %d: the order of events shows", seed, shuffle, i)
+				}
+			}
+			r.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+		}
+	}
+}
+
+// A version from before there was a Rank carries full lists through and begins
+// them anew; what it writes there is taken in by the next that reads both.
+func TestOlderVersionsWriteBesideFullLists(t *testing.T) {
+	var a event.Arena
+	login := func(i int) *event.Event {
+		n := fmt.Sprint(i)
+		return &event.Event{Time: event.Time(1_760_000_000_000_000 + i), Service: "ssh", Kind: event.Scan, Evidence: []event.Evidence{
+			{Kind: event.Login, A: "root", B: "plaintext", C: n, Digest: sha256.Sum256([]byte(n)), Outcome: event.Failure}}}
+	}
+	s := new(Attacker)
+	s.By(testRank)
+	for i := range 500 {
+		s.Fold(&a, "one", false, []*event.Event{login(i)})
+	}
+	// What the older version adds, as it writes it: the list it can't read
+	// begins empty. That is what this version writes of a list that isn't
+	// full, under the plain name.
+	beside := new(Attacker)
+	for i := range 30 {
+		beside.Fold(&a, "one", false, []*event.Event{login(490 + i)})
+	}
+	wire := s.Append(nil)
+	wire[4]++
+	wire = msgp.AppendString(wire, "cr")
+	wire = beside.Credentials.Append(wire)
+	got := new(Attacker)
+	got.By(testRank)
+	if err := got.Decode(wire); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 30 {
+		s.Fold(&a, "one", false, []*event.Event{login(490 + i)})
+	}
+	if x, y := got.Credentials.Append(nil), s.Credentials.Append(nil); !bytes.Equal(x, y) {
+		t.Errorf("what an older version wrote beside is not what this one would have made of it:\n%x\n%x", x, y)
+	}
 }

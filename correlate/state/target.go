@@ -16,6 +16,16 @@ type Target struct {
 	Services, Deckies, Sensors law.Bottom
 	unknown                    []byte
 	unknownElements            uint32
+	rank                       law.Rank
+	cutBy                      int64 // the ID of the Rank that has cut what was read
+}
+
+// By has the lists of s rank keys by r. It is called while s is empty.
+func (s *Target) By(r law.Rank) {
+	s.rank = r
+	for _, l := range s.lists() {
+		l.law.By(r)
+	}
 }
 
 // Reset empties s and keeps the memory of its lists.
@@ -23,7 +33,7 @@ func (s *Target) Reset() {
 	s.Services.Reset()
 	s.Deckies.Reset()
 	s.Sensors.Reset()
-	*s = Target{Services: s.Services, Deckies: s.Deckies, Sensors: s.Sensors}
+	*s = Target{Services: s.Services, Deckies: s.Deckies, Sensors: s.Sensors, rank: s.rank}
 }
 
 // Fold adds the events that name domain.
@@ -58,10 +68,23 @@ func (s *Target) Fold(sensor, domain string, events []*event.Event) {
 			s.Services.Add(law.Entry{Key: ev.Service, Count: 1}, LimitSmall)
 		}
 		if ev.Decky != "" {
-			s.Deckies.Add(law.Entry{Key: ev.Decky, Count: 1}, LimitSmall)
+			s.Deckies.Add(law.Entry{Key: ev.Decky, Count: 1}, LimitDecoys)
 		}
 		if sensor != "" {
 			s.Sensors.Add(law.Entry{Key: sensor}, LimitSensors)
 		}
+	}
+}
+
+func (s *Target) lists() [3]list {
+	return [...]list{{&s.Services, &LimitSmall, 0}, {&s.Deckies, &LimitDecoys, 0}, {&s.Sensors, &LimitSensors, 0}}
+}
+
+// settle brings what was read under this version's bounds and s's Rank.
+func (s *Target) settle() {
+	foreign := s.cutBy != int64(s.rank.ID())
+	lists := s.lists()
+	for i := range lists {
+		lists[i].settle(s.Count, foreign)
 	}
 }

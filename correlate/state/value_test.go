@@ -29,7 +29,7 @@ func states() []encoded { return []encoded{new(Attacker), new(Target), new(Activ
 // inner are the fields of states that are no knowledge of their own: what a
 // newer version added, which TestUnknownNamesAreCarriedThrough tests, and a
 // count for whoever has the state in memory.
-var inner = map[string]bool{"unknown": true, "unknownElements": true, "changes": true, "shellCut": true}
+var inner = map[string]bool{"unknown": true, "unknownElements": true, "changes": true, "rank": true, "shellCut": true, "cutBy": true}
 
 // dump shows what a value of a state holds, through the methods of its law.
 func dump(t *testing.T, v reflect.Value) string {
@@ -56,7 +56,7 @@ func dump(t *testing.T, v reflect.Value) string {
 	case *law.First:
 		return items(l.Items(), l.Truncated())
 	case *law.Newest:
-		return items(l.Items(), l.Truncated())
+		return items(append(slices.Clone(l.Gone()), l.Items()...), l.Truncated())
 	case *law.Times:
 		return fmt.Sprint(l.List()) + mark(l.Truncated())
 	case *law.Hours:
@@ -94,7 +94,7 @@ func fields(payload string) string {
 func fill(t *testing.T, v reflect.Value, n int) {
 	t.Helper()
 	at := event.Time(1_767_000_000_000_000 + n)
-	few := law.Limit{Keys: 2, Note: 9}
+	few := law.Limit{Keys: 2, Note: 9, Firsts: 1}
 	name := func(i int) string { return fmt.Sprint("name ", n, " ", i) }
 	switch l := v.Addr().Interface().(type) {
 	case *int64:
@@ -398,7 +398,7 @@ func TestAttackerByValue(t *testing.T) {
 			{Kind: event.Message, A: "b.example"},
 		}},
 		{Time: t0 + hr + 5, Proof: event.ByConnection, Addr: addr("2001:db8::2"), Decky: "d2", Service: "ssh", Type: "command", Kind: event.Interaction, Phase: event.Exfil, Evidence: []event.Evidence{
-			{Kind: event.Command, A: "uname -a"},
+			{Kind: event.Command, A: "uname -a", N: 1},
 			{Kind: event.Login, A: "root", Outcome: event.Success}, // not the first one
 			{Kind: event.Fingerprint, A: "ja3", B: "aa", Payload: payload("v", "1")},
 			{Kind: event.Fingerprint, A: "ja3", B: "aa", Payload: payload("v", "12")},
@@ -435,6 +435,8 @@ func TestAttackerByValue(t *testing.T) {
 		"Commands": fmt.Sprintf("%d ssh/d2/uname -a %d http/d1/id", t0+hr+5, t0+3*hr), "CommandCount": "2", "FirstCommand": fmt.Sprint(t0 + hr + 5),
 		// The digest is zero in all of them.
 		"Credentials": fmt.Sprintf("http|root|plaintext|%s x1 %d-%d rank 0 w; ssh|root|plaintext|%s x2 %d-%d rank 2 xy;", zeros, t0+3*hr, t0+3*hr, zeros, t0+1, t0+2),
+		"Admitted":    fmt.Sprintf("ssh|root|plaintext|%s x1 %d-%d rank 2 xy;", zeros, t0+1, t0+1),
+		"Known":       fmt.Sprintf("ssh|uname -a x1 %d-%d rank 0 ;", t0+hr+5, t0+hr+5),
 		"Attempts":    "5", "Successes": "3", "FirstSuccess": fmt.Sprint(t0 + 1),
 		"Fingerprints": fmt.Sprintf("ja3|aa x2 %d-%d rank 0 v=12; jarm|jj x1 %d-%d rank 0 ;", t0+hr+5, t0+hr+5, t0-5*hr, t0-5*hr),
 		"Artifacts":    fmt.Sprintf("sha|url|file x1 %d-%d rank 0 n=x;", t0+hr+5, t0+hr+5),
@@ -550,8 +552,8 @@ func TestActivityByValue(t *testing.T) {
 		"Events": "4", "Kinds": "[1 1 2]", "CommandCount": "2", "Attempts": "4", "Successes": "2", "Recipients": "2", "Claimed": "1",
 		"Services": "http x1 0-0 rank 2 ; ssh x2 0-0 rank 2 ;", "Deckies": "d1 x2 0-0 rank 0 ; d2 x1 0-0 rank 0 ;", "Sensors": "one x0 0-0 rank 0 ;",
 		"Commands": fmt.Sprintf("%d ssh/d1/id %d ssh/d1/ls", t0+9, t0+9), "Summary": "7 newer",
-		"Tried":    "ssh|pi|publickey|" + zeros + " x1 0-0 rank 0 k; ssh|root|plaintext|" + zeros + " x2 0-0 rank 0 xy;",
-		"Admitted": "ssh|root|plaintext|" + zeros + " x1 0-0 rank 0 ;",
+		"Tried":    "ssh|pi|publickey|" + zeros + fmt.Sprintf(" x1 %[1]d-%[1]d rank 0 k; ssh|root|plaintext|%[2]s x2 %[1]d-%[1]d rank 0 xy;", t0+5, zeros),
+		"Admitted": fmt.Sprintf("ssh|root|plaintext|%s x1 %[2]d-%[2]d rank 0 x;", zeros, t0+5),
 	}
 	permute(len(events), func(order []int) {
 		a, s := new(event.Arena), new(Activity)
@@ -602,17 +604,17 @@ func TestCrowdOpens(t *testing.T) {
 	for i := range domains {
 		domains[i] = fmt.Sprint("d", i, ".example")
 	}
-	sort.Slice(domains, func(i, j int) bool { return law.Share(domains[i]) < law.Share(domains[j]) })
+	sort.Slice(domains, func(i, j int) bool { return law.Rank{}.Share(domains[i]) < law.Rank{}.Share(domains[j]) })
 	crossed, another := [16]byte{1}, [16]byte{2}
-	half := Crowd{Share: law.Share(domains[999]), Chunk: crossed}
+	half := Crowd{Share: law.Rank{}.Share(domains[999]), Chunk: crossed}
 	for i, d := range domains {
-		if !(Crowd{}).Opens(d, crossed) || !(Crowd{Chunk: another}).Opens(d, crossed) {
+		if !(Crowd{}).Opens(law.Rank{}, d, crossed) || !(Crowd{Chunk: another}).Opens(law.Rank{}, d, crossed) {
 			t.Fatalf("%s isn't opened where there is no crowd", d)
 		}
-		if half.Opens(d, another) {
+		if half.Opens(law.Rank{}, d, another) {
 			t.Fatalf("%s is opened by another chunk than the one that crossed the bound", d)
 		}
-		if got := half.Opens(d, crossed); got != (i <= 999) {
+		if got := half.Opens(law.Rank{}, d, crossed); got != (i <= 999) {
 			t.Fatalf("%s, at %d of 2000: opened %v with a share of half", d, i, got)
 		}
 	}

@@ -172,6 +172,9 @@ func (s *state) mapping(method, name string, body obj) (obj, *fault) {
 				if was != nil && was != is {
 					return nil, failf(400, "illegal_argument_exception", "mapper [%s] cannot be changed from type [%s] to [%s]", field, was, is)
 				}
+				if null := child(x.mappings, "properties", field)["null_value"]; was != nil && null != def.(obj)["null_value"] {
+					return nil, failf(400, "illegal_argument_exception", "Mapper for [%s] conflicts with existing mapper: Cannot update parameter [null_value]", field)
+				}
 			}
 			x.mappings = merge(x.mappings, body)
 		}

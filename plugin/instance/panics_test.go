@@ -52,6 +52,10 @@ func (c *fakeCluster) Install(context.Context, []esindex.Template) ([]esindex.St
 	return nil, c.install(c.installs)
 }
 
+func (c *fakeCluster) ListKey(context.Context, []esindex.Template) (key [esindex.ListKeySize]byte, err error) {
+	return key, nil
+}
+
 func fine(int) error { return nil }
 
 // TestPanicWhileSettingUp costs a try, also where it is not the cluster that

@@ -15,6 +15,7 @@ import (
 
 	"dossier/correlate"
 	"dossier/correlate/commit"
+	"dossier/correlate/law"
 	"dossier/esindex"
 	"dossier/esindex/deadletter"
 	"dossier/panics"
@@ -57,7 +58,10 @@ type target struct {
 	committer *commit.Committer
 	requests  *allRequests
 	causes    causes
-	tracer    *tracing.Tracer // nil where there is no tracing
+	// rank is that of the prefix's list key, nil until that is read. It is
+	// read once: a prefix has one for ever.
+	rank   atomic.Pointer[law.Rank]
+	tracer *tracing.Tracer // nil where there is no tracing
 
 	begun  time.Time
 	cancel context.CancelFunc
@@ -81,6 +85,7 @@ type cluster interface {
 	Info(ctx context.Context) (esindex.Info, error)
 	Identity(ctx context.Context) (esindex.Identity, error)
 	Install(ctx context.Context, templates []esindex.Template) ([]esindex.Step, error)
+	ListKey(ctx context.Context, templates []esindex.Template) ([esindex.ListKeySize]byte, error)
 }
 
 func newTarget(o options.Options, h Host) (_ *target, err error) {
@@ -124,6 +129,7 @@ func newTarget(o options.Options, h Host) (_ *target, err error) {
 	t.openTracer(h.Version)
 	model := modelOptions(o)
 	model.Renderer = t.renderer
+	model.Rank = t.ranked
 	asked := &careful{t.store, t.letters, t.panicked}
 	t.committer, err = commit.New(commit.Options{
 		MachineOptions: machineOptions(o),
@@ -186,6 +192,9 @@ func Templates(o options.Options) ([]esindex.Template, error) {
 		switch m.Kind {
 		case profile.Attackers, profile.Targets, profile.Activity, profile.Transitions:
 			out[i].Fixed = map[string]string{"ipv6_prefix": strconv.Itoa(o.IPv6Prefix)}
+		}
+		if m.Kind == profile.Attackers {
+			out[i].ListKey = profile.ListKeyField
 		}
 		if old := profile.RetiredAlias(o.IndexPrefix); m.Kind == profile.Attackers && old != "" {
 			out[i].Retired = []string{old}
@@ -276,17 +285,31 @@ func (t *target) trySetUp(ctx context.Context) (err error) {
 		}
 	}
 	t.log.Info("connected", "target", t.name, "cluster", info.Cluster, "version", info.Version)
-	if !t.o.ManageTemplates {
-		return nil
+	if t.o.ManageTemplates {
+		steps, err := t.cluster.Install(ctx, t.templates)
+		if err != nil {
+			return err
+		}
+		for _, s := range steps {
+			t.log.Debug(s.String())
+		}
 	}
-	steps, err := t.cluster.Install(ctx, t.templates)
+	key, err := t.cluster.ListKey(ctx, t.templates)
 	if err != nil {
 		return err
 	}
-	for _, s := range steps {
-		t.log.Debug(s.String())
-	}
+	rank := law.NewRank(key)
+	t.rank.Store(&rank)
 	return nil
+}
+
+// ranked returns the prefix's Rank. Nothing is folded before the target is
+// ready, and then it is there.
+func (t *target) ranked() law.Rank {
+	if r := t.rank.Load(); r != nil {
+		return *r
+	}
+	panic("dossier: folding before the list key is read")
 }
 
 // firstTry waits a moment, from the target's beginning on, for the first try to

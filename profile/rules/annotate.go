@@ -52,6 +52,9 @@ type annotation struct {
 	text   [maxText]byte
 	tool   string
 	login  *event.Evidence
+	// knows says that a rule knows the command at hand, not one of those that
+	// hold for any.
+	knows bool
 }
 
 func (w *annotation) add(kind event.EvidenceKind, what, by string) bool {
@@ -174,7 +177,13 @@ func (w *annotation) judge(rules []*Rule) {
 		e := &w.event.Evidence[i]
 		switch e.Kind {
 		case event.Command:
+			queued := w.queued
+			w.knows = false
 			w.command(e.A)
+			// What has a command inside is worth as much as a known one.
+			if w.knows || w.queued > queued {
+				e.N = 1
+			}
 		case event.Said:
 			request = true
 		case event.Fingerprint:
@@ -388,6 +397,7 @@ func (w *annotation) tryText(text []byte) (carries bool) {
 func (w *annotation) tryAll(rules []*Rule) {
 	for _, r := range rules {
 		if r.channels.has(w.channel) && w.holds(r) {
+			w.knows = true
 			w.conclude(r)
 		}
 	}
@@ -415,7 +425,9 @@ func (w *annotation) part(program string, words []string) {
 	w.program, w.words, w.targets = program, words, w.shell.targets
 	x := w.set.index
 	w.pipe()
-	w.tryAll(x.always)
+	knew := w.knows
+	w.tryAll(x.always) // they hold for any command
+	w.knows = knew
 	if asksOnly(program, words) {
 		return
 	}

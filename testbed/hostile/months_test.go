@@ -67,7 +67,7 @@ func newFleet(t *testing.T) *fleet {
 	t.Cleanup(func() { f.admin.Close() })
 	dir := t.TempDir()
 	set := operate.Setup{Months: 3}
-	for _, role := range []string{roles.Writer, roles.CreatingWriter} {
+	for _, role := range []string{roles.Writer, roles.CreatingWriter, "reader"} {
 		set.Keys = append(set.Keys, operate.Key{Role: role, File: filepath.Join(dir, role)})
 	}
 	if err := f.admin.Setup(t.Context(), set, func(esindex.Step) {}); err != nil {
@@ -218,5 +218,57 @@ func TestAStolenKeyTellsATransitionAheadOfTheTrueOne(t *testing.T) {
 			t.Errorf("%s is deleted with a sensor's key: HTTP %d", what, got)
 		}
 		f.node.Must(t, "DELETE", month+"/_doc/"+try.id+"?refresh=true", nil)
+	}
+}
+
+// The attacker holds a sensor's key: he reads the list key, as a sensor must,
+// and can't change it, nor can whoever sets up again; an analyst can't read it,
+// and nothing that dossier says shows it.
+func TestAStolenKeyCantChangeTheListKey(t *testing.T) {
+	f := newFleet(t)
+	mapping := "/" + f.prefix + "-attackers/_mapping"
+	key := func() string {
+		var found map[string]struct {
+			Mappings struct {
+				Properties map[string]struct {
+					Key string `json:"null_value"`
+				} `json:"properties"`
+			} `json:"mappings"`
+		}
+		c, err := esindex.New(esindex.Options{Hosts: []string{f.node.URL}, APIKey: f.keys[roles.Writer]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.Call(t.Context(), "read", "GET", mapping, nil, &found); err != nil {
+			t.Fatal(err)
+		}
+		return found[f.prefix+"-attackers"].Mappings.Properties["list_key"].Key
+	}
+	was := key()
+	if len(was) != 2*esindex.ListKeySize {
+		t.Fatalf("the list key has %d characters", len(was))
+	}
+	change := `{"properties":{"list_key":{"type":"keyword","index":false,"doc_values":false,"null_value":"00000000000000000000000000000000"}}}`
+	for _, role := range []string{roles.Writer, roles.CreatingWriter, "reader"} {
+		if err := f.as(t, role, "PUT", mapping, change); status(err) != 403 {
+			t.Errorf("%s changes the list key: %v", role, err)
+		}
+	}
+	if err := f.as(t, "reader", "GET", mapping, ""); status(err) != 403 {
+		t.Errorf("a reader reads mappings: %v", err)
+	}
+	if err := f.as(t, "reader", "GET", "/"+f.prefix+"-attackers/_search", `{"query":{"match_all":{}}}`); err != nil {
+		t.Errorf("a reader can't read: %v", err)
+	}
+	var said []string
+	if err := f.admin.Setup(t.Context(), operate.Setup{Months: 3}, func(s esindex.Step) { said = append(said, s.String()) }); err != nil {
+		t.Fatal(err)
+	}
+	if now := key(); now != was {
+		t.Error("set-up made another list key")
+	}
+	if text := strings.Join(said, "\n") + f.findings(t); strings.Contains(text, was) || strings.Contains(text, "list_key") {
+		t.Errorf("set-up and check speak of the list key:\n%s", text)
 	}
 }
