@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,7 +96,10 @@ type homeSim struct {
 	late    []esindextest.Request // given up by whoever sent them, not yet carried out
 	depth   int
 	calm    bool // no more faults
-	done    map[string]bool
+	// order is what the race detector sees of the order in which the node and
+	// whoever asked it take turns: a connection that is reset shows it nothing.
+	order sync.Mutex
+	done  map[string]bool
 }
 
 type homeWriter struct {
@@ -167,10 +171,17 @@ func newHomeSim(t *testing.T, seed uint64) *homeSim {
 	return s
 }
 
+// turns marks where one takes over from another.
+func (s *homeSim) turns() {
+	s.order.Lock()
+	defer s.order.Unlock()
+}
+
 // make makes an index as set-up does.
 func (s *homeSim) make(index string) {
 	s.depth += 10 // nothing comes between
-	defer func() { s.depth -= 10 }()
+	s.turns()
+	defer func() { s.turns(); s.depth -= 10 }()
 	code, _, err := s.node.Do(s.t.Context(), "PUT", index, `{"mappings":{"dynamic":false,"_meta":{"dossier":{"schema":1}},"properties":{"state":{"type":"binary"}}}}`)
 	if err != nil || code != 200 && code != 400 {
 		s.t.Fatal(index, code, err)
@@ -199,6 +210,8 @@ func (s *homeSim) begin(w *homeWriter) {
 
 // between is what happens while a request is on its way.
 func (s *homeSim) between(r *esindextest.Request) esindextest.Fault {
+	s.turns()
+	defer s.turns()
 	if s.depth > 9 {
 		return esindextest.Fault{}
 	}
@@ -292,7 +305,8 @@ func (s *homeSim) replayLate() {
 	r := s.late[i]
 	s.late = slices.Delete(s.late, i, i+1)
 	s.depth += 10
-	defer func() { s.depth -= 10 }()
+	s.turns()
+	defer func() { s.turns(); s.depth -= 10 }()
 	// Elasticsearch makes no index for a key that may not.
 	var kept []string
 	lines := strings.SplitAfter(string(r.Body), "\n")
@@ -361,11 +375,13 @@ func (s *homeSim) carryOut(w *homeWriter) {
 	r, machine := w.flight[i], w.machine
 	w.flight = slices.Delete(w.flight, i, i+1)
 	var a commit.Answer
+	s.turns()
 	if r.Kind == commit.Read {
 		a.Stored, a.Err = w.store.Read(s.t.Context(), r.Keys)
 	} else {
 		a.Written, a.Err = w.store.Write(s.t.Context(), r.Ops)
 	}
+	s.turns()
 	if w.machine == machine {
 		machine.Answer(r, a, s.now)
 	}
