@@ -536,8 +536,8 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		// Quartiles 50, 61 and 66: skew 1 − 6/16, spread (61 − 6)/61; one hour of
 		// 24 tells nothing of the day.
 		"behavior.beacon.ts_score": "0.763", "behavior.beacon.hist_score": "0", "behavior.beacon.dur_score": "0", "behavior.beacon.score": "0.254",
-		"threat.technique.id": `["T1105","T1110"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force"]`,
-		"threat.tactic.id": `["TA0006","TA0011"]`, "threat.tactic.name": `["Credential Access","Command and Control"]`,
+		"threat.technique.id": `["T1105","T1110","T1595"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force","Active Scanning"]`,
+		"threat.tactic.id": `["TA0006","TA0011","TA0043"]`, "threat.tactic.name": `["Credential Access","Command and Control","Reconnaissance"]`,
 		"threat.indicator.description": `"185.220.101.4, beaconing: 1001 events on 1 service of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
 	})
 	shows(t, "a beacon", Attackers, r.AppendAttacker(nil, head, s), beat, asserted)
