@@ -37,7 +37,7 @@ func (r *Renderer) AppendSummary(dst []byte, h Head, s *state.Attacker) []byte {
 	dst = msgp.AppendInt64(dst, seen.serviceCount())
 	dst = msgp.AppendInt64(dst, seen.deckyCount())
 	dst = msgp.AppendInt64(dst, s.Bounties())
-	dst = msgp.AppendInt64(dst, s.Credentials.Distinct())
+	dst = msgp.AppendInt64(dst, s.CredentialCount())
 	dst = msgp.AppendBool(dst, s.IsTraversal())
 	dst = msgp.AppendString(dst, f.class)
 	dst = msgp.AppendFloat64(dst, f.risk.Score)

@@ -448,7 +448,7 @@ func (r *Renderer) credentials(d *document, s *state.Attacker, p *plan) {
 		d.someStrings("pair", distinct(r.names))
 		d.end()
 	}
-	d.int("credential_count", s.Credentials.Distinct())
+	d.int("credential_count", s.CredentialCount())
 	d.int("login_attempts", s.Attempts+s.Claimed.Attempts)
 	d.int("login_successes", s.Successes+s.Claimed.Successes)
 }

@@ -170,7 +170,7 @@ var attackerFields = []Field{
 	{Name: "command_count", Type: Long, Law: lawSum, Source: "command events", Doc: "Number of commands, those that are only claimed included."},
 	{Name: "command.line", Type: Keyword, List: true, Law: lawDerived, Source: "`commands`", Doc: "The distinct lines among `commands` of at most 1,024 characters, in order of their oldest one there."},
 	{Name: "credentials", Type: Object, List: true, Law: "rank 200, and 64 of those that were let in", Source: "login events that show a secret, proven", Doc: "Distinct (service, principal, kind of secret, SHA-256 of the secret): {service, principal, secret_kind, secret, secret_sha256, count, first_seen, last_seen, outcome}, by first_seen. Option `store_secrets` decides which of secret and secret_sha256 are shown, never what is distinct."},
-	{Name: "credential_count", Type: Long, Law: "distinct, exact up to 200, then estimated", Source: "`credentials`", Doc: "Number of distinct credentials."},
+	{Name: "credential_count", Type: Long, Law: "distinct, exact up to 200, then estimated", Source: "`credentials`, `claimed.evidence`", Doc: "Number of distinct credentials, those that are only claimed included: of these as many as are kept."},
 	{Name: "credential.username", Type: Keyword, List: true, Law: lawDerived, Source: "`credentials`", Doc: "Principals, sorted, each once."},
 	{Name: "credential.password", Type: Keyword, List: true, Law: lawDerived, Source: "`credentials`", Doc: "Secrets as `store_secrets` shows them, sorted, each once."},
 	{Name: "credential.pair", Type: Keyword, List: true, Law: lawDerived, Source: "`credentials`", Doc: "principal:secret, sorted, each once."},

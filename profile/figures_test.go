@@ -210,6 +210,8 @@ func claiming(s *state.Attacker) *state.Attacker {
 	c.Shell.Add(law.Item{Time: moment(2001), A: "ssh", B: "echo", C: "reboot"}, large)
 	c.Shell.Add(law.Item{Time: moment(2002), A: "ssh", B: "delta", C: "halt"}, large)
 	c.Shell.Add(law.Item{Time: moment(2003), A: "ssh", B: "delta"}, large)
+	// Shown where it is a session's and Shell is cut.
+	c.Known.Add(law.Entry{Key: "ssh\x00reboot\x00echo", Count: 2013, First: moment(2013), Last: moment(2113)}, large)
 	s.Contacts = state.Contacts{First: moment(0), Last: moment(3), Events: 3009}
 	return s
 }
@@ -482,7 +484,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	distinctFigures(t, "claimed", &s.Claimed)
 	shows(t, "an attacker of whom more is claimed", Attackers, r.AppendAttacker(nil, head, s), with(attackerRows(), map[string]string{
 		"@timestamp": clock(1999), "first_seen": clock(0), "last_seen": clock(1999), "event_count": "6011", "command_count": "3010",
-		"login_attempts": "3012", "login_successes": "3014", "behavior.phase.large_payload_count": "3018",
+		"login_attempts": "3012", "login_successes": "3014", "credential_count": "4", "bounty_count": "24", "behavior.phase.large_payload_count": "3018",
 		"services": `["ftp","http","smtp","snmp","ssh","telnet"]`, "service_count": "6", "services_interacted": `["smtp","snmp","ssh"]`,
 		"deckies": `["delta","echo","alpha","charlie","bravo"]`, "decky_count": "5", "related.hosts": `["alpha","bravo","charlie","delta","echo","host.example"]`,
 		"claimed.event_count": "2001", "claimed.first_seen": clock(1998), "claimed.last_seen": clock(1999), "claimed.command_count": "2005",

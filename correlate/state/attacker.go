@@ -235,9 +235,17 @@ func (s *Attacker) Reset() {
 // IsTraversal says whether at least two deckies were touched.
 func (s *Attacker) IsTraversal() bool { return s.Deckies.Len() >= 2 }
 
-// Bounties counts the distinct credentials, fingerprints, artifacts and leaks.
+// Bounties counts the distinct credentials, fingerprints, artifacts and leaks,
+// proven or claimed.
 func (s *Attacker) Bounties() int64 {
-	return s.Credentials.Distinct() + s.Fingerprints.Distinct() + s.Artifacts.Distinct() + s.Leaks.Distinct()
+	credentials, others := s.claimedAlone()
+	return s.Credentials.Distinct() + s.Fingerprints.Distinct() + s.Artifacts.Distinct() + s.Leaks.Distinct() + credentials + others
+}
+
+// CredentialCount counts the distinct credentials, proven or claimed.
+func (s *Attacker) CredentialCount() int64 {
+	credentials, _ := s.claimedAlone()
+	return s.Credentials.Distinct() + credentials
 }
 
 // Fold adds the events that sensor saw. Strings of the events are kept as
@@ -405,14 +413,14 @@ func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence)
 	}
 }
 
-func (s *Attacker) lists() [21]list {
+func (s *Attacker) lists() [22]list {
 	return [...]list{
 		{&s.Services, &LimitServices, 0}, {&s.Deckies, &LimitDeckies, 0}, {&s.Known, &LimitKnown, 0},
 		{&s.Credentials, &LimitCredentials, 0}, {&s.Admitted, &LimitAdmitted, 0}, {&s.Fingerprints, &LimitFingerprints, 0},
 		{&s.Artifacts, &LimitArtifacts, 0}, {&s.Leaks, &LimitLeaks, 0}, {&s.Sensors, &LimitSensors, 0},
 		{&s.SystemGuesses, &LimitSystems, 0}, {&s.TTLs, &LimitNumbers, 0}, {&s.Distances, &LimitNumbers, 0},
 		{&s.KexOrders, &LimitKexOrders, 0}, {&s.Tools, &LimitTools, 0}, {&s.Techniques, &LimitTechniques, 0}, {&s.Alerts, &LimitAlerts, 0},
-		{&s.Claimed.Services, &LimitClaimedServices, 0}, {&s.Claimed.Deckies, &LimitClaimedDeckies, 0}, {&s.Claimed.Evidence, &LimitClaims, 0},
+		{&s.Claimed.Services, &LimitClaimedServices, 0}, {&s.Claimed.Deckies, &LimitClaimedDeckies, 0}, {&s.Claimed.Evidence, &LimitClaims, 0}, {&s.Claimed.Known, &LimitShellKnown, 0},
 		{&s.Sessions, nil, LimitSessions}, {&s.Domains, nil, LimitDomains},
 	}
 }

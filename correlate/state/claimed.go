@@ -16,6 +16,8 @@ var (
 	LimitClaims          = law.Limit{Keys: 96, Bytes: 10 << 10, Entry: 320, Part: 2, Payload: maxClaim, Firsts: 8}
 	// LimitShell bounds the newest commands that shells told, and the first.
 	LimitShell = law.Limit{Keys: 256, Bytes: 16 << 10, Entry: 512, Firsts: 10}
+	// LimitShellKnown bounds those of them that a rule knows.
+	LimitShellKnown = law.Limit{Keys: 48, Bytes: 8 << 10, Entry: 256, Part: 1, Firsts: 6}
 )
 
 // maxClaim bounds each text of a claim.
@@ -40,6 +42,9 @@ type Claimed struct {
 	// Shell has the newest events that shells told, and the first: A service, B decky, C the
 	// command line, "" where the event was none.
 	Shell law.Newest
+	// Known has those of them that a rule knows, so that many others push none
+	// out: keyed by service, NUL, line, NUL, decky.
+	Known law.Bottom
 }
 
 func (c *Claimed) reset() {
@@ -47,6 +52,7 @@ func (c *Claimed) reset() {
 	c.Deckies.Reset()
 	c.Evidence.Reset()
 	c.Shell.Reset()
+	c.Known.Reset()
 	// One by one: a whole Claimed is slow to copy, and states are many.
 	c.First, c.Last, c.Events, c.Kinds = event.Never, event.Never, 0, [3]int64{}
 	c.Commands, c.Attempts, c.Successes, c.Large = 0, 0, 0, 0
@@ -140,7 +146,10 @@ func (s *Attacker) foldShell(a *event.Arena, ev *event.Event) {
 				s.claim(a, ev, Claim{Kind: ClaimCommand, A: e.A}, 0, "")
 				continue
 			}
-			line, told = e.A, true
+			line, told = law.Shorten(e.A, maxLine), true
+			if e.N > 0 {
+				c.Known.See(shellKey(a, ev.Service, line, ev.Decky), ev.Time, 0, "", &LimitShellKnown)
+			}
 		case event.Tool, event.Technique:
 		default:
 			s.foldClaim(a, ev, e)
@@ -198,6 +207,36 @@ func (s *Attacker) claim(a *event.Arena, ev *event.Event, c Claim, rank uint8, p
 	s.Claimed.Evidence.See(c.Key(a), ev.Time, rank, cut(payload), &LimitClaims)
 }
 
+// claimedAlone counts the credentials, and the fingerprints, files and
+// addresses, that are claimed and not among what is proven; of claims no more
+// than are kept.
+func (s *Attacker) claimedAlone() (credentials, others int64) {
+	entries := s.Claimed.Evidence.Entries()
+	for i := range entries {
+		kind, rest, _ := strings.Cut(entries[i].Key, "\x00")
+		_, evidence, _ := strings.Cut(rest, "\x00") // behind the service
+		switch kind {
+		case ClaimLogin:
+			if _, secret, _ := strings.Cut(evidence, "\x00"); secret != "\x00" && s.Credentials.Get(LimitCredentials.Key(rest)) == nil {
+				credentials++
+			}
+		case ClaimFingerprint:
+			if evidence = strings.TrimSuffix(evidence, "\x00"); s.Fingerprints.Get(LimitFingerprints.Key(evidence)) == nil {
+				others++
+			}
+		case ClaimFile:
+			if s.Artifacts.Get(LimitArtifacts.Key(evidence)) == nil {
+				others++
+			}
+		case ClaimLeak:
+			if s.Leaks.Get(LimitLeaks.Key(evidence)) == nil {
+				others++
+			}
+		}
+	}
+	return credentials, others
+}
+
 // Contacts counts the connections that decoys opened to the address
 // (event.Contact): what the address did is none of it.
 type Contacts struct {
@@ -230,7 +269,7 @@ func (s *Attacker) Total() int64 { return s.Events + s.Claimed.Events + s.Contac
 func (s *Attacker) ProveShell(a *event.Arena, m *ShellMemory, annotate func(*event.Event)) int {
 	claimed, ev := m.claimed[:0], &m.event
 	proven := 0
-	m.told = append(append(m.told[:0], s.Claimed.Shell.Gone()...), s.Claimed.Shell.Items()...)
+	m.told = s.Claimed.told(a, m.told[:0])
 	for _, it := range m.told {
 		if !s.Logins.admits(it.B, it.Time) {
 			claimed = append(claimed, it)
@@ -276,7 +315,51 @@ func (s *Attacker) ProvesShell() bool {
 			}
 		}
 	}
+	known := s.Claimed.Known.Entries()
+	for i := range known {
+		if it := toldOf(&known[i]); s.Logins.admits(it.B, known[i].First) || s.Logins.admits(it.B, known[i].Last) {
+			return true
+		}
+	}
 	return false
+}
+
+// shellKey returns the key of a shell's command that a rule knows.
+func shellKey(a *event.Arena, service, line, decky string) string {
+	return a.Join(service, "\x00", line, "\x00", decky)
+}
+
+// toldOf returns what a key of Known says, at the first of its times.
+func toldOf(e *law.Entry) law.Item {
+	service, rest, _ := strings.Cut(e.Key, "\x00")
+	i := strings.LastIndexByte(rest, 0)
+	return law.Item{Time: e.First, A: service, B: rest[i+1:], C: rest[:max(i, 0)]}
+}
+
+// told appends what is kept of what shells told: the first, the newest, and
+// those that a rule knows and that are neither, at their first and last time.
+func (c *Claimed) told(a *event.Arena, to []law.Item) []law.Item {
+	to = append(append(to, c.Shell.Gone()...), c.Shell.Items()...)
+	if !c.Shell.Truncated() || c.Known.Len() == 0 {
+		return to
+	}
+	kept := make(map[string]bool, len(to))
+	for i := range to {
+		kept[LimitShellKnown.Key(shellKey(a, to[i].A, to[i].C, to[i].B))] = true
+	}
+	known := c.Known.Entries()
+	for i := range known {
+		if kept[known[i].Key] {
+			continue
+		}
+		it := toldOf(&known[i])
+		to = append(to, it)
+		if known[i].Last > it.Time {
+			it.Time = known[i].Last
+			to = append(to, it)
+		}
+	}
+	return to
 }
 
 // SessionsTruncated says whether more than is kept may be a session's, of what
@@ -386,6 +469,7 @@ func (s *Attacker) appendProvenance(e *encoder) {
 	e.ranked("ve", &c.Evidence)
 	e.part("vh", &c.Shell, len(c.Shell.Items()) > 0 || c.Shell.Truncated())
 	e.part("vo", &c.Shell.Oldest, len(c.Shell.Oldest.Items()) > 0)
+	e.ranked("vk", &c.Known)
 	e.time("xf", s.Contacts.First)
 	e.time("xl", s.Contacts.Last)
 	e.int("xn", s.Contacts.Events)
@@ -426,6 +510,8 @@ func (s *Attacker) provenance(name string) (t target, known bool) {
 		t.part = &c.Shell
 	case "vo":
 		t.part = &c.Shell.Oldest
+	case "vk":
+		t.ranked = &c.Known
 	case "xf":
 		t.time = &s.Contacts.First
 	case "xl":
@@ -443,7 +529,7 @@ func (s *Attacker) provenance(name string) (t target, known bool) {
 // The numbers of names, and of numbers and times among them, that tell what is
 // not proven.
 const (
-	provenanceNames   = 20
+	provenanceNames   = 21
 	provenanceNumbers = 13
 )
 
@@ -451,13 +537,13 @@ const (
 // numbers.
 func (s *Attacker) provenanceSize() int {
 	c := &s.Claimed
-	return c.Services.Size() + c.Deckies.Size() + c.Evidence.Size() + c.Shell.Size() + c.Shell.Oldest.Size() + s.Logins.size()
+	return c.Services.Size() + c.Deckies.Size() + c.Evidence.Size() + c.Shell.Size() + c.Shell.Oldest.Size() + c.Known.Size() + s.Logins.size()
 }
 
 // maxProvenance is what they take at the most, whatever was folded.
 func maxProvenance() int {
 	n := 0
-	for _, limit := range [...]*law.Limit{&LimitClaimedServices, &LimitClaimedDeckies, &LimitClaims} {
+	for _, limit := range [...]*law.Limit{&LimitClaimedServices, &LimitClaimedDeckies, &LimitClaims, &LimitShellKnown} {
 		n += limit.Most()
 	}
 	return n + 2*head + LimitShell.Bytes + LimitShell.Entry + 5 + LimitShell.Firsts*LimitShell.Entry + 3 + 3 + maxLogins*loginBytes

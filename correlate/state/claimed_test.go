@@ -36,7 +36,7 @@ func TestClaimedByValue(t *testing.T) {
 			{Kind: event.Login, A: "root"}, // no secret shown
 		}},
 		{Time: t0 + 5, Decky: "d1", Service: "ssh", Type: "command", Kind: event.Interaction, Proof: event.ByShell, Evidence: []event.Evidence{
-			{Kind: event.Command, A: "id"}, {Kind: event.Technique, A: "T1033"}, {Kind: event.Session, A: "s2"}, {Kind: event.Command, A: "another"},
+			{Kind: event.Command, A: "id", N: 1}, {Kind: event.Technique, A: "T1033"}, {Kind: event.Session, A: "s2"}, {Kind: event.Command, A: "another"},
 		}},
 		{Time: t0 + 6, Decky: "d1", Service: "ssh", Type: "session_recorded", Kind: event.Interaction, Proof: event.ByShell},
 	}
@@ -50,6 +50,7 @@ func TestClaimedByValue(t *testing.T) {
 		"Claimed.Services": fmt.Sprintf("snmp x1 %d-%d rank 2 ; ssh x2 %d-%d rank 2 ; tftp x1 %d-%d rank 2 ;", t0+3, t0+3, t0+5, t0+6, t0+1, t0+1),
 		"Claimed.Deckies":  fmt.Sprintf("d1 x4 %d-%d rank 0 ; d2 x1 %d-%d rank 0 ;", t0+1, t0+6, t0+9, t0+9),
 		"Claimed.Shell":    fmt.Sprintf("%d ssh/d1/id %d ssh/d1", t0+5, t0+6),
+		"Claimed.Known":    fmt.Sprintf("ssh|id|d1 x1 %[1]d-%[1]d rank 0 ;", t0+5),
 		"Claimed.Evidence": strings.Join([]string{
 			claim("alert|tftp|sig|cat|", 1, t0+1, 253, ""), claim("command|snmp|1.3.6||", 1, t0+3, 0, ""), claim("command|ssh|another||", 1, t0+5, 0, ""),
 			claim("command|tftp|"+strings.Repeat("x", maxClaim-1)+"||", 1, t0+1, 0, ""),

@@ -465,7 +465,7 @@ func TestAttackerByValue(t *testing.T) {
 		}(),
 		// Nothing of it is claimed: TestClaimedByValue.
 		"Claimed.First": "0", "Claimed.Last": "0", "Claimed.Events": "0", "Claimed.Kinds": "[0 0 0]", "Claimed.Commands": "0", "Claimed.Attempts": "0",
-		"Claimed.Successes": "0", "Claimed.Large": "0", "Claimed.Services": "", "Claimed.Deckies": "", "Claimed.Evidence": "", "Claimed.Shell": "",
+		"Claimed.Successes": "0", "Claimed.Large": "0", "Claimed.Services": "", "Claimed.Deckies": "", "Claimed.Evidence": "", "Claimed.Shell": "", "Claimed.Known": "",
 		"Contacts.First": "0", "Contacts.Last": "0", "Contacts.Events": "0",
 	}
 	permute(len(events), func(order []int) {

