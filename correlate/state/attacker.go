@@ -433,6 +433,7 @@ func (s *Attacker) settle() {
 		lists[i].settle(s.Total(), foreign)
 	}
 	s.Commands.Settle(&LimitCommands)
+	s.Claimed.Shell.Settle(&LimitShell)
 	s.Hops.Settle(&LimitHops)
 	if doubtful && s.Domains.Count() <= MaxTargets {
 		// An earlier version could be made to believe in domains that nobody

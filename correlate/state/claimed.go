@@ -1,8 +1,8 @@
 package state
 
 import (
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"dossier/correlate/event"
 	"dossier/correlate/law"
@@ -13,7 +13,8 @@ import (
 var (
 	LimitClaimedServices = law.Limit{Keys: 32, Bytes: 2 << 10, Entry: 64}
 	LimitClaimedDeckies  = law.Limit{Keys: 64, Bytes: 3 << 10, Entry: 96}
-	LimitClaims          = law.Limit{Keys: 96, Bytes: 10 << 10, Entry: 320, Part: 2, Payload: maxClaim, Firsts: 8}
+	// LimitClaims has a share for each kind of claim.
+	LimitClaims = law.Limit{Bytes: 10 << 10, Entry: 320, Part: 2, Payload: maxClaim, Class: claimClass, Shares: claimShares}
 	// LimitShell bounds the newest commands that shells told, and the first.
 	LimitShell = law.Limit{Keys: 256, Bytes: 16 << 10, Entry: 512, Firsts: 10}
 	// LimitShellKnown bounds those of them that a rule knows.
@@ -82,15 +83,20 @@ func ClaimOf(key string) (c Claim) {
 }
 
 // cut bounds a text of a claim.
-func cut(s string) string {
-	if len(s) <= maxClaim {
-		return s
-	}
-	n := maxClaim
-	for n > maxClaim-utf8.UTFMax && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
+func cut(s string) string { return law.Shorten(s, maxClaim) }
+
+// claimKinds has the places of the kinds of claims among claimShares; the
+// first is for all others.
+var claimKinds = map[string]int{
+	ClaimCommand: 1, ClaimLogin: 2, ClaimFingerprint: 3, ClaimFile: 4, ClaimLeak: 5, ClaimRecipient: 6, ClaimTool: 7, ClaimTechnique: 8,
+	ClaimAlert: 9, ClaimKexOrder: 10,
+}
+
+var claimShares = slices.Repeat([]law.Share{{Bytes: 768, Firsts: 1}}, 11)
+
+func claimClass(key string) int {
+	kind, _, _ := strings.Cut(key, "\x00")
+	return claimKinds[kind]
 }
 
 // The names of kinds of claims.

@@ -53,7 +53,7 @@ func TestClaimedByValue(t *testing.T) {
 		"Claimed.Known":    fmt.Sprintf("ssh|id|d1 x1 %[1]d-%[1]d rank 0 ;", t0+5),
 		"Claimed.Evidence": strings.Join([]string{
 			claim("alert|tftp|sig|cat|", 1, t0+1, 253, ""), claim("command|snmp|1.3.6||", 1, t0+3, 0, ""), claim("command|ssh|another||", 1, t0+5, 0, ""),
-			claim("command|tftp|"+strings.Repeat("x", maxClaim-1)+"||", 1, t0+1, 0, ""),
+			claim("command|tftp|"+law.Shorten(long, maxClaim)+"||", 1, t0+1, 0, ""),
 			claim("file|tftp|sha|url|file", 1, t0+1, 0, ""), claim("fingerprint|tftp|ja4_quic|q|", 1, t0+1, 0, ""), claim("ip_leak|tftp|9.9.9.9|XFF|public", 1, t0+1, 0, ""),
 			claim("kex_order|tftp|k1||", 1, t0+1, 0, ""), claim("login||root||", 1, t0+9, 0, ""), claim("login|snmp||snmp_community|"+dig, 1, t0+3, 2, "public"),
 			claim("recipient|tftp|a.example||", 2, t0+1, 0, ""), claim("technique|snmp|T1046||", 1, t0+3, 0, "why"), claim("tool|tftp|nmap||", 1, t0+1, 0, "x"),
@@ -293,5 +293,34 @@ func TestStatesWithoutProvenance(t *testing.T) {
 	}
 	if s.Contacts != (Contacts{t0, t0 + 1, 3}) || s.Total() != 3 || s.Events != 0 {
 		t.Errorf("contacts: %+v, %d events", s.Contacts, s.Events)
+	}
+}
+
+// Whoever claims one kind of thing without end pushes out no claim of another.
+func TestClaimsOfOneKindPushOutNoOther(t *testing.T) {
+	a, s := new(event.Arena), new(Attacker)
+	s.By(testRank)
+	fold := func(i int, e event.Evidence) {
+		s.Fold(a, "one", false, []*event.Event{{Time: t0 + event.Time(i), Service: "tftp", Kind: event.Scan, Evidence: []event.Evidence{e}}})
+	}
+	flood := map[string]func(n string) event.Evidence{
+		ClaimFingerprint: func(n string) event.Evidence {
+			return event.Evidence{Kind: event.Fingerprint, A: "http_useragent", B: n}
+		},
+		ClaimAlert: func(n string) event.Evidence { return event.Evidence{Kind: event.Alert, A: n, B: "x", N: 3} },
+		ClaimLogin: func(n string) event.Evidence { return event.Evidence{Kind: event.Login, A: n} },
+	}
+	for kind, hostile := range flood {
+		s.Reset()
+		for i := range 5000 {
+			fold(i, hostile(fmt.Sprint(i, strings.Repeat("x", 200))))
+			if i == 2500 {
+				fold(i, event.Evidence{Kind: event.Artifact, A: "digest", B: "url", C: "file"})
+			}
+		}
+		key := (&Claim{Kind: ClaimFile, Service: "tftp", A: "digest", B: "url", C: "file"}).Key(a)
+		if s.Claimed.Evidence.Get(key) == nil || !s.Claimed.Evidence.Full() {
+			t.Errorf("the claimed file is gone among 5000 claims of kind %s", kind)
+		}
 	}
 }

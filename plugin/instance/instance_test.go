@@ -25,6 +25,7 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
+	"dossier/correlate/law"
 	"dossier/esindex"
 	"dossier/panics"
 	"dossier/plugin/logging"
@@ -77,7 +78,10 @@ func (e *fakeEngine) Flush(context.Context, string, []byte) (correlate.Result, e
 func (e *fakeEngine) Stats() correlate.Stats { return e.stats }
 
 // ready makes the instance believe that its cluster is set up.
-func ready(i *Instance) { i.target.ready = closed() }
+func ready(i *Instance) {
+	i.target.rank.Store(new(law.Rank))
+	i.target.ready = closed()
+}
 
 func closed() chan struct{} {
 	c := make(chan struct{})

@@ -24,10 +24,12 @@ import (
 
 	"dossier/correlate"
 	"dossier/correlate/commit"
+	"dossier/esindex"
 	"dossier/plugin/chunk/chunktest"
 	"dossier/plugin/instance"
 	"dossier/plugin/metrics"
 	"dossier/plugin/options"
+	"dossier/profile"
 	"dossier/testbed/process"
 )
 
@@ -72,6 +74,10 @@ func (n *illNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		n.read(w, body)
 	case write:
 		n.write(w, body)
+	case strings.HasSuffix(r.URL.Path, "-attackers/_mapping"): // it holds the list key
+		name := strings.Split(r.URL.Path, "/")[1]
+		fmt.Fprintf(w, `{%q:{"mappings":{"_meta":{"dossier":{"schema":%d,"ipv6_prefix":"128"}},"properties":{"list_key":{"type":"keyword","null_value":%q}}}}}`,
+			name, profile.SchemaVersion, strings.Repeat("a1", esindex.ListKeySize))
 	case r.Method == http.MethodGet && r.URL.Path != "/": // an index that is not there yet
 		w.WriteHeader(http.StatusNotFound)
 		io.WriteString(w, `{"error":{"type":"index_not_found_exception","reason":"no such index"},"status":404}`)
