@@ -26,3 +26,20 @@ func TestDroppedLinesAreCountedByProgram(t *testing.T) {
 		t.Errorf("a caller changed the count to %d", n)
 	}
 }
+
+// TestWhatIsCountedByNameOutlivesTheChunk: Fluent Bit takes a chunk's memory
+// back, and names in it are views.
+func TestWhatIsCountedByNameOutlivesTheChunk(t *testing.T) {
+	b := newBench(t, nil)
+	line := `<134>1 2026-01-02T03:04:05.000001+00:00 decky-03 bash - - - CMD uid=0 user=root src= pwd=/root cmd=id`
+	for range 3 {
+		data := chunktest.Lines(recordTime, "log", line)
+		b.flush(t, correlate.OK, data)
+		for i := range data {
+			data[i] = 'x'
+		}
+	}
+	if got, want := b.engine.Stats().Ownerless, (map[string]int64{"decky-03": 3}); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

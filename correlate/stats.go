@@ -69,13 +69,12 @@ func countOwnerless(to map[string]int64, decoy string, n int64) map[string]int64
 	if to == nil {
 		to = make(map[string]int64)
 	}
-	if _, known := to[decoy]; !known {
-		if len(to) >= maxOwnerless {
-			decoy = OtherDecoys
-		}
-		decoy = strings.Clone(decoy) // it is a view of the chunk
+	if _, known := to[decoy]; !known && len(to) >= maxOwnerless {
+		decoy = OtherDecoys
 	}
-	to[decoy] += n
+	// The name is a view of the chunk, and an assignment to a key that is there
+	// has the map keep the newest string of it.
+	to[strings.Clone(decoy)] += n
 	return to
 }
 

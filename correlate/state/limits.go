@@ -44,7 +44,7 @@ var (
 	// LimitSystems bounds the labels of operating systems, LimitNumbers TTLs
 	// and distances.
 	LimitSystems = law.Limit{Keys: 16, Bytes: 3 << 10, Entry: 96}
-	LimitNumbers = law.Limit{Keys: 16, Bytes: 768}
+	LimitNumbers = law.Limit{Keys: 64, Bytes: 2304}
 	// LimitNetwork bounds the newest addresses kept of a network.
 	LimitNetwork = law.Limit{Keys: 32, Bytes: 1700}
 	// LimitSmall and LimitDecoys bound the services and deckies of an hour
