@@ -549,7 +549,7 @@ func (k *checker) indexFits(index *esindex.Index) (bad int) {
 		if odd.Grave {
 			level = Failure
 		}
-		wrong(level, "dossier setup didn't make it so: see who did, mend it as docs/operations.md says under Foreign indices", "%s", odd.Text)
+		wrong(level, "dossier setup didn't make it so: see who did, and put it right as docs/operations.md says under Foreign indices", "%s", odd.Text)
 	}
 	if index.Setting("hidden") == "true" {
 		wrong(Warning, fmt.Sprintf(`PUT /%s/_settings {"index.hidden":null}`, name), "it is hidden: searches by pattern don't find it")

@@ -220,11 +220,11 @@ func newReplay() *cobra.Command {
 		Use:   "replay [PATH...]",
 		Short: "Bring dead letters back to their documents, each once",
 		Long: `replay writes the dead letters of folders or files (--dead-letter-path without any) to the documents
-they were meant for. A letter that is replayed twice counts once. Files that are done with are renamed to
-*.jsonl.replayed. It stops at the first letter that Elasticsearch still doesn't take, before any where the
-credentials can't write, and leaves files alone whose letters are for another index prefix.
+they were meant for. One that is replayed twice counts once. Files that are done with are renamed to
+*.jsonl.replayed. It stops at the first one that Elasticsearch still doesn't take, before any where the
+credentials can't write, and leaves files alone whose dead letters are for another index prefix.
 
-Raw letters, bytes of chunks that nobody could read, and damaged lines are kept in *.jsonl.kept and counted each
+Raw dead letters, bytes of chunks that nobody could read, and damaged lines are kept in *.jsonl.kept and counted each
 time, until you remove those files. --show-raw shows them and does nothing else.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -260,7 +260,7 @@ time, until you remove those files. --show-raw shows them and does nothing else.
 		},
 	}
 	addOptions(c, "dead_letter_path", "ipv6_prefix", "geoip_db", "asn_db", "tlp", "store_secrets", "activity")
-	c.Flags().BoolVar(&showRaw, "show-raw", false, "Show the raw letters, repaired, and replay none")
+	c.Flags().BoolVar(&showRaw, "show-raw", false, "Show the raw dead letters, repaired, and replay none")
 	addTimeout(c, &timeout, time.Minute)
 	return c
 }

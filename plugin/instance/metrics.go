@@ -109,7 +109,7 @@ func (c *counts) metrics() []Metric {
 	counter("unknown_outcomes_total", "Documents of requests whose outcome nobody knew; they were read again.", m.Unknown)
 	counter("dead_letters_total", "Contributions to documents that went to the dead letters.", m.Buried)
 	counter("documents_unreadable_total", "Times that a document was met whose stored state is corrupt or missing; what belongs to it goes to the dead letters.", m.Unreadable)
-	counter("dead_letters_dropped_total", "Letters with records that no dialect knows (unparsed_dead_letters) that were given up because the dead letters are full.", c.dropped)
+	counter("dead_letters_dropped_total", "Dead letters with records that no dialect knows (unparsed_dead_letters) that were given up because the dead letters are full.", c.dropped)
 	counter("effects_total", "Documents that are created once: transitions.", m.Effects)
 	counter("markers_total", "Markers of done chunks in the ledger.", m.Markers)
 	counter("exactness_at_risk_total", "Chunk ids that aged out without a marker: a redelivery of those would count twice.", m.AtRisk)
