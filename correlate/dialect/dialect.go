@@ -291,7 +291,7 @@ func (p *Parser) shapeOf(fields []event.Field) shape {
 			has |= hasProto
 		case "stats.uptime":
 			has |= hasStats
-		case "source.ip", "source.address":
+		case "source.ip", "source.address", droppedPeer:
 			has |= hasSource
 		case "ecs.version":
 			s.ecs = true

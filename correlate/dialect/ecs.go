@@ -15,7 +15,7 @@ var ecsMap = *prepare(FieldMap{
 	Match: map[string]string{"source.ip": "*"},
 	Fields: FieldNames{
 		Time:      Names{"@timestamp"},
-		Address:   Names{"source.ip", "source.address"},
+		Address:   Names{"source.ip", "source.address", droppedPeer},
 		Decoy:     Names{"destination.ip"},
 		Service:   Names{"network.protocol", "service.type", "network.application", "url.scheme", "service.name"},
 		Port:      Names{"destination.port"},
@@ -48,6 +48,10 @@ var ecsMap = *prepare(FieldMap{
 	},
 })
 
+// droppedPeer is where Filebeat's system module puts the peer that sent sshd no
+// banner, instead of source.ip.
+const droppedPeer = "system.auth.ssh.dropped_ip"
+
 // ecs reads a document of the Elastic Common Schema.
 func (p *Parser) ecs(x *scratch, r *event.Record, fields []event.Field, out *event.Event) Verdict {
 	x.document(fields)
@@ -55,7 +59,8 @@ func (p *Parser) ecs(x *scratch, r *event.Record, fields []event.Field, out *eve
 	case "metric", "state", "pipeline_error":
 		return Verdict{Dialect: ECS, Reason: SensorReport}
 	}
-	if _, sourced := x.lookup("source.ip"); !sourced {
+	_, sourced := x.lookup("source.ip")
+	if _, dropped := x.lookup(droppedPeer); !sourced && !dropped {
 		return Verdict{Dialect: ECS, Reason: SensorEvent}
 	}
 	return p.mapped(x, r, fields, &ecsMap, out)

@@ -50,6 +50,8 @@ func TestECSSensors(t *testing.T) {
 		{"the same attempt again", auth("Invalid", "", "192.0.2.40"), `192.0.2.40 d/ssh ssh_login scan recon handshake`},
 		{"PAM about the same attempt", `{"@timestamp": "2026-11-26T10:00:00Z", "event": {"action": "authentication_failure", "category": ["authentication"], "outcome": "failure", "dataset": "system.auth"}, "host": {"hostname": "d"}, "process": {"name": "sshd"}, "source": {"ip": "192.0.2.40"}}`,
 			`192.0.2.40 d/ssh authentication_failure scan recon handshake`},
+		{"a peer without a banner", `{"@timestamp": "2026-11-26T10:00:00Z", "event": {"kind": "event", "dataset": "system.auth"}, "host": {"hostname": "d"}, "process": {"name": "sshd"}, "system": {"auth": {"ssh": {"dropped_ip": "192.0.2.40"}}}}`,
+			`192.0.2.40 d/ssh connection scan recon handshake`},
 		{"another program's login", `{"@timestamp": "2026-11-26T10:00:00Z", "event": {"action": "logged-in", "category": ["authentication"], "outcome": "success"}, "agent": {"name": "d"}, "process": {"name": "vsftpd"}, "source": {"ip": "192.0.2.40"}, "user": {"name": "u"}}`,
 			`192.0.2.40 d/ftp logged-in scan recon handshake | login "u" success`},
 		{"a login nobody proves", `{"@timestamp": "2026-11-26T10:00:00Z", "event": {"action": "login", "category": ["authentication"]}, "agent": {"name": "d"}, "source": {"ip": "192.0.2.40"}}`,

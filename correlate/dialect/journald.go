@@ -17,8 +17,9 @@ type journal struct {
 	// comm is the process's name, exe its file, unit the unit of systemd's it
 	// belongs to, uid its user.
 	comm, exe, unit, uid string
-	// time is when journald got the entry, in microseconds since 1970.
-	time string
+	// time is when journald got the entry, in microseconds since 1970, stamp the
+	// same as Filebeat writes it.
+	time, stamp string
 	// container says that a container's log driver made the entry.
 	container bool
 	partial   bool
@@ -48,6 +49,8 @@ func journalOf(fields []event.Field) (j journal) {
 			j.uid = value
 		case "__REALTIME_TIMESTAMP", "__realtime_timestamp":
 			j.time = value
+		case "@timestamp":
+			j.stamp = value
 		case "CONTAINER_ID_FULL", "container_id_full", "container.id":
 			j.container = true
 		case "CONTAINER_PARTIAL_MESSAGE", "container_partial_message", "container.partial":
@@ -72,6 +75,8 @@ func (p *Parser) journalEntry(x *scratch, r *event.Record, fields []event.Field,
 	f := frame{host: j.host, msg: msg, app: j.comm, journal: &j}
 	if micros, ok := parseInt(j.time); ok && micros > 0 {
 		f.micros, f.timed = event.Time(micros), true
+	} else if at, ok := parseTime(j.stamp); ok {
+		f.micros, f.timed = at, true
 	}
 	if msg[0] == '<' && strings.Contains(msg, relayID) {
 		// A whole line of DECNET's: the same holds as of JSON.

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"testing"
+	"time"
 
 	"dossier/correlate/event"
 )
@@ -100,6 +101,17 @@ func TestJournalTime(t *testing.T) {
 	var ev event.Event
 	r := recordOf("MESSAGE", sshdSays, "_COMM", "sshd", "_SYSTEMD_UNIT", "ssh.service", "__REALTIME_TIMESTAMP", "1795687200000001")
 	if v := newParser(t, Options{}).Parse(&a, r, &ev); v.Reason != OK || ev.Time != 1795687200000001 || v.ClockSkew {
+		t.Errorf("%s, %v", v.Reason, ev.Time)
+	}
+}
+
+// Filebeat's @timestamp is the journal's time.
+func TestFilebeatJournalTime(t *testing.T) {
+	var a event.Arena
+	var ev event.Event
+	r := recordOf("@timestamp", "2026-11-26T10:00:00.000Z", "message", sshdSays, "host.hostname", "decoy-1", "journald.process.name", "sshd", "systemd.unit", "ssh.service")
+	want := event.Time(time.Date(2026, time.November, 26, 10, 0, 0, 0, time.UTC).UnixMicro())
+	if v := newParser(t, Options{}).Parse(&a, r, &ev); v.Reason != OK || ev.Time != want {
 		t.Errorf("%s, %v", v.Reason, ev.Time)
 	}
 }

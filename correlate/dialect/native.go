@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -64,6 +65,13 @@ func (f *frame) parseTag(s string) bool {
 		}
 	}
 	host, rest, ok := strings.Cut(s, " ")
+	if ok && isPriority(host) {
+		return f.parseOnlyTag(rest) // logread without a host
+	}
+	// BusyBox's syslogd writes facility and level behind the host: auth.info.
+	if word, behind, more := strings.Cut(rest, " "); more && isPriority(word) {
+		s, rest = host+" "+behind, behind
+	}
 	if !ok || host == "" {
 		return false
 	}
@@ -89,6 +97,17 @@ func (f *frame) parseTag(s string) bool {
 	f.msg = strings.TrimSpace(rest[end+1:])
 	return true
 }
+
+// isPriority says whether a word is a facility and a level, such as auth.info.
+func isPriority(word string) bool {
+	facility, level, ok := strings.Cut(word, ".")
+	return ok && slices.Contains(levels, level) && (slices.Contains(facilities, facility) || strings.HasPrefix(facility, "local") && len(facility) == len("local0"))
+}
+
+var (
+	facilities = []string{"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"}
+	levels     = []string{"emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"}
+)
 
 // isTag says whether s begins with a tag whose brackets have spaces or a colon in
 // them, as OpenCanary's "[%(process)-5s:%(thread)d]" makes.

@@ -33,6 +33,7 @@ var spoken = []struct{ file, versions, sentence, kind string }{
 	{"auth.c", "7.0-10", "error: maximum authentication attempts exceeded for invalid user TEXT from PEER port 4000 ssh2", "too_many_attempts"},
 	{"auth.c", "7.0-7.2", "Invalid user TEXT from PEER", "invalid_user"},
 	{"auth.c", "7.3-10", "Invalid user TEXT from PEER port 4000", "invalid_user"},
+	{"auth.c", "3.7-4.0", "Illegal user TEXT from PEER", "invalid_user"},
 	{"auth.c", "7.0-7.2", "ROOT LOGIN REFUSED FROM PEER", "refused"},
 	{"auth.c", "7.3-10", "ROOT LOGIN REFUSED FROM PEER port 4000", "refused"},
 	{"auth.c", "7.0-10", "User TEXT from PEER not allowed because listed in DenyUsers", "refused"},

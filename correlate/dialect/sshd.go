@@ -44,7 +44,7 @@ var sentences = []sentence{
 		"Authentication tried for {u} with valid certificate but not from a permitted host (ip={a}).",
 		"Authentication tried for {u} with valid certificate but not from a permitted source address ({a}).",
 	}},
-	{"invalid_user", event.Unknown, []string{"Invalid user {u} from {a}", "Invalid user {u} from {a} port {n}"}},
+	{"invalid_user", event.Unknown, []string{"Invalid user {u} from {a}", "Invalid user {u} from {a} port {n}", "Illegal user {u} from {a}"}},
 	{"login_pam", event.Failure, []string{
 		"PAM: {w} {*} for {u} from {h}", "PAM: {w} {*} for {u} from {h} via {w}",
 		"PAM: {w} for {u} from {h}", "PAM: {w} for {u} from {h} via {w}",

@@ -271,7 +271,8 @@ func (x *scratch) alert(own netip.Addr) {
 	x.add(e)
 	x.techniques(signature, func(key string) bool { return strings.HasPrefix(key, "alert.metadata.mitre_technique_id") })
 	x.vulnerabilities(signature, "alert.")
-	if xff := x.get("alert.xff"); xff != "" && xff != x.get("http.xff") {
+	// Suricata writes it beside the alert, not in it (output-json-alert.c).
+	if xff := x.first("xff", "alert.xff"); xff != "" && xff != x.get("http.xff") {
 		x.claim("X-Forwarded-For", xff, own)
 	}
 }

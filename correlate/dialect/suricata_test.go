@@ -97,6 +97,8 @@ func TestSuricataKeeps(t *testing.T) {
 				` | technique "T1190" "CVE-2021-44228" | fingerprint "cve" "CVE-2021-44228" | technique "T1190" "CVE-2021-45046" | fingerprint "cve" "CVE-2021-45046"` +
 				` | technique "T1190" "CVE-2022-22965" | fingerprint "cve" "CVE-2022-22965"` +
 				` | leak "198.51.100.9" "X-Forwarded-For" "private" | fingerprint "http_useragent" "curl/8" category=cli tool=curl signals=suspicious_short method=GET path=/`},
+		{"alert behind a proxy", eve("alert", "TCP", "80", `"app_proto": "http", "alert": {"signature_id": 1, "signature": "s", "category": "c", "severity": 2}, "http": {"url": "/"}, "xff": "198.51.100.9"`),
+			`10.0.0.5/http alert scan handshake sniffer | alert "s" "c" 2 0 signature_id=1 | leak "198.51.100.9" "X-Forwarded-For" "private"`},
 		{"Kerberos", `{"timestamp": "2026-11-26T10:00:00.000000+0000", "flow_id": 2, "event_type": "krb5", "src_ip": "10.0.0.5", "src_port": 88, "dest_ip": "192.0.2.30", "dest_port": 40000, "proto": "UDP", "krb5": {"msg_type": "KRB_AS_REP", "cname": "robot", "realm": "X"}}`,
 			`10.0.0.5/krb5 krb5 scan recon sniffer | login "robot@X" success`},
 

@@ -27,6 +27,8 @@ func TestJSONInSyslog(t *testing.T) {
 		"nothing but a tag":            "<133>cowrie: ",
 		"with a cookie":                "<133>Nov 26 10:00:00 decoy-1 suricata[1]: @cee: ",
 		"with a cookie and no space":   "<133>Nov 26 10:00:00 decoy-1 suricata[1]: @cee:",
+		"BusyBox's syslogd":            "Nov 26 10:00:00 decoy-1 local0.notice cowrie[77]: ",
+		"BusyBox's logread":            "Thu Nov 26 10:00:00 2026 local0.notice cowrie[77]: ",
 		"FreeBSD's syslogd -v":         "Nov 26 10:00:00 <local0.notice> decoy-1 cowrie[77]: ",
 		"a tag with spaces in it":      "<12>cowrie[9    :140000000000000]: ",
 		"the same behind a host":       "Nov 26 10:00:00 decoy-1 cowrie[9    :140000000000000]: ",
