@@ -136,7 +136,7 @@ func judged(doc map[string]any) map[string]any {
 	out := map[string]any{}
 	for _, field := range []string{
 		"risk", "spoofable", "transitions", "is_traversal", "traversal_path", "hops", "movement", "commands", "command", "credentials", "credential",
-		"credential_count", "bounty_count", "fingerprints", "fingerprint", "artifacts", "artifact", "ip_leaks", "alerts", "alert", "campaign", "smtp_domain_count",
+		"fingerprints", "fingerprint", "artifacts", "artifact", "ip_leaks", "alerts", "alert", "campaign", "smtp_domain_count",
 	} {
 		out[field] = doc[field]
 	}
