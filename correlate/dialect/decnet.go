@@ -56,7 +56,9 @@ func programs(dropped []string) map[string]app {
 		// Programs that work for the SSH and Telnet decoys.
 		"auth-helper": {helper: true, proof: event.ByConnection}, "sessrec": {helper: true, proof: event.ByShell},
 		"sshd": sshd, "sshd-session": sshd, "sshd-auth": sshd, "pam_unix": sshd,
-		"internal-sftp": sshd, "sftp-server": sshd,
+		"internal-sftp": sshd,
+		// Whoever has a shell can start it with an SSH_CONNECTION of his own.
+		"sftp-server": {helper: true, proof: event.ByShell, prose: true},
 		// Shells have the address from a variable that the attacker can set, and
 		// so has what records their sessions.
 		"bash": shell, "sh": shell, "ash": shell,

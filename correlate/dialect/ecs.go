@@ -69,10 +69,10 @@ func (p *Parser) ecs(x *scratch, r *event.Record, fields []event.Field, out *eve
 // overTCP says whether an event came over TCP, by its transport or else by its
 // service.
 func (x *scratch) overTCP(service string) bool {
-	if transport := x.get("network.transport"); transport != "" {
+	if transport := x.first("network.transport", "network.transport.0"); transport != "" {
 		return transport == "tcp"
 	}
-	if number := x.get("network.iana_number"); number != "" {
+	if number := x.first("network.iana_number", "network.iana_number.0"); number != "" {
 		return number == "6"
 	}
 	// LDAP is asked over UDP too.

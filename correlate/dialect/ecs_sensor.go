@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"dossier/correlate/event"
@@ -40,25 +41,30 @@ func (x *scratch) ecsSensor() ecsSensor {
 	return s
 }
 
+// canaryStreams are the parts of OpenCanary that listen on TCP alone.
+var canaryStreams = []string{
+	"FTP", "HTTP", "HTTPPROXY", "SSH", "SMB", "TELNET", "MYSQL", "MSSQL", "VNC", "RDP", "GIT", "REDIS", "TCP", "MONGODB",
+}
+
 // canaryLogger reads the name of one of OpenCanary's log types, as Elastic's
 // integration has it under log.logger.
 func canaryLogger(name string) (s ecsSensor) {
 	what, rest, _ := strings.Cut(strings.TrimPrefix(name, "LOG_"), "_")
 	s.service = strings.ToLower(what)
-	s.tcp, s.meaning = true, "connection"
+	s.tcp, s.meaning = slices.Contains(canaryStreams, what), "connection"
 	switch what {
 	case "BASE":
 		s.report = true
 	case "PORT":
-		s.service, s.tcp, s.forgeable = "portscan", false, true
+		s.service, s.forgeable = "portscan", true
 	case "TFTP", "NTP", "SNMP", "SIP", "LLMNR":
-		s.tcp, s.forgeable = false, true
+		s.forgeable = true
 	case "REDIS", "GIT", "SMB":
 		s.meaning = "command"
 	case "VNC":
 		s.meaning = "login"
 	case "USER":
-		s.service, s.tcp = "", false
+		s.service = ""
 	case "HTTP":
 		s.meaning = "request"
 	}

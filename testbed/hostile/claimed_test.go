@@ -94,6 +94,10 @@ func claims() map[string]string {
 		"ECS command over UDP":      ecs(`"transport":"udp","protocol":"ssh"`, drop),
 		"ECS by number":             ecs(`"iana_number":"17","protocol":"ssh"`, login),
 		"ECS without a transport":   ecs(`"protocol":"snmp"`, login),
+		"ECS by a list":             ecs(`"transport":["udp"],"protocol":"ssh"`, login),
+		"ECS by a list of numbers":  ecs(`"iana_number":["17"],"protocol":"ssh"`, login),
+		"ECS of OpenCanary to come": ecs(`"transport":"udp"`, `"log":{"logger":"LOG_COAP_LOGIN_ATTEMPT"},"event":{"outcome":"success"},"user":{"name":"root"}`),
+		"an SFTP server's variable": fmt.Sprintf(`Nov 24 11:00:00 decky-01 sftp-server[7]: session opened for local user root from [%s]`, victim),
 		"ECS of CLDAP":              ecs(`"protocol":"ldap"`, login),
 		"ECS of a connection":       ecs(`"transport":"tcp","protocol":"ssh"`, `"event":{"action":"connection"}`),
 		"a map of UDP services":     fmt.Sprintf(`{"honey":"x","from":%q,"proto":"snmp","what":"login","user":"root","password":"x","ok":"success","cmd":"id"}`, victim),
@@ -136,7 +140,7 @@ func judged(doc map[string]any) map[string]any {
 	out := map[string]any{}
 	for _, field := range []string{
 		"risk", "spoofable", "transitions", "is_traversal", "traversal_path", "hops", "movement", "commands", "command", "credentials", "credential",
-		"credential_count", "bounty_count", "fingerprints", "fingerprint", "artifacts", "artifact", "ip_leaks", "alerts", "alert", "campaign", "smtp_domain_count",
+		"fingerprints", "fingerprint", "artifacts", "artifact", "ip_leaks", "alerts", "alert", "campaign", "smtp_domain_count",
 	} {
 		out[field] = doc[field]
 	}
