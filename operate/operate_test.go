@@ -464,7 +464,7 @@ func TestSetup(t *testing.T) {
 		err := admin.Setup(t.Context(), setup, func(s esindex.Step) { steps = append(steps, s.String()) })
 		return strings.Join(steps, "\n"), err
 	}
-	if n := strings.Count(first, ": created"); n != 6+3+1+3*(1+monthsAhead+1)+3+5+1 {
+	if n := strings.Count(first, ": created"); n != 6+3+1+1+3*(1+monthsAhead+1)+3+5+1 {
 		t.Errorf("%d things created:\n%s", n, first)
 	}
 	info, err := os.Stat(file)
@@ -538,7 +538,7 @@ func (s *site) setUpOther(t *testing.T) (prefix string, target *Target) {
 	for name, v := range all {
 		settings := v.(map[string]any)["settings"].(map[string]any)
 		for key, want := range map[string]any{
-			"index.number_of_shards": "2", "index.number_of_replicas": "0", "index.refresh_interval": "540000ms",
+			"index.number_of_shards": "2", "index.number_of_replicas": "0", "index.refresh_interval": "540s",
 			"index.translog.durability": "request", "index.auto_expand_replicas": nil,
 		} {
 			if settings[key] != want {

@@ -45,7 +45,7 @@ func TestLawsOfFields(t *testing.T) {
 			"set, 32": "claimed.services",
 			"max":     "claimed.last_seen threat.indicator.last_seen @timestamp last_seen session_longest_s behavior.phase.recon_end_ts threat.indicator.modified_at",
 			"min":     "claimed.first_seen threat.indicator.first_seen first_seen behavior.phase.exfil_start_ts",
-			"newest 256 by (time, content), a multiset": "claimed.commands",
+			"newest 256 by (time, content), a multiset, first 10, and 48 that a rule knows by rank": "claimed.commands",
 			"newest 512 times, a multiset": "behavior.timing.event_count behavior.timing.duration_s behavior.timing.mean_iat_s behavior.timing.median_iat_s " +
 				"behavior.timing.stdev_iat_s behavior.timing.min_iat_s behavior.timing.max_iat_s behavior.timing.cv",
 			"newest by (time, content)":           "behavior.tcp_fingerprint",

@@ -79,7 +79,7 @@ func TestLife(t *testing.T) {
 	}
 	contains(t, out, "index template "+prefix+"-attackers: created", "index "+prefix+"-attackers: created", "index "+prefix+"-chunks-"+time.Now().UTC().Format("2006.01")+": created",
 		"roles "+prefix+"-*: left out: this cluster has no security")
-	if settings := node.Must(t, "GET", prefix+"-attackers/_settings?flat_settings=true", nil); !strings.Contains(settingsOf(settings, prefix+"-attackers"), "2 7000ms") {
+	if settings := node.Must(t, "GET", prefix+"-attackers/_settings?flat_settings=true", nil); !strings.Contains(settingsOf(settings, prefix+"-attackers"), "2 7s") {
 		t.Errorf("got %v", settings)
 	}
 	// The environment does for a flag.
@@ -98,7 +98,7 @@ func TestLife(t *testing.T) {
 		if contains(t, out, want); status != 0 || round == 0 && strings.Contains(out, "nothing changed") {
 			t.Errorf("status %d, %s\n%s", status, errs, out)
 		}
-		if settings := node.Must(t, "GET", prefix+"-attackers/_settings?flat_settings=true", nil); !strings.Contains(settingsOf(settings, prefix+"-attackers"), "2 8000ms") {
+		if settings := node.Must(t, "GET", prefix+"-attackers/_settings?flat_settings=true", nil); !strings.Contains(settingsOf(settings, prefix+"-attackers"), "2 8s") {
 			t.Errorf("got %v", settings)
 		}
 	}
