@@ -64,7 +64,13 @@ a file of the latter that begins with @P/ is looked for in the working folder.
 				o.Time = t
 			}
 			if maps := c.Flags().Lookup("field-map"); maps.Changed {
-				maps.Value.Set(strings.ReplaceAll(maps.Value.String(), "@P/", ""))
+				given := maps.Value
+				if o, ok := given.(*once); ok {
+					given = o.Value // it was given once, by the user
+				}
+				if err := given.Set(strings.ReplaceAll(given.String(), "@P/", "")); err != nil {
+					return err
+				}
 			}
 			var err error
 			if o.Output, err = parse(c); err != nil {
