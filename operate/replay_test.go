@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dossier/correlate/event"
+	"dossier/esindex"
 )
 
 // letter returns a dead letter for an attacker.
@@ -60,6 +61,9 @@ var quiet = slog.New(slog.DiscardHandler)
 // raw ones are kept, and both are counted each time.
 func TestReplayKeepsAndLeaves(t *testing.T) {
 	target, node := plain(t, false, nil)
+	if err := target.Setup(t.Context(), Setup{Roles: "off"}, func(esindex.Step) {}); err != nil {
+		t.Fatal(err)
+	}
 	ours, id := target.indices.Attackers(), "203.0.113.9"
 	dir := lettersIn(t, map[string][]string{
 		"a.jsonl": {letter(1, ours, id), rawLetter(2, "raw"), "damaged", letter(3, ours, id)},
