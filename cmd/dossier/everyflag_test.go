@@ -296,6 +296,58 @@ func installs(part string) func(u use, value string, args ...string) {
 	}
 }
 
+// Records of sensors, as lines of a log.
+const (
+	sshdLine    = `<38>Nov 26 10:00:00 decoy1 sshd[42]: Failed password for root from 185.0.2.1 port 40000 ssh2`
+	decnetLine  = `<134>1 2026-01-01T10:00:00Z decky-01 ssh - connection [relay@55555 src_ip="192.0.2.1" event_type="connection"] x`
+	cowrieLine  = `{"eventid":"cowrie.login.success","username":"root","password":"hunter2","src_ip":"2001:db8::1","session":"a","protocol":"ssh","sensor":"decoy1","timestamp":"2026-11-26T10:00:00.000000Z"}`
+	commandLine = `{"eventid":"cowrie.command.input","input":"crontab /tmp/c","src_ip":"192.0.2.1","session":"a","protocol":"ssh","sensor":"decoy1","timestamp":"2026-11-26T10:00:00.000000Z"}`
+	bannerLine  = `{"eventid":"cowrie.client.version","version":"SSH-2.0-paramiko_2.4","src_ip":"192.0.2.1","session":"a","protocol":"ssh","sensor":"decoy1","timestamp":"2026-11-26T10:00:00.000000Z"}`
+	dionaeaLine = `{"connection":{"protocol":"ftpd","transport":"tcp","type":"accept"},"dst_ip":"10.0.0.5","dst_port":21,"src_ip":"192.0.2.1","src_port":59037,"timestamp":"2026-11-24T02:43:22.999629"}`
+	tlsLine     = `{"event_type":"tls","flow_id":1,"src_ip":"192.0.2.1","src_port":40000,"dest_ip":"10.0.0.5","dest_port":443,"proto":"TCP","timestamp":"2026-11-26T10:00:00Z","tls":{"sni":"a.example"}}`
+)
+
+// explains wants the flag to change what a record is read as: want is there
+// with it and not without, gone the other way round; "" asks nothing.
+func explains(record, want, gone, value string, args ...string) func(u use) {
+	return func(u use) {
+		u.Helper()
+		file := filepath.Join(u.TempDir(), "records")
+		if err := os.WriteFile(file, []byte(record+"\n"), 0o600); err != nil {
+			u.Fatal(err)
+		}
+		args := append(slices.Clone(args), file)
+		with, errs, status := u.run(value, slices.Clone(args)...)
+		if status != 0 || errs != "" {
+			u.Fatalf("status %d, %s", status, errs)
+		}
+		without, _, _ := dossier(u.T, nil, append([]string{"explain"}, args...)...)
+		if want != "" && (!strings.Contains(with, want) || strings.Contains(without, want)) {
+			u.Errorf("want %q with it alone; with it\n%s\nwithout\n%s", want, with, without)
+		}
+		if gone != "" && (strings.Contains(with, gone) || !strings.Contains(without, gone)) {
+			u.Errorf("want %q without it alone; with it\n%s\nwithout\n%s", gone, with, without)
+		}
+	}
+}
+
+// changed wants a file of rules to count in which one text is another.
+func changed(file, from, to, record string) func(u use) {
+	return func(u use) {
+		u.Helper()
+		rules, err := os.ReadFile(filepath.Join("../../profile/rules/data", file))
+		if err != nil || !strings.Contains(string(rules), from) {
+			u.Fatalf("%s without %q: %v", file, from, err)
+		}
+		other := filepath.Join(u.TempDir(), filepath.Base(file))
+		if err := os.WriteFile(other, []byte(strings.ReplaceAll(string(rules), from, to)), 0o600); err != nil {
+			u.Fatal(err)
+		}
+		want, _, _ := strings.Cut(strings.TrimPrefix(to, "name: "), "{")
+		explains(record, want, "", other, "--profiles")(u)
+	}
+}
+
 // expiry is what a dry run says of the ages.
 type expiry struct {
 	attackers, targets, sensors   int // days
@@ -376,7 +428,7 @@ var rows = map[string]row{
 	"setup --replicas": option("replicas", "6", func(u use) {
 		installs(`"index.number_of_replicas":"2"`)(u, "2", "--roles=off")
 	}),
-	"setup --refresh-interval": option("refresh_interval", "5", func(u use) { installs(`"index.refresh_interval":"7000ms"`)(u, "7s", "--roles=off") }),
+	"setup --refresh-interval": option("refresh_interval", "5", func(u use) { installs(`"index.refresh_interval":"7s"`)(u, "7s", "--roles=off") }),
 	"setup --ipv6-prefix":      option("ipv6_prefix", "129", func(u use) { installs(`"ipv6_prefix":"64"`)(u, "64", "--roles=off") }),
 	"setup --months": {"37", "months: got 37, want 1 to 36", func(u use) {
 		u.w.http.take() // what a row before left
@@ -442,6 +494,10 @@ var rows = map[string]row{
 			u.Errorf("status %d", status)
 		}
 	}),
+	"check --syslog-timezone": option("syslog_timezone", "Mars", func(u use) {
+		out, _, _ := u.run("Asia/Tokyo", u.w.real()...)
+		contains(u.T, out, "Asia/Tokyo")
+	}),
 	"check --dead-letter-path": option("dead_letter_path", "relative", func(u use) {
 		dir, _, _ := u.w.letters(u.T, "x")
 		out, _, _ := u.run(dir, "--es-hosts", u.w.http.URL)
@@ -463,6 +519,31 @@ var rows = map[string]row{
 			}
 		}
 	}},
+
+	"explain --form":     {"json", `form: got "json", want log or record`, explains(sshdLine, "", "attacker ", "record")},
+	"explain --profiles": {"maybe", `"maybe" for "--profiles"`, explains(sshdLine, "DOC {", "technique \"", "true")},
+	"explain --time": {"now", `time: got "now", want a time such as 2026-11-27T00:00:00Z`,
+		explains(sshdLine, "time 2019-11-26T10:00:00", "", "2019-12-01T00:00:00Z")},
+	"explain --sensor-id":             option("sensor_id", "a b", explains(cowrieLine, `"sensors":["here"]`, "", "here", "--profiles")),
+	"explain --dialect":               option("dialect", "splunk", explains(cowrieLine, "read as suricata", "cowrie.login.success", "suricata")),
+	"explain --field-map":             option("field_map", "/nowhere", explains(dionaeaLine, "read as mapped", "", "../../conf/field_maps/dionaea.yaml")),
+	"explain --decoy-nets":            option("decoy_nets", "10/8", explains(tlsLine, "attacker 10.0.0.5", "attacker 192.0.2.1", "192.0.2.0/24", "--form=record")),
+	"explain --decoy-names":           option("decoy_names", "web-1", explains(tlsLine, `decky "web-1"`, "", "10.0.0.5=web-1", "--form=record", "--decoy-nets=10.0.0.0/8")),
+	"explain --exclude-nets":          option("exclude_nets", "10/8", explains(sshdLine, "excluded", "attacker ", "185.0.2.0/24")),
+	"explain --exclude":               option("exclude", "host=x", explains(sshdLine, "excluded", "attacker ", "service=ssh")),
+	"explain --structured-data":       option("structured_data", "maybe", explains(decnetLine, "structured_data", "attacker ", "off")),
+	"explain --json-in-syslog":        option("json_in_syslog", "a/b", explains("<38>1 2026-11-26T10:00:00Z decoy1 cowrie - - - "+cowrieLine, "event cowrie.login.success", "json_in_syslog", "on")),
+	"explain --syslog-timezone":       option("syslog_timezone", "Mars", explains(sshdLine, "-11-26T01:00:00.000000Z", "", "Asia/Tokyo")),
+	"explain --drop-apps":             option("drop_apps", "a\x01", explains(sshdLine, "drop_app (dropped)", "attacker ", "sshd")),
+	"explain --internal-decky-prefix": option("internal_decky_prefix", "a b", explains(sshdLine, `decky ""`, "", "decoy")),
+	"explain --ipv6-prefix":           option("ipv6_prefix", "129", explains(cowrieLine, `"network":"2001:db8::/64"`, `"ip":"2001:db8::1"`, "64", "--profiles")),
+	"explain --store-secrets":         option("store_secrets", "md5", explains(cowrieLine, "", "hunter2", "none", "--profiles")),
+	"explain --geoip-db":              option("geoip_db", "/nowhere", func(u use) { explains(sshdLine, `"DE"`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --asn-db":                option("asn_db", "/nowhere", func(u use) { explains(sshdLine, `60729`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --tlp":                   option("tlp", "PURPLE", explains(cowrieLine, `"tlp":"RED"`, "", "RED", "--profiles")),
+	"explain --attack-rules":          option("attack_rules", "/nowhere", changed("rules/persistence.yaml", "name: schedules a job", "name: plants a timer", commandLine)),
+	"explain --tool-rules":            option("tool_rules", "/nowhere", changed("tools.json", `"paramiko"`, `"gadget"`, bannerLine)),
+	"explain --risk-rules":            option("risk_rules", "/nowhere", changed("risk.json", "successful logins: {n}", "was let in {n} times", cowrieLine)),
 
 	"retain --attackers":   {"3h", `got "3h", want days`, expires("77d", func(e *expiry) { e.attackers = 77 })},
 	"retain --targets":     {"3h", `got "3h", want days`, expires("78d", func(e *expiry) { e.targets = 78 })},

@@ -14,12 +14,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"dossier/esindex"
 	"dossier/testbed/esnode"
 )
 
-// stub answers as an Elasticsearch with security does that holds nothing, and
-// keeps what it was asked. It is for what must be seen on the wire; what
-// becomes of it there is tested with a real node.
+// stub answers as an Elasticsearch with security does that holds nothing but a
+// list key in each index that was made, and keeps what it was asked. It is for
+// what must be seen on the wire; what becomes of it there is tested with a real
+// node.
 type stub struct {
 	*httptest.Server
 	// ca is a PEM file with its certificate's authority.
@@ -30,6 +32,7 @@ type stub struct {
 
 	mu   sync.Mutex
 	seen []asked
+	made map[string]bool // indices
 }
 
 // asked is a request as the stub saw it.
@@ -39,7 +42,7 @@ type asked struct {
 
 func newStub(t *testing.T, tls bool) *stub {
 	t.Helper()
-	s := &stub{}
+	s := &stub{made: map[string]bool{}}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.answer))
 	s.Config.ErrorLog = nil
 	if tls {
@@ -69,6 +72,14 @@ func (s *stub) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.seen = append(s.seen, a)
+	index, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch {
+	case index == "_index_template" && rest == "": // a set-up begins
+		clear(s.made)
+	case r.Method == "PUT" && rest == "":
+		s.made[index] = true
+	}
+	made := s.made[index]
 	s.mu.Unlock()
 	w.Header().Set("X-Elastic-Product", "Elasticsearch")
 	w.Header().Set("Content-Type", "application/json")
@@ -101,6 +112,9 @@ func (s *stub) answer(w http.ResponseWriter, r *http.Request) {
 		reply(200, map[string]any{"count": 0})
 	case strings.Contains(path, "/_alias/"):
 		reply(200, object)
+	case r.Method == "GET" && rest == "_mapping" && made:
+		key := map[string]any{"type": "keyword", "index": false, "doc_values": false, "null_value": strings.Repeat("5a", esindex.ListKeySize)}
+		reply(200, map[string]any{index: map[string]any{"mappings": map[string]any{"properties": map[string]any{"list_key": key}}}})
 	case r.Method == "GET" && strings.HasSuffix(path, "/_mapping"):
 		reply(404, map[string]any{"error": map[string]any{"type": "index_not_found_exception", "reason": "no such index"}})
 	case r.Method == "GET" && (strings.Contains(path, "_template/") || strings.HasPrefix(path, "/_security/role/")):

@@ -11,8 +11,8 @@ type Description struct {
 	Want, Doc string
 	// Connection says that it tells how to reach Elasticsearch.
 	Connection bool
-	// Reading says that it decides what records are read as, and what the
-	// profiles that come of them show.
+	// Reading says that it decides what records are read as, or what the
+	// attackers' profiles that come of them show without asking anybody.
 	Reading bool
 	// Secret says that the value must not be shown.
 	Secret bool
@@ -26,7 +26,7 @@ func Describe() []Description {
 		out[i] = Description{
 			Key: row.key, Default: row.value, Want: row.want, Doc: row.doc,
 			Connection: row.group == groupConnection, Secret: row.secret,
-			Reading: row.group == groupEvents || row.group == groupProfiles,
+			Reading: (row.group == groupEvents || row.group == groupProfiles) && row.key != "activity" && row.key != "ptr",
 		}
 		if row.shown != "" {
 			out[i].Default = row.shown
