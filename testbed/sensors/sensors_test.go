@@ -37,6 +37,9 @@ type sensor struct {
 	env map[string]string
 	// attackers is the number of documents.
 	attackers int
+	// cut are the records that what lies before Fluent Bit cut, so that they
+	// can't be read.
+	cut int
 	// address is an attacker that is looked at closer, want what his document
 	// must say, whatever the record's time.
 	address string

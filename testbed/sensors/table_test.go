@@ -102,7 +102,7 @@ var all = []sensor{
 	{
 		config: "json-syslog", data: []string{"syslog/json-5424.log"},
 		env:       map[string]string{"DECOY_NETS": "10.99.0.2/32,10.99.0.10/32,fd00:99::2/128"},
-		attackers: 12, address: "127.0.0.2",
+		attackers: 12, address: "127.0.0.2", cut: 3,
 		want: map[string]any{
 			"event_count": 96, "services_interacted": []string{"ssh", "tftp"}, "login_attempts": 14, "login_successes": 9,
 		},
