@@ -165,11 +165,13 @@ type loanReader struct {
 func (r *loanReader) Read(p []byte) (int, error) {
 	r.loan.mu.Lock()
 	defer r.loan.mu.Unlock()
-	if r.loan.ended {
-		return 0, io.ErrClosedPipe
-	}
-	if r.pos == len(r.loan.buf) {
+	switch {
+	case r.pos == len(r.loan.buf):
+		// Also after the end: net/http asks once more when all is sent, and
+		// would drop a connection that the next request is already on.
 		return 0, io.EOF
+	case r.loan.ended:
+		return 0, io.ErrClosedPipe
 	}
 	n := copy(p, r.loan.buf[r.pos:])
 	r.pos += n
