@@ -65,7 +65,10 @@ func TestOutageUnderThreeSensors(t *testing.T) {
 		if err != nil || code != 200 {
 			return 0
 		}
-		total := answer["_all"].(map[string]any)["primaries"].(map[string]any)["indexing"].(map[string]any)["index_total"].(float64)
+		all, _ := answer["_all"].(map[string]any) // empty while the shard is not there yet
+		primaries, _ := all["primaries"].(map[string]any)
+		indexing, _ := primaries["indexing"].(map[string]any)
+		total, _ := indexing["index_total"].(float64)
 		return total
 	}
 	until := func(what string, limit time.Duration, done func(context.Context) bool) {
