@@ -267,6 +267,9 @@ func (b *Bottom) Size() int {
 // firstBytes is what a key that came first takes at the most.
 func firstBytes(e *Entry) int { return 1 + 9 + text(e.Key) + text(e.Payload) }
 
+// Empty says whether no key was seen.
+func (b *Bottom) Empty() bool { return len(b.entries) == 0 && !b.Truncated() }
+
 // Truncated says whether more keys were seen than are kept.
 func (b *Bottom) Truncated() bool { return b.ranked || b.old != 0 }
 
