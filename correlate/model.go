@@ -102,12 +102,11 @@ type attackerFold struct {
 func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.attacker
 	f.m, f.head, f.reached, f.effects, f.body = m, Head{}, f.reached[:0], f.effects[:0], f.body[:0]
-	f.s.Reset()
 	f.s.By(m.o.Rank())
-	if payload != nil {
-		if err := f.s.Decode(payload); err != nil {
-			return nil, err
-		}
+	if payload == nil {
+		f.s.Reset()
+	} else if err := f.s.Decode(payload); err != nil {
+		return nil, err
 	}
 	var prefix netip.Prefix
 	for i := range in {
@@ -204,12 +203,11 @@ type targetFold struct {
 func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.target
 	f.m, f.head, f.domain = m, Head{}, ""
-	f.s.Reset()
 	f.s.By(m.o.Rank())
-	if payload != nil {
-		if err := f.s.Decode(payload); err != nil {
-			return nil, err
-		}
+	if payload == nil {
+		f.s.Reset()
+	} else if err := f.s.Decode(payload); err != nil {
+		return nil, err
 	}
 	opened := payload != nil
 	address := attackerOf(key)
@@ -256,12 +254,11 @@ type hourFold struct {
 func (m *model) foldHour(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.hour
 	f.m, f.head, f.hour = m, Head{}, event.Never
-	f.s.Reset()
 	f.s.By(m.o.Rank())
-	if payload != nil {
-		if err := f.s.Decode(payload); err != nil {
-			return nil, err
-		}
+	if payload == nil {
+		f.s.Reset()
+	} else if err := f.s.Decode(payload); err != nil {
+		return nil, err
 	}
 	var prefix netip.Prefix
 	for i := range in {

@@ -127,8 +127,14 @@ func (d *Distinct) Settle(n int, seen int64, foreign bool) {
 // Len returns the number of hashes kept.
 func (d *Distinct) Len() int { return len(d.hashes) }
 
+// Empty says whether no key was seen.
+func (d *Distinct) Empty() bool { return len(d.hashes) == 0 && !d.Truncated() }
+
 // Size returns what Append takes at the most.
-func (d *Distinct) Size() int { return 1 + 3*9 + 5 + 8*len(d.hashes) }
+func (d *Distinct) Size() int { return DistinctSize(len(d.hashes)) }
+
+// DistinctSize is what n keys take at the most.
+func DistinctSize(n int) int { return 1 + 3*9 + 5 + 8*n }
 
 // Truncated says whether Count is an estimate.
 func (d *Distinct) Truncated() bool { return d.ranked || d.old }

@@ -61,8 +61,14 @@ func (h *Hours) Add(at event.Time, n int) {
 	}
 }
 
+// Empty says whether nothing was counted.
+func (h *Hours) Empty() bool { return len(h.list) == 0 }
+
 // Size returns what Append takes at the most.
-func (h *Hours) Size() int { return 5 + hourBytes*len(h.list) }
+func (h *Hours) Size() int { return HoursSize(len(h.list)) }
+
+// HoursSize is what n hours take at the most.
+func HoursSize(n int) int { return 5 + hourBytes*n }
 
 // Append appends the msgpack encoding: [hour, count, hours later, count ...].
 func (h *Hours) Append(dst []byte) []byte {

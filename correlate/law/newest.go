@@ -196,6 +196,13 @@ func (n *Newest) Settle(limit *Limit) {
 	n.trim(limit)
 }
 
+// MostItems is what a Newest or a First with this limit takes at the most when
+// it is encoded, without the items of a Newest that came first.
+func (l *Limit) MostItems() int { return headOverhead + l.Bytes + l.Entry }
+
+// MostOldest is what those take.
+func (l *Limit) MostOldest() int { return 5 + l.Firsts*l.Entry }
+
 // fitItem cuts the longest of an item's texts, its last, where the item takes
 // more than an entry may.
 func (l *Limit) fitItem(it *Item) {
@@ -216,6 +223,9 @@ func (e *Oldest) Reset() {
 	clear(e.list)
 	e.list = e.list[:0]
 }
+
+// Empty says whether there is none.
+func (e *Oldest) Empty() bool { return len(e.list) == 0 }
 
 // Items returns the kept items, oldest first. The slice is the Oldest's own.
 func (e *Oldest) Items() []Item { return e.list }
@@ -288,6 +298,9 @@ func (e *Oldest) Decode(src []byte) ([]byte, error) {
 	}
 	return src, nil
 }
+
+// Empty says whether no item was seen.
+func (n *Newest) Empty() bool { return n.list.len() == 0 && !n.cut }
 
 // Items returns the kept items, oldest first. The slice is the Newest's own.
 func (n *Newest) Items() []Item { return n.list.items() }
@@ -365,6 +378,9 @@ func (f *First) Reset() {
 // Items returns the kept items, first seen first. The slice is the First's
 // own.
 func (f *First) Items() []Item { return f.list.items() }
+
+// Empty says whether no key is kept.
+func (f *First) Empty() bool { return f.list.len() == 0 }
 
 // Truncated says whether more keys were seen than are kept.
 func (f *First) Truncated() bool { return f.cut }
@@ -446,7 +462,7 @@ func (f *First) fit(it *Item, limit *Limit) {
 func (f *First) Settle(limit *Limit) {
 	list := f.list.items()
 	for i := range list {
-		if f.bytes(&list[i], limit) > limit.Entry {
+		if limit.Entry > 0 && f.bytes(&list[i], limit) > limit.Entry {
 			// Seldom: it is made anew.
 			old := slices.Clone(list)
 			cut, mark := f.cut, f.mark

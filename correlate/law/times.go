@@ -23,8 +23,14 @@ func (t *Times) Reset() {
 // List returns the kept times, oldest first. The slice is the Times' own.
 func (t *Times) List() []event.Time { return t.list.items() }
 
+// Empty says whether there is no time.
+func (t *Times) Empty() bool { return t.list.len() == 0 }
+
 // Size returns what Append takes at the most.
-func (t *Times) Size() int { return 5 + 1 + 9*t.list.len() }
+func (t *Times) Size() int { return TimesSize(t.list.len()) }
+
+// TimesSize is what n times take at the most.
+func TimesSize(n int) int { return 5 + 1 + 9*n }
 
 // Truncated says whether more times were seen than are kept.
 func (t *Times) Truncated() bool { return t.cut }
@@ -98,8 +104,17 @@ func (l *Latest) Add(at event.Time, value string) {
 	}
 }
 
+// Reset forgets the value.
+func (l *Latest) Reset() { *l = Latest{} }
+
+// Empty says whether there is none.
+func (l *Latest) Empty() bool { return l.Time == event.Never }
+
 // Size returns what Append takes at the most.
 func (l *Latest) Size() int { return 1 + 9 + text(l.Value) }
+
+// LatestSize is what a value of n bytes takes at the most, of less than 64 KiB.
+func LatestSize(n int) int { return 1 + 9 + longText + n }
 
 // Append appends the msgpack encoding.
 func (l *Latest) Append(dst []byte) []byte {

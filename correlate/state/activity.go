@@ -32,31 +32,53 @@ type Activity struct {
 	Tried, Admitted law.Bottom
 	// Summary is the attacker as it stood at the last write, encoded by
 	// whoever renders it; Latest keeps the one with most events.
-	Summary         law.Latest
-	unknown         []byte
-	unknownElements uint32
-	rank            law.Rank
-	cutBy           int64 // the ID of the Rank that has cut what was read
+	Summary law.Latest
+	carried
 }
 
-// By has the lists of s rank keys by r. It is called while s is empty.
-func (s *Activity) By(r law.Rank) {
-	s.rank = r
-	for _, l := range s.lists() {
-		l.law.By(r)
-	}
-	s.Commands.By(r)
+// activityTable has the fields of an hour in the order in which they are
+// written.
+var activityTable = table[Activity]{
+	number("n", lawSum, "events", func(s *Activity) *int64 { return &s.Events }),
+	number("k0", lawSum, "events that are noise", func(s *Activity) *int64 { return &s.Kinds[event.Noise] }),
+	number("k1", lawSum, "events that are scans", func(s *Activity) *int64 { return &s.Kinds[event.Scan] }),
+	number("k2", lawSum, "events that are interactions", func(s *Activity) *int64 { return &s.Kinds[event.Interaction] }),
+	number("cn", lawSum, "commands", func(s *Activity) *int64 { return &s.CommandCount }),
+	number("la", lawSum, "login attempts", func(s *Activity) *int64 { return &s.Attempts }),
+	number("ls", lawSum, "successful logins", func(s *Activity) *int64 { return &s.Successes }),
+	number("rc", lawSum, "mail recipients", func(s *Activity) *int64 { return &s.Recipients }),
+	number("cl", lawSum, "events that are not proven", func(s *Activity) *int64 { return &s.Claimed }),
+	keys("s", "services: rank is the strongest kind of event", &LimitSmall, func(s *Activity) *law.Bottom { return &s.Services }),
+	keys("d", "decoys", &LimitDecoys, func(s *Activity) *law.Bottom { return &s.Deckies }),
+	keys("sn", "sensors", &LimitSensors, func(s *Activity) *law.Bottom { return &s.Sensors }),
+	newest("c", "commands: service, decoy, line", &LimitActivityCommands, func(s *Activity) *law.Newest { return &s.Commands }),
+	keys("tr", "credentials: service, principal, kind of secret, its SHA-256; payload is the secret", &LimitTried, func(s *Activity) *law.Bottom { return &s.Tried }),
+	keys("ad", "credentials that a decoy let in", &LimitTried, func(s *Activity) *law.Bottom { return &s.Admitted }),
+	oldest("co", "the first commands, once not all are kept", &LimitActivityCommands, func(s *Activity) *law.Newest { return &s.Commands }),
+	latest("su", "the attacker as of the write with most events", maxSummary, func(s *Activity) *law.Latest { return &s.Summary }),
 }
+
+// maxSummary is what an attacker's figures take at the most.
+const maxSummary = 256
+
+// By has the lists of s rank keys by r. It is called before Reset or Decode.
+func (s *Activity) By(r law.Rank) { activityTable.by(s, &s.carried, r) }
 
 // Reset empties s and keeps the memory of its lists.
-func (s *Activity) Reset() {
-	s.Services.Reset()
-	s.Deckies.Reset()
-	s.Sensors.Reset()
-	s.Commands.Reset()
-	s.Tried.Reset()
-	s.Admitted.Reset()
-	*s = Activity{Services: s.Services, Deckies: s.Deckies, Sensors: s.Sensors, Commands: s.Commands, Tried: s.Tried, Admitted: s.Admitted, rank: s.rank}
+func (s *Activity) Reset() { activityTable.reset(s, &s.carried) }
+
+// Append appends the encoded state.
+func (s *Activity) Append(dst []byte) []byte { return activityTable.append(dst, s, &s.carried) }
+
+// Decode reads an encoded state in place of what s holds. The result is a view
+// of src.
+func (s *Activity) Decode(src []byte) error {
+	s.Reset()
+	if err := activityTable.decode(src, s, &s.carried); err != nil {
+		return err
+	}
+	activityTable.settle(s, &s.carried, s.Events)
+	return nil
 }
 
 // Fold adds the events of the hour. Strings of the events are kept as views;
@@ -109,21 +131,4 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 			}
 		}
 	}
-}
-
-func (s *Activity) lists() [5]list {
-	return [...]list{
-		{&s.Services, &LimitSmall, 0}, {&s.Deckies, &LimitDecoys, 0}, {&s.Sensors, &LimitSensors, 0},
-		{&s.Tried, &LimitTried, 0}, {&s.Admitted, &LimitTried, 0},
-	}
-}
-
-// settle brings what was read under this version's bounds and s's Rank.
-func (s *Activity) settle() {
-	foreign := s.cutBy != int64(s.rank.ID())
-	lists := s.lists()
-	for i := range lists {
-		lists[i].settle(s.Events, foreign)
-	}
-	s.Commands.Settle(&LimitActivityCommands)
 }

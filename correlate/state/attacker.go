@@ -62,57 +62,125 @@ type Attacker struct {
 	// Credentials is keyed by CredentialKey; Rank is the best event.Outcome,
 	// Payload the secret as it may be shown. Admitted has those that a decoy
 	// let in, Count is how often it did.
-	Credentials     law.Bottom
-	Admitted        law.Bottom
-	Attempts        int64
-	Successes       int64
-	FirstSuccess    event.Time
-	Fingerprints    law.Bottom // keyed by type, NUL, value
-	Artifacts       law.Bottom // keyed by SHA-256, NUL, URL, NUL, kind
-	Leaks           law.Bottom // keyed by address, NUL, header, NUL, category
-	Sessions        law.Distinct
-	LongestSession  int64 // in milliseconds
-	Sensors         law.Bottom
-	Network         law.First  // the real addresses behind a network: A, the newest by negated time
-	Recon           event.Time // newest event of phase Recon
-	Exfil           event.Time // oldest event of phase Exfil
-	Large           int64      // events that moved at least 1 MiB
-	SystemGuesses   law.Bottom // sniffer's label of the operating system; Rank is 1 where it is proven
-	TTLs            law.Bottom // TTL as seen, in decimal
-	Distances       law.Bottom // hop distance, in decimal
-	Stack           law.Latest // newest snapshot, EncodeFields
-	IPIDClass       law.Latest
-	ISNClass        law.Latest
-	Retransmits     int64
-	KexOrders       law.Bottom
-	Tools           law.Bottom   // A tool, Payload by what it was recognised
-	Techniques      law.Bottom   // ATT&CK id, Payload by what
-	Alerts          law.Bottom   // signature, NUL, category; Rank the severity
-	Domains         law.Distinct // mail domains
-	Crowd           Crowd
-	Handshake       bool // whether anything is proven
-	Claimed         Claimed
-	Contacts        Contacts
-	Logins          logins // when the address logged in to a shell, by decoy
-	Transitions     []Transition
-	Untold          int64  // lines crossed that found no room in Transitions
-	unknown         []byte // fields of a newer minor version, encoded
-	unknownElements uint32
-	changes         uint64
-	shellCut        bool // ProveShell's copy: whether Claimed.Shell was truncated
-	rank            law.Rank
-	cutBy           int64 // the ID of the Rank that has cut what was read
+	Credentials    law.Bottom
+	Admitted       law.Bottom
+	Attempts       int64
+	Successes      int64
+	FirstSuccess   event.Time
+	Fingerprints   law.Bottom // keyed by type, NUL, value
+	Artifacts      law.Bottom // keyed by SHA-256, NUL, URL, NUL, kind
+	Leaks          law.Bottom // keyed by address, NUL, header, NUL, category
+	Sessions       law.Distinct
+	LongestSession int64 // in milliseconds
+	Sensors        law.Bottom
+	Network        law.First  // the real addresses behind a network: A, the newest by negated time
+	Recon          event.Time // newest event of phase Recon
+	Exfil          event.Time // oldest event of phase Exfil
+	Large          int64      // events that moved at least 1 MiB
+	SystemGuesses  law.Bottom // sniffer's label of the operating system; Rank is 1 where it is proven
+	TTLs           law.Bottom // TTL as seen, in decimal
+	Distances      law.Bottom // hop distance, in decimal
+	Stack          law.Latest // newest snapshot, EncodeFields
+	IPIDClass      law.Latest
+	ISNClass       law.Latest
+	Retransmits    int64
+	KexOrders      law.Bottom
+	Tools          law.Bottom   // A tool, Payload by what it was recognised
+	Techniques     law.Bottom   // ATT&CK id, Payload by what
+	Alerts         law.Bottom   // signature, NUL, category; Rank the severity
+	Domains        law.Distinct // mail domains
+	Crowd          Crowd
+	Handshake      bool // whether anything is proven
+	Claimed        Claimed
+	Contacts       Contacts
+	Logins         logins // when the address logged in to a shell, by decoy
+	Transitions    []Transition
+	Untold         int64 // lines crossed that found no room in Transitions
+	// told says that the state tells what is proven from what is not, as all do
+	// that this version writes.
+	told     always
+	changes  uint64
+	shellCut bool // ProveShell's copy: whether Claimed.Shell was truncated
+	carried
 }
 
-// By has the lists of s rank keys by r. It is called while s is empty.
-func (s *Attacker) By(r law.Rank) {
-	s.rank = r
-	for _, l := range s.lists() {
-		l.law.By(r)
-	}
-	s.Commands.By(r)
-	s.Claimed.Shell.By(r)
+// attackerTable has the fields of an attacker in the order in which they are
+// written.
+var attackerTable = table[Attacker]{
+	number("f", lawMin, "time of the oldest proven event", func(s *Attacker) *int64 { return (*int64)(&s.First) }),
+	number("l", lawMax, "time of the newest proven event", func(s *Attacker) *int64 { return (*int64)(&s.Last) }),
+	number("n", lawSum, "proven events", func(s *Attacker) *int64 { return &s.Events }),
+	number("k0", lawSum, "proven events that are noise", func(s *Attacker) *int64 { return &s.Kinds[event.Noise] }),
+	number("k1", lawSum, "proven events that are scans", func(s *Attacker) *int64 { return &s.Kinds[event.Scan] }),
+	number("k2", lawSum, "proven events that are interactions", func(s *Attacker) *int64 { return &s.Kinds[event.Interaction] }),
+	keys("s", "services: rank is the strongest kind of event", &LimitServices, func(s *Attacker) *law.Bottom { return &s.Services }),
+	keys("d", "decoys", &LimitDeckies, func(s *Attacker) *law.Bottom { return &s.Deckies }),
+	firsts("h", "first contacts: decoy, service, event type", &LimitHops, func(s *Attacker) *law.First { return &s.Hops }),
+	other("t", lawNewest, "times of events", law.TimesSize(LimitTimes), func(s *Attacker) value { return &s.Times }),
+	other("hr", lawSum+", newest hours", "events by hour", law.HoursSize(LimitHours), func(s *Attacker) value { return &s.Hours }),
+	newest("c", "commands: service, decoy, line", &LimitCommands, func(s *Attacker) *law.Newest { return &s.Commands }),
+	oldest("co", "the first commands, once not all are kept", &LimitCommands, func(s *Attacker) *law.Newest { return &s.Commands }),
+	keys("ck", "commands that a rule knows: service, line", &LimitKnown, func(s *Attacker) *law.Bottom { return &s.Known }),
+	number("cn", lawSum, "commands", func(s *Attacker) *int64 { return &s.CommandCount }),
+	number("cf", lawMin, "time of the first command", func(s *Attacker) *int64 { return (*int64)(&s.FirstCommand) }),
+	keys("cr", "credentials: service, principal, kind of secret, its SHA-256; rank is the best outcome, payload the secret", &LimitCredentials, func(s *Attacker) *law.Bottom { return &s.Credentials }),
+	keys("ca", "credentials that a decoy let in", &LimitAdmitted, func(s *Attacker) *law.Bottom { return &s.Admitted }),
+	number("la", lawSum, "login attempts", func(s *Attacker) *int64 { return &s.Attempts }),
+	number("ls", lawSum, "successful logins", func(s *Attacker) *int64 { return &s.Successes }),
+	number("lf", lawMin, "time of the first successful login", func(s *Attacker) *int64 { return (*int64)(&s.FirstSuccess) }),
+	keys("fp", "fingerprints: type, value; payload is what more the sensor tells", &LimitFingerprints, func(s *Attacker) *law.Bottom { return &s.Fingerprints }),
+	keys("ar", "files and URLs: SHA-256, URL, kind", &LimitArtifacts, func(s *Attacker) *law.Bottom { return &s.Artifacts }),
+	keys("lk", "claimed addresses: address, header, category", &LimitLeaks, func(s *Attacker) *law.Bottom { return &s.Leaks }),
+	counts("se", "sessions", LimitSessions, func(s *Attacker) *law.Distinct { return &s.Sessions }),
+	number("sl", lawMax, "length of the longest session in milliseconds", func(s *Attacker) *int64 { return &s.LongestSession }),
+	keys("sn", "sensors", &LimitSensors, func(s *Attacker) *law.Bottom { return &s.Sensors }),
+	firsts("nw", "addresses of a network, by negated time", &LimitNetwork, func(s *Attacker) *law.First { return &s.Network }),
+	number("pr", lawMax, "newest event that looks around", func(s *Attacker) *int64 { return (*int64)(&s.Recon) }),
+	number("px", lawMin, "oldest event that moves something out", func(s *Attacker) *int64 { return (*int64)(&s.Exfil) }),
+	number("pl", lawSum, "events that moved at least 1 MiB", func(s *Attacker) *int64 { return &s.Large }),
+	keys("os", "labels of operating systems; rank is 1 where one is proven", &LimitSystems, func(s *Attacker) *law.Bottom { return &s.SystemGuesses }),
+	keys("tt", "TTLs", &LimitNumbers, func(s *Attacker) *law.Bottom { return &s.TTLs }),
+	keys("hd", "hop distances", &LimitNumbers, func(s *Attacker) *law.Bottom { return &s.Distances }),
+	latest("st", "TCP/IP snapshot", maxStack, func(s *Attacker) *law.Latest { return &s.Stack }),
+	latest("ip", "class of IP ids", maxWord, func(s *Attacker) *law.Latest { return &s.IPIDClass }),
+	latest("is", "class of initial sequence numbers", maxWord, func(s *Attacker) *law.Latest { return &s.ISNClass }),
+	number("rt", lawSum, "retransmits", func(s *Attacker) *int64 { return &s.Retransmits }),
+	keys("kx", "orders of key exchange algorithms", &LimitKexOrders, func(s *Attacker) *law.Bottom { return &s.KexOrders }),
+	keys("to", "tools; payload is by what one was recognised", &LimitTools, func(s *Attacker) *law.Bottom { return &s.Tools }),
+	keys("te", "techniques of ATT&CK; payload is why", &LimitTechniques, func(s *Attacker) *law.Bottom { return &s.Techniques }),
+	keys("al", "alerts: signature, category, side; rank is 255 less the severity", &LimitAlerts, func(s *Attacker) *law.Bottom { return &s.Alerts }),
+	counts("do", "mail domains", LimitDomains, func(s *Attacker) *law.Distinct { return &s.Domains }),
+	other("cw", lawOnce, "share of the mail domains that the chunk opens which crossed their bound, and that chunk", crowdBytes, func(s *Attacker) value { return &s.Crowd }),
+	other("hs", lawOr, "whether anything is proven", 1, func(s *Attacker) value { return (*boolean)(&s.Handshake) }),
+	other("tr", lawOnce, "lines crossed: action, value, time, chunk", transitionBytes, func(s *Attacker) value { return (*transitions)(&s.Transitions) }),
+	other("ts", lawOnce, "places of those that open no month", 2, func(s *Attacker) value { return (*stray)(&s.Transitions) }),
+	number("tu", lawMax, "lines crossed that found no room", func(s *Attacker) *int64 { return &s.Untold }),
+
+	other("pv", "constant", "that what is proven is told from what is not", 1, func(s *Attacker) value { return &s.told }),
+	number("vf", lawMin, "time of the oldest event that is not proven", func(s *Attacker) *int64 { return (*int64)(&s.Claimed.First) }),
+	number("vl", lawMax, "time of the newest event that is not proven", func(s *Attacker) *int64 { return (*int64)(&s.Claimed.Last) }),
+	number("vn", lawSum, "events that are not proven", func(s *Attacker) *int64 { return &s.Claimed.Events }),
+	number("v0", lawSum, "those that are noise", func(s *Attacker) *int64 { return &s.Claimed.Kinds[event.Noise] }),
+	number("v1", lawSum, "those that are scans", func(s *Attacker) *int64 { return &s.Claimed.Kinds[event.Scan] }),
+	number("v2", lawSum, "those that are interactions", func(s *Attacker) *int64 { return &s.Claimed.Kinds[event.Interaction] }),
+	number("vc", lawSum, "commands that are not proven", func(s *Attacker) *int64 { return &s.Claimed.Commands }),
+	number("va", lawSum, "login attempts that are not proven", func(s *Attacker) *int64 { return &s.Claimed.Attempts }),
+	number("vs", lawSum, "successful logins that are not proven", func(s *Attacker) *int64 { return &s.Claimed.Successes }),
+	number("vg", lawSum, "events that moved at least 1 MiB and are not proven", func(s *Attacker) *int64 { return &s.Claimed.Large }),
+	keys("vv", "services that are not proven", &LimitClaimedServices, func(s *Attacker) *law.Bottom { return &s.Claimed.Services }),
+	keys("vd", "decoys that are not proven", &LimitClaimedDeckies, func(s *Attacker) *law.Bottom { return &s.Claimed.Deckies }),
+	keys("ve", "evidence that is not proven: kind, service, texts", &LimitClaims, func(s *Attacker) *law.Bottom { return &s.Claimed.Evidence }),
+	newest("vh", "what shells told: service, decoy, line", &LimitShell, func(s *Attacker) *law.Newest { return &s.Claimed.Shell }),
+	oldest("vo", "the first that shells told, once not all are kept", &LimitShell, func(s *Attacker) *law.Newest { return &s.Claimed.Shell }),
+	keys("vk", "commands of shells that a rule knows: service, line, decoy", &LimitShellKnown, func(s *Attacker) *law.Bottom { return &s.Claimed.Known }),
+	number("xf", lawMin, "time of the first connection that a decoy opened", func(s *Attacker) *int64 { return (*int64)(&s.Contacts.First) }),
+	number("xl", lawMax, "time of the last", func(s *Attacker) *int64 { return (*int64)(&s.Contacts.Last) }),
+	number("xn", lawSum, "connections that decoys opened", func(s *Attacker) *int64 { return &s.Contacts.Events }),
+	other("lg", lawSet, "days and decoys with a login to a shell, first and last time", mostLogins, func(s *Attacker) value { return &s.Logins }),
 }
+
+// By has the lists of s rank keys by r. It is called before Reset or Decode.
+func (s *Attacker) By(r law.Rank) { attackerTable.by(s, &s.carried, r) }
 
 // Rank returns what By was given.
 func (s *Attacker) Rank() law.Rank { return s.rank }
@@ -197,39 +265,40 @@ func KnownKey(a *event.Arena, service, line string) string { return a.Join(servi
 // events in a chunk, so it is done in place.
 func (s *Attacker) Reset() {
 	s.changes++
-	s.First, s.Last, s.Events, s.Kinds = event.Never, event.Never, 0, [3]int64{}
-	s.CommandCount, s.FirstCommand = 0, event.Never
-	s.Attempts, s.Successes, s.FirstSuccess = 0, 0, event.Never
-	s.LongestSession, s.Recon, s.Exfil, s.Large, s.Retransmits = 0, event.Never, event.Never, 0, 0
-	s.Stack, s.IPIDClass, s.ISNClass = law.Latest{}, law.Latest{}, law.Latest{}
-	s.Crowd, s.Handshake, s.Transitions, s.Untold = Crowd{}, false, nil, 0
-	s.unknown, s.unknownElements, s.cutBy = nil, 0, 0
-	s.Claimed.reset()
-	s.Contacts, s.shellCut = Contacts{}, false
-	s.Logins.reset()
-	s.Services.Reset()
-	s.Deckies.Reset()
-	s.Hops.Reset()
-	s.Times.Reset()
-	s.Hours.Reset()
-	s.Commands.Reset()
-	s.Known.Reset()
-	s.Credentials.Reset()
-	s.Admitted.Reset()
-	s.Fingerprints.Reset()
-	s.Artifacts.Reset()
-	s.Leaks.Reset()
-	s.Sessions.Reset()
-	s.Sensors.Reset()
-	s.Network.Reset()
-	s.SystemGuesses.Reset()
-	s.TTLs.Reset()
-	s.Distances.Reset()
-	s.KexOrders.Reset()
-	s.Tools.Reset()
-	s.Techniques.Reset()
-	s.Alerts.Reset()
-	s.Domains.Reset()
+	s.shellCut = false
+	attackerTable.reset(s, &s.carried)
+}
+
+// Size returns how many bytes Append appends at the most. It is the same for
+// the same events, in whatever order and chunks they came: transitions, which
+// may not be, count in full.
+func (s *Attacker) Size() int { return attackerTable.size(s, &s.carried) }
+
+// MaxAttacker is what an attacker's state takes at the most, whatever was
+// folded into it.
+var MaxAttacker = attackerTable.most()
+
+// Append appends the encoded state.
+func (s *Attacker) Append(dst []byte) []byte { return attackerTable.append(dst, s, &s.carried) }
+
+// Decode reads an encoded state in place of what s holds. The result is a view
+// of src.
+func (s *Attacker) Decode(src []byte) error {
+	s.Reset()
+	if err := attackerTable.decode(src, s, &s.carried); err != nil {
+		return err
+	}
+	doubtful := s.Domains.Doubtful()
+	attackerTable.settle(s, &s.carried, s.Total())
+	if doubtful && s.Domains.Count() <= MaxTargets {
+		// An earlier version could be made to believe in domains that nobody
+		// named.
+		s.Crowd = Crowd{}
+	}
+	if !s.told {
+		s.withoutProvenance(new(event.Arena))
+	}
+	return nil
 }
 
 // IsTraversal says whether at least two deckies were touched.
@@ -410,34 +479,5 @@ func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence)
 	}
 	if len(e.Payload) > 0 {
 		s.Stack.Add(ev.Time, encodeFields(a, e.Payload, maxStack))
-	}
-}
-
-func (s *Attacker) lists() [22]list {
-	return [...]list{
-		{&s.Services, &LimitServices, 0}, {&s.Deckies, &LimitDeckies, 0}, {&s.Known, &LimitKnown, 0},
-		{&s.Credentials, &LimitCredentials, 0}, {&s.Admitted, &LimitAdmitted, 0}, {&s.Fingerprints, &LimitFingerprints, 0},
-		{&s.Artifacts, &LimitArtifacts, 0}, {&s.Leaks, &LimitLeaks, 0}, {&s.Sensors, &LimitSensors, 0},
-		{&s.SystemGuesses, &LimitSystems, 0}, {&s.TTLs, &LimitNumbers, 0}, {&s.Distances, &LimitNumbers, 0},
-		{&s.KexOrders, &LimitKexOrders, 0}, {&s.Tools, &LimitTools, 0}, {&s.Techniques, &LimitTechniques, 0}, {&s.Alerts, &LimitAlerts, 0},
-		{&s.Claimed.Services, &LimitClaimedServices, 0}, {&s.Claimed.Deckies, &LimitClaimedDeckies, 0}, {&s.Claimed.Evidence, &LimitClaims, 0}, {&s.Claimed.Known, &LimitShellKnown, 0},
-		{&s.Sessions, nil, LimitSessions}, {&s.Domains, nil, LimitDomains},
-	}
-}
-
-// settle brings what was read under this version's bounds and s's Rank.
-func (s *Attacker) settle() {
-	foreign, doubtful := s.cutBy != int64(s.rank.ID()), s.Domains.Doubtful()
-	lists := s.lists()
-	for i := range lists {
-		lists[i].settle(s.Total(), foreign)
-	}
-	s.Commands.Settle(&LimitCommands)
-	s.Claimed.Shell.Settle(&LimitShell)
-	s.Hops.Settle(&LimitHops)
-	if doubtful && s.Domains.Count() <= MaxTargets {
-		// An earlier version could be made to believe in domains that nobody
-		// named.
-		s.Crowd = Crowd{}
 	}
 }

@@ -48,17 +48,6 @@ type Claimed struct {
 	Known law.Bottom
 }
 
-func (c *Claimed) reset() {
-	c.Services.Reset()
-	c.Deckies.Reset()
-	c.Evidence.Reset()
-	c.Shell.Reset()
-	c.Known.Reset()
-	// One by one: a whole Claimed is slow to copy, and states are many.
-	c.First, c.Last, c.Events, c.Kinds = event.Never, event.Never, 0, [3]int64{}
-	c.Commands, c.Attempts, c.Successes, c.Large = 0, 0, 0, 0
-}
-
 // Claim is one thing claimed: what kind of evidence, on which service, and its
 // texts.
 type Claim struct {
@@ -311,7 +300,7 @@ func (s *Attacker) ProveShell(a *event.Arena, m *ShellMemory, annotate func(*eve
 
 // ProvesShell says whether ProveShell would find any.
 func (s *Attacker) ProvesShell() bool {
-	if s.Logins.empty() {
+	if s.Logins.Empty() {
 		return false
 	}
 	for _, items := range [...][]law.Item{s.Claimed.Shell.Gone(), s.Claimed.Shell.Items()} {
@@ -453,104 +442,4 @@ func move(from, to *law.Bottom, limit *law.Limit, key func(e *law.Entry) string)
 		to.Add(law.Entry{Key: key(&e), Count: e.Count, First: e.First, Last: e.Last, Rank: e.Rank, Payload: cut(e.Payload)}, *limit)
 	}
 	from.Reset()
-}
-
-// appendProvenance appends what is not proven, and that the state tells it
-// from what is.
-func (s *Attacker) appendProvenance(e *encoder) {
-	e.bool("pv", true)
-	c := &s.Claimed
-	e.time("vf", c.First)
-	e.time("vl", c.Last)
-	e.int("vn", c.Events)
-	e.int("v0", c.Kinds[0])
-	e.int("v1", c.Kinds[1])
-	e.int("v2", c.Kinds[2])
-	e.int("vc", c.Commands)
-	e.int("va", c.Attempts)
-	e.int("vs", c.Successes)
-	e.int("vg", c.Large)
-	e.ranked("vv", &c.Services)
-	e.ranked("vd", &c.Deckies)
-	e.ranked("ve", &c.Evidence)
-	e.part("vh", &c.Shell, len(c.Shell.Items()) > 0 || c.Shell.Truncated())
-	e.part("vo", &c.Shell.Oldest, len(c.Shell.Oldest.Items()) > 0)
-	e.ranked("vk", &c.Known)
-	e.time("xf", s.Contacts.First)
-	e.time("xl", s.Contacts.Last)
-	e.int("xn", s.Contacts.Events)
-	e.part("lg", &s.Logins, !s.Logins.empty())
-}
-
-// provenance tells where what appendProvenance appended goes.
-func (s *Attacker) provenance(name string) (t target, known bool) {
-	c := &s.Claimed
-	switch name {
-	case "vf":
-		t.time = &c.First
-	case "vl":
-		t.time = &c.Last
-	case "vn":
-		t.int = &c.Events
-	case "v0":
-		t.int = &c.Kinds[0]
-	case "v1":
-		t.int = &c.Kinds[1]
-	case "v2":
-		t.int = &c.Kinds[2]
-	case "vc":
-		t.int = &c.Commands
-	case "va":
-		t.int = &c.Attempts
-	case "vs":
-		t.int = &c.Successes
-	case "vg":
-		t.int = &c.Large
-	case "vv":
-		t.ranked = &c.Services
-	case "vd":
-		t.ranked = &c.Deckies
-	case "ve":
-		t.ranked = &c.Evidence
-	case "vh":
-		t.part = &c.Shell
-	case "vo":
-		t.part = &c.Shell.Oldest
-	case "vk":
-		t.ranked = &c.Known
-	case "xf":
-		t.time = &s.Contacts.First
-	case "xl":
-		t.time = &s.Contacts.Last
-	case "xn":
-		t.int = &s.Contacts.Events
-	case "lg":
-		t.part = &s.Logins
-	default:
-		return t, false
-	}
-	return t, true
-}
-
-// The numbers of names, and of numbers and times among them, that tell what is
-// not proven.
-const (
-	provenanceNames   = 21
-	provenanceNumbers = 13
-)
-
-// provenanceSize returns what they take at the most, without their names and
-// numbers.
-func (s *Attacker) provenanceSize() int {
-	c := &s.Claimed
-	return c.Services.Size() + c.Deckies.Size() + c.Evidence.Size() + c.Shell.Size() + c.Shell.Oldest.Size() + c.Known.Size() + s.Logins.size()
-}
-
-// maxProvenance is what they take at the most, whatever was folded.
-func maxProvenance() int {
-	n := 0
-	for _, limit := range [...]*law.Limit{&LimitClaimedServices, &LimitClaimedDeckies, &LimitClaims, &LimitShellKnown} {
-		n += limit.Most()
-	}
-	return n + 2*head + LimitShell.Bytes + LimitShell.Entry + 5 + LimitShell.Firsts*LimitShell.Entry + 3 + 3 + maxLogins*loginBytes
 }

@@ -242,7 +242,7 @@ func TestStatesWithoutProvenance(t *testing.T) {
 	}
 	everything := func(handshake bool) *Attacker {
 		s := full(t, 16)
-		s.Claimed.reset()
+		s.Claimed = Claimed{}
 		s.Contacts, s.Handshake = Contacts{}, handshake
 		s.SystemGuesses.Reset()
 		s.SystemGuesses.Add(law.Entry{Key: "nmap", Count: 1}, LimitSystems)

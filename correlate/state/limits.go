@@ -46,7 +46,7 @@ var (
 	LimitSystems = law.Limit{Keys: 16, Bytes: 3 << 10, Entry: 96}
 	LimitNumbers = law.Limit{Keys: 64, Bytes: 2304}
 	// LimitNetwork bounds the newest addresses kept of a network.
-	LimitNetwork = law.Limit{Keys: 32, Bytes: 1700}
+	LimitNetwork = law.Limit{Keys: 32, Bytes: 1700, Entry: 1 + 9 + 3*3 + 39}
 	// LimitSmall and LimitDecoys bound the services and deckies of an hour
 	// and of a mail domain.
 	LimitSmall  = law.Limit{Keys: 64, Bytes: 3328, Entry: 104}

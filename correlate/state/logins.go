@@ -39,8 +39,11 @@ func (l login) order(o login) int {
 // never changes, so that what was left out never comes back.
 type logins struct{ list []login }
 
-func (l *logins) reset()      { l.list = l.list[:0] }
-func (l *logins) empty() bool { return len(l.list) == 0 }
+// Reset forgets them.
+func (l *logins) Reset() { l.list = l.list[:0] }
+
+// Empty says whether there are none.
+func (l *logins) Empty() bool { return len(l.list) == 0 }
 
 // loginKey returns the key of a login, without times.
 func loginKey(decoy string, at event.Time) login {
@@ -83,12 +86,16 @@ func (l *logins) admits(decoy string, at event.Time) bool {
 	return known && l.list[i].last >= at-day
 }
 
-func (l *logins) size() int {
-	if l.empty() {
+// Size returns what Append takes at the most.
+func (l *logins) Size() int {
+	if l.Empty() {
 		return 0
 	}
 	return 3 + 3 + len(l.list)*loginBytes
 }
+
+// mostLogins is what they take at the most.
+const mostLogins = 3 + 3 + maxLogins*loginBytes
 
 // Append appends them as one binary value.
 func (l *logins) Append(b []byte) []byte {
@@ -109,7 +116,7 @@ func (l *logins) Append(b []byte) []byte {
 
 // Decode reads what Append wrote.
 func (l *logins) Decode(b []byte) ([]byte, error) {
-	l.reset()
+	l.Reset()
 	v, rest, err := msgp.ReadBytesZC(b)
 	if err != nil || len(v)%loginBytes != 0 || len(v) > maxLogins*loginBytes {
 		return rest, ErrCorrupt

@@ -14,26 +14,41 @@ type Target struct {
 	// Messages the mails it took.
 	Accepted, Denied, Messages int64
 	Services, Deckies, Sensors law.Bottom
-	unknown                    []byte
-	unknownElements            uint32
-	rank                       law.Rank
-	cutBy                      int64 // the ID of the Rank that has cut what was read
+	carried
 }
 
-// By has the lists of s rank keys by r. It is called while s is empty.
-func (s *Target) By(r law.Rank) {
-	s.rank = r
-	for _, l := range s.lists() {
-		l.law.By(r)
-	}
+// targetTable has the fields of a mail domain in the order in which they are
+// written.
+var targetTable = table[Target]{
+	number("f", lawMin, "time of the oldest event that names the domain", func(s *Target) *int64 { return (*int64)(&s.First) }),
+	number("l", lawMax, "time of the newest", func(s *Target) *int64 { return (*int64)(&s.Last) }),
+	number("n", lawSum, "events that name it", func(s *Target) *int64 { return &s.Count }),
+	number("a", lawSum, "recipients that a decoy took", func(s *Target) *int64 { return &s.Accepted }),
+	number("r", lawSum, "recipients that one refused", func(s *Target) *int64 { return &s.Denied }),
+	number("m", lawSum, "mails that a decoy took", func(s *Target) *int64 { return &s.Messages }),
+	keys("s", "services", &LimitSmall, func(s *Target) *law.Bottom { return &s.Services }),
+	keys("d", "decoys", &LimitDecoys, func(s *Target) *law.Bottom { return &s.Deckies }),
+	keys("sn", "sensors", &LimitSensors, func(s *Target) *law.Bottom { return &s.Sensors }),
 }
+
+// By has the lists of s rank keys by r. It is called before Reset or Decode.
+func (s *Target) By(r law.Rank) { targetTable.by(s, &s.carried, r) }
 
 // Reset empties s and keeps the memory of its lists.
-func (s *Target) Reset() {
-	s.Services.Reset()
-	s.Deckies.Reset()
-	s.Sensors.Reset()
-	*s = Target{Services: s.Services, Deckies: s.Deckies, Sensors: s.Sensors, rank: s.rank}
+func (s *Target) Reset() { targetTable.reset(s, &s.carried) }
+
+// Append appends the encoded state.
+func (s *Target) Append(dst []byte) []byte { return targetTable.append(dst, s, &s.carried) }
+
+// Decode reads an encoded state in place of what s holds. The result is a view
+// of src.
+func (s *Target) Decode(src []byte) error {
+	s.Reset()
+	if err := targetTable.decode(src, s, &s.carried); err != nil {
+		return err
+	}
+	targetTable.settle(s, &s.carried, s.Count)
+	return nil
 }
 
 // Fold adds the events that name domain.
@@ -73,18 +88,5 @@ func (s *Target) Fold(sensor, domain string, events []*event.Event) {
 		if sensor != "" {
 			s.Sensors.Add(law.Entry{Key: sensor}, LimitSensors)
 		}
-	}
-}
-
-func (s *Target) lists() [3]list {
-	return [...]list{{&s.Services, &LimitSmall, 0}, {&s.Deckies, &LimitDecoys, 0}, {&s.Sensors, &LimitSensors, 0}}
-}
-
-// settle brings what was read under this version's bounds and s's Rank.
-func (s *Target) settle() {
-	foreign := s.cutBy != int64(s.rank.ID())
-	lists := s.lists()
-	for i := range lists {
-		lists[i].settle(s.Count, foreign)
 	}
 }

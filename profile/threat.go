@@ -1,0 +1,179 @@
+package profile
+
+import (
+	"strconv"
+	"strings"
+
+	"dossier/correlate/event"
+	"dossier/correlate/state"
+)
+
+// confidence says how sure it is that the address means harm.
+func confidence(s *state.Attacker) string {
+	switch {
+	case !s.Handshake, s.Kinds[event.Scan]+s.Kinds[event.Interaction] == 0:
+		return "Low"
+	case s.Attempts > 0, s.CommandCount > 0, s.Artifacts.Len() > 0:
+		return "High"
+	default:
+		return "Medium"
+	}
+}
+
+func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, place *Place, p *plan) {
+	d.object("threat")
+	if len(f.techniques) > 0 {
+		r.attack(d, f)
+	}
+	d.string("framework", "MITRE ATT&CK")
+	d.object("feed")
+	d.string("name", "Dossier")
+	d.end()
+	d.object("indicator")
+	d.string("type", indicatorType(h.Addr))
+	d.string("name", h.ID)
+	if h.Network.IsValid() {
+		d.strings("ip", r.addresses(h, &s.Network, p.keep[listNetwork]))
+	} else {
+		d.address("ip", h.Addr)
+	}
+	d.someTime("first_seen", s.First)
+	d.someTime("last_seen", s.Last)
+	d.someTime("modified_at", s.Last)
+	d.int("sightings", s.Events)
+	d.string("confidence", confidence(s))
+	d.string("provider", "Dossier")
+	d.key("description")
+	d.b = append(d.b, '"')
+	d.b = r.describe(d.b, h, s, f)
+	d.b = append(d.b, '"')
+	d.object("marking")
+	d.string("tlp", r.o.TLP)
+	d.end()
+	d.place(place)
+	d.end()
+	d.end()
+}
+
+// describe appends the profile in one sentence. Everything in it is a number
+// or a word of ours.
+func (r *Renderer) describe(b []byte, h Head, s *state.Attacker, f *figures) []byte {
+	count := func(n int64, one, many string) {
+		b = strconv.AppendInt(b, n, 10)
+		b = append(b, ' ')
+		if n == 1 {
+			b = append(b, one...)
+		} else {
+			b = append(b, many...)
+		}
+	}
+	b = append(b, h.ID...)
+	b = append(b, ", "...)
+	b = append(b, f.class...)
+	b = append(b, ": "...)
+	seen := r.touched(s)
+	count(s.Total(), "event", "events")
+	if s.Claimed.Events > 0 {
+		b = append(b, " ("...)
+		b = strconv.AppendInt(b, s.Claimed.Events, 10)
+		b = append(b, " claimed)"...)
+	}
+	b = append(b, " on "...)
+	count(seen.serviceCount(), "service", "services")
+	b = append(b, " of "...)
+	count(seen.deckyCount(), "decoy", "decoys")
+	if s.Attempts > 0 {
+		b = append(b, ", "...)
+		count(s.Attempts, "login attempt", "login attempts")
+		if s.Successes > 0 {
+			b = append(b, " ("...)
+			b = strconv.AppendInt(b, s.Successes, 10)
+			b = append(b, " successful)"...)
+		}
+	}
+	if s.CommandCount > 0 {
+		b = append(b, ", "...)
+		count(s.CommandCount, "command", "commands")
+	}
+	if n := s.Artifacts.Distinct(); n > 0 {
+		b = append(b, ", "...)
+		count(n, "file", "files")
+	}
+	return b
+}
+
+func (r *Renderer) related(d *document, h Head, s *state.Attacker, name string, p *plan) {
+	d.object("related")
+	ips := r.addresses(h, &s.Network, p.keep[listNetwork])
+	leaks := first(&s.Leaks, p.keep[listLeaks])
+	for i := range leaks {
+		claimed, rest, _ := strings.Cut(leaks[i].Key, "\x00")
+		if strings.HasSuffix(rest, "\x00"+public) {
+			ips = append(ips, claimed)
+		}
+	}
+	r.names = ips
+	d.strings("ip", distinct(r.names))
+	r.names = r.names[:0]
+	credentials := r.firstCredentials(s, p.keep[listCredentials])
+	for i := range credentials {
+		if c := credentialOf(credentials[i].Key); c.principal != "" {
+			r.names = append(r.names, c.principal)
+		}
+	}
+	d.someStrings("user", distinct(r.names))
+	r.names = r.names[:0]
+	deckies := first(r.touched(s).deckies, p.keep[listDeckies])
+	for i := range deckies {
+		r.names = append(r.names, deckies[i].Key)
+	}
+	if name != "" {
+		r.names = append(r.names, name)
+	}
+	d.someStrings("hosts", distinct(r.names))
+	r.names = r.names[:0]
+	artifacts := first(&s.Artifacts, p.keep[listArtifacts])
+	for i := range artifacts {
+		if a := artifactOf(artifacts[i].Key); a.sha256 != "" {
+			r.names = append(r.names, a.sha256)
+		}
+	}
+	if s.Fingerprints.Len() > 0 {
+		r.flatten(s, p.keep[listFingerprints])
+		for _, flat := range [...]int{flatJA3, flatJA3S, flatHASSH, flatJARM, flatCertificate} {
+			r.names = append(r.names, r.flats[flat]...)
+		}
+	}
+	d.someStrings("hash", distinct(r.names))
+	d.end()
+}
+
+// attack appends the techniques and tactics of ATT&CK: ids, and names in the
+// order of the ids. An id that isn't known stands for itself.
+func (r *Renderer) attack(d *document, f *figures) {
+	d.object("technique")
+	d.strings("id", f.techniques)
+	d.array("name")
+	for _, id := range f.techniques {
+		if t, ok := r.o.Rules.Technique(id); ok {
+			id = t.Name
+		}
+		d.item(id)
+	}
+	d.endArray()
+	d.end()
+	if len(f.tactics) == 0 {
+		return
+	}
+	d.object("tactic")
+	d.strings("id", f.tactics)
+	d.array("name")
+	for _, id := range f.tactics {
+		if t, ok := r.o.Rules.Tactic(id); ok {
+			id = t.Name
+		}
+		d.item(id)
+	}
+	d.endArray()
+	d.end()
+}
