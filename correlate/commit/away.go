@@ -130,7 +130,7 @@ func (m *Machine) open(g *gate) {
 // unpark makes d ready, if something still waits for it.
 func (m *Machine) unpark(d *document) {
 	d.parked, d.queued, d.failures = nil, false, 0
-	if d.waiting = slices.DeleteFunc(d.waiting, closed); len(d.waiting) == 0 {
+	if d.waiting = slices.DeleteFunc(d.waiting, decided); len(d.waiting) == 0 {
 		m.forget(d)
 		return
 	}
@@ -145,7 +145,7 @@ func (m *Machine) forget(d *document) {
 
 // park puts d, which no task owns, behind the gate.
 func (m *Machine) park(d *document, g *gate) {
-	d.waiting = slices.DeleteFunc(d.waiting, closed)
+	d.waiting = slices.DeleteFunc(d.waiting, decided)
 	if len(d.waiting) == 0 {
 		m.forget(d)
 		return
@@ -181,7 +181,7 @@ func (m *Machine) closedFor(d *document) (out gates3) {
 		out[1] = g
 	}
 	for _, p := range d.waiting {
-		if p.stage != open {
+		if decided(p) {
 			continue
 		}
 		g := m.gates[m.o.Ledger(p.chunk.minute)]
@@ -252,7 +252,7 @@ func (m *Machine) call(g *gate) {
 	}
 	live := g.parked[:0]
 	for _, d := range g.parked {
-		if d.waiting = slices.DeleteFunc(d.waiting, closed); len(d.waiting) > 0 {
+		if d.waiting = slices.DeleteFunc(d.waiting, decided); len(d.waiting) > 0 {
 			live = append(live, d)
 		} else {
 			d.parked = nil
@@ -322,7 +322,7 @@ func (m *Machine) judgeRead(keys []Key, stored []Stored) {
 func (m *Machine) stick(c *chunk) {
 	for i := range c.parts {
 		p := &c.parts[i]
-		if g := p.doc.parked; p.stage == open && g != nil && g.index != "" {
+		if g := p.doc.parked; !decided(p) && g != nil && g.index != "" {
 			if len(m.stuck) >= maxStuck {
 				clear(m.stuck)
 			}
@@ -358,7 +358,7 @@ func (m *Machine) Admits(id ChunkID, coming int) (admits, probing bool) {
 		}
 	}
 	return !slices.ContainsFunc(g.parked, func(d *document) bool {
-		return slices.ContainsFunc(d.waiting, func(p *part) bool { return p.stage == open })
+		return slices.ContainsFunc(d.waiting, func(p *part) bool { return !decided(p) })
 	}), true
 }
 

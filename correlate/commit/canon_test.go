@@ -166,7 +166,7 @@ var (
 		"env": true, "exists": true, "version": true, "confirmed": true, "aged": true, "lifts": true, "writing": true,
 		"fresh": true, "unreadable": true, "state": true,
 	}
-	roundFields = map[string]bool{"chunk.round": true, "chunk.blind": true, "task.round": true}
+	roundFields = map[string]bool{"lookup.asked": true, "lookup.answered": true, "task.round": true}
 )
 
 // peek makes a field readable that its package keeps to itself.
@@ -297,13 +297,7 @@ func (c *canon) value(v reflect.Value) {
 				late := max(as[time.Time](peek(f)).Sub(c.now), -time.Second)
 				c.b = binary.AppendVarint(c.b, int64(late))
 			case roundFields[name]:
-				if f.Kind() == reflect.Array {
-					for l := range f.Len() {
-						c.round(f.Index(l).Uint())
-					}
-				} else {
-					c.round(f.Uint())
-				}
+				c.round(f.Uint())
 			default:
 				c.value(peek(f))
 			}

@@ -165,12 +165,6 @@ func (m *Machine) prepare(t *task) bool {
 	return true
 }
 
-// takes says whether p can go on in this round: not if it came after the
-// markers were asked for, nor if their answer lets it wait.
-func (m *Machine) takes(t *task, p *part) bool {
-	return p.stage == open && p.chunk.round[t.lane] == t.round && p.chunk.blind[t.lane] != t.round
-}
-
 // prepareDocument makes an item of what waits for d. It returns false where
 // nothing is to be folded; then the document is released.
 func (m *Machine) prepareDocument(t *task, d *document, left int) bool {
@@ -196,7 +190,7 @@ func (m *Machine) prepareDocument(t *task, d *document, left int) bool {
 	for i, p := range d.writing {
 		d.fresh = d.fresh || !p.held
 		if c := p.chunk; !p.held && (i == 0 || d.writing[i-1].chunk != c) {
-			it.env.applied = append(it.env.applied, applied{id: c.entry, minute: c.minute, since: minute(m.now)})
+			it.env.applied = append(it.env.applied, applied{id: c.entry(), minute: c.minute, since: minute(m.now)})
 		}
 		// What a read shows may be rolled back: it is written again unless
 		// this process had it acknowledged.
@@ -243,7 +237,7 @@ func (m *Machine) answerFold(t *task, f *folding, a Answer) {
 	clear(f.in)
 	for _, c := range f.chunks {
 		c.lent = false
-		if c.over {
+		if c.state == ended {
 			m.tellDone(c)
 		}
 	}
@@ -322,7 +316,7 @@ func (m *Machine) panicked(d *document, p *panics.Panic) {
 	}
 	delete(m.panics, id)
 	for _, p := range d.writing {
-		m.condemn(p, "panic")
+		m.resolve(p, rejected, "panic")
 	}
 	m.release(d)
 }
@@ -335,7 +329,7 @@ func (m *Machine) fillsUp(d *document) {
 		// chunk's OK and its marker leaves the id there for as long as the
 		// ledger is kept; from here on the marker comes first.
 		for _, p := range d.writing {
-			p.chunk.markFirst = true
+			p.chunk.markerFirst = true
 		}
 	}
 }
@@ -347,8 +341,8 @@ func (m *Machine) choose(t *task, d *document) (blind bool) {
 	d.writing = d.writing[:0]
 	var first *part
 	for _, p := range d.waiting {
-		if !m.takes(t, p) {
-			blind = blind || p.stage == open && p.chunk.blind[t.lane] == t.round
+		if !p.canProceed(t) {
+			blind = blind || p.awaitsMarker(t)
 			continue
 		}
 		if first == nil {
@@ -375,7 +369,7 @@ func (m *Machine) suspect(d *document) bool {
 
 func (m *Machine) settleAll(d *document) {
 	for _, p := range d.writing {
-		m.settle(p)
+		m.resolve(p, settled, "")
 	}
 }
 

@@ -139,7 +139,7 @@ func TestRoundThatComesToNothing(t *testing.T) {
 	b := newBed(t)
 	b.options.MaxDocuments = 1
 	m := b.process()
-	outcomes := map[string]*outcome{"x": b.submit(m, chunkOf(1, "x")), "y": b.submit(m, chunkOf(2, "y"))}
+	outcomes := map[string]*ending{"x": b.submit(m, chunkOf(1, "x")), "y": b.submit(m, chunkOf(2, "y"))}
 	var way []*Request
 	for range outcomes {
 		b.steps(m, Read, Read)

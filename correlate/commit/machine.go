@@ -32,7 +32,8 @@ type Request struct {
 	// records, for tracing.
 	Chunks, Records int
 
-	task    *task
+	task    *task    // none for a Bury
+	chunk   *chunk   // of a Bury
 	bulk    *bulk    // of a Write
 	folding *folding // of a Fold
 }
@@ -72,71 +73,6 @@ const (
 	reserve = 8
 )
 
-// stage is how far a part is.
-type stage uint8
-
-const (
-	open stage = iota
-	// condemned: rejected alone. It goes to the dead letters when all else of
-	// its chunk is durable, so that a chunk that comes again for another
-	// reason leaves no letter each time.
-	condemned
-	// stalled: a newer version's document keeps it from going on. All else of its
-	// chunk does; then the chunk is given back.
-	stalled
-	// settled: durable, dead-lettered or given up.
-	settled
-)
-
-// part is one contribution under way. While it is open it waits in its
-// document.
-type part struct {
-	chunk *chunk
-	doc   *document
-	delta any
-	stage stage
-	// held says that the state the task at work found holds it.
-	held bool
-	// suspect: one of several whose write was rejected, or a letter. It is
-	// written apart, to find the one, and so that a letter sees its chunk.
-	suspect bool
-	reason  string // why it is condemned
-}
-
-// chunk is a chunk under way.
-type chunk struct {
-	id       ChunkID
-	minute   uint32
-	records  int
-	deadline time.Time
-	parts    []part
-	open     int // parts that are
-	letters  int // parts condemned
-	stalled  int // parts that newer documents hold up
-	done     []func(Result)
-	over     bool
-	result   Result // once it is over
-	lent     bool   // a fold uses its deltas; nobody is told of its end before that
-	burying  bool   // its letters are being written; it can't end before that
-	marking  bool   // all is durable, the marker not yet
-	// started: some document holds it.
-	started bool
-	// markFirst: a document of it is filling up.
-	markFirst bool
-	// looked: its marker is not looked for again, where that rule is weakened.
-	looked bool
-	// replay: it is a letter of the chunk origin. entry is the id under which
-	// it goes into the document: origin's if that one isn't over.
-	replay        bool
-	origin, entry ChunkID
-	// vouched: the ledger says that the letter's document holds origin.
-	vouched bool
-	// round is the last round of each lane that asked for its marker, blind
-	// the last in which it must not go on: there was no answer, or none a
-	// letter can rely on.
-	round, blind [lanes]uint64
-}
-
 // document is a document with contributions waiting.
 type document struct {
 	key      Key
@@ -172,12 +108,10 @@ const (
 	reading phase = iota
 	looking
 	writing
-	burying
 )
 
 // task takes some documents through one round: read, look up the markers,
-// fold, write. A task without documents writes markers, or the letters of one
-// chunk.
+// fold, write. A task without documents writes markers.
 type task struct {
 	lane     lane
 	phase    phase
@@ -339,10 +273,7 @@ func (m *Machine) Idle() bool {
 // it is waited for.
 func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 	m.now = now
-	origin := c.ID
-	if c.Replay {
-		c.ID = letterID(c.ID, c.Parts[0].Key)
-	}
+	replay := replayOfLetter(&c)
 	if under := m.chunks[c.ID]; under != nil && !weakened("the same chunk in flight twice is folded twice") {
 		under.done = append(under.done, done)
 		return
@@ -354,8 +285,8 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 		return
 	}
 	ch := &chunk{
-		id: c.ID, minute: c.Minute, records: c.Records, deadline: c.Deadline, replay: c.Replay, origin: origin, entry: c.ID,
-		parts: make([]part, len(c.Parts)), open: len(c.Parts), done: []func(Result){done},
+		id: c.ID, minute: c.Minute, records: c.Records, deadline: c.Deadline, replay: replay,
+		parts: make([]part, len(c.Parts)), outcomes: outcomes{undecided: len(c.Parts)}, done: []func(Result){done},
 	}
 	m.chunks[c.ID] = ch
 	for i := range c.Parts {
@@ -367,9 +298,9 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 			m.docs[d.key] = d
 		}
 		if d.parked != nil {
-			d.waiting = slices.DeleteFunc(d.waiting, closed)
+			d.waiting = slices.DeleteFunc(d.waiting, decided)
 		}
-		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, suspect: c.Replay}
+		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, suspect: replay != nil}
 		d.waiting = append(d.waiting, &ch.parts[i])
 		m.queue(d)
 	}
@@ -469,7 +400,7 @@ func (m *Machine) Wake() time.Time {
 		}
 	}
 	for _, c := range m.chunks {
-		if !c.burying {
+		if c.state != burying {
 			sooner(c.deadline)
 		}
 	}
@@ -537,134 +468,6 @@ func (m *Machine) wake() {
 	m.probe()
 }
 
-// settle takes p as durable; with the last part its chunk is.
-func (m *Machine) settle(p *part) {
-	if p.stage != open {
-		return
-	}
-	p.stage = settled
-	p.chunk.open--
-	if weakened("marker after the first document") {
-		m.mark(marker{applied: applied{id: p.chunk.id, minute: p.chunk.minute}})
-	}
-	m.close(p.chunk)
-}
-
-// condemn takes p as rejected for good.
-func (m *Machine) condemn(p *part, reason string) {
-	if p.stage != open {
-		return
-	}
-	if p.chunk.replay {
-		// It is a letter already.
-		m.finish(p.chunk, StillRejected)
-		return
-	}
-	p.stage, p.reason = condemned, reason
-	p.chunk.open--
-	p.chunk.letters++
-	m.close(p.chunk)
-}
-
-// stall takes p as one that can't go on in this delivery.
-func (m *Machine) stall(p *part) {
-	if p.stage != open {
-		return
-	}
-	p.stage = stalled
-	p.chunk.open--
-	p.chunk.stalled++
-	m.close(p.chunk)
-}
-
-// close ends a chunk of which nothing is open.
-func (m *Machine) close(c *chunk) {
-	switch {
-	case c.over:
-	case c.open == 1 && weakened("OK when all but one document are durable"):
-		m.complete(c, "")
-	case c.letters > 0 && weakened("before the rest of the chunk is durable"):
-		if !c.burying {
-			m.bury(c)
-		}
-	case c.open > 0:
-	case c.stalled > 0:
-		m.giveBack(c)
-	case c.letters > 0:
-		m.bury(c)
-	default:
-		m.complete(c, "")
-	}
-}
-
-// complete ends a chunk that is durable, but for the documents in except,
-// which are dead-lettered.
-func (m *Machine) complete(c *chunk, except string) {
-	if c.entry != c.id {
-		// A letter that stands for a chunk under way elsewhere.
-		m.finish(c, OK)
-		return
-	}
-	if except != "" {
-		// Once a chunk with letters is acknowledged the ledger knows of them.
-		c.markFirst = true
-	}
-	taken := m.mark(marker{applied: applied{id: c.id, minute: c.minute}, except: except})
-	switch {
-	case !c.markFirst, m.ledger.has(c.id), weakened("OK before the marker even where a document fills up"):
-		m.finish(c, OK)
-	case taken:
-		c.marking = true
-		m.stats.MarkedFirst++
-		m.hurry()
-	default:
-		m.giveBack(c)
-	}
-}
-
-// giveBack ends a chunk undone. What of it is written already is found by its
-// id when it comes again.
-func (m *Machine) giveBack(c *chunk) {
-	if !c.over && (!c.burying || weakened("given back while a letter is written")) {
-		m.finish(c, Retry)
-	}
-}
-
-func (m *Machine) finish(c *chunk, r Result) {
-	if r == Retry {
-		m.stick(c)
-	} else {
-		delete(m.stuck, c.id)
-	}
-	m.turn++
-	c.over = true
-	delete(m.chunks, c.id)
-	if weakened("attempts that panic are forgotten when the chunk is given back") {
-		clear(m.panics)
-	}
-	for i := range c.parts {
-		c.parts[i].stage, c.parts[i].delta = settled, nil
-	}
-	if r == OK {
-		m.stats.OK++
-	} else {
-		m.stats.Retried++
-	}
-	c.result, c.parts = r, nil
-	if !c.lent || weakened("a chunk is told of its end while a fold uses its deltas") {
-		m.tellDone(c)
-	}
-}
-
-// tellDone tells how a chunk ended. Whoever owns its deltas may use their
-// memory again then.
-func (m *Machine) tellDone(c *chunk) {
-	for _, done := range c.done {
-		done(c.result)
-	}
-	c.done = nil
-}
-
 // maxPending bounds the markers that wait. One that is dropped leaves its id
 // in the documents: exactness doesn't suffer.
 const maxPending = 1 << 14
@@ -708,7 +511,7 @@ func (m *Machine) answerMarker(a marker, w Written) {
 		m.rest = m.now.Add(m.o.BackoffMax)
 		return
 	}
-	if c != nil && c.marking {
+	if c != nil && c.state == marking {
 		m.finish(c, OK)
 	}
 }

@@ -34,7 +34,7 @@ func (m *Machine) start(l lane) {
 		}
 		n++
 		d.queued = false
-		d.waiting = slices.DeleteFunc(d.waiting, closed)
+		d.waiting = slices.DeleteFunc(d.waiting, decided)
 		if len(d.waiting) == 0 {
 			m.forget(d)
 			continue
@@ -94,8 +94,6 @@ func (m *Machine) read(t *task) {
 	m.send(t, &Request{Kind: Read, Keys: keys, Chunks: len(t.chunks)})
 }
 
-func closed(p *part) bool { return p.stage != open }
-
 // survey begins a round: it collects the chunks that wait for the task's
 // documents.
 func (m *Machine) survey(t *task) {
@@ -104,10 +102,10 @@ func (m *Machine) survey(t *task) {
 	for _, d := range t.docs {
 		for _, p := range d.waiting {
 			c := p.chunk
-			if p.stage != open || c.round[t.lane] == t.round {
+			if decided(p) || c.lookups[t.lane].asked == t.round {
 				continue
 			}
-			c.round[t.lane] = t.round
+			c.lookups[t.lane].asked = t.round
 			t.chunks = append(t.chunks, c)
 			if c.deadline.After(t.deadline) {
 				t.deadline = c.deadline
@@ -118,9 +116,13 @@ func (m *Machine) survey(t *task) {
 
 func (m *Machine) send(t *task, r *Request) {
 	r.task = t
+	m.sendBy(t.deadline, r)
+}
+
+func (m *Machine) sendBy(deadline time.Time, r *Request) {
 	r.Deadline = m.now.Add(m.o.RequestTimeout)
-	if t.deadline.After(r.Deadline) {
-		r.Deadline = t.deadline
+	if deadline.After(r.Deadline) {
+		r.Deadline = deadline
 	}
 	m.outbox = append(m.outbox, r)
 }
@@ -129,14 +131,16 @@ func (m *Machine) send(t *task, r *Request) {
 func (m *Machine) Answer(r *Request, a Answer, now time.Time) {
 	m.now = now
 	t := r.task
-	if r.Kind == Fold {
+	switch r.Kind {
+	case Fold:
 		m.answerFold(t, r.folding, a)
 		return
+	case Bury:
+		m.answerBury(r.chunk, a)
+		return
 	}
-	if t.phase != burying {
-		m.judgeAnswer(r, &a)
-		m.fit(r, a.Err == nil)
-	}
+	m.judgeAnswer(r, &a)
+	m.fit(r, a.Err == nil)
 	switch t.phase {
 	case reading:
 		m.answerRead(t, a)
@@ -144,8 +148,6 @@ func (m *Machine) Answer(r *Request, a Answer, now time.Time) {
 		m.answerLook(t, a)
 	case writing:
 		m.answerWrite(t, r.bulk, a)
-	case burying:
-		m.answerBury(t, a)
 	}
 }
 
@@ -235,10 +237,10 @@ func (m *Machine) leave(t *task, d *document) {
 	blind := false
 	var parts []*part
 	for _, p := range d.waiting {
-		if m.takes(t, p) {
+		if p.canProceed(t) {
 			parts = append(parts, p)
 		} else {
-			blind = blind || p.stage == open && p.chunk.blind[t.lane] == t.round
+			blind = blind || p.awaitsMarker(t)
 		}
 	}
 	if len(parts) == 0 && blind {
@@ -252,16 +254,16 @@ func (m *Machine) leave(t *task, d *document) {
 			if weakened("a newer version's document holds up the rest of its chunk") {
 				m.giveBack(p.chunk)
 			}
-			m.stall(p)
+			m.resolve(p, blocked, "")
 		}
 	} else {
 		m.report(Incident{Kind: Unreadable, Key: d.key, Err: err, Reason: err.Error()})
 		m.stats.Unreadable++
 		for _, p := range parts {
-			if c := p.chunk; c.replay && p.stage == open {
+			if c := p.chunk; c.replay != nil && !decided(p) {
 				m.finish(c, StillUnreadable)
 			} else {
-				m.condemn(p, "unreadable_state: "+err.Error())
+				m.resolve(p, rejected, "unreadable_state: "+err.Error())
 			}
 		}
 	}
@@ -275,7 +277,7 @@ func (m *Machine) leave(t *task, d *document) {
 // release ends a task's hold on d and queues what still waits for it.
 func (m *Machine) release(d *document) {
 	m.let(d)
-	d.waiting = slices.DeleteFunc(d.waiting, closed)
+	d.waiting = slices.DeleteFunc(d.waiting, decided)
 	if len(d.waiting) == 0 {
 		m.forget(d)
 		return
@@ -329,8 +331,8 @@ func (m *Machine) look(t *task) {
 	keys := make([]Key, 0, len(t.chunks)+len(t.foreign))
 	for _, c := range t.chunks {
 		keys = append(keys, m.markerKey(applied{id: c.id, minute: c.minute}))
-		if c.replay {
-			keys = append(keys, m.markerKey(applied{id: c.origin, minute: c.minute}))
+		if c.replay != nil {
+			keys = append(keys, m.markerKey(applied{id: c.replay.origin, minute: c.minute}))
 		}
 	}
 	for _, a := range t.foreign {
@@ -384,10 +386,10 @@ func (m *Machine) answerLook(t *task, a Answer) {
 	}
 	for _, c := range t.chunks {
 		own, origin := next(), Stored{}
-		if c.replay {
+		if c.replay != nil {
 			origin = next()
 		}
-		if c.over {
+		if c.state == ended {
 			continue
 		}
 		switch err := cmp.Or(own.Err, origin.Err); {
@@ -395,19 +397,17 @@ func (m *Machine) answerLook(t *task, a Answer) {
 			// Whether this chunk was done is not known: none of it may be
 			// folded now.
 			m.report(Incident{Kind: Unreachable, Err: err, Reason: err.Error()})
-			if !weakened("fold while a marker's answer is missing") {
-				c.blind[t.lane] = t.round
+			if weakened("fold while a marker's answer is missing") {
+				c.lookups[t.lane].answered = t.round
 			}
 		case own.Exists && !m.overlooks(t, c):
 			m.stats.Skipped++
 			m.finish(c, OK)
-		case c.replay && weakened("one whose chunk is held in spite of it brings nothing") &&
+		case c.replay != nil && weakened("one whose chunk is held in spite of it brings nothing") &&
 			origin.Exists && !excepts(string(origin.State), c.parts[0].doc.key):
 			m.finish(c, OK)
-		case c.replay && !m.enters(c, origin):
-			c.blind[t.lane] = t.round
-		default:
-			c.looked = weakened("markers read once for each delivery") && !c.replay
+		case c.replay == nil || m.canReplay(c, origin):
+			c.lookups[t.lane].answered = t.round
 		}
 	}
 	for _, f := range t.foreign {
@@ -424,38 +424,10 @@ func (m *Machine) answerLook(t *task, a Answer) {
 
 // overlooks says whether a weakened rule is blind to the chunk's own marker.
 func (m *Machine) overlooks(t *task, c *chunk) bool {
-	return weakened("no look-up") || weakened("a fixed ring of the newest 16 ids, and no ledger") || c.looked ||
+	return weakened("no look-up") || weakened("a fixed ring of the newest 16 ids, and no ledger") ||
+		c.replay == nil && c.lookedUp() && weakened("markers read once for each delivery") ||
 		weakened("a chunk that is done leaves a letter for an unreadable document") &&
 			slices.ContainsFunc(t.docs, func(d *document) bool { return d.unreadable != nil })
-}
-
-// enters says what a letter is to its document, given its chunk's marker, and
-// whether it may go on.
-func (m *Machine) enters(c *chunk, origin Stored) bool {
-	c.vouched, c.entry = false, c.id
-	switch {
-	case !origin.Exists:
-		// The chunk may come again: it must find its own id.
-		if !weakened("a replay never takes its chunk's id") {
-			c.entry = c.origin
-		}
-	case !excepts(string(origin.State), c.parts[0].doc.key):
-		// The document holds the chunk in spite of the letter. What followed
-		// from it may be missing all the same.
-		c.vouched = !weakened("a replay doesn't ask for its chunk's marker")
-	case !m.ledger.has(c.origin) && !weakened("a replay relies on a marker merely seen"):
-		// The chunk is over, and what its marker excepts is left to the
-		// letter. But a marker merely seen may be taken back, and then the
-		// chunk comes again: as for a skip only an acknowledgement counts.
-		if m.mark(marker{
-			applied: applied{id: c.origin, minute: c.minute}, except: string(origin.State),
-			seen: true, version: origin.Version,
-		}) {
-			m.hurry()
-		}
-		return false
-	}
-	return true
 }
 
 // saw takes the marker of an id that stands in one of the task's documents.
@@ -493,13 +465,13 @@ func (m *Machine) fold(t *task) {
 		for _, p := range d.waiting {
 			c := p.chunk
 			switch {
-			case !m.takes(t, p):
-			case c.vouched && !d.exists && !weakened("one whose chunk is held opens a document that was deleted"):
+			case !p.canProceed(t):
+			case c.replay != nil && c.replay.heldAnyway && !d.exists && !weakened("one whose chunk is held opens a document that was deleted"):
 				// It was deleted since.
-				m.settle(p)
+				m.resolve(p, settled, "")
 			default:
-				p.held = d.env.has(c.id) || c.replay && (c.vouched || d.env.has(c.origin) && !weakened("a replay doesn't look for its chunk in the document"))
-				c.started = c.started || p.held
+				p.held = d.env.has(c.id) || c.replay != nil && c.replay.isIn(&d.env)
+				c.held = c.held || p.held
 			}
 		}
 		m.prune(d)
@@ -556,16 +528,16 @@ func (m *Machine) refuse(t *task) {
 		}
 		taken := len(d.env.applied)
 		for _, p := range d.waiting {
-			if !m.takes(t, p) || p.held {
+			if !p.canProceed(t) || p.held {
 				continue
 			}
 			limit := m.o.MaxApplied
 			lifting := len(d.lifts) > 0 && taken == len(d.env.applied) && !weakened("a full document whose exceptions can be lifted takes nothing")
 			switch {
 			case lifting:
-			case p.chunk.started && weakened("the last place of a document is given away like any other"):
-			case !p.chunk.started && weakened("no room kept for what is half done"):
-			case p.chunk.started:
+			case p.chunk.held && weakened("the last place of a document is given away like any other"):
+			case !p.chunk.held && weakened("no room kept for what is half done"):
+			case p.chunk.held:
 				limit-- // the last place is for one with which ids may leave
 			default:
 				limit -= m.o.MaxApplied / reserve
@@ -577,7 +549,7 @@ func (m *Machine) refuse(t *task) {
 			m.stats.Refused++
 			m.report(Incident{Kind: Full, Key: d.key, Reason: fmt.Sprintf("the document holds %d chunk ids without a marker", taken)})
 			if weakened("other documents of a refused chunk are written") {
-				m.stall(p)
+				m.resolve(p, blocked, "")
 				continue
 			}
 			m.giveBack(p.chunk)
@@ -712,7 +684,7 @@ func (m *Machine) answerDocument(d *document) {
 	case Rejected:
 		if !m.suspect(d) {
 			for _, p := range d.writing {
-				m.condemn(p, d.answer.Reason)
+				m.resolve(p, rejected, d.answer.Reason)
 			}
 		}
 		m.release(d)
@@ -734,54 +706,6 @@ func (m *Machine) count(d *document) {
 		m.stats.AtRisk += int64(d.aged)
 		m.report(Incident{Kind: AtRisk, Key: d.key, Reason: fmt.Sprintf("%d chunk ids without a marker were older than the ledger", d.aged)})
 	}
-}
-
-// bury sends to the dead letters what of c was rejected, all else of it being
-// durable.
-func (m *Machine) bury(c *chunk) {
-	c.burying = true
-	var letters []Letter
-	for i := range c.parts {
-		if p := &c.parts[i]; p.stage == condemned {
-			letters = append(letters, Letter{
-				Chunk: c.id, Minute: c.minute, Reason: p.reason,
-				Part: Part{Key: p.doc.key, Class: p.doc.class, Delta: p.delta},
-			})
-		}
-	}
-	m.send(&task{phase: burying, chunks: []*chunk{c}, deadline: c.deadline}, &Request{Kind: Bury, Letters: letters, Chunks: 1})
-}
-
-func (m *Machine) answerBury(t *task, a Answer) {
-	c := t.chunks[0]
-	c.burying = false
-	kind, except := Buried, ""
-	if a.Err != nil {
-		kind = NotBuried
-	}
-	for i := range c.parts {
-		p := &c.parts[i]
-		if p.stage != condemned {
-			continue
-		}
-		in := Incident{Kind: kind, Key: p.doc.key, Reason: p.reason, Err: a.Err}
-		if a.Err != nil {
-			in.Reason = a.Err.Error()
-		}
-		m.report(in)
-		if !weakened("the marker vouches for what was buried") {
-			except += exception(p.doc.key)
-		}
-	}
-	if a.Err != nil && !weakened("not written, and OK all the same") {
-		m.giveBack(c)
-		return
-	}
-	m.stats.Buried += int64(c.letters)
-	if c.letters > maxExcept {
-		except = exceptAll
-	}
-	m.complete(c, except)
 }
 
 func (m *Machine) end(t *task) {
