@@ -39,7 +39,7 @@ type chunk struct {
 	markerFirst bool
 	// replay is what a chunk has that brings a dead letter of another, else nil.
 	replay  *replay
-	lookups [lanes]lookup
+	lookups [laneCount]lookup
 }
 
 // lookup tells of a chunk's marker in one lane: the last round that asked for
@@ -179,7 +179,7 @@ func (m *Machine) bury(c *chunk) {
 			Part: Part{Key: p.doc.key, Class: p.doc.class, Delta: p.delta},
 		})
 	}
-	m.sendBy(c.deadline, &Request{Kind: Bury, Letters: letters, Chunks: 1, chunk: c})
+	m.send(&Request{Kind: Bury, Letters: letters, Chunks: 1, chunk: c}, c.deadline)
 }
 
 func (m *Machine) answerBury(c *chunk, a Answer) {
@@ -230,7 +230,7 @@ func (m *Machine) complete(c *chunk, except string) {
 	case taken:
 		c.state = marking
 		m.stats.MarkedFirst++
-		m.hurry()
+		m.markers.hurry(m.now)
 	default:
 		m.giveBack(c)
 	}
@@ -246,7 +246,7 @@ func (m *Machine) giveBack(c *chunk) {
 
 func (m *Machine) finish(c *chunk, r Result) {
 	if r == Retry {
-		m.stick(c)
+		m.rememberStuck(c)
 	} else {
 		delete(m.stuck, c.id)
 	}

@@ -52,7 +52,7 @@ func (m *Machine) canReplay(c *chunk, origin Stored) bool {
 			applied: applied{id: r.origin, minute: c.minute}, except: string(origin.State),
 			seen: true, version: origin.Version,
 		}) {
-			m.hurry()
+			m.markers.hurry(m.now)
 		}
 		return false
 	}
