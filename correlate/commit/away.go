@@ -130,23 +130,16 @@ func (m *Machine) open(g *gate) {
 // unpark makes d ready, if something still waits for it.
 func (m *Machine) unpark(d *document) {
 	d.parked, d.queued, d.failures = nil, false, 0
-	if d.waiting = slices.DeleteFunc(d.waiting, closed); len(d.waiting) == 0 {
+	if !d.waits() {
 		m.forget(d)
 		return
 	}
 	m.queue(d)
 }
 
-// forget drops a document for which nothing waits.
-func (m *Machine) forget(d *document) {
-	m.unprobe(d)
-	delete(m.docs, d.key)
-}
-
 // park puts d, which no task owns, behind the gate.
 func (m *Machine) park(d *document, g *gate) {
-	d.waiting = slices.DeleteFunc(d.waiting, closed)
-	if len(d.waiting) == 0 {
+	if !d.waits() {
 		m.forget(d)
 		return
 	}
@@ -154,8 +147,8 @@ func (m *Machine) park(d *document, g *gate) {
 	g.parked = append(g.parked, d)
 }
 
-// unprobe ends what d was the probe of.
-func (m *Machine) unprobe(d *document) {
+// endProbes ends what d was the probe of.
+func (m *Machine) endProbes(d *document) {
 	for _, g := range d.probes {
 		g.probe = nil
 	}
@@ -181,7 +174,7 @@ func (m *Machine) closedFor(d *document) (out gates3) {
 		out[1] = g
 	}
 	for _, p := range d.waiting {
-		if p.stage != open {
+		if decided(p) {
 			continue
 		}
 		g := m.gates[m.o.Ledger(p.chunk.minute)]
@@ -200,7 +193,7 @@ func (m *Machine) admit(d *document) bool {
 	gates := m.closedFor(d)
 	for _, g := range gates {
 		if g != nil && g.probe != d && !g.due(m.now) {
-			m.unprobe(d)
+			m.endProbes(d)
 			m.park(d, g)
 			return false
 		}
@@ -214,12 +207,13 @@ func (m *Machine) admit(d *document) bool {
 	return true
 }
 
-// barred says whether a gate closed before d, which a task owns; then it is
-// parked.
-func (m *Machine) barred(d *document) bool {
+// barred says whether a gate closed before a document that a task owns; then it
+// is parked.
+func (m *Machine) barred(a *attempt) bool {
+	d := a.doc
 	for _, g := range m.closedFor(d) {
 		if g != nil && g.probe != d {
-			m.let(d)
+			m.endAttempt(a)
 			m.park(d, g)
 			return true
 		}
@@ -227,15 +221,15 @@ func (m *Machine) barred(d *document) bool {
 	return false
 }
 
-// probe makes one of those behind each gate that is due ready, and forgets what
-// nothing waits for any more.
-func (m *Machine) probe() {
-	m.call(&m.all)
+// startProbes makes one of those behind each gate that is due ready, and forgets
+// what nothing waits for any more.
+func (m *Machine) startProbes() {
+	m.startProbe(&m.all)
 	if len(m.gates) == 0 {
 		return
 	}
 	for _, index := range slices.Sorted(maps.Keys(m.gates)) {
-		m.call(m.gates[index])
+		m.startProbe(m.gates[index])
 	}
 }
 
@@ -246,13 +240,13 @@ func (m *Machine) behind(g *gate) bool {
 	return g != &m.all && m.all.closed && (len(m.all.parked) > 0 || m.all.probe != nil)
 }
 
-func (m *Machine) call(g *gate) {
+func (m *Machine) startProbe(g *gate) {
 	if len(g.parked) == 0 || !g.due(m.now) || m.behind(g) {
 		return
 	}
 	live := g.parked[:0]
 	for _, d := range g.parked {
-		if d.waiting = slices.DeleteFunc(d.waiting, closed); len(d.waiting) > 0 {
+		if d.waits() {
 			live = append(live, d)
 		} else {
 			d.parked = nil
@@ -318,11 +312,11 @@ func (m *Machine) judgeRead(keys []Key, stored []Stored) {
 	m.judge(&m.verdict, false)
 }
 
-// stick remembers that c is given back because of a closed gate.
-func (m *Machine) stick(c *chunk) {
+// rememberStuck remembers that c is given back because of a closed gate.
+func (m *Machine) rememberStuck(c *chunk) {
 	for i := range c.parts {
 		p := &c.parts[i]
-		if g := p.doc.parked; p.stage == open && g != nil && g.index != "" {
+		if g := p.doc.parked; !decided(p) && g != nil && g.index != "" {
 			if len(m.stuck) >= maxStuck {
 				clear(m.stuck)
 			}
@@ -358,7 +352,7 @@ func (m *Machine) Admits(id ChunkID, coming int) (admits, probing bool) {
 		}
 	}
 	return !slices.ContainsFunc(g.parked, func(d *document) bool {
-		return slices.ContainsFunc(d.waiting, func(p *part) bool { return p.stage == open })
+		return slices.ContainsFunc(d.waiting, func(p *part) bool { return !decided(p) })
 	}), true
 }
 

@@ -72,15 +72,15 @@ func replayOf(l Letter) Chunk {
 	return Chunk{ID: l.Chunk, Minute: l.Minute, Parts: []Part{l.Part}, Replay: true}
 }
 
-// outcome is what a chunk's callback was told.
-type outcome struct {
+// ending is what a chunk's callback was told.
+type ending struct {
 	calls  int
 	result Result
 }
 
 // submit hands a chunk over with 8 s to go.
-func (b *bed) submit(m *Machine, c Chunk) *outcome {
-	o := &outcome{}
+func (b *bed) submit(m *Machine, c Chunk) *ending {
+	o := &ending{}
 	c.Deadline = b.now.Add(8 * time.Second)
 	c, back := lend(c)
 	m.Submit(c, b.now, func(r Result) { back(); o.calls++; o.result = r })

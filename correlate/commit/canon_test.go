@@ -23,7 +23,7 @@ type canon struct {
 	now      time.Time
 	pointers map[unsafe.Pointer]uint64
 	// rounds are those of the tasks at work; any other is over.
-	rounds [lanes]uint64
+	rounds [laneCount]uint64
 	// tokens has every token of compare-and-set met so far: they are only ever
 	// compared for being the same. exact: they are told as they are, since one
 	// that is over may be given out again.
@@ -118,13 +118,13 @@ func (c *canon) body(body []byte) {
 }
 
 func (c *canon) machine(m *Machine) {
-	c.rounds = [lanes]uint64{}
-	for l, t := range m.busy {
+	c.rounds = [laneCount]uint64{}
+	for l, t := range m.lanes.busy {
 		if t != nil {
 			c.rounds[l] = t.round
 		}
 	}
-	c.folding = m.folds != nil
+	c.folding = m.foldsFor != nil
 	c.value(reflect.ValueOf(m))
 }
 
@@ -155,18 +155,13 @@ var (
 	// rounds, of which the tasks at work have the ones that matter.
 	skippedFields = map[string]bool{
 		"folding.state": true, "folding.encoded": true, "Machine.rounds": true, "Machine.now": true, "Machine.turn": true,
-		"chunk.done": true, "document.answer": true,
+		"chunk.done": true, "attempt.answer": true,
 		// What is asked by those who bring chunks, which the scopes don't.
 		"Machine.stuck": true,
 		// The order in which something is forgotten that is never forgotten here.
 		"ledger.order": true, "ledger.next": true, "cache.order": true,
 	}
-	// ownedFields mean something only while a task owns the document.
-	ownedFields = map[string]bool{
-		"env": true, "exists": true, "version": true, "confirmed": true, "aged": true, "lifts": true, "writing": true,
-		"fresh": true, "unreadable": true, "state": true,
-	}
-	roundFields = map[string]bool{"chunk.round": true, "chunk.blind": true, "task.round": true}
+	roundFields = map[string]bool{"lookup.asked": true, "lookup.answered": true, "task.round": true}
 )
 
 // peek makes a field readable that its package keeps to itself.
@@ -277,10 +272,15 @@ func (c *canon) value(v reflect.Value) {
 	case reflect.Map:
 		c.mapping(v)
 	case reflect.Struct:
-		index, unowned := c.index, false
+		index := c.index
 		switch x := pointerTo(v).(type) {
 		case *document:
-			index, unowned = x.key.Index, x.owner == nil
+			index = x.key.Index
+		case *attempt:
+			if index = x.doc.key.Index; !x.current() {
+				c.int(0) // nothing follows from it any more
+				return
+			}
 		case *folded:
 			index = x.key.Index
 		case *marker:
@@ -290,20 +290,14 @@ func (c *canon) value(v reflect.Value) {
 			c.index = index
 			name := t.Name() + "." + t.Field(i).Name
 			switch f := v.Field(i); {
-			case skippedFields[name], unowned && ownedFields[t.Field(i).Name]:
+			case skippedFields[name]:
 			case name == "Machine.folding" && !c.folding:
-			case name == "Machine.since":
+			case name == "markers.since":
 				// It is due so long after; until then the time that passed matters.
 				late := max(as[time.Time](peek(f)).Sub(c.now), -time.Second)
 				c.b = binary.AppendVarint(c.b, int64(late))
 			case roundFields[name]:
-				if f.Kind() == reflect.Array {
-					for l := range f.Len() {
-						c.round(f.Index(l).Uint())
-					}
-				} else {
-					c.round(f.Uint())
-				}
+				c.round(f.Uint())
 			default:
 				c.value(peek(f))
 			}

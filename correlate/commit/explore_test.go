@@ -462,7 +462,7 @@ func (w *explored) check() {
 			w.fail("writer %d: %d folds at a time", p.n, folds)
 		}
 		for _, c := range p.m.chunks {
-			if !w.now.Before(c.deadline) && !c.burying {
+			if !w.now.Before(c.deadline) && c.state != burying {
 				w.fail("writer %d: a chunk is not given back at its deadline", p.n)
 			}
 		}

@@ -2,133 +2,192 @@ package commit
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"dossier/panics"
 )
 
-// folding is a Fold request: documents of a task that are folded and rendered
-// into one bulk. From the time the request is handed out until its answer it
-// belongs to whoever carries it out, while the machine goes on: it shares with
-// the machine only what neither changes. There is one at a time, as the Model
-// demands, so its memory is used again for the next.
-type folding struct {
-	model Model
-	// bytes and most say when the bulk is large enough.
-	bytes, most int
+const (
+	// markFrom: from so much of MaxApplied on a chunk is OK only after its marker
+	// is acknowledged.
+	markFrom = 4
+	// reserve: this part of MaxApplied is kept for chunks that some document
+	// holds already.
+	reserve = 8
+)
 
-	items  []folded
-	in     []Contribution // of all items, one after the other
-	chunks []*chunk       // whose deltas these are
-	bulk   *bulk
-	ops    []Op
-	done   int // items folded; the others wait for the next bulk
-
-	state, encoded []byte // as they are encoded
+// beginFold sees which of the task's contributions its documents hold already,
+// and makes room for the others.
+func (m *Machine) beginFold(t *task) {
+	for _, a := range t.attempts {
+		if weakened("ids are taken out before a replay looks for its chunk's") {
+			m.prune(a)
+		}
+		// Before anything is pruned: the marker that a replay asked for may have
+		// been acknowledged since, and lets its chunk's id leave the document.
+		m.findHeld(t, a)
+		m.prune(a)
+	}
+	for _, a := range t.attempts {
+		if a.current() && a.unreadable != nil {
+			m.leaveUnreadable(t, a)
+		}
+	}
+	m.refuse(t)
+	t.phase, t.unfolded = writing, t.attempts
 }
 
-// folded is one document of a folding.
-type folded struct {
-	doc  *document
-	left int // its place in what the task has left
-	// What is folded: the document as it stands in the task, with the ids of
-	// what is added.
-	key      Key
-	class    Class
-	exists   bool
-	version  Version
-	env      envelope
-	from, to int  // its contributions
-	write    bool // the document is written, not only its effects
-	// What came of it:
-	state []byte // none where only effects are made
-	sends bool   // it has operations in the bulk
-	err   error
-}
-
-// Fold carries out a request of that kind. It may run while the machine is
-// told of other things; its answer is an empty one.
-func (r *Request) Fold() {
-	f := r.folding
-	for f.done < len(f.items) && f.bulk.size < f.bytes && len(f.ops) < f.most {
-		f.fold(&f.items[f.done])
-		f.done++
+// findHeld notes which contributions the document holds.
+func (m *Machine) findHeld(t *task, a *attempt) {
+	for _, p := range a.doc.waiting {
+		c := p.chunk
+		switch {
+		case !p.canProceed(t):
+		case c.replay != nil && c.replay.heldAnyway && !a.exists && !weakened("one whose chunk is held opens a document that was deleted"):
+			// It was deleted since.
+			m.resolve(p, settled, "")
+		default:
+			p.held = a.env.has(c.id) || c.replay != nil && c.replay.isIn(&a.env)
+			c.held = c.held || p.held
+		}
 	}
 }
 
-// fold folds one document and appends the operations it takes.
-func (f *folding) fold(it *folded) {
-	body, effects, err := f.render(it)
-	if err != nil {
-		it.err, it.state = err, nil
+// prune takes out the ids for which the ledger vouches for certain, and those
+// that have outlived the ledger.
+func (m *Machine) prune(a *attempt) {
+	retention := m.o.Retention
+	if weakened("ids age out after an hour") {
+		retention = time.Hour
+	}
+	oldest := int64(minute(m.now)) - int64(retention/time.Minute)
+	a.aged = 0
+	if weakened("a fixed ring of the newest 16 ids") || weakened("a fixed ring of the newest 16 ids, and no ledger") {
+		a.env.applied = a.env.applied[max(0, len(a.env.applied)-16):]
+	}
+	a.env.applied = slices.DeleteFunc(a.env.applied, func(id applied) bool {
+		switch {
+		case m.chunks[id.id] != nil:
+			return false
+		case weakened("a fixed ring of the newest 16 ids, and no ledger"):
+			return false
+		case m.ledger.vouches(id.id, a.doc.key), m.markers.queued[id.id] && weakened("an id leaves when its marker is sent"):
+			return true
+		case int64(id.since) >= oldest, weakened("ids of any age stay"):
+			return false
+		}
+		a.aged++
+		return true
+	})
+}
+
+// leaveUnreadable leaves a document alone, and takes parts from it. If a newer
+// version wrote it, they wait on Fluent Bit's disk for this sensor's update;
+// else whoever can write to the index could stall every sensor, so they are
+// rejected, for this document alone.
+func (m *Machine) leaveUnreadable(t *task, a *attempt) {
+	err := a.unreadable
+	awaits := false
+	var parts []*part
+	for _, p := range a.doc.waiting {
+		if p.canProceed(t) {
+			parts = append(parts, p)
+		} else {
+			awaits = awaits || p.awaitsMarker(t)
+		}
+	}
+	if len(parts) == 0 && awaits {
+		m.delay(a)
 		return
 	}
-	if it.write {
-		op := Op{Kind: Create, Key: it.key, Body: body}
-		if it.exists {
-			op.Kind, op.Version = Replace, it.version
+	newer := errors.Is(err, ErrNewer) && !weakened("a newer major version is dead-lettered")
+	if newer || weakened("a corrupt state stalls its chunks") {
+		m.report(Incident{Kind: Newer, Key: a.doc.key, Err: err, Reason: err.Error()})
+		for _, p := range parts {
+			if weakened("a newer version's document holds up the rest of its chunk") {
+				m.giveBack(p.chunk)
+			}
+			m.resolve(p, blocked, "")
 		}
-		if it.exists && weakened("write over whatever is there") || !it.exists && weakened("open a document over one that is there") {
-			op.Kind = Put
-		}
-		f.add(op, taskOp{key: it.key, doc: it.doc})
-	}
-	for _, e := range effects {
-		f.add(Op{Kind: Create, Key: e.Key, Body: e.Body}, taskOp{key: e.Key, doc: it.doc, effect: true})
-	}
-	it.sends = it.write || len(effects) > 0
-}
-
-func (f *folding) add(op Op, o taskOp) {
-	f.ops = append(f.ops, op)
-	f.bulk.ops = append(f.bulk.ops, o)
-	f.bulk.size += len(op.Body)
-}
-
-// render folds a document and, if it shall be written, encodes its state and
-// renders it. A panic there is an error like any other.
-func (f *folding) render(it *folded) (body []byte, effects []Effect, err error) {
-	defer panics.Into(&err, "a fold")
-	var payload []byte
-	if it.exists {
-		if payload, err = it.env.unpack(); err != nil {
-			return nil, nil, err
+	} else {
+		m.report(Incident{Kind: Unreadable, Key: a.doc.key, Err: err, Reason: err.Error()})
+		m.stats.Unreadable++
+		for _, p := range parts {
+			if c := p.chunk; c.replay != nil && !decided(p) {
+				m.finish(c, StillUnreadable)
+			} else {
+				m.resolve(p, rejected, "unreadable_state: "+err.Error())
+			}
 		}
 	}
-	next, err := f.model.Fold(it.key, it.class, payload, f.in[it.from:it.to])
-	if err != nil {
-		return nil, nil, err
+	if awaits {
+		m.delay(a)
+	} else {
+		m.release(a)
 	}
-	if it.write {
-		f.state = next.AppendState(f.state[:0])
-		it.env.payload, it.env.packing = f.state, packNone
-		f.encoded = it.env.append(f.encoded[:0])
-		it.state = slices.Clone(f.encoded) // of the size it has: the cache keeps it
-		body = f.bulk.take(next.AppendDocument(f.bulk.room(), it.state))
-	}
-	effects = next.Effects()
-	for i := range effects {
-		effects[i].Body = f.bulk.take(append(f.bulk.room(), effects[i].Body...))
-	}
-	return body, effects, nil
 }
 
-// goOn prepares the next fold of the lane's task, as far as there may be
+// refuse gives back the chunks for which one of the task's documents has no
+// space, before anything of them is written.
+//
+// An eighth of the space is kept for chunks that some document holds already:
+// when the ids of two documents are those of chunks that wait for space in the
+// other one, they can be finished. A document in which exceptions can be lifted
+// takes one chunk into that space, the last place if need be, which is kept for
+// it: with its write the other ids may leave.
+func (m *Machine) refuse(t *task) {
+	for _, a := range t.attempts {
+		if !a.current() {
+			continue
+		}
+		taken := len(a.env.applied)
+		for _, p := range a.doc.waiting {
+			if !p.canProceed(t) || p.held {
+				continue
+			}
+			limit := m.o.MaxApplied
+			lifting := len(a.lifted) > 0 && taken == len(a.env.applied) && !weakened("a full document whose exceptions can be lifted takes nothing")
+			switch {
+			case lifting:
+			case p.chunk.held && weakened("the last place of a document is given away like any other"):
+			case !p.chunk.held && weakened("no room kept for what is half done"):
+			case p.chunk.held:
+				limit-- // the last place is for one with which ids may leave
+			default:
+				limit -= m.o.MaxApplied / reserve
+			}
+			if taken < limit || weakened("no limit") {
+				taken++
+				continue
+			}
+			m.stats.Refused++
+			m.report(Incident{Kind: Full, Key: a.doc.key, Reason: fmt.Sprintf("the document holds %d chunk ids without a marker", taken)})
+			if weakened("other documents of a refused chunk are written") {
+				m.resolve(p, blocked, "")
+				continue
+			}
+			m.giveBack(p.chunk)
+		}
+	}
+}
+
+// nextFold prepares the next fold of the lane's task, as far as there may be
 // another bulk on its way and no fold is under way. It says whether the task is
 // over: nothing was left to write.
-func (m *Machine) goOn(l lane) (over bool) {
-	t := m.busy[l]
-	if t == nil || t.phase != writing || m.folds != nil && !weakened("two folds at a time") || t.bulks >= m.o.Bulks {
+func (m *Machine) nextFold(l lane) (over bool) {
+	t := m.lanes.busy[l]
+	if t == nil || t.phase != writing || m.foldsFor != nil && !weakened("two folds at a time") || t.bulks >= m.o.Bulks {
 		return false
 	}
 	if m.prepare(t) {
-		m.folds = t
+		m.foldsFor = t
 		m.outbox = append(m.outbox, &Request{Kind: Fold, Chunks: len(t.chunks), task: t, folding: &m.folding})
 		return false
 	}
 	if over = t.bulks == 0; over {
-		m.end(t)
+		m.endTask(t)
 	}
 	return over
 }
@@ -142,17 +201,17 @@ func (m *Machine) prepare(t *task) bool {
 	// A body is longer than its state was: what is surely too much isn't
 	// prepared.
 	size := 0
-	for i := 0; i < len(t.left) && len(f.items) < f.most && size < f.bytes; i++ {
-		if m.prepareDocument(t, t.left[i], i) {
+	for i := 0; i < len(t.unfolded) && len(f.items) < f.most && size < f.bytes; i++ {
+		if m.prepareDocument(t, t.unfolded[i], i) {
 			size += len(f.items[len(f.items)-1].env.payload)
 		}
 	}
 	if len(f.items) == 0 {
-		t.left = nil
+		t.unfolded = nil
 		return false
 	}
 	for _, it := range f.items {
-		for _, p := range it.doc.writing {
+		for _, p := range it.attempt.writing {
 			if !p.chunk.lent {
 				p.chunk.lent = true
 				f.chunks = append(f.chunks, p.chunk)
@@ -160,48 +219,42 @@ func (m *Machine) prepare(t *task) bool {
 		}
 	}
 	// A document seldom has more than one effect.
-	room := min(2*len(f.items), m.o.BulkOps)
-	f.bulk, f.ops = &bulk{ops: make([]taskOp, 0, room)}, make([]Op, 0, room)
+	ops := min(2*len(f.items), m.o.BulkOps)
+	f.bulk, f.ops = &bulk{ops: make([]bulkOp, 0, ops)}, make([]Op, 0, ops)
 	return true
 }
 
-// takes says whether p can go on in this round: not if it came after the
-// markers were asked for, nor if their answer lets it wait.
-func (m *Machine) takes(t *task, p *part) bool {
-	return p.stage == open && p.chunk.round[t.lane] == t.round && p.chunk.blind[t.lane] != t.round
-}
-
-// prepareDocument makes an item of what waits for d. It returns false where
-// nothing is to be folded; then the document is released.
-func (m *Machine) prepareDocument(t *task, d *document, left int) bool {
-	if d.owner != t || !weakened("what is folded already when a gate closes goes on") && m.barred(d) {
+// prepareDocument makes an item of what waits for a document. It returns false
+// where nothing is to be folded; then the document is released.
+func (m *Machine) prepareDocument(t *task, a *attempt, place int) bool {
+	if !a.current() || !weakened("what is folded already when a gate closes goes on") && m.barred(a) {
 		return false
 	}
-	blind := m.choose(t, d)
-	if len(d.writing) == 0 {
-		if blind {
-			m.delay(d)
+	awaits := a.choose(t)
+	if len(a.writing) == 0 {
+		if awaits {
+			m.delay(a)
 		} else {
-			m.release(d)
+			m.release(a)
 		}
 		return false
 	}
 	f := &m.folding
 	it := folded{
-		doc: d, left: left, key: d.key, class: d.class, exists: d.exists, version: d.version, env: d.env,
+		attempt: a, place: place, key: a.doc.key, class: a.doc.class, exists: a.exists, version: a.version, env: a.env,
 		from: len(f.in),
 	}
-	d.fresh = false
-	it.env.applied = slices.Grow(d.env.applied, len(d.writing))
-	for i, p := range d.writing {
-		d.fresh = d.fresh || !p.held
-		if c := p.chunk; !p.held && (i == 0 || d.writing[i-1].chunk != c) {
-			it.env.applied = append(it.env.applied, applied{id: c.entry, minute: c.minute, since: minute(m.now)})
+	a.fresh = false
+	it.env.applied = slices.Grow(a.env.applied, len(a.writing))
+	for i, p := range a.writing {
+		a.fresh = a.fresh || !p.held
+		if c := p.chunk; !p.held && (i == 0 || a.writing[i-1].chunk != c) {
+			it.env.applied = append(it.env.applied, applied{id: c.entry(), minute: c.minute, since: minute(m.now)})
 		}
 		// What a read shows may be rolled back: it is written again unless
 		// this process had it acknowledged.
-		it.write = it.write || !p.held || !d.confirmed && !weakened("no confirming write")
-		if p.held && d.confirmed && d.env.isComplete(p.chunk.id) {
+		it.write = it.write || !p.held || !a.confirmed && !weakened("no confirming write")
+		if p.held && a.confirmed && a.env.isComplete(p.chunk.id) {
 			// A backlog that takes longer than the deadline comes again and
 			// again: what is known to be there isn't made each time.
 			continue
@@ -209,41 +262,58 @@ func (m *Machine) prepareDocument(t *task, d *document, left int) bool {
 		f.in = append(f.in, Contribution{Chunk: p.chunk.id, Delta: p.delta, Applied: p.held})
 	}
 	if it.to = len(f.in); it.to == it.from {
-		m.fillsUp(d)
-		m.settleAll(d)
-		m.release(d)
+		m.noteFilling(a)
+		m.settleAll(a)
+		m.release(a)
 		return false
 	}
 	f.items = append(f.items, it)
 	return true
 }
 
+// choose puts into a.writing what is folded in this round, and says whether
+// something awaits its marker. What is suspect is folded chunk by chunk.
+func (a *attempt) choose(t *task) (awaits bool) {
+	a.writing = a.writing[:0]
+	var first *part
+	for _, p := range a.doc.waiting {
+		if !p.canProceed(t) {
+			awaits = awaits || p.awaitsMarker(t)
+			continue
+		}
+		if first == nil {
+			first = p
+		}
+		if p.chunk == first.chunk || !first.suspect && !p.suspect && !weakened("one chunk for each write") {
+			a.writing = append(a.writing, p)
+		}
+	}
+	return awaits
+}
+
 // answerFold takes what was folded and sends it.
-func (m *Machine) answerFold(t *task, f *folding, a Answer) {
-	m.folds = nil
-	if a.Err != nil {
+func (m *Machine) answerFold(t *task, f *folding, answer Answer) {
+	m.foldsFor = nil
+	if answer.Err != nil {
 		// It was not carried out.
 		f.done = 0
 		for i := range f.items {
-			m.delay(f.items[i].doc)
+			m.delay(f.items[i].attempt)
 		}
-		t.left = t.left[f.items[len(f.items)-1].left+1:]
 	}
 	for i := range f.items[:f.done] {
 		m.answerFolded(t, f.bulk, &f.items[i])
 	}
-	switch {
-	case a.Err != nil:
-	case f.done < len(f.items):
-		t.left = t.left[f.items[f.done].left:]
-	default:
-		t.left = t.left[f.items[f.done-1].left+1:]
+	if answer.Err == nil && f.done < len(f.items) {
+		t.unfolded = t.unfolded[f.items[f.done].place:]
+	} else {
+		t.unfolded = t.unfolded[f.items[len(f.items)-1].place+1:]
 	}
 	// Only now may those who own the deltas use their memory again.
 	clear(f.in)
 	for _, c := range f.chunks {
 		c.lent = false
-		if c.over {
+		if c.state == ended {
 			m.tellDone(c)
 		}
 	}
@@ -255,42 +325,42 @@ func (m *Machine) answerFold(t *task, f *folding, a Answer) {
 		m.write(t, b, ops)
 		return
 	}
-	b.free()
-	if len(t.left) == 0 && t.bulks == 0 {
-		m.end(t)
+	b.recycle()
+	if len(t.unfolded) == 0 && t.bulks == 0 {
+		m.endTask(t)
 	}
 }
 
 func (m *Machine) answerFolded(t *task, b *bulk, it *folded) {
-	d := it.doc
+	a := it.attempt
 	switch {
 	case it.err == nil:
 	case errors.Is(it.err, ErrNotOpened):
-		m.settleAll(d)
-		m.release(d)
+		m.settleAll(a)
+		m.release(a)
 		return
 	default:
 		if p, ok := errors.AsType[*panics.Panic](it.err); ok {
-			m.panicked(d, p)
+			m.panicked(a, p)
 			return
 		}
-		d.unreadable = it.err
-		m.leave(t, d)
+		a.unreadable = it.err
+		m.leaveUnreadable(t, a)
 		return
 	}
-	d.env, d.state = it.env, it.state
-	m.fillsUp(d)
+	a.env, a.state = it.env, it.state
+	m.noteFilling(a)
 	if !it.sends {
 		// Everything is there and acknowledged.
-		m.settleAll(d)
-		m.release(d)
+		m.settleAll(a)
+		m.release(a)
 		return
 	}
-	b.docs = append(b.docs, d)
+	b.attempts = append(b.attempts, a)
 }
 
 // maxPanics is how often a chunk may make the fold of a document panic alone
-// before it is condemned for it; maxPanicked bounds the pairs remembered.
+// before it is rejected for it; maxPanicked bounds the pairs remembered.
 const (
 	maxPanics   = 3
 	maxPanicked = 1 << 12
@@ -298,17 +368,17 @@ const (
 
 // panicked decides about a document whose fold or rendering broke down. It may
 // be one of the chunks, which would come for ever; or something that passes.
-func (m *Machine) panicked(d *document, p *panics.Panic) {
+func (m *Machine) panicked(a *attempt, p *panics.Panic) {
 	m.stats.Panics++
-	in := Incident{Kind: Panicked, Key: d.key, Err: p, Reason: p.Error(), Stack: []byte(p.Stack)}
-	if m.suspect(d) {
+	in := Incident{Kind: Panicked, Key: a.doc.key, Err: p, Reason: p.Error(), Stack: []byte(p.Stack)}
+	if a.separate() {
 		m.report(in)
-		m.release(d)
+		m.release(a)
 		return
 	}
 	// It outlasts the chunk, which may be given back before it has its three
 	// attempts.
-	id := letterID(d.writing[0].chunk.id, d.key)
+	id := letterID(a.writing[0].chunk.id, a.doc.key)
 	if m.panics[id]++; m.panics[id] == 1 {
 		m.report(in)
 	}
@@ -317,65 +387,26 @@ func (m *Machine) panicked(d *document, p *panics.Panic) {
 		if len(m.panics) > maxPanicked {
 			clear(m.panics)
 		}
-		m.delay(d)
+		m.delay(a)
 		return
 	}
 	delete(m.panics, id)
-	for _, p := range d.writing {
-		m.condemn(p, "panic")
+	for _, p := range a.writing {
+		m.resolve(p, rejected, "panic")
 	}
-	m.release(d)
+	m.release(a)
 }
 
-// fillsUp notes how many ids d holds.
-func (m *Machine) fillsUp(d *document) {
-	m.stats.MaxApplied = max(m.stats.MaxApplied, int64(len(d.env.applied)))
-	if len(d.env.applied) >= m.o.MaxApplied/markFrom {
+// noteFilling notes how many ids the document holds.
+func (m *Machine) noteFilling(a *attempt) {
+	m.stats.MaxApplied = max(m.stats.MaxApplied, int64(len(a.env.applied)))
+	if len(a.env.applied) >= m.o.MaxApplied/markFrom {
 		// The document is filling up. A process that crashes between a
 		// chunk's OK and its marker leaves the id there for as long as the
 		// ledger is kept; from here on the marker comes first.
-		for _, p := range d.writing {
-			p.chunk.markFirst = true
+		for _, p := range a.writing {
+			p.chunk.markerFirst = true
 		}
-	}
-}
-
-// choose puts into d.writing what of d is folded in this round, and says
-// whether something waits for its marker. What is suspect is
-// folded chunk by chunk.
-func (m *Machine) choose(t *task, d *document) (blind bool) {
-	d.writing = d.writing[:0]
-	var first *part
-	for _, p := range d.waiting {
-		if !m.takes(t, p) {
-			blind = blind || p.stage == open && p.chunk.blind[t.lane] == t.round
-			continue
-		}
-		if first == nil {
-			first = p
-		}
-		if p.chunk == first.chunk || !first.suspect && !p.suspect && !weakened("one chunk for each write") {
-			d.writing = append(d.writing, p)
-		}
-	}
-	return blind
-}
-
-// suspect makes the chunks in d.writing be written one at a time from now on.
-// It returns false where there is but one.
-func (m *Machine) suspect(d *document) bool {
-	if d.writing[0].chunk == d.writing[len(d.writing)-1].chunk || weakened("all chunks of a rejected document are buried") {
-		return false
-	}
-	for _, p := range d.writing {
-		p.suspect = true
-	}
-	return true
-}
-
-func (m *Machine) settleAll(d *document) {
-	for _, p := range d.writing {
-		m.settle(p)
 	}
 }
 

@@ -139,7 +139,7 @@ func TestRoundThatComesToNothing(t *testing.T) {
 	b := newBed(t)
 	b.options.MaxDocuments = 1
 	m := b.process()
-	outcomes := map[string]*outcome{"x": b.submit(m, chunkOf(1, "x")), "y": b.submit(m, chunkOf(2, "y"))}
+	outcomes := map[string]*ending{"x": b.submit(m, chunkOf(1, "x")), "y": b.submit(m, chunkOf(2, "y"))}
 	var way []*Request
 	for range outcomes {
 		b.steps(m, Read, Read)
@@ -199,11 +199,11 @@ func TestBodies(t *testing.T) {
 				size = r.IntN(2 * len(block{}.b))
 			}
 			// Grown in steps, as a document is, and perhaps cut again.
-			body := b.room()
+			body := b.buffer()
 			for len(body) < size {
 				body = append(body, bytes.Repeat([]byte{byte(i)}, 1+r.IntN(1000))...)
 			}
-			bodies = append(bodies, b.take(body[:size]))
+			bodies = append(bodies, b.retain(body[:size]))
 			if len(bodies[i]) != size {
 				t.Fatalf("seed %d: body %d has %d bytes of %d", seed, i, len(bodies[i]), size)
 			}
@@ -213,6 +213,6 @@ func TestBodies(t *testing.T) {
 				t.Fatalf("seed %d: body %d was written over", seed, i)
 			}
 		}
-		b.free()
+		b.recycle()
 	}
 }

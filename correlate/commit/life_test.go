@@ -148,7 +148,7 @@ func TestPanicWhileFolding(t *testing.T) {
 	c.with(func(*Machine) { panic("a defect") })
 	commit(2)
 	for asked := false; !asked; time.Sleep(time.Millisecond) {
-		c.with(func(m *Machine) { asked = m.folds != nil })
+		c.with(func(m *Machine) { asked = m.foldsFor != nil })
 	}
 	select {
 	case <-h.in:

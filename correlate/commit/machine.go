@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -32,7 +31,8 @@ type Request struct {
 	// records, for tracing.
 	Chunks, Records int
 
-	task    *task
+	task    *task    // none for a Bury
+	chunk   *chunk   // of a Bury
 	bulk    *bulk    // of a Write
 	folding *folding // of a Fold
 }
@@ -45,221 +45,6 @@ type Answer struct {
 	Err     error
 }
 
-// lane separates contended documents, whose writes must follow their reads at
-// once, from the many others.
-type lane uint8
-
-const (
-	calm lane = iota
-	hot
-	// ahead takes calm documents too, while the write of the other lane is on
-	// its way: where that left so much behind that it is another full write.
-	ahead
-	lanes
-)
-
-// hotFor is how many writes without a conflict make a document calm again.
-const hotFor = 4
-
-// The parts of MaxApplied from which a document's room is cared for.
-const (
-	// lookFrom: the markers of ids that other processes left there are looked
-	// for.
-	lookFrom = 20
-	// markFrom: a chunk is OK only after its marker is acknowledged.
-	markFrom = 4
-	// reserve: this much is kept for chunks that some document holds already.
-	reserve = 8
-)
-
-// stage is how far a part is.
-type stage uint8
-
-const (
-	open stage = iota
-	// condemned: rejected alone. It goes to the dead letters when all else of
-	// its chunk is durable, so that a chunk that comes again for another
-	// reason leaves no letter each time.
-	condemned
-	// stalled: a newer version's document keeps it from going on. All else of its
-	// chunk does; then the chunk is given back.
-	stalled
-	// settled: durable, dead-lettered or given up.
-	settled
-)
-
-// part is one contribution under way. While it is open it waits in its
-// document.
-type part struct {
-	chunk *chunk
-	doc   *document
-	delta any
-	stage stage
-	// held says that the state the task at work found holds it.
-	held bool
-	// suspect: one of several whose write was rejected, or a letter. It is
-	// written apart, to find the one, and so that a letter sees its chunk.
-	suspect bool
-	reason  string // why it is condemned
-}
-
-// chunk is a chunk under way.
-type chunk struct {
-	id       ChunkID
-	minute   uint32
-	records  int
-	deadline time.Time
-	parts    []part
-	open     int // parts that are
-	letters  int // parts condemned
-	stalled  int // parts that newer documents hold up
-	done     []func(Result)
-	over     bool
-	result   Result // once it is over
-	lent     bool   // a fold uses its deltas; nobody is told of its end before that
-	burying  bool   // its letters are being written; it can't end before that
-	marking  bool   // all is durable, the marker not yet
-	// started: some document holds it.
-	started bool
-	// markFirst: a document of it is filling up.
-	markFirst bool
-	// looked: its marker is not looked for again, where that rule is weakened.
-	looked bool
-	// replay: it is a letter of the chunk origin. entry is the id under which
-	// it goes into the document: origin's if that one isn't over.
-	replay        bool
-	origin, entry ChunkID
-	// vouched: the ledger says that the letter's document holds origin.
-	vouched bool
-	// round is the last round of each lane that asked for its marker, blind
-	// the last in which it must not go on: there was no answer, or none a
-	// letter can rely on.
-	round, blind [lanes]uint64
-}
-
-// document is a document with contributions waiting.
-type document struct {
-	key      Key
-	class    Class
-	waiting  []*part
-	owner    *task
-	queued   bool
-	failures int
-	until    time.Time
-	parked   *gate   // the gate it waits behind
-	probes   []*gate // those it is the probe of
-	blocked  string  // the index whose failure keeps it from being done
-
-	// While a task owns it:
-	env       envelope
-	exists    bool
-	version   Version
-	confirmed bool     // env is what this process had acknowledged
-	aged      int      // ids that were left out because of their age
-	lifts     []marker // that except it, though it holds the chunk
-	writing   []*part  // what the write holds
-	fresh     bool     // some of it for the first time
-	// unreadable: what is stored is no state that this version can read.
-	unreadable error
-	state      []byte  // what is written, nil where only effects are
-	answer     Written // to the write
-}
-
-// phase is where a task stands.
-type phase uint8
-
-const (
-	reading phase = iota
-	looking
-	writing
-	burying
-)
-
-// task takes some documents through one round: read, look up the markers,
-// fold, write. A task without documents writes markers, or the letters of one
-// chunk.
-type task struct {
-	lane     lane
-	phase    phase
-	round    uint64
-	deadline time.Time // the latest of the chunks'
-	docs     []*document
-	read     []*document
-	chunks   []*chunk
-	foreign  []applied
-	// While it writes: the documents still to be folded, and how many bulks
-	// are on their way.
-	left  []*document
-	bulks int
-}
-
-// bulk is one write of a task: as many of its documents as go into a request.
-// They are rendered when there is a request to send them with, so that memory
-// is bounded by what is on its way, and Elasticsearch works on the first while
-// the next are folded.
-type bulk struct {
-	docs []*document
-	ops  []taskOp
-	size int // of the bodies, in bytes
-	// blocks hold the bodies one after the other, the last one is being
-	// filled. A body that it has no room for has its own memory.
-	blocks []*block
-}
-
-// block is memory for bodies, used again once their bulk is answered.
-type block struct {
-	used int
-	b    [128 << 10]byte
-}
-
-var blocks = sync.Pool{New: func() any { return new(block) }}
-
-// room returns where the next body may be appended.
-func (b *bulk) room() []byte {
-	if len(b.blocks) == 0 {
-		b.blocks = append(b.blocks, blocks.Get().(*block))
-	}
-	l := b.blocks[len(b.blocks)-1]
-	return l.b[l.used:l.used]
-}
-
-// take keeps a body that was appended to room, and returns it.
-func (b *bulk) take(body []byte) []byte {
-	l := b.blocks[len(b.blocks)-1]
-	if l.used+len(body) <= len(l.b) {
-		l.used += len(body)
-	} else {
-		b.blocks = append(b.blocks, blocks.Get().(*block))
-	}
-	return body[:len(body):len(body)]
-}
-
-// free gives the bodies' memory back: the request has been answered, and
-// nobody reads them any more.
-func (b *bulk) free() {
-	for _, l := range b.blocks {
-		l.used = 0
-		blocks.Put(l)
-	}
-	b.blocks = nil
-}
-
-func (t *task) records() (n int) {
-	for _, c := range t.chunks {
-		n += c.records
-	}
-	return n
-}
-
-// taskOp is what an Op is for: a document, an effect of one, or, with
-// neither, a marker.
-type taskOp struct {
-	key    Key
-	doc    *document
-	effect bool
-	marker marker
-}
-
 // Machine is the commit protocol: it is told of chunks, answers and the time,
 // and tells which requests to make. It does no I/O, has no clock and starts
 // no goroutine. It is not safe for concurrent use, but for Request.Fold.
@@ -267,37 +52,31 @@ type Machine struct {
 	o     MachineOptions
 	model Model
 	rand  *rand.Rand
+	now   time.Time // the latest time the machine was told
 
-	chunks   map[ChunkID]*chunk
-	docs     map[Key]*document
-	ready    [lanes][]*document
-	delayed  []*document
-	busy     [lanes]*task
-	coming   int       // chunks that will be submitted soon
-	gathered time.Time // until when what is in ready[calm] may wait for more
-	left     int       // how many in ready[calm] no longer wait for others
-	outbox   []*Request
-	cache    *cache
-	heat     map[Key]int
-	ledger   *ledger
-	pending  []marker // to be written
-	queued   map[ChunkID]bool
-	panics   map[ChunkID]int // by chunk and document: letterID
-	all      gate
-	gates    map[string]*gate   // those that are or may get closed
-	stuck    map[ChunkID]string // the index in the way of a chunk
-	turn     int
-	verdict  verdict
-	since    time.Time // when the first of pending came
-	rest     time.Time // no marker is sent before, as the last one failed
-	marking  bool      // a write of markers alone is under way
+	chunks  map[ChunkID]*chunk
+	docs    map[Key]*document
+	lanes   lanes
+	delayed []*document
+	outbox  []*Request
+	cache   *cache
+	ledger  *ledger
+	markers markers
+
 	rounds   uint64
-	window   int   // see fit
-	folds    *task // that a fold is under way for
+	window   int   // see adjustWindow
+	foldsFor *task // that a fold is under way for
 	folding  folding
-	now      time.Time // the latest time the machine was told
-	stats    Stats
-	told     incidents
+	panics   map[ChunkID]int // by chunk and document: letterID
+
+	all     gate
+	gates   map[string]*gate   // those that are or may get closed
+	stuck   map[ChunkID]string // the index in the way of a chunk
+	turn    int
+	verdict verdict
+
+	stats     Stats
+	incidents incidents
 }
 
 // NewMachine returns a Machine that folds with model.
@@ -306,19 +85,19 @@ func NewMachine(o MachineOptions, model Model) (*Machine, error) {
 		return nil, err
 	}
 	return &Machine{
-		o:      o,
-		model:  model,
-		rand:   rand.New(rand.NewPCG(o.Seed, 0)),
-		chunks: map[ChunkID]*chunk{},
-		docs:   map[Key]*document{},
-		cache:  newCache(o.CacheBytes),
-		heat:   map[Key]int{},
-		ledger: newLedger(rememberedMarkers),
-		queued: map[ChunkID]bool{},
-		panics: map[ChunkID]int{},
-		gates:  map[string]*gate{},
-		stuck:  map[ChunkID]string{},
-		window: max(o.MaxDocuments, o.BulkOps),
+		o:       o,
+		model:   model,
+		rand:    rand.New(rand.NewPCG(o.Seed, 0)),
+		chunks:  map[ChunkID]*chunk{},
+		docs:    map[Key]*document{},
+		lanes:   lanes{fullWrite: o.MaxDocuments, gather: o.Gather, contended: map[Key]int{}},
+		cache:   newCache(o.CacheBytes),
+		ledger:  newLedger(rememberedMarkers),
+		markers: markers{delay: o.MarkerDelay, queued: map[ChunkID]bool{}},
+		panics:  map[ChunkID]int{},
+		gates:   map[string]*gate{},
+		stuck:   map[ChunkID]string{},
+		window:  max(o.MaxDocuments, o.BulkOps),
 	}, nil
 }
 
@@ -331,7 +110,7 @@ func (m *Machine) Stats() Stats {
 
 // Idle says whether nothing is under way, markers included.
 func (m *Machine) Idle() bool {
-	return len(m.chunks) == 0 && len(m.pending) == 0 && !m.marking && m.busy == [lanes]*task{}
+	return len(m.chunks) == 0 && len(m.markers.pending) == 0 && !m.markers.alone && m.lanes.idle()
 }
 
 // Submit takes a chunk; done is called once, by any method, and must do no more
@@ -339,10 +118,7 @@ func (m *Machine) Idle() bool {
 // it is waited for.
 func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 	m.now = now
-	origin := c.ID
-	if c.Replay {
-		c.ID = letterID(c.ID, c.Parts[0].Key)
-	}
+	replay := replayOfLetter(&c)
 	if under := m.chunks[c.ID]; under != nil && !weakened("the same chunk in flight twice is folded twice") {
 		under.done = append(under.done, done)
 		return
@@ -354,8 +130,8 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 		return
 	}
 	ch := &chunk{
-		id: c.ID, minute: c.Minute, records: c.Records, deadline: c.Deadline, replay: c.Replay, origin: origin, entry: c.ID,
-		parts: make([]part, len(c.Parts)), open: len(c.Parts), done: []func(Result){done},
+		id: c.ID, minute: c.Minute, records: c.Records, deadline: c.Deadline, replay: replay,
+		parts: make([]part, len(c.Parts)), outcomes: outcomes{undecided: len(c.Parts)}, done: []func(Result){done},
 	}
 	m.chunks[c.ID] = ch
 	for i := range c.Parts {
@@ -367,74 +143,35 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 			m.docs[d.key] = d
 		}
 		if d.parked != nil {
-			d.waiting = slices.DeleteFunc(d.waiting, closed)
+			d.waits() // what waits there may have ended long ago
 		}
-		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, suspect: c.Replay}
+		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, suspect: replay != nil}
 		d.waiting = append(d.waiting, &ch.parts[i])
 		m.queue(d)
 	}
-	if by := now.Add(c.Deadline.Sub(now) / patience); by.Before(m.gathered) {
-		m.gathered = by
-	}
-}
-
-// patience is the part of its time that a chunk may wait for others.
-const patience = 8
-
-// queue makes d ready for the next task, unless it is owned, delayed or
-// queued already.
-func (m *Machine) queue(d *document) {
-	if d.owner != nil || d.queued {
-		return
-	}
-	d.queued = true
-	l := calm
-	if m.heat[d.key] > 0 {
-		l = hot
-	}
-	if l == calm && len(m.ready[l]) == 0 {
-		m.gathered = m.now.Add(m.o.Gather)
-	}
-	m.ready[l] = append(m.ready[l], d)
+	m.lanes.hurry(c.Deadline, now)
 }
 
 // Expect says how many chunks will be submitted soon: what is ready waits for
 // them a little, to be written once for all.
-func (m *Machine) Expect(chunks int) { m.coming = chunks }
-
-// may says whether the lane may take what is ready for it.
-func (m *Machine) may(l lane) bool {
-	return l == hot || m.free(l) && (m.coming == 0 || !m.now.Before(m.gathered))
-}
-
-// free says whether nothing under way keeps a lane of calm documents from
-// starting.
-func (m *Machine) free(l lane) bool {
-	other := m.busy[calm+ahead-l]
-	if other == nil {
-		return l == calm
-	}
-	// What has come since collects: it is written once when this is done.
-	return other.phase >= writing && m.left >= m.o.MaxDocuments
-}
+func (m *Machine) Expect(chunks int) { m.lanes.expected = chunks }
 
 // Next returns the next request to make, nil where there is none for now.
 func (m *Machine) Next(now time.Time) *Request {
 	m.now = now
-	m.wake()
-	for l := range lanes {
+	m.wakeDelayed()
+	m.startProbes()
+	for l := range laneCount {
 		// One request at a time: it is on its way while the next is folded.
 		for over := true; over && len(m.outbox) == 0; {
-			if m.busy[l] == nil && m.may(l) {
+			if m.lanes.busy[l] == nil && m.lanes.canStart(l, now) {
 				m.start(l)
 			}
-			over = m.goOn(l)
+			over = m.nextFold(l)
 		}
 	}
-	if len(m.outbox) == 0 && len(m.pending) > 0 && !m.marking && !now.Before(m.markersDue()) && (!m.all.closed || m.all.due(now)) {
-		// Nothing to travel with.
-		m.marking, m.all.marker = true, m.all.closed
-		m.write(&task{phase: writing}, &bulk{}, nil)
+	if len(m.outbox) == 0 && m.canWriteMarkers() {
+		m.writeMarkers()
 	}
 	if len(m.outbox) == 0 {
 		return nil
@@ -445,18 +182,8 @@ func (m *Machine) Next(now time.Time) *Request {
 }
 
 // Flush makes pending markers due at once.
-func (m *Machine) Flush() { m.since, m.rest, m.all.until = time.Time{}, time.Time{}, time.Time{} }
-
-// hurry makes pending markers due now, unless the ledger just failed.
-func (m *Machine) hurry() { m.since = m.now.Add(-m.o.MarkerDelay) }
-
-// markersDue returns when the pending markers are written if no other write
-// takes them along.
-func (m *Machine) markersDue() time.Time {
-	if due := m.since.Add(m.o.MarkerDelay); due.After(m.rest) {
-		return due
-	}
-	return m.rest
+func (m *Machine) Flush() {
+	m.markers.since, m.markers.rest, m.all.until = time.Time{}, time.Time{}, time.Time{}
 }
 
 // Wake returns when Next or Tick has something to do by the clock alone, the
@@ -469,15 +196,15 @@ func (m *Machine) Wake() time.Time {
 		}
 	}
 	for _, c := range m.chunks {
-		if !c.burying {
+		if c.state != burying {
 			sooner(c.deadline)
 		}
 	}
 	for _, d := range m.delayed {
 		sooner(d.until)
 	}
-	if len(m.pending) > 0 && !m.marking {
-		switch due := m.markersDue(); {
+	if len(m.markers.pending) > 0 && !m.markers.alone {
+		switch due := m.markers.due(); {
 		case !m.all.closed:
 			sooner(due)
 		case m.all.probe == nil && due.Before(m.all.until):
@@ -494,10 +221,8 @@ func (m *Machine) Wake() time.Time {
 			sooner(g.until)
 		}
 	}
-	for _, l := range [...]lane{calm, ahead} {
-		if len(m.ready[calm]) > 0 && m.busy[l] == nil && m.free(l) {
-			sooner(m.gathered)
-		}
+	if m.lanes.waitsForOthers() {
+		sooner(m.lanes.gathered)
 	}
 	return at
 }
@@ -519,196 +244,5 @@ func (m *Machine) Tick(now time.Time) {
 	slices.SortFunc(late, func(a, b *chunk) int { return slices.Compare(a.id[:], b.id[:]) })
 	for _, c := range late {
 		m.giveBack(c)
-	}
-}
-
-func (m *Machine) wake() {
-	still := m.delayed[:0]
-	for _, d := range m.delayed {
-		if m.now.Before(d.until) {
-			still = append(still, d)
-			continue
-		}
-		d.queued = false
-		m.queue(d)
-	}
-	clear(m.delayed[len(still):])
-	m.delayed = still
-	m.probe()
-}
-
-// settle takes p as durable; with the last part its chunk is.
-func (m *Machine) settle(p *part) {
-	if p.stage != open {
-		return
-	}
-	p.stage = settled
-	p.chunk.open--
-	if weakened("marker after the first document") {
-		m.mark(marker{applied: applied{id: p.chunk.id, minute: p.chunk.minute}})
-	}
-	m.close(p.chunk)
-}
-
-// condemn takes p as rejected for good.
-func (m *Machine) condemn(p *part, reason string) {
-	if p.stage != open {
-		return
-	}
-	if p.chunk.replay {
-		// It is a letter already.
-		m.finish(p.chunk, StillRejected)
-		return
-	}
-	p.stage, p.reason = condemned, reason
-	p.chunk.open--
-	p.chunk.letters++
-	m.close(p.chunk)
-}
-
-// stall takes p as one that can't go on in this delivery.
-func (m *Machine) stall(p *part) {
-	if p.stage != open {
-		return
-	}
-	p.stage = stalled
-	p.chunk.open--
-	p.chunk.stalled++
-	m.close(p.chunk)
-}
-
-// close ends a chunk of which nothing is open.
-func (m *Machine) close(c *chunk) {
-	switch {
-	case c.over:
-	case c.open == 1 && weakened("OK when all but one document are durable"):
-		m.complete(c, "")
-	case c.letters > 0 && weakened("before the rest of the chunk is durable"):
-		if !c.burying {
-			m.bury(c)
-		}
-	case c.open > 0:
-	case c.stalled > 0:
-		m.giveBack(c)
-	case c.letters > 0:
-		m.bury(c)
-	default:
-		m.complete(c, "")
-	}
-}
-
-// complete ends a chunk that is durable, but for the documents in except,
-// which are dead-lettered.
-func (m *Machine) complete(c *chunk, except string) {
-	if c.entry != c.id {
-		// A letter that stands for a chunk under way elsewhere.
-		m.finish(c, OK)
-		return
-	}
-	if except != "" {
-		// Once a chunk with letters is acknowledged the ledger knows of them.
-		c.markFirst = true
-	}
-	taken := m.mark(marker{applied: applied{id: c.id, minute: c.minute}, except: except})
-	switch {
-	case !c.markFirst, m.ledger.has(c.id), weakened("OK before the marker even where a document fills up"):
-		m.finish(c, OK)
-	case taken:
-		c.marking = true
-		m.stats.MarkedFirst++
-		m.hurry()
-	default:
-		m.giveBack(c)
-	}
-}
-
-// giveBack ends a chunk undone. What of it is written already is found by its
-// id when it comes again.
-func (m *Machine) giveBack(c *chunk) {
-	if !c.over && (!c.burying || weakened("given back while a letter is written")) {
-		m.finish(c, Retry)
-	}
-}
-
-func (m *Machine) finish(c *chunk, r Result) {
-	if r == Retry {
-		m.stick(c)
-	} else {
-		delete(m.stuck, c.id)
-	}
-	m.turn++
-	c.over = true
-	delete(m.chunks, c.id)
-	if weakened("attempts that panic are forgotten when the chunk is given back") {
-		clear(m.panics)
-	}
-	for i := range c.parts {
-		c.parts[i].stage, c.parts[i].delta = settled, nil
-	}
-	if r == OK {
-		m.stats.OK++
-	} else {
-		m.stats.Retried++
-	}
-	c.result, c.parts = r, nil
-	if !c.lent || weakened("a chunk is told of its end while a fold uses its deltas") {
-		m.tellDone(c)
-	}
-}
-
-// tellDone tells how a chunk ended. Whoever owns its deltas may use their
-// memory again then.
-func (m *Machine) tellDone(c *chunk) {
-	for _, done := range c.done {
-		done(c.result)
-	}
-	c.done = nil
-}
-
-// maxPending bounds the markers that wait. One that is dropped leaves its id
-// in the documents: exactness doesn't suffer.
-const maxPending = 1 << 14
-
-// mark queues the marker of a chunk that is durable. It returns false where
-// there is no room.
-func (m *Machine) mark(a marker) bool {
-	if m.queued[a.id] || m.ledger.knows(a) {
-		return true
-	}
-	if len(m.pending) >= maxPending {
-		return false
-	}
-	if len(m.pending) == 0 {
-		m.since = m.now
-	}
-	m.queued[a.id] = true
-	m.pending = append(m.pending, a)
-	return true
-}
-
-func (m *Machine) answerMarker(a marker, w Written) {
-	delete(m.queued, a.id)
-	c := m.chunks[a.id]
-	switch w.Status {
-	case Done:
-		m.stats.Markers++
-		m.ledger.add(a.id, a.except)
-	case Conflict:
-		// Another marker is there, which may be taken back: the ids stay in
-		// the documents until they are looked for.
-	case Rejected:
-		// The ids stay in the documents; the operator learns why.
-		m.report(Incident{Kind: Unreachable, Key: m.markerKey(a.applied), Reason: w.Reason})
-	default:
-		if weakened("a failed marker counts as acknowledged") {
-			m.ledger.add(a.id, a.except)
-		} else {
-			m.mark(a)
-		}
-		m.rest = m.now.Add(m.o.BackoffMax)
-		return
-	}
-	if c != nil && c.marking {
-		m.finish(c, OK)
 	}
 }

@@ -98,7 +98,7 @@ func TestWhatIsThereIsNotMadeAgain(t *testing.T) {
 	deliver := func(serve func(*Request) Answer, want Result, chunks ...uint16) {
 		t.Helper()
 		clear(made)
-		var outcomes []*outcome
+		var outcomes []*ending
 		for _, n := range chunks {
 			c := chunkOf(n, "x", "y")
 			c.Parts[0].Delta.(*delta).effect = true
@@ -388,7 +388,7 @@ func TestGroupCommit(t *testing.T) {
 	b.submit(m, chunkOf(0, "x", "y"))
 	b.steps(m, Read, Read)
 	first := b.step(m, Write)
-	var waiting []*outcome
+	var waiting []*ending
 	for n := range uint16(100) {
 		waiting = append(waiting, b.submit(m, chunkOf(1+n, "x", "y")))
 	}
@@ -475,7 +475,7 @@ func TestPoison(t *testing.T) {
 	b := newBed(t)
 	m := b.process()
 	b.commit(m, chunkOf(0, "x"))
-	outcomes := map[uint16]*outcome{}
+	outcomes := map[uint16]*ending{}
 	for n := uint16(1); n <= 20; n++ {
 		c := chunkOf(n, "x", "y")
 		if n%7 == 0 {

@@ -984,7 +984,7 @@ func (s *sensor) fold(r *Request) {
 	end := func() {
 		s.folding = false
 		for _, c := range r.folding.chunks {
-			if c.over {
+			if c.state == ended {
 				w.figures.FoldedLate++
 			}
 		}

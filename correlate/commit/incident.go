@@ -92,8 +92,8 @@ func (s *incidents) take() []Incident {
 }
 
 // report collects an incident until Incidents.
-func (m *Machine) report(in Incident) { m.told.add(in) }
+func (m *Machine) report(in Incident) { m.incidents.add(in) }
 
 // Incidents returns what operators must know since the last call, in the order
 // in which it happened first.
-func (m *Machine) Incidents() []Incident { return m.told.take() }
+func (m *Machine) Incidents() []Incident { return m.incidents.take() }
