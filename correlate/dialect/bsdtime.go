@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,9 @@ type wallTime struct {
 	// seconds since midnight, and what is finer.
 	seconds int64
 	micros  int64
+	// ahead is how far its clock is ahead of UTC, in seconds, with zoned.
+	ahead int64
+	zoned bool
 }
 
 // months are the names of months as RFC 3164 writes them.
@@ -58,13 +62,60 @@ func cutBSDTime(s string) (w wallTime, rest string, ok bool) {
 	if w.seconds, w.micros, ok = parseHMS(strings.TrimSuffix(clock, ":")); !ok {
 		return w, "", false
 	}
+	rest = w.cutZone(rest)
 	if year, ok := digits(rest, 0, 4); ok && len(rest) > 5 && rest[4] == ' ' && year > 1970 && w.year == 0 {
 		w.year, rest = int(year), rest[5:]
+		rest = w.cutZone(rest)
 	}
 	if w.day > int(daysIn(leapYear, int64(w.month))) || w.year != 0 && w.day > int(daysIn(int64(w.year), int64(w.month))) {
 		return w, "", false
 	}
 	return w, rest, true
+}
+
+// zones are the names of zones that senders put behind a time, and how far each
+// is ahead of UTC in half hours; RFC 822 has those of America.
+var zones = map[string]int64{
+	"UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "WET": 0, "WEST": 2, "CET": 2, "MET": 2, "CEST": 4, "MEST": 4, "EET": 4, "EEST": 6, "MSK": 6,
+	"EST": -10, "EDT": -8, "CST": -12, "CDT": -10, "MST": -14, "MDT": -12, "PST": -16, "PDT": -14, "AKST": -18, "AKDT": -16, "HST": -20,
+	"JST": 18, "KST": 18, "SGT": 16, "HKT": 16, "AEST": 20, "AEDT": 22, "ACST": 19, "AWST": 16, "NZST": 24, "NZDT": 26,
+}
+
+// doubtfulZones are those whose names several zones have: the sender's own is
+// the option's.
+var doubtfulZones = []string{"BST", "IST", "AST", "ADT", "GST", "PKT"}
+
+// cutZone cuts the name of a zone, or an offset from UTC, off what follows a
+// time; Cisco's end in a colon.
+func (w *wallTime) cutZone(s string) string {
+	word, rest, ok := strings.Cut(s, " ")
+	if word = strings.TrimSuffix(word, ":"); !ok || w.zoned || word == "" || len(word) > len("+02:00") {
+		return s
+	}
+	if word[0] == '+' || word[0] == '-' {
+		digits := strings.Replace(word[1:], ":", "", 1)
+		if len(digits) != len("0200") {
+			return s
+		}
+		ahead, _, ok := parseHMS(digits)
+		if !ok {
+			return s
+		}
+		if word[0] == '-' {
+			ahead = -ahead
+		}
+		w.ahead, w.zoned = ahead, true
+		return rest
+	}
+	if slices.Contains(doubtfulZones, word) {
+		return rest
+	}
+	half, known := zones[word]
+	if !known {
+		return s
+	}
+	w.ahead, w.zoned = half*1800, true
+	return rest
 }
 
 // leapYear is any year with a 29 February.
@@ -116,6 +167,9 @@ func (z *zone) resolve(w wallTime, record event.Time) (event.Time, bool) {
 // twice the first, where they skip it the one that they would show.
 func (z *zone) instant(w wallTime, year int) event.Time {
 	wall := civil(int64(year), int64(w.month), int64(w.day))*86400 + w.seconds
+	if w.zoned {
+		return event.Time((wall-w.ahead)*1e6 + w.micros)
+	}
 	if s := z.last.Load(); s != nil {
 		// A day from either end no other offset is possible.
 		if t := wall - s.ahead; t >= s.from+86400 && t < s.to-86400 {

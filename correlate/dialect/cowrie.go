@@ -11,6 +11,10 @@ import (
 
 const cowriePrefix = "cowrie."
 
+// directPrefix starts the ids of events whose dst_ip is where the client wants to
+// go.
+const directPrefix = cowriePrefix + "direct-tcpip."
+
 // cowrie reads a document of Cowrie's jsonlog output, versions 2 and 3. Where
 // T-Pot passed it on, the machine is the decoy, not Cowrie's container.
 func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *event.Event) Verdict {
@@ -20,7 +24,11 @@ func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *
 	known := x.kind(Cowrie, kind)
 	class := known.class
 	text, named := x.lookup("src_ip")
-	addr, reason := attacker(text, named)
+	own := ""
+	if !strings.HasPrefix(kind, directPrefix) {
+		own = x.first("dst_ip", "dest_ip")
+	}
+	addr, reason := p.peer(text, named, own)
 	if reason != OK {
 		if reason == NoAddress && class.Kind == event.Noise {
 			reason = SensorEvent
@@ -29,7 +37,9 @@ func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *
 		return v
 	}
 	if class.Kind == event.Noise {
-		v.Reason = SensorReport
+		if v.Reason = SensorReport; !cowrieKnows(kind) {
+			v.Reason = SensorEvent // a look-up that is new, or else our gap
+		}
 		return v
 	}
 	out.Addr = addr

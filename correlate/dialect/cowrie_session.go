@@ -29,7 +29,7 @@ type sessionPlace struct{ service, decky string }
 func (p *Parser) cowriePlace(x *scratch, kind string, out *event.Event, v *Verdict) {
 	service := x.cowrieService(kind)
 	decky := p.decky(x, x.first("t-pot_hostname", "sensor"))
-	if decky == "" && !strings.HasPrefix(kind, "cowrie.direct-tcpip.") {
+	if decky == "" && !strings.HasPrefix(kind, directPrefix) {
 		// There the address is the one that the client wants.
 		if own, ok := event.ParseAddress(x.get("dst_ip")); ok {
 			decky = p.decoyName(x, own)
@@ -59,7 +59,7 @@ func (x *scratch) cowrieService(kind string) string {
 	switch system := x.get("system"); {
 	case strings.Contains(system, "Telnet"), strings.HasPrefix(kind, "cowrie.telnet."):
 		return "telnet"
-	case strings.Contains(system, "SSH"), strings.HasPrefix(kind, "cowrie.direct-tcpip."):
+	case strings.Contains(system, "SSH"), strings.HasPrefix(kind, directPrefix):
 		return "ssh"
 	}
 	switch kind {

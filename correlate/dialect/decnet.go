@@ -18,8 +18,9 @@ type app struct {
 	drop          drop
 	// name is the program's, where its lines may be dropped.
 	name string
-	// prose says that the program's sentences are read.
-	prose bool
+	// prose says that the program's sentences are read, dropbear that they are
+	// Dropbear's.
+	prose, dropbear bool
 	// report says that the program reports on the sensor's own work.
 	report bool
 	// proof is how the addresses in its lines are known.
@@ -57,6 +58,7 @@ func programs(dropped []string) map[string]app {
 		"auth-helper": {helper: true, proof: event.ByConnection}, "sessrec": {helper: true, proof: event.ByShell},
 		"sshd": sshd, "sshd-session": sshd, "sshd-auth": sshd, "pam_unix": sshd,
 		"internal-sftp": sshd,
+		"dropbear":      {helper: true, proof: event.ByConnection, prose: true, dropbear: true},
 		// Whoever has a shell can start it with an SSH_CONNECTION of his own.
 		"sftp-server": {helper: true, proof: event.ByShell, prose: true},
 		// Shells have the address from a variable that the attacker can set, and
@@ -132,7 +134,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 	}
 	var said prose
 	if !f.relay && app.prose {
-		if said = parseProse(f.msg); said.ambiguous {
+		if said = parseProse(f.msg, app.dropbear); said.ambiguous {
 			v.Reason = Ambiguous
 			return v
 		}
@@ -148,7 +150,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 		v.Reason = Ambiguous
 		return v
 	}
-	addr, reason := attacker(s.addr, s.named)
+	addr, reason := p.peer(s.addr, s.named, x.get("dst_ip"))
 	if reason != OK {
 		switch {
 		case app.shell && class.Command:
@@ -195,7 +197,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 // speaker returns the name of a program whose sentences are read: a constant, not
 // what stands in the line.
 func speaker(name string) string {
-	for _, known := range [...]string{"sshd", "sshd-session", "sshd-auth", "internal-sftp", "sftp-server", "pam_unix"} {
+	for _, known := range [...]string{"sshd", "sshd-session", "sshd-auth", "internal-sftp", "sftp-server", "pam_unix", "dropbear"} {
 		if name == known {
 			return known
 		}
@@ -214,12 +216,13 @@ func (p *Parser) timeOf(f *frame, record event.Time) (event.Time, bool) {
 	return parseTime(f.time)
 }
 
-// program returns the program's name in an APP-NAME: "sshd" in "sshd[42]".
+// program returns the program's name in an APP-NAME: "sshd" in "sshd[42]" and
+// in "/usr/sbin/sshd[42]".
 func program(app string) string {
 	if i := strings.IndexByte(app, '['); i > 0 {
-		return app[:i]
+		app = app[:i]
 	}
-	return app
+	return app[strings.LastIndexByte(app, '/')+1:]
 }
 
 // decky returns a decoy's name; names with the internal prefix are none.
@@ -343,6 +346,20 @@ func attacker(text string, found bool) (netip.Addr, Reason) {
 	}
 }
 
+// peer reads the address in text as that of a connection's other end: what is
+// no host's, and the decoy's own, is nobody. own is the decoy's, "" where it
+// isn't told.
+func (p *Parser) peer(text string, found bool, own string) (netip.Addr, Reason) {
+	addr, reason := attacker(text, found)
+	if reason != OK {
+		return addr, reason
+	}
+	if p.nobody(addr) || own != "" && !addr.IsLoopback() && own == text {
+		return netip.Addr{}, DecoysOnly // on loopback somebody may come through a tunnel
+	}
+	return addr, OK
+}
+
 // decnetProof returns how the address of an event of that kind is known.
 func (x *scratch) decnetProof(program *programMemo, kind string) event.Proof {
 	app := &program.app
@@ -364,14 +381,16 @@ func (x *scratch) decnetProof(program *programMemo, kind string) event.Proof {
 	}
 }
 
-// sawEstablished says whether the sniffer saw what comes after a TCP
-// handshake, not a single packet that anybody could have sent.
+// sawEstablished says whether the sniffer saw what the decoy's own end of a TCP
+// connection said. It keeps no connections: a client's first segment, with a
+// hello or a banner, counts for it whether a handshake came before or not
+// (sniffer/fingerprint.py, on_packet), so that anybody could have sent it.
 func sawEstablished(role event.Role, kind string) bool {
 	if role != event.Sniffer {
 		return false
 	}
 	switch kind {
-	case "tls_client_hello", "tls_session", "tls_certificate", "ssh_client_banner":
+	case "tls_session", "tls_certificate":
 		return true
 	default:
 		return false

@@ -198,7 +198,22 @@ func TestDECNETLines(t *testing.T) {
 		{
 			"TLS seen by the sniffer",
 			`<134>1 ` + stamp + ` decky-01 sniffer - tls_client_hello [relay@55555 src_ip="45.9.148.10" dst_ip="10.0.0.5" dst_port="443" ja3="e7d7" ja4="t13d" ja3s="" tls_version="TLS 1.3" alpn="h2" ja4l_rtt_ms="73.03" ja4l_client_ttl="52"]`,
-			`45.9.148.10 decky-01/ tls_client_hello scan handshake sniffer | fingerprint "ja3" "e7d7" ja4=t13d tls_version=TLS 1.3 alpn=h2 dst_port=443 | fingerprint "ja4" "t13d" | fingerprint "ja4l" "<128ms_52" rtt_ms=73.03 ja4l_client_ttl=52`,
+			`45.9.148.10 decky-01/ tls_client_hello scan sniffer | fingerprint "ja3" "e7d7" ja4=t13d tls_version=TLS 1.3 alpn=h2 dst_port=443 | fingerprint "ja4" "t13d" | fingerprint "ja4l" "<128ms_52" rtt_ms=73.03 ja4l_client_ttl=52`,
+		},
+		{
+			"a banner seen by the sniffer",
+			`<134>1 ` + stamp + ` decky-01 sniffer - ssh_client_banner [relay@55555 src_ip="45.9.148.10" dst_ip="10.0.0.5" dst_port="22" ssh_version="SSH-2.0-Go"]`,
+			`45.9.148.10 decky-01/ ssh_client_banner scan sniffer | fingerprint "ssh_client_banner" "SSH-2.0-Go"`,
+		},
+		{
+			"the decoy's answer by TLS",
+			`<134>1 ` + stamp + ` decky-01 sniffer - tls_session [relay@55555 src_ip="45.9.148.10" dst_ip="10.0.0.5" dst_port="443" ja3s="ab" ja3="e7d7"]`,
+			`45.9.148.10 decky-01/ tls_session scan handshake sniffer | fingerprint "ja3" "e7d7" ja3s=ab dst_port=443 | fingerprint "ja3s" "ab"`,
+		},
+		{
+			"a decoy that talks to itself",
+			`<134>1 ` + stamp + ` decky-01 sniffer - tls_session [relay@55555 src_ip="10.0.0.5" dst_ip="10.0.0.5" dst_port="443" ja3s="ab"]`,
+			`unattributed/decoys_only`,
 		},
 		{
 			"a SYN seen by the sniffer",

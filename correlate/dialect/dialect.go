@@ -376,9 +376,9 @@ func (p *Parser) document(x *scratch, r *event.Record, fields []event.Field, dep
 	case Mapped:
 		return p.mapped(x, r, fields, s.custom, out)
 	}
-	// Inside a document, only Docker's wrapping has a line: any other text in
+	// Inside a document, only what shippers wrap has a line: any other text in
 	// it may be the attacker's.
-	if s.rank == len(lineKeys) || depth > 0 && !s.docker {
+	if s.rank == len(lineKeys) || depth > 0 && !s.docker && !shipped(fields) {
 		if s.ecs {
 			return Verdict{Dialect: ECS, Reason: SensorEvent}
 		}
@@ -402,6 +402,14 @@ func (p *Parser) line(x *scratch, r *event.Record, line string, depth int, out *
 		return Verdict{Reason: Empty}
 	case len(line) > MaxText:
 		return Verdict{Reason: TooLarge}
+	case line[0] == '"', strings.HasPrefix(line, `{\"`):
+		if text, ok := x.unquoted(line); ok {
+			if depth == maxNesting {
+				return Verdict{Reason: UnknownShape}
+			}
+			return p.line(x, r, text, depth+1, out)
+		}
+		return Verdict{Dialect: p.force, Reason: BadJSON}
 	case line[0] == '{':
 		return p.jsonText(x, r, line, depth, out)
 	case strings.HasPrefix(line, ceeCookie):

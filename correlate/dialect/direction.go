@@ -184,6 +184,10 @@ func (x *scratch) packetOpener(get func(string) string, e ends) opener {
 	case "to_client":
 		return byDestination
 	}
+	app := strings.ToLower(get("app_proto"))
+	if by := e.serverOf(app); by != byNobodyKnown {
+		return by
+	}
 	return e.server("")
 }
 
@@ -226,7 +230,8 @@ const firstEphemeral = 32768
 
 // server tells who opened a connection by the ports: the side with the
 // protocol's own port is the server, else the one below the ports of clients
-// where the other is above.
+// where the other is above, else the one that has a service's port, or one below
+// 1024, where the other has not.
 func (e *ends) server(port string) opener {
 	if by := e.serverOn(port); by != byNobodyKnown {
 		return by
@@ -241,9 +246,50 @@ func (e *ends) server(port string) opener {
 		return bySource
 	case dst >= firstEphemeral && src < firstEphemeral:
 		return byDestination
-	default:
-		return byNobodyKnown
 	}
+	if s, d := portService(e.srcPort) != "", portService(e.dstPort) != ""; s != d {
+		return serverAt(s)
+	}
+	if s, d := src < firstUnprivileged, dst < firstUnprivileged; s != d {
+		return serverAt(s)
+	}
+	return byNobodyKnown
+}
+
+// firstUnprivileged is the first port that any program may open.
+const firstUnprivileged = 1024
+
+// serverAt tells who opened a connection by which side is the server.
+func serverAt(source bool) opener {
+	if source {
+		return byDestination
+	}
+	return bySource
+}
+
+// serverOf is server for the usual ports of one application protocol alone, by
+// Suricata's name.
+func (e *ends) serverOf(app string) opener {
+	is := func(port string) bool {
+		switch service := portService(port); {
+		case service == "":
+			return false
+		case app == "tls":
+			return service == "https"
+		case app == "http", app == "http2":
+			return service == "http" || service == "https"
+		case app == "pgsql":
+			return service == "postgres"
+		case app == "rfb":
+			return service == "vnc"
+		default:
+			return service == app
+		}
+	}
+	if s, d := is(e.srcPort), is(e.dstPort); s != d {
+		return serverAt(s)
+	}
+	return byNobodyKnown
 }
 
 // serverOn is server for one port alone.

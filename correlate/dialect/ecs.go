@@ -45,6 +45,7 @@ var ecsMap = *prepare(FieldMap{
 		"hassh": {"suricata.eve.ssh.client.hassh.hash"},
 
 		"ssh_client_banner": {"opencanary.ssh.remote_version"},
+		"sip_useragent":     {"sip.user_agent.original"},
 	},
 })
 
@@ -66,17 +67,67 @@ func (p *Parser) ecs(x *scratch, r *event.Record, fields []event.Field, out *eve
 	return p.mapped(x, r, fields, &ecsMap, out)
 }
 
+// ecsTransports are the fields of the schema that tell what an event came over.
+var ecsTransports = Names{"network.transport", "network.iana_number"}
+
 // overTCP says whether an event came over TCP, by its transport or else by its
 // service.
 func (x *scratch) overTCP(service string) bool {
-	if transport := x.first("network.transport", "network.transport.0"); transport != "" {
-		return transport == "tcp"
-	}
-	if number := x.first("network.iana_number", "network.iana_number.0"); number != "" {
-		return number == "6"
+	if told, tcp := x.transport(&ecsMap, ecsTransports); told {
+		return tcp
 	}
 	// LDAP is asked over UDP too.
 	return service != "ldap" && slices.Contains(tcpServices, service)
+}
+
+// ofWeb says whether a document has fields of a request to a web server, by
+// their names: what stands in them is the client's.
+func (x *scratch) ofWeb() bool {
+	return slices.ContainsFunc(x.params, func(f event.Field) bool {
+		return f.Key == "url.path" || f.Key == "url.query" || strings.HasPrefix(f.Key, "http.")
+	})
+}
+
+// asksWeb says whether a document is about such a request. A whole URL may be
+// anything's.
+func (x *scratch) asksWeb() bool {
+	if x.ofWeb() {
+		return true
+	}
+	url := x.first("url.full", "url.original")
+	return strings.HasPrefix(url, "/") || hasPrefixFold(url, "http://") || hasPrefixFold(url, "https://")
+}
+
+// mappedURL returns the URL of a record. Documents of the schema may have it in
+// parts: many sensors write url.original without scheme and host.
+func (x *scratch) mappedURL(m *fieldMap) string {
+	whole := x.says(m, m.Fields.URL)
+	if m != &ecsMap || strings.Contains(whole, "://") {
+		return whole
+	}
+	host := x.first("url.domain", "destination.domain", "server.domain")
+	if host == "" || x.get("url.domain") == "" && whole == "" && x.get("url.path") == "" {
+		return whole
+	}
+	scheme := x.get("url.scheme")
+	if scheme == "" {
+		scheme = "http"
+	}
+	if port := x.get("url.port"); port != "" && !strings.Contains(host, ":") && !(scheme == "http" && port == "80") && !(scheme == "https" && port == "443") {
+		host = x.arena.Join(host, ":", port)
+	}
+	path, query := whole, ""
+	if path == "" {
+		if path = x.get("url.path"); path != "" {
+			if query = x.get("url.query"); query != "" {
+				query = x.arena.Join("?", strings.TrimPrefix(query, "?"))
+			}
+		}
+	}
+	if path != "" && path[0] != '/' {
+		path = x.arena.Join("/", path)
+	}
+	return x.arena.Join(scheme, "://", host, path, query)
 }
 
 // authenticates says whether a document is about a login, by its category or

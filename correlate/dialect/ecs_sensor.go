@@ -32,7 +32,9 @@ func (x *scratch) ecsSensor() ecsSensor {
 		s.service, s.tcp = "ssh", true
 		switch said {
 		case "Accepted", "Failed":
-			s.meaning = "login"
+			if s.meaning = "login"; said == "Failed" && x.get("system.auth.ssh.method") == "none" {
+				s.meaning = "connection" // it asks which methods there are
+			}
 		default:
 			// "Invalid user", and PAM about the same attempt.
 			s.meaning = "connection"
@@ -107,7 +109,7 @@ func (x *scratch) retold(addr netip.Addr) bool {
 	if _, ssh := x.lookup("system.auth.ssh.event"); !ssh {
 		return false
 	}
-	said := parseProse(sentence)
+	said := parseProse(sentence, x.get("process.name") == "dropbear")
 	if said.kind == "" {
 		return false
 	}

@@ -399,6 +399,9 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 	if port := portService(x.says(m, n.Port)); service == "" || m == &ecsMap && service == "http" && port == "https" {
 		service = port
 	}
+	if service == "" && m == &ecsMap && x.ofWeb() {
+		service = "http"
+	}
 	service = x.lower(service)
 	out.Service = x.arena.Name(service, event.MaxService)
 	connected := m == &ecsMap && (class.Established || sensor.tcp) && !sensor.forgeable && (sensor.tcp || x.overTCP(service))
@@ -422,15 +425,43 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 	return v
 }
 
-// streams says whether nothing in a record tells that it came over anything
-// but TCP.
+// streams says whether a record came over TCP. Where its map names a field for
+// that, the field must say so, each of its elements where it is a list: a
+// record without it proves nothing.
 func (x *scratch) streams(m *fieldMap) bool {
-	switch transport := x.lower(x.says(m, m.Fields.Transport)); transport {
-	case "", "tcp", "tls", "ssl", "6":
+	names := m.Fields.Transport
+	if len(names) == 0 {
 		return true
-	default:
-		return false
 	}
+	told, tcp := x.transport(m, names)
+	return told && tcp
+}
+
+// transport returns whether one of the parameters tells what a record came over,
+// and whether that is TCP and nothing else.
+func (x *scratch) transport(m *fieldMap, names Names) (told, tcp bool) {
+	for _, name := range names {
+		tcp = true
+		for i := range x.params {
+			f := &x.params[i]
+			if element, ok := strings.CutPrefix(f.Key, name); !ok || element != "" && (element[0] != '.' || !isNumber(element[1:])) {
+				continue
+			}
+			if f.Value == "" || m.absent(f.Value) {
+				continue
+			}
+			told = true
+			switch x.lower(f.Value) {
+			case "tcp", "tcp4", "tcp6", "tls", "ssl", "6":
+			default:
+				tcp = false
+			}
+		}
+		if told {
+			return told, tcp
+		}
+	}
+	return false, false
 }
 
 // or returns value, or what the map sets for name where there is none.
@@ -453,7 +484,7 @@ func (x *scratch) meaning(m *fieldMap) string {
 		return "login"
 	case x.has(m, n.SHA256):
 		return "file"
-	case x.has(m, n.UserAgent), x.has(m, n.Method):
+	case x.has(m, n.UserAgent), x.has(m, n.Method), m == &ecsMap && x.asksWeb():
 		return "request"
 	case m == &ecsMap && x.get("dns.question.name") != "":
 		return "query"
@@ -624,7 +655,7 @@ func (x *scratch) mappedEvidence(m *fieldMap, class class, own netip.Addr) {
 		f := &m.fingerprints[i]
 		x.fingerprint(f.kind, x.says(m, f.fields))
 	}
-	digest, url := "", x.says(m, n.URL)
+	digest, url := "", x.mappedURL(m)
 	for _, key := range n.SHA256 {
 		if digest = x.digest(key); digest != "" {
 			break
@@ -663,6 +694,9 @@ func (x *scratch) mappedRequest(m *fieldMap) {
 		}
 		x.fingerprint("http_request", x.webPath(path))
 	}
+	if m == &ecsMap {
+		x.sipRequest(x.first("sip.method", eveName+"sip.method"), x.first("sip.uri.original", eveName+"sip.uri"))
+	}
 	if value := x.says(m, n.Authorization); value != "" {
 		x.authorization(value, credential{})
 	}
@@ -674,7 +708,7 @@ func (x *scratch) mappedServed(m *fieldMap) {
 	if signature := x.says(m, n.Alert); signature != "" {
 		x.contactAlert(signature, x.says(m, n.Category), x.says(m, n.Severity))
 	}
-	url := x.webPath(x.says(m, n.URL))
+	url := x.webPath(x.mappedURL(m))
 	for _, key := range n.SHA256 {
 		if digest := x.digest(key); digest != "" {
 			x.put("url", url)

@@ -25,11 +25,16 @@ type journal struct {
 	partial   bool
 }
 
+// beatHosts are the names under which Filebeat has the host of an entry, best
+// first.
+var beatHosts = []string{"host.hostname", "host.name", "agent.hostname", "agent.name"}
+
 // journalOf reads the fields of an entry: as journald names them, in lower case
 // too (lowercase of Fluent Bit's systemd input), or as Filebeat's journald input
 // does (journalfield/default.go there). With strip_underscores nothing would tell
 // journald's fields from the sender's, so that none of those is read.
 func journalOf(fields []event.Field) (j journal) {
+	rank := len(beatHosts)
 	for i := range fields {
 		value := fields[i].Value
 		switch fields[i].Key {
@@ -37,8 +42,12 @@ func journalOf(fields []event.Field) (j journal) {
 			j.message = value
 		case "SYSLOG_IDENTIFIER", "syslog_identifier", "syslog.identifier", "log.syslog.appname":
 			j.identifier = value
-		case "_HOSTNAME", "_hostname", "host.hostname":
-			j.host = value
+		case "_HOSTNAME", "_hostname":
+			j.host, rank = value, 0
+		case "host.hostname", "host.name", "agent.hostname", "agent.name":
+			if at := slices.Index(beatHosts, fields[i].Key); at < rank {
+				j.host, rank = value, at
+			}
 		case "_COMM", "_comm", "journald.process.name":
 			j.comm = value
 		case "_EXE", "_exe", "journald.process.executable":
@@ -103,7 +112,7 @@ func (p *Parser) journalEntry(x *scratch, r *event.Record, fields []event.Field,
 }
 
 // sshPrograms are sshd's parts that talk.
-var sshPrograms = []string{"sshd", "sshd-session", "sshd-auth", "sftp-server"}
+var sshPrograms = []string{"sshd", "sshd-session", "sshd-auth", "sftp-server", "dropbear"}
 
 // hookPrograms are those that a shell's hook gives its line to the journal with.
 var hookPrograms = []string{"logger", "bash", "sh", "ash", "dash", "busybox", "systemd-cat"}
@@ -142,7 +151,7 @@ func (p *Parser) sender(j *journal) (program string, proven bool) {
 // connection where systemd listens.
 func isSSHUnit(unit string) bool {
 	name, _, _ := strings.Cut(strings.TrimSuffix(unit, ".service"), "@")
-	return strings.HasSuffix(unit, ".service") && (name == "ssh" || name == "sshd" || name == "openssh")
+	return strings.HasSuffix(unit, ".service") && (name == "ssh" || name == "sshd" || name == "openssh" || name == "dropbear")
 }
 
 // ofSystem says whether a file is where only the system's programs are.

@@ -3,6 +3,8 @@ package dialect
 import (
 	"slices"
 	"strings"
+
+	"dossier/correlate/event"
 )
 
 // parse3164 takes apart a line as older programs and rsyslog's file formats
@@ -46,11 +48,19 @@ func (f *frame) cutISOTime(s string) (rest string, ok bool) {
 		return "", false
 	}
 	stamp := s[:end]
-	if _, ok := parseTime(stamp); !ok {
+	t, ok := parseTime(stamp)
+	if !ok {
 		return "", false
 	}
 	f.time, f.timed = stamp, true
-	return s[end+1:], true
+	rest = s[end+1:]
+	if clock := stamp[len(date):]; !strings.ContainsAny(clock, "Z+-") {
+		var w wallTime
+		if rest = w.cutZone(rest); w.zoned {
+			f.micros = t - event.Time(w.ahead*1e6)
+		}
+	}
+	return rest, true
 }
 
 // parseTag reads [HOST] TAG[PID]: MSG, the colon being the sender's choice where

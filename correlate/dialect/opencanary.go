@@ -58,14 +58,14 @@ func (p *Parser) openCanary(x *scratch, r *event.Record, fields []event.Field, o
 	case !known:
 		kind = canaryType{name: x.arena.Join("logtype_", x.arena.Name(code, event.MaxService)), forgeable: true}
 	}
+	if code == "15001" {
+		class = sipClass(x.canaryMethod())
+	}
 	if code == "17001" && x.get("logdata.ERROR") != "" {
 		class = scan
 	}
 	text, named := x.lookup("src_host")
-	addr, reason := attacker(text, named)
-	if reason == OK && (p.nobody(addr) || text == x.get("dst_host") && !addr.IsLoopback()) {
-		reason = DecoysOnly // a decoy that talks to itself
-	}
+	addr, reason := p.peer(text, named, x.get("dst_host"))
 	if reason != OK {
 		v.Reason = reason
 		return v
@@ -146,9 +146,7 @@ func (x *scratch) canaryEvidence(code, name string) {
 			x.login(credential{principal: user})
 		}
 	case "15001":
-		_, method, _ := strings.Cut(x.get("logdata.HEADERS.cseq.0"), " ")
-		x.put("method", method)
-		x.fingerprint("sip_useragent", x.get("logdata.HEADERS.user-agent.0"))
+		x.canarySIP()
 	case "16001":
 		x.command(x.join("clone", x.get("logdata.REPO")))
 	case "17001":

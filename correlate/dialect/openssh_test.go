@@ -25,7 +25,7 @@ var spoken = []struct{ file, versions, sentence, kind string }{
 	{"auth.c", "7.0-10", "Failed publickey for invalid user TEXT from PEER port 4000 ssh2: RSA SHA256:abc", "login"},
 	{"auth.c", "7.0-10", "Failed hostbased for TEXT from PEER port 4000 ssh2: RSA SHA256:abc, client user \"TEXT\", client host \"TEXT\"", "login"},
 	{"auth.c", "7.0-10", "Failed keyboard-interactive/pam for TEXT from PEER port 4000 ssh2", "login"},
-	{"auth.c", "7.0-10", "Failed none for invalid user TEXT from PEER port 4000 ssh2", "login"},
+	{"auth.c", "7.0-10", "Failed none for invalid user TEXT from PEER port 4000 ssh2", "login_step"},
 	{"auth.c", "7.0-10", "Failed gssapi-with-mic for invalid user TEXT from PEER port 4000 ssh2", "login"},
 	{"auth.c", "7.0-10", "Postponed publickey for invalid user TEXT from PEER port 4000 ssh2", "login_step"},
 	{"auth.c", "7.0-10", "Partial publickey for TEXT from PEER port 4000 ssh2: ED25519 SHA256:abc", "login_step"},

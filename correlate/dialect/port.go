@@ -17,7 +17,7 @@ func (p *Parser) Port(a *event.Arena, v Verdict, ev *event.Event) uint16 {
 	text := ""
 	switch v.Dialect {
 	case Cowrie:
-		if kind, _ := x.lookup("eventid"); !strings.HasPrefix(kind, "cowrie.direct-tcpip.") {
+		if kind, _ := x.lookup("eventid"); !strings.HasPrefix(kind, directPrefix) {
 			text = x.first("dst_port", "dest_port") // there it is the one that the client wants
 		}
 	case OpenCanary, DECNET:

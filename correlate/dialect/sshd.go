@@ -146,6 +146,7 @@ var loose = []sentence{
 const (
 	tokenText    = iota
 	tokenAddress // {a}: an address
+	tokenPeer    // {p}: an address with a port
 	tokenHost    // {h}: an address, or a name that sshd looked up
 	tokenUser    // {u}: any text, such as a user's name
 	tokenMethod  // {m}: a method such as keyboard-interactive/pam
@@ -218,7 +219,7 @@ func variants(text string) []string {
 // parseForm takes a form apart: the tokens in braces, and the text between.
 func parseForm(s string) (tokens []token) {
 	what := map[byte]byte{
-		'a': tokenAddress, 'h': tokenHost, 'u': tokenUser, 'm': tokenMethod, 'n': tokenNumber, 'w': tokenWord, 'f': tokenTag, '*': tokenRest,
+		'a': tokenAddress, 'p': tokenPeer, 'h': tokenHost, 'u': tokenUser, 'm': tokenMethod, 'n': tokenNumber, 'w': tokenWord, 'f': tokenTag, '*': tokenRest,
 	}
 	for s != "" {
 		if s[0] == '{' {
@@ -254,13 +255,14 @@ type readings struct {
 	prose
 	// word is what stands in the place of the address of the reading at work,
 	// host says that it may be a name.
-	word  string
-	host  bool
-	name  string
-	rest  string
-	found bool
-	steps int
-	at    *form
+	word   string
+	host   bool
+	name   string
+	method string
+	rest   string
+	found  bool
+	steps  int
+	at     *form
 }
 
 // read reads s by the rest of a form.
@@ -302,6 +304,10 @@ func (r *readings) read(tokens []token, s string) {
 		switch t.what {
 		case tokenAddress, tokenHost:
 			r.word, r.host = word, t.what == tokenHost
+		case tokenPeer:
+			r.word, r.host = word[:strings.LastIndexByte(word, ':')], false
+		case tokenMethod:
+			r.method = word
 		}
 		r.read(tokens, rest)
 	}
@@ -350,6 +356,10 @@ func (r *readings) take() {
 	}
 	r.found, r.named = true, !ok
 	r.kind, r.outcome, r.addr, r.user = r.at.kind, r.at.outcome, r.word, r.name
+	if r.kind == "login" && r.outcome == event.Failure && r.method == "none" {
+		// Clients ask so which methods there are (RFC 4252 §5.2).
+		r.kind, r.outcome = "login_step", event.Unknown
+	}
 	for _, word := range [...]string{"invalid user ", "illegal user "} {
 		r.user = strings.TrimPrefix(r.user, word)
 	}
@@ -374,6 +384,11 @@ func (t token) takes(s string) bool {
 		}
 		return len(s) <= event.MaxName && all(s, func(c byte) bool {
 			return isAlphanumeric(c) || c == '.' || c == ':' || c == '-' || c == '_' || c == '%'
+		})
+	case tokenPeer:
+		at := strings.LastIndexByte(s, ':')
+		return at > 0 && isNumber(s[at+1:]) && len(s) <= event.MaxName && all(s[:at], func(c byte) bool {
+			return isAlphanumeric(c) || strings.IndexByte(".:-_%[]", c) >= 0
 		})
 	case tokenMethod:
 		return all(s, func(c byte) bool {
@@ -429,7 +444,7 @@ const maxRepeats = 1_000_000
 // the sentences are the other side's text; an address counts only where the
 // program puts it, and where a sentence can be read in two ways nobody is
 // blamed.
-func parseProse(msg string) prose {
+func parseProse(msg string, dropbear bool) prose {
 	times := int64(0)
 	if rest, ok := strings.CutPrefix(msg, "message repeated "); ok {
 		// rsyslog's (tools/omfile, action.c) and sysklogd's.
@@ -440,7 +455,12 @@ func parseProse(msg string) prose {
 			msg = strings.TrimSpace(inner)
 		}
 	}
-	p := parseSentence(msg)
+	var p prose
+	if dropbear {
+		p = parseDropbear(msg)
+	} else {
+		p = parseSentence(msg)
+	}
 	p.times = times
 	return p
 }
@@ -469,7 +489,7 @@ func parseSentence(msg string) prose {
 func (r *readings) try(known []form, msg string) {
 	for i := range known {
 		r.at = &known[i]
-		r.word, r.host, r.name, r.rest = "", false, "", ""
+		r.word, r.host, r.name, r.method, r.rest = "", false, "", "", ""
 		r.read(r.at.tokens, msg)
 	}
 }

@@ -175,6 +175,8 @@ func (x *scratch) suricataClass(kind string, class class, f *flow) class {
 		if mailboxWork(x.get(x.joined(kind, ".request.command"))) {
 			class.Kind = event.Interaction
 		}
+	case "sip":
+		class = sipClass(x.get("sip.method"))
 	case "smb":
 		if x.get("smb.filename") != "" {
 			class.Kind, class.Phase = event.Interaction, event.Exfil
@@ -203,6 +205,9 @@ func (x *scratch) suricataEvidence(kind string, f *flow, out *event.Event) {
 		x.handshakes()
 		if out.Service == "dns" {
 			x.dnsQueries()
+		}
+		if out.Service == "sip" && f.sent {
+			x.sipRequest(x.get("sip.method"), x.get("sip.uri"))
 		}
 	case "http", "http2":
 		x.webRequest(out.Addr)
@@ -246,6 +251,10 @@ func (x *scratch) suricataEvidence(kind string, f *flow, out *event.Event) {
 			x.login(credential{principal: cookie})
 		}
 		x.fingerprint("rdp_client_name", x.get("rdp.client.client_name"))
+	case "sip":
+		if f.sent {
+			x.sipRequest(x.get("sip.method"), x.get("sip.uri"))
+		}
 	case "smb":
 		x.smbLogin()
 		x.said(event.SaidText, "", x.get("smb.filename"))

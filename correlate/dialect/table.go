@@ -174,11 +174,25 @@ func classify(d Dialect, kind string) class {
 	if c, ok := table[d][kind]; ok {
 		return c
 	}
-	if d == Cowrie {
-		part, _, _ := strings.Cut(strings.TrimPrefix(kind, cowriePrefix), ".")
-		if slices.Contains(cowrieReports, part) {
-			return noise
-		}
+	if d == Cowrie && !slices.Contains(cowrieParts, cowriePart(kind)) {
+		return noise
 	}
 	return scan
+}
+
+// cowrieParts are the parts of Cowrie whose events are what its clients do
+// (src/cowrie/core/eventids.py).
+var cowrieParts = []string{"session", "client", "login", "command", "direct-tcpip", "tunnelproxy-tcpip", "telnet", "log"}
+
+// cowriePart returns the part of Cowrie that an event is of.
+func cowriePart(kind string) string {
+	part, _, _ := strings.Cut(strings.TrimPrefix(kind, cowriePrefix), ".")
+	return part
+}
+
+// cowrieKnows says whether the part of Cowrie that an event is of is known.
+func cowrieKnows(kind string) bool {
+	part := cowriePart(kind)
+	_, known := table[Cowrie][kind]
+	return known || slices.Contains(cowrieParts, part) || slices.Contains(cowrieReports, part)
 }

@@ -98,9 +98,25 @@ func cutCRI(line string) (rest string, partial, ok bool) {
 	return rest, tag == "P", true
 }
 
+// unquoted returns the text that a line is a JSON string of, or what such a
+// string's inside is: a document that was written as text into another one.
+func (x *scratch) unquoted(line string) (string, bool) {
+	if line[0] != '"' {
+		return unescape(x.arena, line)
+	}
+	x.json.reset()
+	x.json.s, x.json.arena = line, x.arena
+	text, ok := x.json.text(true)
+	return text, ok && x.json.i == len(line)
+}
+
 // wrappers are the names under which a pipeline puts the document that a sensor
-// wrote, as an object.
-var wrappers = []string{"log_processed.", "log_parsed.", "log.", "message.", "payload.", "body.", "@message."}
+// wrote, as an object: Fluent Bit's and Filebeat's filters, brokers, Splunk's
+// HTTP Event Collector, an index that was read out.
+var wrappers = []string{"log_processed.", "log_parsed.", "log.", "message.", "payload.", "body.", "@message.", "event.", "json.", "_source."}
+
+// kvlists are the names under which OpenTelemetry's JSON has an object's members.
+var kvlists = []string{"body.kvlistValue.values.", "body.kvlist_value.values."}
 
 // mayWrap says whether a field is of those that documents are wrapped in.
 func mayWrap(key string) bool {
@@ -108,9 +124,11 @@ func mayWrap(key string) bool {
 		return false
 	}
 	switch key[0] {
-	case 'l', 'm', 'p', 'b', '@':
-		return key == "payload" || key == "@message" || key == "body" ||
+	case 'l', 'm', 'p', 'b', '@', 'e', 'j', '_':
+		return key == "payload" || key == "@message" || key == "body" || key == "event" || key == "value" ||
 			slices.ContainsFunc(wrappers, func(w string) bool { return strings.HasPrefix(key, w) })
+	case 'v':
+		return key == "value"
 	}
 	return false
 }
@@ -122,8 +140,11 @@ var around = []string{
 	"file", "filename", "path", "host", "hostname", "@timestamp", "@version", "topic", "partition", "offset", "key", "error", "node", "cluster", "environment",
 	"trace_id", "span_id", "trace_flags", "flags", "severity", "severity_text", "severity_number", "severityText", "severityNumber", "traceId", "spanId",
 	"observed_timestamp", "observed_time_unix_nano", "observedTimeUnixNano", "timeUnixNano", "time_unix_nano", "dropped_attributes_count",
-	"kubernetes.", "docker.", "container.", "host.", "agent.", "ecs.", "input.", "@metadata.", "labels.", "tags.", "fields.", "log.file.", "log.offset",
-	"attributes.", "resource.", "resources.", "scope.", "instrumentation_scope.", "otlp.", "headers.",
+	"sourcetype", "index", "tstype", "broker", "timestamp_type", "message_key", "source_type", "_index", "_id", "_score", "_type", "_version", "sort",
+	"event.dataset", "event.module", "event.created", "event.ingested", "event.timezone", "event.kind", "event.original", "event.agent_id_status",
+	"fileset.name", "service.type", "service.name", "kubernetes.", "docker.", "container.", "host.", "agent.", "ecs.", "input.", "@metadata.", "labels.", "tags.",
+	"fields.", "log.file.", "log.offset", "attributes.", "resource.", "resources.", "scope.", "instrumentation_scope.", "otlp.", "headers.",
+	"beat.", "prospector.", "cloud.", "data_stream.", "elastic_agent.", "orchestrator.",
 }
 
 // isAround says whether a field is one that a pipeline puts around a document.
@@ -133,10 +154,36 @@ func isAround(key string) bool {
 	})
 }
 
+// shipped says whether a document is what a shipper makes of a line: it tells
+// which shipper, and nothing stands beside the line but what shippers add.
+func shipped(fields []event.Field) bool {
+	marked := false
+	stamped, log := false, false
+	for i := range fields {
+		key := fields[i].Key
+		switch {
+		case slices.Contains(lineKeys[:], key):
+			log = log || key == "log"
+		case !isAround(key):
+			return false
+		}
+		switch key {
+		case "agent.type", "agent.ephemeral_id", "@metadata.beat", "beat.name", "beat.hostname", "prospector.type", "input.type", "@version", "source_type":
+			marked = true
+		case "@timestamp":
+			stamped = true
+		default:
+			marked = marked || strings.HasPrefix(key, "kubernetes.")
+		}
+	}
+	// Fluent Bit's Kafka output adds a time to what its inputs have under log.
+	return marked || stamped && log
+}
+
 // unwrapped reads the document or line that a pipeline wrapped: as an object of
 // its own, as the payload of a message of Kafka's, as the body of a log record of
-// OpenTelemetry's, as the @message of Logstash's first version. It returns false
-// where none is.
+// OpenTelemetry's, as the event of Splunk's, as the @message of Logstash's first
+// version. It returns false where none is.
 //
 // What a sensor that isn't known writes may have fields of such names that are
 // an attacker's. So nothing but what pipelines add may stand around an object,
@@ -158,7 +205,19 @@ func (p *Parser) unwrapped(x *scratch, r *event.Record, fields []event.Field, de
 			}
 		}
 		inner := x.documents[start:]
-		if s := p.shapeOf(inner); only && len(inner) > 0 && (s.dialect != None || s.journal || s.docker) {
+		if s := p.shapeOf(inner); only && len(inner) > 0 && (s.dialect != None || s.journal || s.docker || s.rank < len(lineKeys) && shipped(inner)) {
+			return p.document(x, r, inner, depth+1, out), true
+		}
+		x.documents = x.documents[:start]
+	}
+	for _, list := range kvlists {
+		start := len(x.documents)
+		if !x.keyValues(fields, list) {
+			x.documents = x.documents[:start]
+			continue
+		}
+		inner := x.documents[start:]
+		if s := p.shapeOf(inner); s.dialect != None {
 			return p.document(x, r, inner, depth+1, out), true
 		}
 		x.documents = x.documents[:start]
@@ -169,38 +228,111 @@ func (p *Parser) unwrapped(x *scratch, r *event.Record, fields []event.Field, de
 	return v, false
 }
 
+// keyValues appends to x.documents the members of the object that stands under
+// list as OpenTelemetry's KeyValueList, {"key": …, "value": {"stringValue": …}} a
+// member (opentelemetry/proto/common/v1/common.proto). It returns false where
+// there is none, or where something stands beside it that no pipeline adds.
+func (x *scratch) keyValues(fields []event.Field, list string) bool {
+	start := len(x.documents)
+	for i := range fields {
+		f := &fields[i]
+		rest, inside := strings.CutPrefix(f.Key, list)
+		if !inside {
+			if !isAround(f.Key) {
+				return false
+			}
+			continue
+		}
+		member, what, _ := strings.Cut(rest, ".")
+		what, ok := strings.CutPrefix(what, "value.")
+		if !ok {
+			continue
+		}
+		if name := keyOf(fields, i, list, member); name != "" {
+			if element, ok := elementOf(what); ok {
+				name = x.arena.Join(name, ".", element)
+			}
+			x.documents = append(x.documents, event.Field{Key: name, Value: f.Value})
+		}
+	}
+	return len(x.documents) > start
+}
+
+// keyOf returns the key of a member of a list, whose value is the i-th field: it
+// stands near it.
+func keyOf(fields []event.Field, i int, list, member string) string {
+	const near = 64
+	for j := max(0, i-near); j < min(len(fields), i+near); j++ {
+		rest, ok := strings.CutPrefix(fields[j].Key, list)
+		if !ok {
+			continue
+		}
+		if rest, ok = strings.CutPrefix(rest, member); ok && rest == ".key" {
+			return fields[j].Value
+		}
+	}
+	return ""
+}
+
+// elementOf returns the number of an array's element, false for what is none.
+func elementOf(what string) (string, bool) {
+	for _, array := range [...]string{"arrayValue.values.", "array_value.values."} {
+		if rest, ok := strings.CutPrefix(what, array); ok {
+			number, _, _ := strings.Cut(rest, ".")
+			return number, true
+		}
+	}
+	return "", false
+}
+
 // wrappedText returns the line or document that is wrapped as text, "" without
 // one.
 func wrappedText(fields []event.Field) string {
-	var payload, message, body string
-	kafka, otel := 0, false
-	logstash := true
+	var payload, value, message, body, text string
+	kafka, otel, splunk := 0, false, false
+	logstash, others, collector := true, true, true
 	for i := range fields {
-		key, value := fields[i].Key, fields[i].Value
+		key, v := fields[i].Key, fields[i].Value
 		logstash = logstash && key[:min(1, len(key))] == "@"
 		switch key {
 		case "topic", "partition", "offset":
 			kafka++
 		case "payload":
-			payload = value
+			payload = v
+			continue
+		case "value":
+			value = v
 		case "@message":
-			message = value
-		case "body", "body.stringValue":
-			body = value
+			message = v
+		case "body", "body.stringValue", "body.string_value":
+			body = v
+		case "event":
+			text = v
+			continue
+		case "sourcetype", "index":
+			splunk = true
+			continue
+		case "time", "host", "source":
 		case "observed_timestamp", "observed_time_unix_nano", "observedTimeUnixNano", "severity_number", "severityNumber":
 			otel = true
 		default:
 			otel = otel || strings.HasPrefix(key, "resource.") || strings.HasPrefix(key, "resources.") || strings.HasPrefix(key, "scope.") ||
 				strings.HasPrefix(key, "instrumentation_scope.")
+			collector = collector && strings.HasPrefix(key, "fields.")
 		}
+		others = others && isAround(key)
 	}
 	switch {
-	case payload != "" && kafka == 3:
+	case payload != "" && (kafka == 3 || others):
 		return payload
+	case value != "" && kafka == 3:
+		return value
 	case message != "" && logstash:
 		return message
 	case body != "" && otel:
 		return body
+	case text != "" && splunk && collector:
+		return text
 	default:
 		return ""
 	}

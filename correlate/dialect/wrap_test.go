@@ -143,12 +143,47 @@ func TestWrappers(t *testing.T) {
 		{"OpenTelemetry's body as an object", inside("body.", "resource.service.name", "cowrie", "observed_timestamp", "1"), cowrieMeans},
 		{"OpenTelemetry's body in a line", logRecord(`{"body":{"stringValue":` + q + `},"observedTimeUnixNano":"1"}`), cowrieMeans},
 		{"Logstash's first version", recordOf("@message", cowrieSays, "@timestamp", stamp, "@source_host", "h"), cowrieMeans},
+		{"Kafka's payload alone", recordOf("payload", cowrieSays), cowrieMeans},
+		{"Kafka's payload beside its topic", recordOf("topic", "t", "payload", cowrieSays), cowrieMeans},
+		{"Kafka's payload beside its key", recordOf("topic", "t", "key", "k", "@timestamp", stamp, "payload", cowrieSays), cowrieMeans},
+		{"kcat", recordOf("topic", "t", "partition", "0", "offset", "1", "tstype", "create", "ts", "1", "broker", "1", "payload", cowrieSays), cowrieMeans},
+		{"Kafka's value", recordOf("topic", "t", "partition", "0", "offset", "1", "value", cowrieSays), cowrieMeans},
+		{"Filebeat's document in Kafka's payload", recordOf("topic", "t", "payload", beat(q, `"agent":{"type":"filebeat"},"log":{"offset":1,"file":{"path":"/x"}},`)), cowrieMeans},
+		{"Filebeat's document in a line", logRecord(beat(q, `"@metadata":{"beat":"filebeat"},"input":{"type":"filestream"},`)), cowrieMeans},
+		{"an old Filebeat's document", logRecord(beat(q, `"beat":{"hostname":"h"},"prospector":{"type":"log"},"offset":7,"source":"/x",`)), cowrieMeans},
+		{"a Filebeat's document of a pod", logRecord(beat(q, `"kubernetes":{"pod":{"name":"cowrie-0"}},"stream":"stdout",`)), cowrieMeans},
+		{"Filebeat's document as an object in Kafka's payload", recordOf("topic", "t", "payload.@timestamp", stamp, "payload.agent.type", "filebeat", "payload.message", cowrieSays), cowrieMeans},
+		{"a sentence in Filebeat's document", logRecord(beat(fmt.Sprintf("%q", "Nov 26 10:00:00 decoy-1 sshd[1]: "+sshdSays), `"agent":{"type":"filebeat"},`)), sshdBlames},
+		{"Logstash's document in a line", logRecord(beat(q, `"@version":"1","host":"h","path":"/x",`)), cowrieMeans},
+		{"Vector's document in a line", logRecord(`{"file":"/x","host":"h","source_type":"file","timestamp":"` + stamp + `","message":` + q + `}`), cowrieMeans},
+		{"Fluent Bit's own message to Kafka", recordOf("topic", "t", "payload", `{"@timestamp":1796000000.0,"log":`+q+`}`), cowrieMeans},
+		{"Splunk's event as an object", inside("event.", "time", "1796000000.0", "host", "h", "sourcetype", "cowrie"), cowrieMeans},
+		{"Splunk's event as text", recordOf("event", cowrieSays, "time", "1796000000.0", "host", "h", "source", "x", "sourcetype", "cowrie", "index", "main", "fields.env", "x"), cowrieMeans},
+		{"Splunk's event in a line", logRecord(`{"sourcetype":"_json","event":` + cowrieSays + `}`), cowrieMeans},
+		{"Filebeat's decoded JSON", inside("json.", "@timestamp", stamp, "agent.type", "filebeat", "host.name", "h"), cowrieMeans},
+		{"what an index had", inside("_source.", "_index", "x", "_id", "y", "_score", "1"), cowrieMeans},
+		{"JSON as a string", logRecord(q), cowrieMeans},
+		{"JSON as a string twice", logRecord(fmt.Sprintf("%q", q)), cowrieMeans},
+		{"JSON as a string's inside", logRecord(strings.Trim(q, `"`)), cowrieMeans},
+		{"JSON as a string by Docker", logRecord(`{"log":` + fmt.Sprintf("%q", q+"\n") + `,"stream":"stdout"}`), cowrieMeans},
+		{"no string", logRecord(q + "x"), "bad_json"},
+		{"an open string", logRecord(q[:len(q)-1]), "bad_json"},
+		{"OpenTelemetry's list of keys", logRecord(`{"timeUnixNano":"1","body":{"kvlistValue":{"values":` + kvlist(false) + `}}}`), cowrieMeans},
+		{"the same with values first", logRecord(`{"body":{"kvlist_value":{"values":` + kvlist(true) + `}},"attributes":[{"key":"a","value":{"stringValue":"b"}}]}`), cowrieMeans},
+		{"OpenTelemetry's body in snake case", logRecord(`{"body":{"string_value":` + q + `},"observed_time_unix_nano":"1"}`), cowrieMeans},
 		{"a log's file beside a message", recordOf("log.file.path", "/var/log/auth.log", "log.offset", "1", "message", "Nov 26 10:00:00 decoy-1 sshd[1]: "+sshdSays), sshdBlames},
 		// What a sensor that isn't known got from a client.
 		{"a body of somebody's", recordOf("body", cowrieSays, "src_ip", "192.0.2.7", "method", "POST"), "unknown_shape"},
 		{"a payload of somebody's", recordOf("payload", cowrieSays, "src_ip", "192.0.2.7"), "unknown_shape"},
 		{"a payload as an object", inside("payload.", "src_ip", "192.0.2.7"), "unknown_shape"},
 		{"a body as an object", inside("body.", "method", "POST", "stream", "x"), "unknown_shape"},
+		{"a list of keys beside somebody's", logRecord(`{"client":"192.0.2.7","body":{"kvlistValue":{"values":` + kvlist(false) + `}}}`), "unknown_shape"},
+		{"an event of somebody's", recordOf("event", cowrieSays, "client", "192.0.2.7", "sourcetype", "x"), "unknown_shape"},
+		{"an event without a collector's fields", recordOf("event", cowrieSays, "time", "1"), "unknown_shape"},
+		{"a message in a document", logRecord(`{"message":` + q + `}`), "unknown_shape"},
+		{"a message in a document with a time", logRecord(`{"@timestamp":"x","message":` + q + `}`), "unknown_shape"},
+		{"a message beside a client", logRecord(beat(q, `"agent":{"type":"filebeat"},"client":"192.0.2.7",`)), "unknown_shape"},
+		{"a value of somebody's", recordOf("value", cowrieSays, "topic", "x"), "unknown_shape"},
 		{"headers", inside("headers.", "topic", "x"), "unknown_shape"},
 		{"a message among others", recordOf("@message", cowrieSays, "client", "192.0.2.7"), "unknown_shape"},
 	} {
@@ -168,4 +203,23 @@ func TestWrappers(t *testing.T) {
 	if got := verdictOf(t, p, logRecord(text)); got != "unknown_shape" {
 		t.Errorf("too deep: %s", got)
 	}
+}
+
+// beat returns a document of a shipper's with a message, more standing in it.
+func beat(message, more string) string {
+	return `{"@timestamp":"` + stamp + `",` + more + `"message":` + message + `}`
+}
+
+// kvlist returns what cowrieSays as a KeyValueList of OpenTelemetry's.
+func kvlist(valuesFirst bool) string {
+	var members []string
+	for _, pair := range strings.Split(strings.Trim(cowrieSays, "{}"), `,"`) {
+		key, value, _ := strings.Cut(strings.TrimPrefix(pair, `"`), `":`)
+		k, v := `"key":"`+key+`"`, `"value":{"stringValue":`+value+`}`
+		if valuesFirst {
+			k, v = v, k
+		}
+		members = append(members, "{"+k+","+v+"}")
+	}
+	return "[" + strings.Join(members, ",") + "]"
 }
