@@ -44,6 +44,25 @@ func Shortened(s string) bool {
 	return true
 }
 
+// ShortenedAlike says whether two texts, each of which may be what Shorten made,
+// are of one: they are the same, or what is left of them names the same digest.
+func ShortenedAlike(a, b string) bool {
+	if a == b {
+		return true
+	}
+	return (Shortened(a) || Shortened(b)) && digestOf(a) == digestOf(b)
+}
+
+// digestOf returns the digits that Shorten puts behind a text, of a text that
+// fits or that it has cut.
+func digestOf(s string) string {
+	if Shortened(s) {
+		return s[len(s)-16:]
+	}
+	sum := sha256.Sum256(event.Bytes(s))
+	return hex.EncodeToString(sum[:8])
+}
+
 // shortenPart shortens the n-th part of a key whose parts are joined by NUL,
 // so that the key takes at most size bytes, as far as that part allows.
 func shortenPart(key string, part, size int) string {

@@ -177,6 +177,7 @@ var attackerTable = table[Attacker]{
 	number("xl", lawMax, "time of the last", func(s *Attacker) *int64 { return (*int64)(&s.Contacts.Last) }),
 	number("xn", lawSum, "connections that decoys opened", func(s *Attacker) *int64 { return &s.Contacts.Events }),
 	other("lg", lawSet, "days and decoys with a login to a shell, first and last time", mostLogins, func(s *Attacker) value { return &s.Logins }),
+	other("lo", lawSet, "the oldest of those that had no room there", mostGoneLogins, func(s *Attacker) value { return &s.Logins.gone }),
 }
 
 // By has the lists of s rank keys by r. It is called before Reset or Decode.

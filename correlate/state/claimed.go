@@ -186,7 +186,8 @@ func (s *Attacker) foldClaim(a *event.Arena, ev *event.Event, e *event.Evidence)
 	case event.KexOrder:
 		s.claim(a, ev, Claim{Kind: ClaimKexOrder, A: e.A}, 0, "")
 	case event.Session:
-		s.foldSession(e)
+		// How long it took is what the claim says, and nobody's doing.
+		s.Sessions.Add(e.A, LimitSessions)
 	case event.Stack:
 		s.foldStack(a, ev, e)
 	case event.Retransmits:
@@ -204,7 +205,8 @@ func (s *Attacker) claim(a *event.Arena, ev *event.Event, c Claim, rank uint8, p
 
 // claimedAlone counts the credentials, and the fingerprints, files and
 // addresses, that are claimed and not among what is proven; of claims no more
-// than are kept.
+// than are kept. A claim that is not among a list that was cut counts for none:
+// it may be one of those that the list's estimate stands for.
 func (s *Attacker) claimedAlone() (credentials, others int64) {
 	entries := s.Claimed.Evidence.Entries()
 	for i := range entries {
@@ -212,24 +214,40 @@ func (s *Attacker) claimedAlone() (credentials, others int64) {
 		_, evidence, _ := strings.Cut(rest, "\x00") // behind the service
 		switch kind {
 		case ClaimLogin:
-			if _, secret, _ := strings.Cut(evidence, "\x00"); secret != "\x00" && s.Credentials.Get(LimitCredentials.Key(rest)) == nil {
+			if _, secret, _ := strings.Cut(evidence, "\x00"); secret != "\x00" && alone(&s.Credentials, &LimitCredentials, rest) {
 				credentials++
 			}
 		case ClaimFingerprint:
-			if evidence = strings.TrimSuffix(evidence, "\x00"); s.Fingerprints.Get(LimitFingerprints.Key(evidence)) == nil {
+			if evidence = strings.TrimSuffix(evidence, "\x00"); alone(&s.Fingerprints, &LimitFingerprints, evidence) {
 				others++
 			}
 		case ClaimFile:
-			if s.Artifacts.Get(LimitArtifacts.Key(evidence)) == nil {
+			if alone(&s.Artifacts, &LimitArtifacts, evidence) {
 				others++
 			}
 		case ClaimLeak:
-			if s.Leaks.Get(LimitLeaks.Key(evidence)) == nil {
+			if alone(&s.Leaks, &LimitLeaks, evidence) {
 				others++
 			}
 		}
 	}
 	return credentials, others
+}
+
+// alone says whether what a claim's key names was never proven, as far as the
+// list of what was tells. The texts of claims are cut shorter than those of lists.
+func alone(list *law.Bottom, limit *law.Limit, key string) bool {
+	if list.Truncated() || list.Get(limit.Key(key)) != nil {
+		return false
+	}
+	parts := strings.SplitN(key, "\x00", 4)
+	if !slices.ContainsFunc(parts, law.Shortened) {
+		return true
+	}
+	entries := list.Entries()
+	return !slices.ContainsFunc(entries, func(e law.Entry) bool {
+		return slices.EqualFunc(parts, strings.SplitN(e.Key, "\x00", 4), law.ShortenedAlike)
+	})
 }
 
 // Contacts counts the connections that decoys opened to the address

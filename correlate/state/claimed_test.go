@@ -60,7 +60,7 @@ func TestClaimedByValue(t *testing.T) {
 		}, " "),
 		// What nobody is judged by is where it always was; a label that isn't
 		// proven says so by its rank.
-		"Sensors": "one x0 0-0 rank 0 ;", "Sessions": "2", "LongestSession": "5", "Retransmits": "2",
+		"Sensors": "one x0 0-0 rank 0 ;", "Sessions": "2", "Retransmits": "2",
 		"SystemGuesses": claim("nmap", 1, t0+9, 0, ""), "TTLs": claim("64", 1, t0+9, 0, ""), "Distances": claim("3", 1, t0+9, 0, ""),
 	}
 	empty := map[string]string{}
@@ -148,8 +148,105 @@ func TestLoginsTellWhetherThereWasOneWithinTheDay(t *testing.T) {
 		up.add("d", t0+i*day)
 		down.add("d", t0+(n-1-i)*day)
 	}
-	if !slices.Equal(up.list, down.list) || len(up.list) != maxLogins || !up.admits("d", t0+(n-1)*day) || up.admits("d", t0+day) {
+	if !slices.Equal(up.list, down.list) || len(up.list) != maxLogins || !up.admits("d", t0+(n-1)*day) {
 		t.Errorf("%d and %d kept", len(up.list), len(down.list))
+	}
+	// Of the others the oldest do.
+	if !slices.Equal(up.gone.list, down.gone.list) || len(up.gone.list) != maxGoneLogins || !up.admits("d", t0) || !up.admits("d", t0+(maxGoneLogins-1)*day+1) || up.admits("d", t0+(maxGoneLogins+1)*day) {
+		t.Errorf("%d and %d of those before", len(up.gone.list), len(down.gone.list))
+	}
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 12))
+		all := make([]entry, 1+r.IntN(3*maxLogins))
+		for i := range all {
+			all[i] = entry{fmt.Sprint("d", r.IntN(4)), t0 + event.Time(r.Int64N(80*int64(day)))}
+		}
+		var one, other logins
+		for _, e := range all {
+			one.add(e.decoy, e.at)
+		}
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		for i, e := range all {
+			other.add(e.decoy, e.at)
+			if i%7 == 0 {
+				for _, part := range []interface {
+					Append([]byte) []byte
+					Decode([]byte) ([]byte, error)
+				}{&other, &other.gone} {
+					if rest, err := part.Decode(part.Append(nil)); err != nil || len(rest) != 0 {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		if !slices.Equal(one.list, other.list) || !slices.Equal(one.gone.list, other.gone.list) {
+			t.Fatalf("seed %d: the order of logins shows", seed)
+		}
+	}
+}
+
+// What somebody typed stays his, however often he logs in afterwards.
+func TestLaterLoginsTakeNothingFromAShell(t *testing.T) {
+	a, s := new(event.Arena), new(Attacker)
+	login := func(decoy string, at event.Time) *event.Event {
+		return &event.Event{Time: at, Decky: decoy, Service: "ssh", Type: "login", Proof: event.ByConnection, Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: event.Success}}}
+	}
+	s.Fold(a, "one", false, []*event.Event{login("d", t0), {
+		Time: t0 + 1, Decky: "d", Service: "ssh", Type: "command", Kind: event.Interaction, Proof: event.ByShell, Evidence: []event.Evidence{{Kind: event.Command, A: "id", N: 1}},
+	}})
+	for i := range event.Time(5 * maxLogins) {
+		s.Fold(a, "one", false, []*event.Event{login(fmt.Sprint("d", i%7), t0+(2+i)*day)})
+	}
+	if !s.ProvesShell() {
+		t.Fatal("the command is a claim again")
+	}
+	if n := s.ProveShell(a, new(ShellMemory), func(*event.Event) {}); n != 1 || s.CommandCount != 1 || s.Claimed.Events != 0 {
+		t.Errorf("%d proven, %d commands, %d claimed", n, s.CommandCount, s.Claimed.Events)
+	}
+}
+
+// A claim tells no length of a session, and what is proven and claimed counts
+// once, though the list of what is proven was cut or the claim's text was.
+func TestClaimsCountOnce(t *testing.T) {
+	login := func(user string, p event.Proof) *event.Event {
+		e := event.Evidence{Kind: event.Login, A: user, B: "plaintext", C: "a", Digest: sha256.Sum256([]byte("a")), Outcome: event.Failure}
+		return &event.Event{Time: t0, Decky: "d", Service: "ssh", Type: "login", Proof: p, Evidence: []event.Evidence{e}}
+	}
+	fingerprint := func(value string, p event.Proof) *event.Event {
+		return &event.Event{Time: t0, Decky: "d", Service: "ssh", Type: "x", Proof: p, Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "hassh", B: value}}}
+	}
+	long, longer := strings.Repeat("u", maxClaim+1), strings.Repeat("v", 400)
+	a, s := new(event.Arena), new(Attacker)
+	for _, user := range []string{"root", long, longer} {
+		s.Fold(a, "one", false, []*event.Event{login(user, event.ByConnection), login(user, event.Claimed)})
+	}
+	for _, value := range []string{"aa", long} {
+		s.Fold(a, "one", false, []*event.Event{fingerprint(value, event.ByConnection), fingerprint(value, event.Claimed)})
+	}
+	if n := s.CredentialCount(); n != 3 {
+		t.Errorf("%d credentials of three", n)
+	}
+	if n := s.Bounties(); n != 5 {
+		t.Errorf("%d bounties of five", n)
+	}
+	s.Fold(a, "one", false, []*event.Event{login("other", event.Claimed)})
+	if n := s.CredentialCount(); n != 4 {
+		t.Errorf("%d credentials of four", n)
+	}
+	const tried = 1000
+	s = new(Attacker)
+	for i := range tried {
+		user := fmt.Sprint("user", i)
+		s.Fold(a, "one", false, []*event.Event{login(user, event.ByConnection), login(user, event.Claimed)})
+	}
+	if n, of := s.CredentialCount(), s.Credentials.Distinct(); !s.Credentials.Truncated() || n != of {
+		t.Errorf("%d credentials, where the list says %d", n, of)
+	}
+	s = new(Attacker)
+	s.Fold(a, "one", false, []*event.Event{{Time: t0, Service: "ssh", Proof: event.Claimed, Evidence: []event.Evidence{{Kind: event.Session, A: "s", N: 1 << 40}}}})
+	s.Fold(a, "one", false, []*event.Event{{Time: t0, Decky: "d", Service: "ssh", Proof: event.ByShell, Evidence: []event.Evidence{{Kind: event.Session, A: "t", N: 1 << 40}}}})
+	if s.LongestSession != 0 || s.Sessions.Count() != 2 {
+		t.Errorf("claims tell of %d ms, %d sessions", s.LongestSession, s.Sessions.Count())
 	}
 }
 

@@ -12,8 +12,13 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-// maxLogins is the number of decoys and days of which logins are kept.
-const maxLogins = 64
+// maxLogins is the number of decoys and days of which logins are kept, the
+// newest, maxGoneLogins that of the oldest beside them: whoever logs in often
+// afterwards takes nothing from what he did first.
+const (
+	maxLogins     = 64
+	maxGoneLogins = 32
+)
 
 // loginBytes is what one takes: the day, the decoy, and the times.
 const loginBytes = 4 + 8 + 5 + 5
@@ -37,13 +42,26 @@ func (l login) order(o login) int {
 
 // logins keeps the newest days' logins, a set: where a day and a decoy stand
 // never changes, so that what was left out never comes back.
-type logins struct{ list []login }
+type logins struct {
+	list []login
+	gone goneLogins
+}
 
-// Reset forgets them.
+// goneLogins keeps the oldest of those that logins has no room for. What it
+// leaves out never comes back either: those that are older stay.
+type goneLogins struct{ list []login }
+
+// Reset forgets them and keeps their memory.
 func (l *logins) Reset() { l.list = l.list[:0] }
 
-// Empty says whether there are none.
+// Reset forgets them and keeps their memory.
+func (l *goneLogins) Reset() { l.list = l.list[:0] }
+
+// Empty says whether there is none.
 func (l *logins) Empty() bool { return len(l.list) == 0 }
+
+// Empty says whether there is none.
+func (l *goneLogins) Empty() bool { return len(l.list) == 0 }
 
 // loginKey returns the key of a login, without times.
 func loginKey(decoy string, at event.Time) login {
@@ -55,20 +73,52 @@ func loginKey(decoy string, at event.Time) login {
 	return login{day: int32(d), decoy: binary.BigEndian.Uint64(sum[:])}
 }
 
+// merge adds e to what is known of its day and decoy.
+func (l *login) merge(e login) {
+	l.first, l.last = min(l.first, e.first), max(l.last, e.last)
+}
+
 // add notes a login.
 func (l *logins) add(decoy string, at event.Time) {
-	key := loginKey(decoy, at)
-	i, known := slices.BinarySearchFunc(l.list, key, login.order)
-	if known {
-		l.list[i].first, l.list[i].last = min(l.list[i].first, at), max(l.list[i].last, at)
-		return
+	e := loginKey(decoy, at)
+	e.first, e.last = at, at
+	i, known := slices.BinarySearchFunc(l.list, e, login.order)
+	switch {
+	case known:
+		l.list[i].merge(e)
+	case i >= maxLogins:
+		l.gone.add(e)
+	default:
+		l.list = slices.Insert(l.list, i, e)
+		if len(l.list) > maxLogins {
+			l.gone.add(l.list[maxLogins])
+			l.list = l.list[:maxLogins]
+		}
 	}
-	if i >= maxLogins {
-		return
+}
+
+func (l *goneLogins) add(e login) {
+	i, known := slices.BinarySearchFunc(l.list, e, login.order)
+	switch {
+	case known:
+		l.list[i].merge(e)
+	case i == 0 && len(l.list) >= maxGoneLogins:
+	default:
+		l.list = slices.Insert(l.list, i, e)
+		if len(l.list) > maxGoneLogins {
+			l.list = slices.Delete(l.list, 0, 1)
+		}
 	}
-	key.first, key.last = at, at
-	l.list = slices.Insert(l.list, i, key)
-	l.list = l.list[:min(len(l.list), maxLogins)]
+}
+
+// find returns what is known of a day and a decoy.
+func (l *logins) find(key login) (login, bool) {
+	for _, list := range [...][]login{l.list, l.gone.list} {
+		if i, known := slices.BinarySearchFunc(list, key, login.order); known {
+			return list[i], true
+		}
+	}
+	return login{}, false
 }
 
 // admits says whether there was a login on the decoy within the day before a
@@ -78,31 +128,44 @@ func (l *logins) admits(decoy string, at event.Time) bool {
 		return false
 	}
 	key := loginKey(decoy, at)
-	if i, known := slices.BinarySearchFunc(l.list, key, login.order); known && l.list[i].first <= at {
+	if l, known := l.find(key); known && l.first <= at {
 		return true
 	}
 	key.day--
-	i, known := slices.BinarySearchFunc(l.list, key, login.order)
-	return known && l.list[i].last >= at-day
+	before, known := l.find(key)
+	return known && before.last >= at-day
 }
 
-// Size returns what Append takes at the most.
-func (l *logins) Size() int {
-	if l.Empty() {
+// Size returns what Append appends at the most.
+func (l *logins) Size() int { return sizeOfLogins(l.list) }
+
+// Size returns what Append appends at the most.
+func (l *goneLogins) Size() int { return sizeOfLogins(l.list) }
+
+// mostLogins and mostGoneLogins are what they take at the most.
+const (
+	mostLogins     = 3 + 3 + maxLogins*loginBytes
+	mostGoneLogins = 3 + 3 + maxGoneLogins*loginBytes
+)
+
+func sizeOfLogins(list []login) int {
+	if len(list) == 0 {
 		return 0
 	}
-	return 3 + 3 + len(l.list)*loginBytes
+	return 3 + 3 + len(list)*loginBytes
 }
 
-// mostLogins is what they take at the most.
-const mostLogins = 3 + 3 + maxLogins*loginBytes
+// Append appends the newest as one binary value.
+func (l *logins) Append(b []byte) []byte { return appendLogins(b, l.list) }
 
-// Append appends them as one binary value.
-func (l *logins) Append(b []byte) []byte {
+// Append appends the oldest as one binary value.
+func (l *goneLogins) Append(b []byte) []byte { return appendLogins(b, l.list) }
+
+func appendLogins(b []byte, list []login) []byte {
 	var buf [maxLogins * loginBytes]byte
 	w := buf[:0]
-	for i := range l.list {
-		e := &l.list[i]
+	for i := range list {
+		e := &list[i]
 		start := event.Time(e.day) * day
 		w = binary.BigEndian.AppendUint32(w, uint32(e.day))
 		w = binary.BigEndian.AppendUint64(w, e.decoy)
@@ -115,11 +178,21 @@ func (l *logins) Append(b []byte) []byte {
 }
 
 // Decode reads what Append wrote.
-func (l *logins) Decode(b []byte) ([]byte, error) {
-	l.Reset()
+func (l *logins) Decode(b []byte) (rest []byte, err error) {
+	l.list, rest, err = decodeLogins(l.list[:0], b, maxLogins)
+	return rest, err
+}
+
+// Decode reads what Append wrote.
+func (l *goneLogins) Decode(b []byte) (rest []byte, err error) {
+	l.list, rest, err = decodeLogins(l.list[:0], b, maxGoneLogins)
+	return rest, err
+}
+
+func decodeLogins(list []login, b []byte, most int) ([]login, []byte, error) {
 	v, rest, err := msgp.ReadBytesZC(b)
-	if err != nil || len(v)%loginBytes != 0 || len(v) > maxLogins*loginBytes {
-		return rest, ErrCorrupt
+	if err != nil || len(v)%loginBytes != 0 || len(v) > most*loginBytes {
+		return list, rest, ErrCorrupt
 	}
 	for ; len(v) > 0; v = v[loginBytes:] {
 		e := login{day: int32(binary.BigEndian.Uint32(v)), decoy: binary.BigEndian.Uint64(v[4:])}
@@ -127,10 +200,10 @@ func (l *logins) Decode(b []byte) ([]byte, error) {
 			return event.Time(e.day)*day + event.Time(v[0])<<32 + event.Time(binary.BigEndian.Uint32(v[1:]))
 		}
 		e.first, e.last = at(v[12:]), at(v[17:])
-		if n := len(l.list); n > 0 && l.list[n-1].order(e) >= 0 {
-			return rest, ErrCorrupt
+		if n := len(list); n > 0 && list[n-1].order(e) >= 0 {
+			return list, rest, ErrCorrupt
 		}
-		l.list = append(l.list, e)
+		list = append(list, e)
 	}
-	return rest, nil
+	return list, rest, nil
 }

@@ -66,7 +66,7 @@ func dump(t *testing.T, v reflect.Value) string {
 	case *law.Latest:
 		return fmt.Sprintf("%d %s", l.Time, fields(l.Value))
 	case *logins:
-		return fmt.Sprintf("%+v", l.list)
+		return fmt.Sprintf("%+v, gone %+v", l.list, l.gone.list)
 	default:
 		t.Fatalf("a field of type %s: tell this test how it is filled and shown", v.Type())
 		return text("")
@@ -144,6 +144,9 @@ func fill(t *testing.T, v reflect.Value, n int) {
 		for i := range 3 {
 			l.add(name(i), at+event.Time(i))
 			l.add(name(i), at+event.Time(9*i))
+		}
+		for i := range event.Time(maxLogins) {
+			l.add(name(0), at+i*day+7)
 		}
 	default:
 		t.Fatalf("a field of type %s: tell this test how it is filled and shown", v.Type())
@@ -473,7 +476,7 @@ func TestAttackerByValue(t *testing.T) {
 			var l logins
 			l.add("d1", t0+1)
 			l.add("d2", t0+hr+5) // the other one failed
-			return fmt.Sprintf("%+v", l.list)
+			return fmt.Sprintf("%+v, gone []", l.list)
 		}(),
 		// Nothing of it is claimed: TestClaimedByValue.
 		"Claimed.First": "0", "Claimed.Last": "0", "Claimed.Events": "0", "Claimed.Kinds": "[0 0 0]", "Claimed.Commands": "0", "Claimed.Attempts": "0",
