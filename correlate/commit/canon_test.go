@@ -157,7 +157,7 @@ var (
 		"folding.state": true, "folding.encoded": true, "Machine.rounds": true, "Machine.now": true, "Machine.turn": true,
 		"chunk.done": true, "attempt.answer": true,
 		// What is asked by those who bring chunks, which the scopes don't.
-		"Machine.stuck": true,
+		"gates.stuck": true,
 		// The order in which something is forgotten that is never forgotten here.
 		"ledger.order": true, "ledger.next": true, "cache.order": true,
 	}

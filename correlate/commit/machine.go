@@ -69,11 +69,8 @@ type Machine struct {
 	folding  folding
 	panics   map[ChunkID]int // by chunk and document: letterID
 
-	all     gate
-	gates   map[string]*gate   // those that are or may get closed
-	stuck   map[ChunkID]string // the index in the way of a chunk
-	turn    int
-	verdict verdict
+	gates gates
+	turn  int // see Turn
 
 	stats     Stats
 	incidents incidents
@@ -95,8 +92,7 @@ func NewMachine(o MachineOptions, model Model) (*Machine, error) {
 		ledger:  newLedger(rememberedMarkers),
 		markers: markers{delay: o.MarkerDelay, queued: map[ChunkID]bool{}},
 		panics:  map[ChunkID]int{},
-		gates:   map[string]*gate{},
-		stuck:   map[ChunkID]string{},
+		gates:   gates{byIndex: map[string]*gate{}, stuck: map[ChunkID]string{}},
 		window:  max(o.MaxDocuments, o.BulkOps),
 	}, nil
 }
@@ -183,7 +179,7 @@ func (m *Machine) Next(now time.Time) *Request {
 
 // Flush makes pending markers due at once.
 func (m *Machine) Flush() {
-	m.markers.since, m.markers.rest, m.all.until = time.Time{}, time.Time{}, time.Time{}
+	m.markers.since, m.markers.rest, m.gates.all.until = time.Time{}, time.Time{}, time.Time{}
 }
 
 // Wake returns when Next or Tick has something to do by the clock alone, the
@@ -205,18 +201,18 @@ func (m *Machine) Wake() time.Time {
 	}
 	if len(m.markers.pending) > 0 && !m.markers.alone {
 		switch due := m.markers.due(); {
-		case !m.all.closed:
+		case !m.gates.all.closed:
 			sooner(due)
-		case m.all.probe == nil && due.Before(m.all.until):
-			sooner(m.all.until)
-		case m.all.probe == nil:
+		case m.gates.all.probe == nil && due.Before(m.gates.all.until):
+			sooner(m.gates.all.until)
+		case m.gates.all.probe == nil:
 			sooner(due)
 		}
 	}
-	if m.all.closed && m.all.probe == nil && !m.all.marker && len(m.all.parked) > 0 {
-		sooner(m.all.until)
+	if m.gates.all.closed && m.gates.all.probe == nil && !m.gates.all.marker && len(m.gates.all.parked) > 0 {
+		sooner(m.gates.all.until)
 	}
-	for _, g := range m.gates {
+	for _, g := range m.gates.byIndex {
 		if g.closed && g.probe == nil && len(g.parked) > 0 && !m.behind(g) {
 			sooner(g.until)
 		}

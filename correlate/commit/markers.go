@@ -61,7 +61,7 @@ func (m *Machine) mark(a marker) bool {
 // canWriteMarkers says whether pending markers are due that no write takes along.
 func (m *Machine) canWriteMarkers() bool {
 	s := &m.markers
-	return len(s.pending) > 0 && !s.alone && !m.now.Before(s.due()) && (!m.all.closed || m.all.due(m.now))
+	return len(s.pending) > 0 && !s.alone && !m.now.Before(s.due()) && (!m.gates.all.closed || m.gates.all.due(m.now))
 }
 
 // addMarkers puts the markers that wait for a ride into a bulk.
@@ -70,7 +70,7 @@ func (m *Machine) addMarkers(b *bulk, ops []Op) []Op {
 		return ops
 	}
 	n := min(len(m.markers.pending), m.o.MaxDocuments)
-	if m.all.closed {
+	if m.gates.all.closed {
 		n = min(n, 1) // it is a probe
 	}
 	for _, a := range m.markers.take(n) {

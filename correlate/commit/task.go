@@ -103,16 +103,16 @@ func (m *Machine) judgeAnswer(r *Request, a *Answer) {
 	if a.Err != nil {
 		m.report(Incident{Kind: Unreachable, Err: a.Err, Reason: a.Err.Error()})
 		if !weakened("no outage of everything") {
-			m.failed(&m.all, asked, write)
+			m.failed(&m.gates.all, asked, write)
 		}
 	} else {
-		m.answered(&m.all, write)
+		m.answered(&m.gates.all, write)
 		if !write {
 			m.judgeRead(r.Keys, a.Stored)
 		}
 	}
 	if write && r.task == nil {
-		m.all.marker = false
+		m.gates.all.marker = false
 	}
 	m.adjustWindow(r, a.Err == nil)
 }

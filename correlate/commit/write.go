@@ -13,7 +13,7 @@ func (m *Machine) write(t *task, b *bulk, ops []Op) {
 
 // writeMarkers sends the pending markers alone: there is nothing to travel with.
 func (m *Machine) writeMarkers() {
-	m.markers.alone, m.all.marker = true, m.all.closed
+	m.markers.alone, m.gates.all.marker = true, m.gates.all.closed
 	m.stats.Writes++
 	b := &bulk{}
 	m.send(&Request{Kind: Write, Ops: m.addMarkers(b, nil), bulk: b}, m.now)
@@ -66,10 +66,10 @@ func (m *Machine) judgeWrite(b *bulk, answer Answer) {
 	}
 	for i, o := range b.ops {
 		if o.attempt != nil {
-			m.verdict.add(o.key.Index, answer.Written[i].Status != Unknown)
+			m.gates.verdict.add(o.key.Index, answer.Written[i].Status != Unknown)
 		}
 	}
-	m.judge(&m.verdict, true)
+	m.judge(&m.gates.verdict, true)
 }
 
 func (m *Machine) answerEffect(o bulkOp, w Written) {

@@ -25,6 +25,14 @@ type gate struct {
 	parked []*document
 }
 
+// gates are those of everything and of the indices that failed.
+type gates struct {
+	all     gate
+	byIndex map[string]*gate   // those that are or may get closed
+	stuck   map[ChunkID]string // the index in the way of a chunk
+	verdict verdict            // of the answer that is being judged
+}
+
 const (
 	// closeAfter is how many answers in a row must fail: one alone may be lost
 	// on any network.
@@ -43,12 +51,12 @@ func (g *gate) due(now time.Time) bool {
 	return g.closed && one && !now.Before(g.until)
 }
 
-// gate returns the gate of an index, which is made.
-func (m *Machine) gate(index string) *gate {
-	g := m.gates[index]
+// gateOf returns the gate of an index, which is made.
+func (m *Machine) gateOf(index string) *gate {
+	g := m.gates.byIndex[index]
 	if g == nil {
 		g = &gate{index: index}
-		m.gates[index] = g
+		m.gates.byIndex[index] = g
 	}
 	return g
 }
@@ -104,7 +112,7 @@ func (m *Machine) answered(g *gate, write bool) {
 		m.open(g)
 	}
 	if g.index != "" && g.failures == 0 {
-		delete(m.gates, g.index)
+		delete(m.gates.byIndex, g.index)
 	}
 }
 
@@ -120,7 +128,7 @@ func (m *Machine) open(g *gate) {
 		}
 		m.unpark(d)
 	}
-	if g == &m.all {
+	if g == &m.gates.all {
 		for _, d := range m.delayed {
 			d.until = m.now
 		}
@@ -155,29 +163,29 @@ func (m *Machine) endProbes(d *document) {
 	d.probes = d.probes[:0]
 }
 
-// gates3 are the closed gates in a document's way, first that of everything.
-type gates3 [3]*gate
+// barriers are the closed gates in a document's way, first that of everything.
+type barriers [3]*gate
 
 // closedFor returns the closed gates before d: that of everything, those of its
 // index or of an effect's that failed, that of the ledger's index in which the
 // markers of all that waits for it are.
-func (m *Machine) closedFor(d *document) (out gates3) {
-	if m.all.closed {
-		out[0] = &m.all
+func (m *Machine) closedFor(d *document) (out barriers) {
+	if m.gates.all.closed {
+		out[0] = &m.gates.all
 	}
-	if len(m.gates) == 0 {
+	if len(m.gates.byIndex) == 0 {
 		return out
 	}
-	if g := m.gates[d.key.Index]; g != nil && g.closed {
+	if g := m.gates.byIndex[d.key.Index]; g != nil && g.closed {
 		out[1] = g
-	} else if g := m.gates[d.blocked]; g != nil && g.closed {
+	} else if g := m.gates.byIndex[d.blocked]; g != nil && g.closed {
 		out[1] = g
 	}
 	for _, p := range d.waiting {
 		if decided(p) {
 			continue
 		}
-		g := m.gates[m.o.Ledger(p.chunk.minute)]
+		g := m.gates.byIndex[m.o.Ledger(p.chunk.minute)]
 		if g == nil || !g.closed {
 			out[2] = nil
 			break
@@ -224,12 +232,12 @@ func (m *Machine) barred(a *attempt) bool {
 // startProbes makes one of those behind each gate that is due ready, and forgets
 // what nothing waits for any more.
 func (m *Machine) startProbes() {
-	m.startProbe(&m.all)
-	if len(m.gates) == 0 {
+	m.startProbe(&m.gates.all)
+	if len(m.gates.byIndex) == 0 {
 		return
 	}
-	for _, index := range slices.Sorted(maps.Keys(m.gates)) {
-		m.startProbe(m.gates[index])
+	for _, index := range slices.Sorted(maps.Keys(m.gates.byIndex)) {
+		m.startProbe(m.gates.byIndex[index])
 	}
 }
 
@@ -237,7 +245,7 @@ func (m *Machine) startProbes() {
 // is closed too and has something to try with: what is behind it would only move
 // there, one document at a time.
 func (m *Machine) behind(g *gate) bool {
-	return g != &m.all && m.all.closed && (len(m.all.parked) > 0 || m.all.probe != nil)
+	return g != &m.gates.all && m.gates.all.closed && (len(m.gates.all.parked) > 0 || m.gates.all.probe != nil)
 }
 
 func (m *Machine) startProbe(g *gate) {
@@ -296,8 +304,8 @@ func (m *Machine) judge(v *verdict, write bool) {
 			continue
 		}
 		if !i.alive {
-			m.failed(m.gate(i.index), i.items, write)
-		} else if g := m.gates[i.index]; g != nil {
+			m.failed(m.gateOf(i.index), i.items, write)
+		} else if g := m.gates.byIndex[i.index]; g != nil {
 			m.answered(g, write)
 		}
 	}
@@ -307,9 +315,9 @@ func (m *Machine) judge(v *verdict, write bool) {
 // judgeRead judges by what was read of each index.
 func (m *Machine) judgeRead(keys []Key, stored []Stored) {
 	for i := range stored {
-		m.verdict.add(keys[i].Index, stored[i].Err == nil)
+		m.gates.verdict.add(keys[i].Index, stored[i].Err == nil)
 	}
-	m.judge(&m.verdict, false)
+	m.judge(&m.gates.verdict, false)
 }
 
 // rememberStuck remembers that c is given back because of a closed gate.
@@ -317,10 +325,10 @@ func (m *Machine) rememberStuck(c *chunk) {
 	for i := range c.parts {
 		p := &c.parts[i]
 		if g := p.doc.parked; !decided(p) && g != nil && g.index != "" {
-			if len(m.stuck) >= maxStuck {
-				clear(m.stuck)
+			if len(m.gates.stuck) >= maxStuck {
+				clear(m.gates.stuck)
 			}
-			m.stuck[c.id] = g.index
+			m.gates.stuck[c.id] = g.index
 			return
 		}
 	}
@@ -331,9 +339,9 @@ func (m *Machine) rememberStuck(c *chunk) {
 // to probe with. coming is how many were admitted in spite of that and are not
 // submitted yet. What it says changes with Turn.
 func (m *Machine) Admits(id ChunkID, coming int) (admits, probing bool) {
-	g := &m.all
+	g := &m.gates.all
 	if !g.closed {
-		if g = m.gates[m.stuck[id]]; g == nil || !g.closed {
+		if g = m.gates.byIndex[m.gates.stuck[id]]; g == nil || !g.closed {
 			return true, false
 		}
 	}
@@ -343,11 +351,11 @@ func (m *Machine) Admits(id ChunkID, coming int) (admits, probing bool) {
 	if coming > 0 || g.probe != nil {
 		return false, false
 	}
-	if g == &m.all {
+	if g == &m.gates.all {
 		return len(m.chunks) == 0, true
 	}
 	for id := range m.chunks {
-		if m.stuck[id] == g.index {
+		if m.gates.stuck[id] == g.index {
 			return false, false
 		}
 	}

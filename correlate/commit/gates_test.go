@@ -270,7 +270,7 @@ func TestOneProbeAtATime(t *testing.T) {
 			}
 			continue
 		}
-		if m.all.closed {
+		if m.gates.all.closed {
 			if len(r.Keys) != 1 {
 				t.Fatalf("the probe asks for %v", r.Keys)
 			}
@@ -294,7 +294,7 @@ func TestNoOutage(t *testing.T) {
 	m := b.process()
 	b.submit(m, chunkOf(1, "x", "y"))
 	m.Answer(b.step(m, Read), Answer{Err: errLost}, b.now)
-	if m.all.closed {
+	if m.gates.all.closed {
 		t.Error("one lost request")
 	}
 	b.rest(m, b.serve)
@@ -453,7 +453,7 @@ func TestAnnounceWhileAway(t *testing.T) {
 				if settled.Load() == all {
 					time.Sleep(5 * time.Millisecond) // others ask while it is read
 					c.with(func(m *Machine) {
-						if !m.all.closed {
+						if !m.gates.all.closed {
 							return
 						}
 						probes.Add(1)
@@ -545,7 +545,7 @@ func TestGate(t *testing.T) {
 	b := newBed(t)
 	m := b.process()
 	m.now = b.now
-	g := &m.all
+	g := &m.gates.all
 	twice := func(write bool) {
 		m.failed(g, 1, true)
 		m.failed(g, 1, write)
@@ -607,17 +607,17 @@ func TestMarkersWhileAway(t *testing.T) {
 	for n := range byte(3) {
 		m.mark(marker{applied: applied{id: ChunkID{n}, minute: minute(b.now)}})
 	}
-	m.failed(&m.all, 1, true)
-	m.failed(&m.all, 1, true)
-	m.all.until = b.now.Add(time.Second)
+	m.failed(&m.gates.all, 1, true)
+	m.failed(&m.gates.all, 1, true)
+	m.gates.all.until = b.now.Add(time.Second)
 	b.now = b.now.Add(m.o.MarkerDelay)
 	if r := b.next(m); r != nil {
 		t.Fatalf("%d operations while away", len(r.Ops))
 	}
-	if at := m.Wake(); !at.Equal(m.all.until) {
-		t.Errorf("it wakes at %v, its probe is due at %v", at, m.all.until)
+	if at := m.Wake(); !at.Equal(m.gates.all.until) {
+		t.Errorf("it wakes at %v, its probe is due at %v", at, m.gates.all.until)
 	}
-	b.now = m.all.until
+	b.now = m.gates.all.until
 	r := b.next(m)
 	if r == nil || len(r.Ops) != 1 {
 		t.Fatalf("the probe is %+v", r)
@@ -643,7 +643,7 @@ func TestWakesForAnIndex(t *testing.T) {
 	var g *gate
 	for range 100 {
 		r := b.next(m)
-		if g = m.gates["documents"]; r == nil && g != nil && g.closed && len(m.delayed) == 0 {
+		if g = m.gates.byIndex["documents"]; r == nil && g != nil && g.closed && len(m.delayed) == 0 {
 			break
 		}
 		if r == nil {
@@ -687,9 +687,9 @@ func TestIndexBehindEverything(t *testing.T) {
 			m.Tick(b.now)
 		}
 	}
-	until(func() bool { return len(m.gate("documents").parked) > 2900 }, items(func(k Key) bool { return k.Index == "documents" }, true))
+	until(func() bool { return len(m.gateOf("documents").parked) > 2900 }, items(func(k Key) bool { return k.Index == "documents" }, true))
 	nobody := func(*bed, *Request) Answer { return Answer{Err: errLost} }
-	until(func() bool { return m.all.closed }, nobody)
+	until(func() bool { return m.gates.all.closed }, nobody)
 	end := b.now.Add(time.Minute)
 	until(func() bool { return b.now.After(end) }, nobody)
 	if rounds > 200 {
