@@ -35,6 +35,13 @@ func (m *Machine) canReplay(c *chunk, origin Stored) bool {
 	r := c.replay
 	r.heldAnyway, r.entry = false, c.id
 	switch {
+	case !origin.Exists && weakened("a replay waits until its chunk's marker is there"):
+		return false
+	case !origin.Exists && weakened("a replay writes its chunk's marker"):
+		if m.mark(marker{applied: applied{id: r.origin, minute: c.minute}, except: exception(c.parts[0].doc.key)}) {
+			m.markers.hurry(m.now)
+		}
+		return false
 	case !origin.Exists:
 		// The chunk may come again: it must find its own id.
 		if !weakened("a replay never takes its chunk's id") {
