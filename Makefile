@@ -33,7 +33,7 @@ demo: build/out_dossier.so ## start Elasticsearch, replay a sensor's log through
 # What works without a server runs first and in parallel; what starts nodes and
 # hosts runs two packages at a time, and what goes by the clock alone.
 TIMED   = ./testbed/faults ./testbed/bench ./plugin
-SERVERS = ./testbed/... ./esindex/... ./operate/... ./cmd/... ./plugin/instance ./profile
+SERVERS = ./testbed/... ./esindex/... ./operate/... ./cmd/... ./target ./profile
 # Everything is vetted once, before.
 TEST    = $(GO) test -vet=off
 

@@ -16,7 +16,6 @@ import (
 
 	"dossier/conf/roles"
 	"dossier/esindex"
-	"dossier/plugin/instance"
 	"dossier/plugin/options"
 )
 
@@ -397,9 +396,7 @@ func (t *Target) namesakes(ctx context.Context, m keyMeta, id string) string {
 
 // withKey returns a client that shows nothing but a key.
 func (t *Target) withKey(key options.Secret, file string) (*esindex.Client, error) {
-	o := t.o
-	o.User, o.Password, o.PasswordFile, o.APIKey, o.APIKeyFile = "", "", "", key, file
-	return esindex.New(instance.ClientOptions(o, t.version))
+	return t.link.WithKey(key, file, t.version)
 }
 
 // whoIs returns the id of the key that the client shows.

@@ -19,8 +19,9 @@ import (
 	"dossier/correlate/commit"
 	"dossier/esindex"
 	"dossier/plugin/chunk/chunktest"
-	"dossier/plugin/instance"
 	"dossier/plugin/options"
+	"dossier/plugin/output"
+	"dossier/target"
 	"dossier/testbed/esnode"
 	"dossier/testbed/process"
 )
@@ -279,20 +280,20 @@ func TestSensorsKey(t *testing.T) {
 	o := s.options(t, map[string]string{
 		"index_prefix": prefix, "es_api_key_file": file, "manage_templates": "off", "dead_letter_path": t.TempDir(),
 	})
-	i, err := instance.New(o, instance.Host{Version: "test", Logger: slog.New(slog.DiscardHandler), Targets: &instance.Targets{}})
+	i, err := output.New(o, output.Host{Version: "test", Logger: slog.New(slog.DiscardHandler), Targets: new(target.Pool)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now().UTC()
 	line := `{"eventid":"cowrie.login.success","username":"root","password":"x","message":"m","sensor":"d1","src_ip":"203.0.113.9","session":"a","protocol":"ssh","timestamp":"` +
 		now.Format("2006-01-02T15:04:05.000000Z") + `"}`
-	code := instance.Retry
+	code := output.Retry
 	for range 5 { // the node may be slow
-		if code = i.Flush("cowrie", chunktest.Lines(now, "log", line), true); code == instance.OK {
+		if code = i.Flush("cowrie", chunktest.Lines(now, "log", line), true); code == output.OK {
 			break
 		}
 	}
-	if code != instance.OK {
+	if code != output.OK {
 		t.Error("a chunk can't be committed with a sensor's key")
 	}
 	i.Close()
@@ -847,12 +848,12 @@ func TestKeyOfAnotherRole(t *testing.T) {
 	}
 	log := new(process.Log)
 	o := s.options(t, map[string]string{"index_prefix": prefix, "es_api_key_file": file, "manage_templates": "off", "dead_letter_path": t.TempDir()})
-	i, err := instance.New(o, instance.Host{Version: "test", Logger: slog.New(slog.NewTextHandler(log, nil)), Targets: &instance.Targets{}})
+	i, err := output.New(o, output.Host{Version: "test", Logger: slog.New(slog.NewTextHandler(log, nil)), Targets: new(target.Pool)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer i.Close()
-	if code := i.Flush("x", chunktest.Lines(time.Now(), "log", "x"), true); code != instance.Retry {
+	if code := i.Flush("x", chunktest.Lines(time.Now(), "log", "x"), true); code != output.Retry {
 		t.Errorf("a chunk with a reader's key: %v", code)
 	}
 	if want := "es_api_key_file " + file + ": " + what + "; give a key of the role writer of the prefix " + prefix; !strings.Contains(log.String(), want) {

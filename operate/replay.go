@@ -14,12 +14,12 @@ import (
 	"dossier/conf/roles"
 	"dossier/correlate/event"
 	"dossier/esindex/deadletter"
-	"dossier/plugin/instance"
+	"dossier/target"
 )
 
 // Replayed is what Replay did.
 type Replayed struct {
-	instance.Replayed
+	target.Replayed
 	// Foreign counts the letters that are for indices of another prefix, in
 	// files that were left as they are. Prefixes are those, in order.
 	Foreign  int
@@ -52,7 +52,7 @@ func (t *Target) Replay(ctx context.Context, path string, log *slog.Logger) (Rep
 	o.DeadLetterPath = folder
 	ours := func(file string) bool { return !foreign[file] }
 	if letters > 0 {
-		r.Replayed, err = instance.Replay(ctx, o, instance.Host{Version: t.version, Logger: log}, path, ours)
+		r.Replayed, err = target.Replay(ctx, o, target.Host{Version: t.version, Logger: log}, path, ours)
 	} else { // nothing is for a document
 		r.Result, err = deadletter.ReplayOnly(path, ours, func(deadletter.Letter) error { return deadletter.ErrKeep })
 	}

@@ -10,14 +10,15 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/event"
 	"dossier/esindex"
-	"dossier/plugin/instance"
 	"dossier/plugin/options"
+	"dossier/target"
 )
 
 // Target is one index prefix on one cluster.
 type Target struct {
 	o         options.Options
 	version   string
+	link      *target.Connection
 	indices   correlate.Indices
 	client    *esindex.Client
 	store     *esindex.Store
@@ -28,27 +29,18 @@ type Target struct {
 // Open returns the target of the options. It sends nothing. version is that
 // of the command.
 func Open(o options.Options, version string) (*Target, error) {
-	templates, err := instance.Templates(o)
+	link, err := target.Connect(o, version)
 	if err != nil {
-		return nil, err
-	}
-	client, err := esindex.New(instance.ClientOptions(o, version))
-	if err != nil {
-		return nil, err
-	}
-	store, err := esindex.NewStore(client, templates)
-	if err != nil {
-		client.Close()
 		return nil, err
 	}
 	return &Target{
-		o: o, version: version, indices: correlate.Indices{Prefix: o.IndexPrefix},
-		client: client, store: store, templates: templates, now: time.Now,
+		o: o, version: version, link: link, indices: link.Indices,
+		client: link.Client, store: link.Store, templates: link.Templates, now: time.Now,
 	}, nil
 }
 
 // Close ends the connections.
-func (t *Target) Close() error { return t.client.Close() }
+func (t *Target) Close() error { return t.link.Close() }
 
 // String names the target: its nodes and indices.
 func (t *Target) String() string {

@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"sync"
 
-	"dossier/plugin/instance"
 	"dossier/plugin/logging"
+	"dossier/plugin/observe"
 )
 
-// bridge keeps an instance's series within Fluent Bit's own metrics. They are
+// bridge keeps an output's series within Fluent Bit's own metrics. They are
 // made at Init: Fluent Bit reads the list without a lock later. A series that
 // Fluent Bit can't make or set is told of once, and costs itself alone.
 type bridge struct {
@@ -19,7 +19,7 @@ type bridge struct {
 
 // bridged is one series.
 type bridged struct {
-	name    string
+	of      observe.Series
 	host    hostSeries // nil where it could not be made
 	now     float64
 	refused bool
@@ -36,20 +36,20 @@ var (
 	errNotSet  = errors.New("Fluent Bit can't set it")
 )
 
-// begin makes all series, in the order of the metrics.
-func (b *bridge) begin(metrics []instance.Metric, create func(instance.Metric) (hostSeries, error), log *slog.Logger) {
+// begin makes all series, in their order.
+func (b *bridge) begin(all []observe.Series, f observe.Figures, create func(observe.Series) (hostSeries, error), log *slog.Logger) {
 	failed := make(map[string]error)
-	series := make([]bridged, len(metrics))
-	for i, m := range metrics {
-		host, err := create(m)
+	series := make([]bridged, len(all))
+	for i, s := range all {
+		host, err := create(s)
 		if err != nil {
-			host, failed[m.Name] = nil, err
+			host, failed[s.Name] = nil, err
 		}
-		series[i] = bridged{name: m.Name, host: host, now: -1} // no metric is negative
+		series[i] = bridged{of: s, host: host, now: -1} // no figure is negative
 	}
 	b.keep(series)
 	tell(log, failed)
-	b.set(metrics, log)
+	b.set(f, log)
 }
 
 func (b *bridge) keep(series []bridged) {
@@ -58,25 +58,29 @@ func (b *bridge) keep(series []bridged) {
 	b.series = series
 }
 
-// set brings the series up to date; metrics are those of begin with other
-// values. Only callbacks call it: after the last one Fluent Bit frees them.
-func (b *bridge) set(metrics []instance.Metric, log *slog.Logger) {
-	tell(log, b.update(metrics))
+// set brings the series up to date. Only callbacks call it: after the last one
+// Fluent Bit frees them.
+func (b *bridge) set(f observe.Figures, log *slog.Logger) {
+	tell(log, b.update(&f))
 }
 
 // update returns what is refused for the first time, by name.
-func (b *bridge) update(metrics []instance.Metric) map[string]error {
+func (b *bridge) update(f *observe.Figures) map[string]error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var failed map[string]error
 	for i := range b.series {
 		s := &b.series[i]
-		if s.host == nil || i >= len(metrics) || metrics[i].Name != s.name || metrics[i].Value == s.now {
+		if s.host == nil {
 			continue
 		}
-		err := s.host.set(metrics[i].Value)
+		value := s.of.Value(f)
+		if value == s.now {
+			continue
+		}
+		err := s.host.set(value)
 		if err == nil {
-			s.now = metrics[i].Value
+			s.now = value
 			continue
 		}
 		if !s.refused {
@@ -84,7 +88,7 @@ func (b *bridge) update(metrics []instance.Metric) map[string]error {
 			if failed == nil {
 				failed = make(map[string]error)
 			}
-			failed[s.name] = err
+			failed[s.of.Name] = err
 		}
 	}
 	return failed

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"dossier/plugin/instance"
+	"dossier/plugin/observe"
 )
 
 // fakeSeries is a series of a host that may refuse it.
@@ -30,17 +30,16 @@ func (f *fakeSeries) free() { f.freed++ }
 // TestOneSeriesFails: a series that can't be made, or set, is told of once by
 // its name; all others go on.
 func TestOneSeriesFails(t *testing.T) {
-	metrics := func(base float64) []instance.Metric {
-		return []instance.Metric{
-			{Name: "a", Value: base + 1}, {Name: "unmade", Value: base + 2}, {Name: "b", Value: base + 3},
-			{Name: "refused", Value: base + 4}, {Name: "c", Value: base + 5}, {Name: "c", Value: base + 6},
-		}
+	var series []observe.Series
+	for i, name := range []string{"a", "unmade", "b", "refused", "c", "c"} {
+		series = append(series, observe.Series{Name: name, Value: func(f *observe.Figures) float64 { return float64(f.Panics + int64(i) + 1) }})
 	}
+	figures := func(base int64) observe.Figures { return observe.Figures{Panics: base} }
 	var text bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&text, nil))
 	var b bridge
 	var made []*fakeSeries
-	b.begin(metrics(0), func(m instance.Metric) (hostSeries, error) {
+	b.begin(series, figures(0), func(m observe.Series) (hostSeries, error) {
 		f := &fakeSeries{value: -1, refuse: m.Name == "refused"}
 		made = append(made, f)
 		if m.Name == "unmade" {
@@ -57,21 +56,15 @@ func TestOneSeriesFails(t *testing.T) {
 		}
 	}
 	want(1, -1, 3, -1, 5, 6)
-	b.set(metrics(10), log)
-	b.set(metrics(10), log)
+	b.set(figures(10), log)
+	b.set(figures(10), log)
 	want(11, -1, 13, -1, 15, 16)
 	if made[0].calls != 2 || made[3].calls != 3 {
 		t.Errorf("%d calls for what didn't change, %d of the one that is refused", made[0].calls, made[3].calls)
 	}
 	made[3].refuse = false
-	b.set(metrics(20), log)
+	b.set(figures(20), log)
 	want(21, -1, 23, 24, 25, 26)
-	// Other metrics than were begun with are nobody's.
-	b.set(metrics(30)[:1], log)
-	want(31, -1, 23, 24, 25, 26)
-	b.set([]instance.Metric{{Name: "x", Value: 40}, {}, {Name: "b", Value: 43}}, log)
-	want(31, -1, 43, 24, 25, 26)
-	b.set(nil, log)
 	for name, n := range map[string]int{"reason=unmade": 1, "reason=refused": 1, "level=WARN": 2} {
 		if got := strings.Count(text.String(), name); got != n {
 			t.Errorf("%q stands %d times in\n%s", name, got, text.String())
@@ -79,11 +72,11 @@ func TestOneSeriesFails(t *testing.T) {
 	}
 	b.free()
 	b.free()
-	b.set(metrics(50), log)
+	b.set(figures(50), log)
 	for i, f := range made {
 		if want := 1; i != 1 && f.freed != want || i == 1 && f.freed != 0 {
 			t.Errorf("series %d is freed %d times", i, f.freed)
 		}
 	}
-	want(31, -1, 43, 24, 25, 26)
+	want(21, -1, 23, 24, 25, 26)
 }

@@ -16,10 +16,11 @@ import (
 
 	"dossier/panics"
 	"dossier/plugin/configfile"
-	"dossier/plugin/instance"
 	"dossier/plugin/logging"
-	prom "dossier/plugin/metrics"
+	"dossier/plugin/observe"
 	"dossier/plugin/options"
+	"dossier/plugin/output"
+	"dossier/target"
 )
 
 // fluentBit is Fluent Bit as this process has it. It outlives hot reloads: the
@@ -29,7 +30,7 @@ var fluentBit process
 type process struct {
 	once  sync.Once
 	queue *logging.Queue
-	// log is for what no instance says.
+	// log is for what no output says.
 	log   *slog.Logger
 	print atomic.Pointer[C.host_log_print]
 	// onWorkers says that flushes run on threads of their own.
@@ -37,16 +38,16 @@ type process struct {
 	// ended says that the process was told to end, and why.
 	ended   atomic.Bool
 	warned  atomic.Bool
-	targets instance.Targets
-	servers prom.Servers
+	targets target.Pool
+	servers observe.Servers
 
 	mu      sync.Mutex
 	last    handle
 	running map[handle]*hosted
 }
 
-// handle is what Fluent Bit keeps for an instance. fluent-bit-go never lets
-// go of what it is given, so it gets a number and not the instance.
+// handle is what Fluent Bit keeps for an output. fluent-bit-go never lets
+// go of what it is given, so it gets a number and not the output.
 type handle uint64
 
 // start makes what needs Fluent Bit's log; plugin may be nil.
@@ -62,7 +63,7 @@ func (p *process) start(plugin unsafe.Pointer) {
 	}
 }
 
-// panicked is told of panics that are no instance's.
+// panicked is told of panics that are no output's.
 func (p *process) panicked(caught *panics.Panic) {
 	p.targets.Panicked(caught)
 	logging.Panic(p.log, caught)
@@ -117,9 +118,9 @@ func (p *process) count() int {
 	return len(p.running)
 }
 
-// hosted is one output instance and what Fluent Bit keeps beside it.
+// hosted is one output and what Fluent Bit keeps beside it.
 type hosted struct {
-	*instance.Instance
+	*output.Output
 	log     *slog.Logger
 	name    string
 	metrics bridge
@@ -127,7 +128,7 @@ type hosted struct {
 	unserve func()
 }
 
-// newHosted reads what Fluent Bit tells of the instance it is starting.
+// newHosted reads what Fluent Bit tells of the output it is starting.
 func newHosted(plugin unsafe.Pointer) *hosted {
 	name := C.GoString(C.host_name(plugin))
 	if name == "" {
@@ -152,9 +153,9 @@ func (h *hosted) tellConfiguration(o options.Options) {
 // flush commits one chunk and meanwhile prints what is to be logged: this
 // thread is Fluent Bit's.
 func (h *hosted) flush(tag string, data []byte, onWorker bool) C.int {
-	ended := make(chan instance.Code, 1)
+	ended := make(chan output.Code, 1)
 	go func() {
-		code := instance.Retry
+		code := output.Retry
 		defer func() { ended <- code }()
 		defer panics.Catch("flush", func(p *panics.Panic) { h.Panicked(p) })
 		code = h.Flush(tag, data, onWorker)
@@ -163,7 +164,7 @@ func (h *hosted) flush(tag string, data []byte, onWorker bool) C.int {
 		select {
 		case code := <-ended:
 			// The chunk has ended as it has, whatever comes of the figures.
-			panics.Do("metrics", func(p *panics.Panic) { h.Panicked(p) }, func() { h.metrics.set(h.Metrics(), h.log) })
+			panics.Do("metrics", func(p *panics.Panic) { h.Panicked(p) }, func() { h.metrics.set(h.Figures(), h.log) })
 			fluentBit.emit()
 			return result(code)
 		case <-fluentBit.queue.Wake():
@@ -172,23 +173,23 @@ func (h *hosted) flush(tag string, data []byte, onWorker bool) C.int {
 	}
 }
 
-func result(c instance.Code) C.int {
+func result(c output.Code) C.int {
 	switch c {
-	case instance.OK:
+	case output.OK:
 		return C.HOST_OK
-	case instance.Error:
+	case output.Error:
 		return C.HOST_ERROR
 	default:
 		return C.HOST_RETRY
 	}
 }
 
-// serveMetrics serves the instance's metrics at the address, if there is one.
+// serveMetrics serves the output's metrics at the address, if there is one.
 func (h *hosted) serveMetrics(address string) (err error) {
 	if address == "" {
 		return nil
 	}
-	h.unserve, err = fluentBit.servers.Serve(address, h.name, h.Instance, prom.Options{
+	h.unserve, err = fluentBit.servers.Serve(address, h.name, h.Output, observe.Options{
 		Version: version, Log: fluentBit.log, Panicked: fluentBit.panicked,
 	})
 	if err != nil {
@@ -197,7 +198,7 @@ func (h *hosted) serveMetrics(address string) (err error) {
 	return nil
 }
 
-// close ends the instance.
+// close ends the output.
 func (h *hosted) close() {
 	if h.unserve != nil {
 		h.unserve()
@@ -214,7 +215,7 @@ func (h *hosted) createMetrics(plugin unsafe.Pointer) {
 		return
 	}
 	made := make(map[string]unsafe.Pointer)
-	h.metrics.begin(h.Metrics(), func(m instance.Metric) (hostSeries, error) {
+	h.metrics.begin(h.Series(), h.Figures(), func(m observe.Series) (hostSeries, error) {
 		metric, ok := made[m.Name]
 		if !ok {
 			metric = create(cmt, m)
@@ -231,7 +232,7 @@ func (h *hosted) createMetrics(plugin unsafe.Pointer) {
 	}, h.log)
 }
 
-func create(cmt unsafe.Pointer, m instance.Metric) unsafe.Pointer {
+func create(cmt unsafe.Pointer, m observe.Series) unsafe.Pointer {
 	keys := []*C.char{C.CString("name")}
 	for _, l := range m.Labels {
 		keys = append(keys, C.CString(l.Name))

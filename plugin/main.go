@@ -4,7 +4,7 @@
 //	go build -buildmode=c-shared -trimpath -tags netgo,osusergo -o build/out_dossier.so ./plugin
 //
 // It is glue: host.c holds the functions that Fluent Bit calls and what it is
-// asked for in turn, this package translates, and dossier/plugin/instance
+// asked for in turn, this package translates, and dossier/plugin/output
 // holds the life of an output. Nothing happens when the library is loaded: a
 // dry run loads it too.
 package main
@@ -24,9 +24,9 @@ import (
 	"github.com/fluent/fluent-bit-go/output"
 
 	"dossier/panics"
-	"dossier/plugin/instance"
 	"dossier/plugin/logging"
 	"dossier/plugin/options"
+	out "dossier/plugin/output"
 )
 
 // version is set when linking.
@@ -82,7 +82,7 @@ func dossierInit(plugin unsafe.Pointer) (result C.int) {
 	options.CheckNames(propertyNames(plugin), func(s string) { h.log.Warn(s) })
 	if err == nil {
 		h.tellConfiguration(o)
-		h.Instance, err = instance.New(o, instance.Host{Version: version, Logger: h.log, Targets: &fluentBit.targets})
+		h.Output, err = out.New(o, out.Host{Version: version, Logger: h.log, Targets: &fluentBit.targets})
 	}
 	if err != nil {
 		h.log.Error(err.Error())

@@ -76,7 +76,7 @@ func TestSharedObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What the tag faults brings in is for one test's own build.
-	if !bytes.Contains(b, []byte("instance.(*Instance).Flush")) || bytes.Contains(b, []byte("instance.(*faulty)")) {
+	if !bytes.Contains(b, []byte("output.(*Output).Flush")) || bytes.Contains(b, []byte("target.(*faulty)")) {
 		t.Error("the faults of a test are in it, or the names of its functions are not")
 	}
 	t.Logf("%.1f MB, needs GLIBC_%s, %s", float64(len(b))/1e6, newest, strings.Join(needed, " "))

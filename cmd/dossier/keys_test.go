@@ -13,8 +13,9 @@ import (
 	"time"
 
 	"dossier/plugin/chunk/chunktest"
-	"dossier/plugin/instance"
 	"dossier/plugin/options"
+	"dossier/plugin/output"
+	"dossier/target"
 	"dossier/testbed/esnode"
 )
 
@@ -137,13 +138,13 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sensor, err := instance.New(parsed, instance.Host{Version: "test", Logger: slog.New(slog.DiscardHandler), Targets: &instance.Targets{}})
+	sensor, err := output.New(parsed, output.Host{Version: "test", Logger: slog.New(slog.DiscardHandler), Targets: new(target.Pool)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer sensor.Close()
 	n := 0
-	flush := func() instance.Code {
+	flush := func() output.Code {
 		n++
 		line := fmt.Sprintf(`{"eventid":"cowrie.login.failed","username":"root","password":"x%d","message":"m","sensor":"d1","src_ip":"203.0.113.9","session":"a","protocol":"ssh","timestamp":%q}`,
 			n, time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"))
@@ -151,7 +152,7 @@ func TestKeys(t *testing.T) {
 	}
 	eventually := func(what string) {
 		t.Helper()
-		for end := time.Now().Add(30 * time.Second); flush() != instance.OK; {
+		for end := time.Now().Add(30 * time.Second); flush() != output.OK; {
 			if time.Now().After(end) {
 				t.Fatalf("the sensor does not write: %s", what)
 			}
@@ -202,7 +203,7 @@ func TestKeys(t *testing.T) {
 	if works(t, node, read(t, one)) {
 		t.Error("a revoked key works")
 	}
-	if code := flush(); code != instance.Retry {
+	if code := flush(); code != output.Retry {
 		t.Errorf("with a revoked key a chunk is not given back: %v", code)
 	}
 	contains(t, run(1, "setup", "--key", "writer="+one), "no key that works here: dossier keys rotate "+one)

@@ -17,8 +17,8 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/event"
-	"dossier/plugin/instance"
 	"dossier/plugin/options"
+	"dossier/target"
 )
 
 // Form says what a line of a file is.
@@ -72,7 +72,7 @@ func Records(out io.Writer, in io.Reader, o Options) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
-	reading, err := instance.NewReading(o.Output)
+	reading, err := target.NewReading(o.Output)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func Profiles(ctx context.Context, out io.Writer, in io.Reader, o Options) error
 	if err := o.validate(); err != nil {
 		return err
 	}
-	reading, err := instance.NewReading(o.Output)
+	reading, err := target.NewReading(o.Output)
 	if err != nil {
 		return err
 	}

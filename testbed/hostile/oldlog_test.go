@@ -12,19 +12,20 @@ import (
 	"dossier/esindex"
 	"dossier/operate"
 	"dossier/plugin/chunk/chunktest"
-	"dossier/plugin/instance"
 	"dossier/plugin/options"
+	"dossier/plugin/output"
+	"dossier/target"
 )
 
 // sensor starts a sensor's process with the key of a role.
-func (f *fleet) sensor(t *testing.T, role string) *instance.Instance {
+func (f *fleet) sensor(t *testing.T, role string) *output.Output {
 	t.Helper()
 	p := map[string]string{"es_hosts": f.node.URL, "es_api_key": f.keys[role], "index_prefix": f.prefix, "manage_templates": "off", "dead_letter_path": t.TempDir(), "sensor_id": t.Name()}
 	o, err := options.Parse(func(key string) string { return p[key] }, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err := instance.New(o, instance.Host{Version: "test", Logger: slog.New(slog.DiscardHandler), Targets: &instance.Targets{}})
+	i, err := output.New(o, output.Host{Version: "test", Logger: slog.New(slog.DiscardHandler), Targets: new(target.Pool)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,10 +41,10 @@ func login(address string, at time.Time) string {
 
 // goesThrough delivers a chunk until it is acknowledged: a node that just
 // started may be slow.
-func goesThrough(t *testing.T, i *instance.Instance, data []byte) {
+func goesThrough(t *testing.T, i *output.Output, data []byte) {
 	t.Helper()
 	for range 4 {
-		if i.Flush("cowrie", data, true) == instance.OK {
+		if i.Flush("cowrie", data, true) == output.OK {
 			return
 		}
 	}
@@ -131,7 +132,7 @@ func TestTimesThatSomebodyChoseKeepNothingWaiting(t *testing.T) {
 	}
 	c := f.sensor(t, roles.Writer)
 	for n, data := range chunks {
-		goesThrough(t, []*instance.Instance{a, c, b}[n%3], data)
+		goesThrough(t, []*output.Output{a, c, b}[n%3], data)
 	}
 	exact("after the month was made", 6)
 	var deleted []string

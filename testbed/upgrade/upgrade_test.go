@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"dossier/plugin/chunk/chunktest"
-	"dossier/plugin/instance"
 	"dossier/plugin/options"
+	"dossier/target"
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
 	"dossier/testbed/frozen"
@@ -102,14 +102,14 @@ func buried(s *frozen.Snapshot) letters {
 	return l
 }
 
-func replay(t *testing.T, properties map[string]string, path string) instance.Replayed {
+func replay(t *testing.T, properties map[string]string, path string) target.Replayed {
 	t.Helper()
 	p := maps.Clone(properties)
 	o, err := options.Parse(func(k string) string { return p[k] }, func(s string) { t.Error(s) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := instance.Replay(t.Context(), o, instance.Host{Version: "test", Logger: slog.New(slog.DiscardHandler)}, path, nil)
+	r, err := target.Replay(t.Context(), o, target.Host{Version: "test", Logger: slog.New(slog.DiscardHandler)}, path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,8 +34,9 @@ import (
 	"dossier/esindex/deadletter"
 	"dossier/operate"
 	"dossier/plugin/chunk/chunktest"
-	"dossier/plugin/instance"
 	"dossier/plugin/options"
+	"dossier/plugin/output"
+	"dossier/target"
 	"dossier/testbed/esnode"
 )
 
@@ -92,7 +93,7 @@ type capture struct {
 	url     string // of the proxy
 	out     string
 	letters string
-	targets instance.Targets
+	targets target.Pool
 	n       int // chunks so far
 }
 
@@ -153,8 +154,8 @@ func (c *capture) setUp(prefix string, ipv6 int) {
 	check(t.Setup(c.ctx, operate.Setup{Roles: "on"}, func(s esindex.Step) { log.Print(s) }))
 }
 
-func (c *capture) open(o options.Options) *instance.Instance {
-	i, err := instance.New(o, instance.Host{
+func (c *capture) open(o options.Options) *output.Output {
+	i, err := output.New(o, output.Host{
 		Version: "schema-1", Targets: &c.targets,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
@@ -162,14 +163,14 @@ func (c *capture) open(o options.Options) *instance.Instance {
 	return i
 }
 
-func (c *capture) flush(i *instance.Instance, tag string, data []byte, want instance.Code) {
+func (c *capture) flush(i *output.Output, tag string, data []byte, want output.Code) {
 	deadline := time.Now().Add(time.Minute)
 	for {
 		code := i.Flush(tag, data, true)
 		if code == want {
 			return
 		}
-		if time.Now().After(deadline) || code != instance.Retry {
+		if time.Now().After(deadline) || code != output.Retry {
 			log.Panicf("%s: %v", tag, code)
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -177,7 +178,7 @@ func (c *capture) flush(i *instance.Instance, tag string, data []byte, want inst
 }
 
 // lines flushes lines of a log, as tail hands them over.
-func (c *capture) lines(i *instance.Instance, want instance.Code, lines ...string) {
+func (c *capture) lines(i *output.Output, want output.Code, lines ...string) {
 	c.n++
 	c.flush(i, fmt.Sprint("chunk.", c.n), chunktest.Lines(recordTime, "log", lines...), want)
 }
@@ -225,7 +226,7 @@ func (c *capture) sensors() {
 				check(json.Unmarshal([]byte(line), &record))
 				chunk.Event(recordTime, record)
 			}
-			c.flush(i, fmt.Sprint(s.file, ".", part), chunk.Bytes(), instance.OK)
+			c.flush(i, fmt.Sprint(s.file, ".", part), chunk.Bytes(), output.OK)
 			i.Close()
 		}
 	}
@@ -305,7 +306,7 @@ func (c *capture) made() {
 	eve := recordTime.Add(-24 * time.Hour).Format("2006-01-02T15:04:05.000000-0700")
 	all = append(all, fmt.Sprintf(`{"timestamp":"%s","flow_id":1,"event_type":"alert","src_ip":"%s","src_port":41000,"dest_ip":"10.0.0.5","dest_port":80,"proto":"TCP","alert":{"action":"allowed","gid":1,"signature_id":2,"rev":1,"signature":"Decoy touched","category":"Misc Attack","severity":1},"flow":{"src_ip":"%s","dest_ip":"10.0.0.5"}}`, eve, rich, rich))
 	for part := range 5 {
-		c.lines(i, instance.OK, all[part*len(all)/5:(part+1)*len(all)/5]...)
+		c.lines(i, output.OK, all[part*len(all)/5:(part+1)*len(all)/5]...)
 	}
 	// In two chunks: the second crosses the bound.
 	for part := range 2 {
@@ -313,18 +314,18 @@ func (c *capture) made() {
 		for k := range 1100 {
 			lines = append(lines, decnet(k/50, "decky-01", "smtp", "rcpt_to", fmt.Sprintf(`src="%s" value="<someone@d%04d.globex.io>"`, crowd, part*1100+k)))
 		}
-		c.lines(i, instance.OK, lines...)
+		c.lines(i, output.OK, lines...)
 	}
 	// Clocks that are wrong.
-	c.lines(i, instance.OK,
+	c.lines(i, output.OK,
 		`<134>1 1999-01-01T00:00:00.000000+00:00 decky-01 ssh - connect [relay@55555 src_ip="203.0.113.204"]`,
 		`<134>1 2031-01-01T00:00:00.000000+00:00 decky-01 ssh - connect [relay@55555 src_ip="203.0.113.204"]`)
 	var old chunktest.Builder
 	old.Event(time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), chunktest.Map{"log", `<134>1 1980-01-01T00:00:00.000000+00:00 decky-01 ssh - connect [relay@55555 src_ip="203.0.113.204"]`})
-	c.flush(i, "old", old.Bytes(), instance.OK)
+	c.flush(i, "old", old.Bytes(), output.OK)
 	// Another sensor's hand in the same documents.
 	other := c.open(c.options("dossier", map[string]string{"sensor_id": "sensor-3"}))
-	c.lines(other, instance.OK, decnet(9000, "decky-09", "ssh", "connect", `src_ip="`+rich+`"`), decnet(9001, "decky-09", "ssh", "connect", `src_ip="`+refused+`"`))
+	c.lines(other, output.OK, decnet(9000, "decky-09", "ssh", "connect", `src_ip="`+rich+`"`), decnet(9001, "decky-09", "ssh", "connect", `src_ip="`+refused+`"`))
 	other.Close()
 	i.Close()
 }
@@ -339,8 +340,8 @@ func (c *capture) network() {
 	}
 	for _, prefix := range []string{"dossier6", "dossier"} {
 		i := c.open(c.options(prefix, nil))
-		c.lines(i, instance.OK, lines[:90]...)
-		c.lines(i, instance.OK, lines[90:]...)
+		c.lines(i, output.OK, lines[:90]...)
+		c.lines(i, output.OK, lines[90:]...)
 		i.Close()
 	}
 }
@@ -351,12 +352,12 @@ func (c *capture) refusals() {
 	i := c.open(c.options("dossier", map[string]string{"sensor_id": "sensor-2"}))
 	defer i.Close()
 	poisoned[refused] = true
-	c.lines(i, instance.OK,
+	c.lines(i, output.OK,
 		cowrie(0, refused, "login.success", `"username":"root","password":"toor"`),
 		cowrie(1, refused, "command.input", `"input":"uname -a"`),
 		decnet(2, "decky-03", "smtp", "rcpt_to", `src="`+refused+`" value="<someone@refused.globex.io>"`),
 		decnet(3, "decky-03", "ssh", "connect", `src_ip="203.0.113.205"`))
-	c.lines(i, instance.OK,
+	c.lines(i, output.OK,
 		cowrie(200, refused, "session.file_download", fmt.Sprintf(`"shasum":"%064x","url":"http://198.51.100.7/y.sh","destfile":"/tmp/y"`, 77)))
 	delete(poisoned, refused)
 }
@@ -365,18 +366,18 @@ func (c *capture) refusals() {
 // no dialect knows, and a chunk that made the code panic.
 func (c *capture) broken() {
 	i := c.open(c.options("dossier", nil))
-	c.flush(i, "broken.whole", bytes.Repeat([]byte{0xc1, 'x', '@'}, 100), instance.Error)
+	c.flush(i, "broken.whole", bytes.Repeat([]byte{0xc1, 'x', '@'}, 100), output.Error)
 	whole := chunktest.Lines(recordTime, "log", decnet(10, "decky-03", "ssh", "connect", `src_ip="203.0.113.205"`))
-	c.flush(i, "broken.end", append(bytes.Clone(whole), 0xc1, 0xc1), instance.OK)
-	c.lines(i, instance.OK, "what is this?", decnet(11, "decky-03", "ssh", "connect", `src_ip="203.0.113.205"`))
+	c.flush(i, "broken.end", append(bytes.Clone(whole), 0xc1, 0xc1), output.OK)
+	c.lines(i, output.OK, "what is this?", decnet(11, "decky-03", "ssh", "connect", `src_ip="203.0.113.205"`))
 	// More than one piece; it packs well.
-	c.flush(i, "broken.long", append([]byte{0xc1}, bytes.Repeat([]byte("a long one "), 30000)...), instance.Error)
+	c.flush(i, "broken.long", append([]byte{0xc1}, bytes.Repeat([]byte("a long one "), 30000)...), output.Error)
 	log.Print("waiting for a heartbeat that has figures")
-	time.Sleep(instance.Beat + 5*time.Second)
+	time.Sleep(target.Beat + 5*time.Second)
 	i.Close()
 	box, err := deadletter.Open(deadletter.Options{Path: filepath.Join(c.letters, "live"), Encode: correlate.EncodeDelta})
 	check(err)
-	// As instance.Instance does after the third panic.
+	// As output.Output does after the third panic.
 	data := chunktest.Lines(recordTime, "log", decnet(12, "decky-03", "smtp", "rcpt_to", `src="203.0.113.205" value="<someone@panic.globex.io>"`))
 	var id commit.ChunkID = correlate.ID("panicked", data)
 	check(box.BuryBroken(c.ctx, deadletter.Broken{Chunk: id, Tag: "panicked", Data: correlate.WithoutLocalParts(data), Reason: "panic"}))
