@@ -3,9 +3,7 @@ package profile
 import (
 	"math"
 
-	"dossier/correlate/event"
 	"dossier/correlate/state"
-	"dossier/profile/rules"
 )
 
 // AppendAttacker appends the profile of an attacker as one line of JSON.
@@ -81,7 +79,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 		}
 	}
 	d.enriched(place, name)
-	d.riskOf(&f.risk)
+	r.riskOf(d, s, f)
 	r.keys(d, "sensors", &s.Sensors, p.keep[listSensors])
 	d.bool("spoofable", !s.Handshake)
 	d.object("transitions")
@@ -119,28 +117,4 @@ func (r *Renderer) truncated(d *document, s *state.Attacker, p *plan) {
 		}
 	}
 	d.someStrings("truncated", distinct(r.names))
-}
-
-// riskOf appends how dangerous the attacker is, and why.
-func (d *document) riskOf(risk *rules.Risk) {
-	d.object("risk")
-	d.float("score", risk.Score)
-	d.string("level", risk.Level)
-	if len(risk.Reasons) > 0 {
-		d.array("reasons")
-		for i := range risk.Reasons {
-			reason := &risk.Reasons[i]
-			d.element()
-			d.string("id", reason.ID())
-			d.key("reason")
-			var text [256]byte
-			d.b = appendString(d.b, event.View(reason.AppendText(text[:0])))
-			d.float("weight", reason.Weight())
-			d.float("points", reason.Points)
-			d.someStrings("evidence", reason.Evidence)
-			d.end()
-		}
-		d.endArray()
-	}
-	d.end()
 }

@@ -54,13 +54,7 @@ func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan)
 		}
 		d.endArray()
 	}
-	if kept := r.byFirst(&s.Techniques, p.keep[listTechniques]); len(kept) > 0 {
-		d.array("technique_evidence")
-		for i := range kept {
-			d.concluded(&kept[i])
-		}
-		d.endArray()
-	}
+	r.conclusions(d, s, p)
 	if large := s.Large + s.Claimed.Large; s.Recon != event.Never || s.Exfil != event.Never || large > 0 {
 		d.object("phase")
 		d.someTime("recon_end_ts", s.Recon)

@@ -170,6 +170,9 @@ func numbered() *state.Attacker {
 	s.Tools.Add(law.Entry{Key: "paramiko", Count: 68, First: moment(89), Last: moment(90), Payload: "HASSH"}, large)
 	s.Techniques.Add(law.Entry{Key: "T1110", Count: 69, First: moment(91), Last: moment(92), Payload: "tries to log in"}, large)
 	s.Techniques.Add(law.Entry{Key: "T1105", Count: 70, First: moment(93), Last: moment(94), Payload: "fetches a file"}, large)
+	s.Conclusions.Add(law.Entry{Key: "3fetch", Count: 73, First: moment(101), Last: moment(102), Payload: "wget x"}, large)
+	s.Conclusions.Add(law.Entry{Key: "3!fetch", Count: 75, First: moment(103), Last: moment(104), Payload: "a?x=wget"}, large)
+	s.Conclusions.Add(law.Entry{Key: "1gone", Count: 74, First: moment(99), Last: moment(100), Payload: "GET /"}, large)
 	s.Alerts.Add(law.Entry{Key: "ET SCAN\x00Leak", Count: 71, First: moment(95), Last: moment(96), Rank: 255 - 3}, large)
 	s.Alerts.Add(law.Entry{Key: "ET EXPLOIT\x00", Count: 72, First: moment(97), Last: moment(98), Rank: 255 - 1}, large)
 	// Neither is shown: who crosses lines is asked of the state.
@@ -221,11 +224,26 @@ func claims(n int64) string {
 	return fmt.Sprintf(`"count":%d,"first_seen":%s,"last_seen":%s`, 2100+n, clock(2100+n), clock(2200+n))
 }
 
-// figuresRisk is a file of two reasons, so that the score can be worked out by
-// hand: (90 + 40/2^1.5) ÷ (1 + 1/2^1.5).
-const figuresRisk = `{"version": 1, "inputs": 2, "spoofable_factor": 0.5, "reasons": [
-	{"id": "guesses", "fact": "login_attempts", "weight": 90, "text": "tried {n} logins"},
-	{"id": "calls", "tactic": "TA0011", "weight": 40, "text": "calls home"}]}`
+// claimingNoise is an address of which there was nothing but packets.
+func claimingNoise() *state.Attacker {
+	s := new(state.Attacker)
+	s.Claimed.Events, s.Claimed.Kinds, s.Claimed.First, s.Claimed.Last = 2, [3]int64{event.Scan: 2}, moment(1), moment(2)
+	return s
+}
+
+// riskOf returns a file of risk with the built-in bands and these reasons.
+func riskOf(reasons string) string {
+	return `{"version":2,"stages":[{"stage":"looking","from":20,"to":40,"half_life_days":7},{"stage":"attempting","from":40,"to":60,"half_life_days":14},
+		{"stage":"inside","from":60,"to":80,"half_life_days":30},{"stage":"acting","from":80,"to":100,"half_life_days":90}],"earlier_factor":0.25,"lifting_weight":20,
+		"severities":{"low":10,"medium":40,"high":50,"critical":75},"harmless":{"network":10,"dns":10,"announced":20,"noise":5},"internal":{"from":45,"to":60},
+		"software":{"id":"software","text":"known"},"tactics":[{"tactic":"TA0006","id":"tries","text":"tries to get in"},{"tactic":"TA0011","id":"calls","text":"calls home"}],
+		"reasons":[` + reasons + `]}`
+}
+
+// figuresRisk is a file of which the score can be worked out by hand: from 60 on
+// inside takes 40 % of 20, what was tried before a quarter of 90 % and of 40 % of
+// what is left.
+var figuresRisk = riskOf(`{"id": "guesses", "fact": "login_attempts", "stage": "attempting", "weight": 90, "text": "tried {n} logins"}`)
 
 // write puts text into a file and returns its path.
 func write(t testing.TB, text string) string {
@@ -343,7 +361,7 @@ const (
 	networkUUID = `"8f05aa11-13c4-5e97-b10c-cf38e518ca40"`
 	writtenText = `"2026-01-04T12:00:00.000000Z"`
 	location    = `{"lat":-33.875,"lon":-70.625}`
-	aScore      = `76.94`
+	aScore      = "71.63"
 	schemaText  = `2`
 
 	// Halves of SHA-256, by Python's hashlib: of "payload" and the file's
@@ -432,7 +450,7 @@ func attackerRows() map[string]string {
 		"behavior.tool_evidence": list(
 			`{"tool":"sqlmap","by":"user agent",`+seen(67, 87, 88)+`}`, `{"tool":"paramiko","by":"HASSH",`+seen(68, 89, 90)+`}`),
 		"behavior.technique_evidence": list(
-			`{"technique":"T1110","why":"tries to log in",`+seen(69, 91, 92)+`}`, `{"technique":"T1105","why":"fetches a file",`+seen(70, 93, 94)+`}`),
+			`{"technique":"T1110","why":"tries to log in",` + seen(69, 91, 92) + `}`), // what a rule says stands among the conclusions
 		"behavior.phase.recon_end_ts": clock(20), "behavior.phase.exfil_start_ts": strings.Replace(clock(33), ".000000", ".250000", 1),
 		"behavior.phase.exfil_latency_s": "13.25", "behavior.phase.large_payload_count": "1010",
 		"behavior.os_guess": `"linux"`, "behavior.hop_distance": "7",
@@ -447,8 +465,15 @@ func attackerRows() map[string]string {
 		"country_code":         `"CL"`, "country_source": `"Test-City"`, "asn": "64499", "as_name": `"Example SA"`, "as_network": `"185.220.0.0/16"`,
 		"asn_source": `"Test-ASN"`, "ptr_record": `"host.example"`,
 		"risk.score": aScore, "risk.level": `"High"`,
-		"risk.reasons": `[{"id":"guesses","reason":"tried 1006 logins","weight":90,"points":66.49},{"id":"calls","reason":"calls home","weight":40,"points":10.45,"evidence":["T1105"]}]`,
-		"sensors":      `["sensor-a","sensor-b"]`, "spoofable": "false",
+		"risk.reasons": `[{"id":"calls","reason":"calls home","stage":"inside","weight":40,"points":8,"evidence":["fetch"]},` +
+			`{"id":"guesses","reason":"tried 1006 logins","stage":"attempting","weight":90,"points":2.7},{"id":"tries","reason":"tries to get in","stage":"attempting","weight":40,"points":0.93,"evidence":["T1110"]}]`,
+		"risk.stage": `"inside"`, "risk.confidence": `"High"`, "risk.base": "60", "risk.half_life_d": "30",
+		"risk.since.attempting": clock(91), "risk.since.inside": clock(101), "classification": `"malicious"`,
+		"behavior.conclusions": fmt.Sprintf(`[{"rule":"gone","stage":"looking","saw":"GET /","count":74,"first_seen":%s,"last_seen":%s},`+
+			`{"rule":"fetch","why":"fetches a file","technique":"T1105","tactic":"TA0011","severity":"medium","stage":"inside","saw":"wget x","count":73,"first_seen":%s,"last_seen":%s},`+
+			`{"rule":"fetch","why":"fetches a file","technique":"T1105","tactic":"TA0011","severity":"medium","asked_only":true,"stage":"attempting","saw":"a?x=wget","count":75,"first_seen":%s,"last_seen":%s}]`,
+			clock(99), clock(100), clock(101), clock(102), clock(103), clock(104)),
+		"sensors": `["sensor-a","sensor-b"]`, "spoofable": "false",
 		"transitions":         fmt.Sprintf(`{"observed":%s,"traversal":%s,"login_success":%s,"hands_on":%s}`, clock(1), clock(6), clock(40), clock(44)),
 		"threat.technique.id": `["T1105","T1110","T1595.001"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force","Scanning IP Blocks"]`,
 		"threat.tactic.id": `["TA0006","TA0011","TA0043"]`, "threat.tactic.name": `["Credential Access","Command and Control","Reconnaissance"]`,
@@ -516,8 +541,10 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	ofNetwork := with(attackerRows(), map[string]string{
 		"ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID,
 		"as_network": `"2a00:1450::/32"`, "smtp_domain_count": fmt.Sprint(dropped + 2000), "smtp_domains_dropped": fmt.Sprint(dropped),
-		"risk.score": "38.47", "risk.level": `"Low"`, "spoofable": "true", "threat.indicator.confidence": `"Low"`,
-		"risk.reasons":          `[{"id":"guesses","reason":"tried 1006 logins","weight":90,"points":33.25},{"id":"calls","reason":"calls home","weight":40,"points":5.22,"evidence":["T1105"]}]`,
+		"risk.score": "39.28", "risk.level": `"Low"`, "spoofable": "true", "threat.indicator.confidence": `"Low"`,
+		"risk.stage": `"looking"`, "risk.confidence": `"Low"`, "risk.base": "20", "risk.half_life_d": "7", "risk.since.attempting": "null", "risk.since.inside": "null", "classification": `"suspicious"`,
+		"risk.reasons": `[{"id":"guesses","reason":"tried 1006 logins","stage":"looking","weight":90,"points":18},` +
+			`{"id":"calls","reason":"calls home","stage":"looking","weight":40,"points":0.8,"evidence":["fetch"]},{"id":"tries","reason":"tries to get in","stage":"looking","weight":40,"points":0.48,"evidence":["T1110"]}]`,
 		"threat.indicator.type": `"ipv6-addr"`, "threat.indicator.name": `"2a00:1450:4001::/48"`,
 		"threat.indicator.ip":          `["2a00:1450:4001::1","2a00:1450:4001::2"]`,
 		"threat.indicator.description": `"2a00:1450:4001::/48, slow_scan: 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
@@ -633,6 +660,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	for action, c := range map[string]struct{ value, message string }{
 		Observed: {"", "seen for the first time"}, Traversal: {"", "moved to a second decoy"}, LoginSuccess: {"", "logged in for the first time"},
 		HandsOn: {"", "gives commands after a login"}, ClassSeen: {"scanning", "behaves as scanning"}, RiskReached: {"Moderate", "risk reached Moderate"},
+		StageReached: {"inside", "reached the stage of inside"},
 	} {
 		crossed := state.Transition{Action: action, Value: c.value, Time: moment(777)}
 		value := "null"
@@ -649,7 +677,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 			"service_count": "5", "decky_count": "4", "is_traversal": "true", "traversal_path": `"delta → alpha → charlie → bravo"`,
 			"login_attempts": "1006", "login_successes": "1007", "command_count": "1005", "bounty_count": "20",
 			"behavior.class": `"slow_scan"`, "behavior.tools": `["paramiko","sqlmap"]`, "risk.score": aScore, "risk.level": `"High"`,
-			"spoofable": "false", "threat.technique.id": `["T1105","T1110","T1595.001"]`, "related.ip": `["185.220.101.4"]`,
+			"risk.stage": `"inside"`, "classification": `"malicious"`, "spoofable": "false", "threat.technique.id": `["T1105","T1110","T1595.001"]`, "related.ip": `["185.220.101.4"]`,
 			"ecs.version": `"9.4.0"`, "schema_version": schemaText,
 		}
 		shows(t, "transition "+action, Transitions, r.AppendTransition(nil, head, crossed, numbered()), rows, asserted)
@@ -680,6 +708,26 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"dropped_programs":   `[{"program":"cron","count":21},{"program":"systemd","count":22}]`,
 		"last_error":         `"no route"`, "last_error_at": clock(2), "ecs.version": `"9.4.0"`, "schema_version": schemaText,
 	}, asserted)
+
+	// The stages that the figures above leave out, and who is harmless.
+	s = new(state.Attacker)
+	s.Handshake, s.Events, s.Kinds, s.First, s.Last = true, 1, [3]int64{event.Scan: 1}, moment(1), moment(9)
+	s.Conclusions.Add(law.Entry{Key: "4crontab", Count: 1, First: moment(5), Last: moment(6)}, large)
+	s.Conclusions.Add(law.Entry{Key: "1snmp-read", Count: 1, First: moment(3), Last: moment(4)}, large)
+	stages := decode(t, r.AppendAttacker(nil, head, s))
+	noise := decode(t, r.AppendAttacker(nil, head, claimingNoise()))
+	for name, c := range map[string]struct {
+		doc  map[string]any
+		want string
+	}{
+		"risk.since.looking": {stages, clock(3)}, "risk.since.acting": {stages, clock(5)}, "risk.stage": {stages, `"acting"`},
+		"classification": {noise, `"benign"`}, "classification_basis": {noise, `"noise"`},
+	} {
+		if got, _ := json.Marshal(at(c.doc, name)); string(got) != c.want {
+			t.Errorf("%s is %s, want %s", name, got, c.want)
+		}
+		asserted[Attackers][name] = true
+	}
 
 	// What the ledger's markers show, correlate writes.
 	for _, k := range Kinds() {

@@ -16,7 +16,7 @@ func TestLawsOfFields(t *testing.T) {
 			"as of the write": "updated_at country_code country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
 			"constant": "threat.framework threat.feed.name threat.indicator.provider threat.indicator.marking.tlp ecs.version event.kind " +
 				"event.category event.type event.module event.dataset schema_version",
-			"copy": "threat.indicator.geo.country_iso_code " +
+			"copy": "risk.confidence threat.indicator.geo.country_iso_code " +
 				"threat.indicator.as.number threat.indicator.as.organization.name related.user related.hosts related.hash",
 			"counts of the newest 24 hours, exact": "behavior.beacon.strobe",
 			"derived from the state": "is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
@@ -26,7 +26,7 @@ func TestLawsOfFields(t *testing.T) {
 				"behavior.beacon.interval_s behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score " +
 				"behavior.beacon.hist_score behavior.beacon.dur_score behavior.phase.exfil_latency_s behavior.os_guess " +
 				"behavior.hop_distance campaign.keys campaign.payload campaign.credentials campaign.toolchain smtp_domains_dropped " +
-				"risk.score risk.level risk.reasons transitions threat.technique.name threat.tactic.id threat.tactic.name " +
+				"risk.score risk.level risk.stage risk.base risk.half_life_d risk.reasons classification classification_basis transitions threat.technique.name threat.tactic.id threat.tactic.name " +
 				"threat.indicator.confidence threat.indicator.description related.ip truncated",
 			"distinct, exact up to 128, then estimated":                        "service_count",
 			"distinct, exact up to 200, then estimated":                        "credential_count",
@@ -44,10 +44,11 @@ func TestLawsOfFields(t *testing.T) {
 			"newest 200 by (time, content), first 10, and 48 that a rule knows by rank": "commands",
 			"set, 32": "claimed.services",
 			"max":     "claimed.last_seen threat.indicator.last_seen @timestamp last_seen session_longest_s behavior.phase.recon_end_ts threat.indicator.modified_at",
-			"min":     "claimed.first_seen threat.indicator.first_seen first_seen behavior.phase.exfil_start_ts",
+			"min":     "claimed.first_seen threat.indicator.first_seen first_seen behavior.phase.exfil_start_ts risk.since.looking risk.since.attempting risk.since.inside risk.since.acting",
 			"newest 256 by (time, content), a multiset, first 10, and 48 that a rule knows by rank": "claimed.commands",
 			"newest 512 times, a multiset": "behavior.timing.event_count behavior.timing.duration_s behavior.timing.mean_iat_s behavior.timing.median_iat_s " +
 				"behavior.timing.stdev_iat_s behavior.timing.min_iat_s behavior.timing.max_iat_s behavior.timing.cv",
+			"set, 16 KiB by stage":                "behavior.conclusions",
 			"newest by (time, content)":           "behavior.tcp_fingerprint",
 			"set, 128":                            "services",
 			"set, 64":                             "behavior.tool_evidence behavior.kex_order sensors claimed.deckies",
@@ -85,7 +86,7 @@ func TestLawsOfFields(t *testing.T) {
 			"as of the write": "event.ingested event.risk_score message source.geo.country_iso_code source.geo.location source.as.number " +
 				"source.as.organization.name observer.name first_seen last_seen event_count services service_count decky_count " +
 				"is_traversal traversal_path login_attempts login_successes command_count bounty_count behavior.class behavior.tools " +
-				"risk.score risk.level spoofable threat.technique.id",
+				"risk.score risk.level risk.stage classification spoofable threat.technique.id",
 			"constant": "event.kind event.category event.type event.module event.dataset ecs.version schema_version",
 			"key":      "@timestamp event.action transition.value source.ip network uuid related.ip",
 		},

@@ -20,6 +20,7 @@ const (
 	listServices
 	listTools
 	listTechniques
+	listConclusions
 	listKex
 	listFingerprints
 	listAlerts
@@ -107,6 +108,10 @@ var listed = [lists]list{
 		func(m *meter, _ *subject, e *law.Entry) int { return m.size(func(d *document) { d.tool(e) }) }),
 	listTechniques: ofKeys("behavior.technique_evidence", 768, func(of *subject) *law.Bottom { return &of.Techniques },
 		func(m *meter, _ *subject, e *law.Entry) int { return m.size(func(d *document) { d.concluded(e) }) }),
+	listConclusions: ofKeys("behavior.conclusions", 1<<10, func(of *subject) *law.Bottom { return &of.Conclusions },
+		func(m *meter, of *subject, e *law.Entry) int {
+			return m.size(func(d *document) { of.r.conclusion(d, e) })
+		}),
 	listKex: ofKeys("behavior.kex_order", 512, func(of *subject) *law.Bottom { return &of.KexOrders }, keySize),
 	listFingerprints: ofKeys("fingerprints", 1792, func(of *subject) *law.Bottom { return &of.Fingerprints },
 		func(m *meter, _ *subject, e *law.Entry) int {
@@ -206,7 +211,7 @@ var counted = [...]struct {
 		return of.SystemGuesses.Truncated() || of.SystemGuesses.Len() == 0 && of.TTLs.Truncated()
 	}},
 	{"behavior.hop_distance", func(of *subject) bool { return of.Distances.Truncated() }},
-	{"threat.technique.id", func(of *subject) bool { return of.Techniques.Truncated() }},
+	{"threat.technique.id", func(of *subject) bool { return of.Techniques.Truncated() || of.Conclusions.Truncated() }},
 	{"smtp_domain_count", func(of *subject) bool { return of.Domains.Truncated() }},
 	{"transitions", func(of *subject) bool { return of.Untold > 0 }},
 }

@@ -74,6 +74,7 @@ func limits() string {
 		{"alerts", state.LimitAlerts},
 		{"behavior.tool_evidence", state.LimitTools},
 		{"behavior.technique_evidence", state.LimitTechniques},
+		{"behavior.conclusions", state.LimitConclusions},
 		{"behavior.kex_order", state.LimitKexOrders},
 		{"sensors", state.LimitSensors},
 		{"claimed.services", state.LimitClaimedServices},

@@ -232,6 +232,8 @@ func at(doc map[string]any, name string) any {
 func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	r := located(t, Options{})
 	s := folded(r, everyEvent())
+	s.Techniques.Add(law.Entry{Key: "T1498.002", Count: 1, First: morning, Last: morning, Payload: "a sensor says so"}, large)
+	s.Conclusions.Add(law.Entry{Key: "4crontab", Count: 1, First: morning, Last: morning, Payload: "crontab /tmp/c"}, large)
 	var domains []*event.Event
 	for i := range 5000 {
 		domains = append(domains, &event.Event{Proof: event.ByConnection, Time: morning + event.Time(i), Service: "smtp", Evidence: []event.Evidence{{Kind: event.Recipient, A: fmt.Sprintf("d%d.example.com", i)}}})
@@ -626,6 +628,7 @@ func hostile(size int, escaped bool) *state.Attacker {
 				{Kind: event.KexOrder, A: text(i, event.MaxValue)},
 				{Kind: event.Tool, A: text(i, event.MaxService), B: text(i, event.MaxService)},
 				{Kind: event.Technique, A: techniqueIDs[i%len(techniqueIDs)], B: text(i, event.MaxService)},
+				{Kind: event.Conclusion, A: fmt.Sprint("rule-of-a-long-name-", i), B: text(i, event.MaxCommand), N: int64(i % 5), M: int64(i % 2)},
 				{Kind: event.Alert, A: text(i, event.MaxValue), B: text(i, event.MaxService), N: 1},
 			},
 		}
@@ -716,7 +719,7 @@ func checkTruncated(t *testing.T, name string, m map[string]any, s *state.Attack
 		"services": s.Services.Len(), "deckies": s.Deckies.Len(), "hops": len(s.Hops.Items()), "commands": len(s.Commands.Items()),
 		"credentials": s.Credentials.Len(), "fingerprints": s.Fingerprints.Len(), "artifacts": s.Artifacts.Len(), "ip_leaks": s.Leaks.Len(),
 		"alerts": s.Alerts.Len(), "movement.dwell": s.Deckies.Len(), "behavior.tool_evidence": s.Tools.Len(), "behavior.kex_order": s.KexOrders.Len(),
-		"behavior.technique_evidence": s.Techniques.Len(), "sensors": s.Sensors.Len(),
+		"behavior.technique_evidence": s.Techniques.Len(), "behavior.conclusions": s.Conclusions.Len(), "sensors": s.Sensors.Len(),
 	} {
 		list, _ := at(m, field).([]any)
 		cut := map[string]bool{
@@ -724,7 +727,7 @@ func checkTruncated(t *testing.T, name string, m map[string]any, s *state.Attack
 			"credentials": s.Credentials.Truncated(), "fingerprints": s.Fingerprints.Truncated(), "artifacts": s.Artifacts.Truncated(),
 			"ip_leaks": s.Leaks.Truncated(), "alerts": s.Alerts.Truncated(), "movement.dwell": s.Deckies.Truncated(),
 			"behavior.tool_evidence": s.Tools.Truncated(), "behavior.kex_order": s.KexOrders.Truncated(),
-			"behavior.technique_evidence": s.Techniques.Truncated(), "sensors": s.Sensors.Truncated(),
+			"behavior.technique_evidence": s.Techniques.Truncated(), "behavior.conclusions": s.Conclusions.Truncated(), "sensors": s.Sensors.Truncated(),
 		}[field]
 		if field == "commands" && longest(s.Commands.Items()) {
 			cut = true
@@ -826,7 +829,7 @@ func TestTransitions(t *testing.T) {
 	}
 	want := []string{
 		"observed  08:00:00", "traversal  08:04:00", "login_success  08:02:00", "hands_on  08:03:00",
-		"class slow_scan 08:16:00", "risk Low 08:16:00", "risk Moderate 08:16:00", "risk High 08:16:00",
+		"class slow_scan 08:16:00", "stage looking 08:00:00", "stage attempting 08:01:00", "stage inside 08:02:00", "risk Low 08:16:00", "risk Moderate 08:16:00", "risk High 08:16:00",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

@@ -293,10 +293,11 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	for i := range s.Techniques.Entries() {
 		f.techniques = append(f.techniques, s.Techniques.Entries()[i].Key)
 	}
+	r.concluded(s, f)
 	users, secrets := r.guesses(s)
 	f.techniques = distinct(r.o.Rules.AppendProfile(f.techniques, rules.Profile{
 		Class: f.class, Routed: enrich.Routed(h.Addr), Looked: s.Recon != event.Never, Users: users, Secrets: secrets,
-		Inferred: s.Attempts > 0 && s.Successes == 0 && s.CommandCount > 0 && inShell(s),
+		Inferred: inferred(s),
 	}))
 	for _, id := range f.techniques {
 		if t, ok := r.o.Rules.Technique(id); ok {
@@ -311,7 +312,7 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 		r.names = append(r.names[:0], f.tools...)
 	}
 	f.tools = distinct(f.tools)
-	r.weigh(s, f, distinct(r.names))
+	r.weigh(h, s, f, distinct(r.names))
 }
 
 // guesses returns how many different users and secrets the kept credentials have.
@@ -334,47 +335,6 @@ func inShell(s *state.Attacker) bool {
 	return slices.ContainsFunc(s.Services.Entries(), func(e law.Entry) bool {
 		return (e.Key == "ssh" || e.Key == "telnet") && event.Kind(e.Rank) == event.Interaction
 	})
-}
-
-// weigh judges the risk.
-func (r *Renderer) weigh(s *state.Attacker, f *figures, tools []string) {
-	r.facts = rules.Facts{Class: f.class, Tools: tools, Techniques: f.techniques, Spoofable: !s.Handshake}
-	n := &r.facts.Numbers
-	if handsOn(s) != event.Never {
-		n[rules.HandsOn] = 1
-	}
-	n[rules.LoginSuccesses] = s.Successes
-	n[rules.LoginAttempts] = s.Attempts
-	n[rules.Commands] = s.CommandCount
-	for i := range s.Artifacts.Entries() {
-		if artifactOf(s.Artifacts.Entries()[i].Key).kind == "mail" {
-			n[rules.Mails]++
-		} else {
-			n[rules.Files]++
-		}
-	}
-	n[rules.Domains] = s.Domains.Count()
-	n[rules.Credentials] = s.Credentials.Distinct()
-	n[rules.Deckies] = s.Deckies.Distinct()
-	n[rules.Services] = s.Services.Distinct()
-	n[rules.Interactions] = s.Kinds[event.Interaction]
-	n[rules.Events] = s.Kinds[event.Scan] + s.Kinds[event.Interaction]
-	n[rules.LargePayloads] = s.Large
-	n[rules.Alerts] = s.Alerts.Distinct()
-	for i := range s.Alerts.Entries() {
-		switch e := &s.Alerts.Entries()[i]; {
-		case alertOf(e.Key).side != "":
-			n[rules.Alerts]-- // who served the decoy attacked nobody
-		case severityOf(e) == 1:
-			n[rules.WorstAlerts]++
-		}
-	}
-	n[rules.Claims] = s.Leaks.Distinct()
-	if f.beacon.Strobe {
-		n[rules.Strobe] = 1
-	}
-	f.risk = r.o.Rules.Risk(&r.facts, r.reasons)
-	r.reasons = f.risk.Reasons
 }
 
 // alertKey is an alert's key taken apart.
@@ -434,6 +394,7 @@ const (
 	HandsOn      = "hands_on"
 	ClassSeen    = "class"
 	RiskReached  = "risk"
+	StageReached = "stage"
 )
 
 // crossings appends the lines whose crossing is dated by the state alone.
@@ -466,6 +427,13 @@ func (r *Renderer) Transitions(dst []state.Transition, h Head, s *state.Attacker
 	f := r.judge(h, s)
 	if f.class != behavior.Unknown {
 		dst = append(dst, state.Transition{Action: ClassSeen, Value: f.class, Time: s.Last})
+	}
+	for stage := rules.Looking; stage <= f.risk.Stage; stage++ {
+		at := f.risk.Since[stage]
+		if at == event.Never {
+			at = s.Last // told by the whole, not by one event
+		}
+		dst = append(dst, state.Transition{Action: StageReached, Value: stage.String(), Time: at})
 	}
 	r.names = rules.AppendLevels(r.names[:0], f.risk.Score)
 	for _, level := range r.names {

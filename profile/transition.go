@@ -56,7 +56,9 @@ func (r *Renderer) AppendTransition(dst []byte, h Head, t state.Transition, s *s
 	d.object("risk")
 	d.float("score", f.risk.Score)
 	d.string("level", f.risk.Level)
+	d.string("stage", f.risk.Stage.String())
 	d.end()
+	d.some("classification", f.risk.Class)
 	d.bool("spoofable", !s.Handshake)
 	if len(f.techniques) > 0 {
 		d.object("threat")
@@ -84,6 +86,8 @@ func sentence(t state.Transition) string {
 		return "logged in for the first time"
 	case HandsOn:
 		return "gives commands after a login"
+	case StageReached:
+		return "reached the stage of " + t.Value
 	case ClassSeen:
 		return "behaves as " + t.Value
 	default:

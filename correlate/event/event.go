@@ -195,6 +195,9 @@ const (
 	// sent, capped, B which part of a request it is (SaidRequest ...), C the
 	// request's method or the header's name.
 	Said
+	// Conclusion is what a rule concluded: A the rule's id, B what it saw, N
+	// the rank of its stage, M 1 where a decoy was only asked to do what it saw.
+	Conclusion
 )
 
 // The parts of Said.

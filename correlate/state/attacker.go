@@ -87,6 +87,7 @@ type Attacker struct {
 	KexOrders      law.Bottom
 	Tools          law.Bottom   // A tool, Payload by what it was recognised
 	Techniques     law.Bottom   // ATT&CK id, Payload by what
+	Conclusions    law.Bottom   // rank of a stage and rule, Payload what it saw
 	Alerts         law.Bottom   // signature, NUL, category; Rank the severity
 	Domains        law.Distinct // mail domains
 	Crowd          Crowd
@@ -148,6 +149,7 @@ var attackerTable = table[Attacker]{
 	keys("kx", "orders of key exchange algorithms", &LimitKexOrders, func(s *Attacker) *law.Bottom { return &s.KexOrders }),
 	keys("to", "tools; payload is by what one was recognised", &LimitTools, func(s *Attacker) *law.Bottom { return &s.Tools }),
 	keys("te", "techniques of ATT&CK; payload is why", &LimitTechniques, func(s *Attacker) *law.Bottom { return &s.Techniques }),
+	keys("cc", "what rules concluded: rank of the stage, rule; payload is what it saw", &LimitConclusions, func(s *Attacker) *law.Bottom { return &s.Conclusions }),
 	keys("al", "alerts: signature, category, side; rank is 255 less the severity", &LimitAlerts, func(s *Attacker) *law.Bottom { return &s.Alerts }),
 	counts("do", "mail domains", LimitDomains, func(s *Attacker) *law.Distinct { return &s.Domains }),
 	other("cw", lawOnce, "share of the mail domains that the chunk opens which crossed their bound, and that chunk", crowdBytes, func(s *Attacker) value { return &s.Crowd }),
@@ -435,6 +437,8 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 		s.Tools.See(e.A, ev.Time, 0, e.B, &LimitTools)
 	case event.Technique:
 		s.Techniques.See(e.A, ev.Time, 0, e.B, &LimitTechniques)
+	case event.Conclusion:
+		s.foldConclusion(a, ev, e)
 	case event.Alert:
 		key := a.Join(e.A, "\x00", e.B)
 		if e.C != "" {

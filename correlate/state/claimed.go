@@ -145,7 +145,7 @@ func (s *Attacker) foldShell(a *event.Arena, ev *event.Event) {
 			if e.N > 0 {
 				c.Known.See(shellKey(a, ev.Service, line, ev.Decky), ev.Time, 0, "", &LimitShellKnown)
 			}
-		case event.Tool, event.Technique:
+		case event.Tool, event.Technique, event.Conclusion:
 		default:
 			s.foldClaim(a, ev, e)
 		}

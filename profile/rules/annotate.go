@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"slices"
 	"strings"
@@ -10,7 +11,7 @@ import (
 )
 
 // maxFound bounds what is added to one event.
-const maxFound = 48
+const maxFound = 64
 
 // longestValue is how much of a fingerprint is looked at.
 const longestValue = 512
@@ -19,12 +20,18 @@ const longestValue = 512
 type finding struct {
 	kind     event.EvidenceKind
 	what, by string
+	n, m     int64
 }
 
 // annotation is the work on one event.
 type annotation struct {
 	set   *Set
 	event *event.Event
+	arena *event.Arena
+	// told is the text at hand as it was sent.
+	told string
+	// door says that what is asked for may not have been done.
+	door  bool
 	found [maxFound]finding
 	n     int
 	shell shell
@@ -66,13 +73,20 @@ func (w *annotation) add(kind event.EvidenceKind, what, by string) bool {
 	if w.n == maxFound {
 		return false
 	}
-	w.found[w.n] = finding{kind, what, by}
+	w.found[w.n] = finding{kind, what, by, 0, 0}
 	w.n++
 	return true
 }
 
 // conclude takes what a rule says.
 func (w *annotation) conclude(r *Rule) {
+	if w.add(event.Conclusion, r.ID, "") {
+		f := &w.found[w.n-1]
+		f.by, f.n = w.proof(), int64(r.rank)
+		if w.inner && w.door {
+			f.m = 1
+		}
+	}
 	if r.Technique != "" {
 		w.add(event.Technique, r.Technique, r.Name)
 	}
@@ -97,7 +111,8 @@ func (s *Set) Annotate(a *event.Arena, ev *event.Event) {
 		w = &annotation{set: s}
 		w.shell.sink = w
 	}
-	w.event, w.n = ev, 0
+	w.event, w.arena, w.n = ev, a, 0
+	w.door = doors.has(channelOf(ev.Service))
 	w.unfolder.reset()
 	w.judge(rules)
 	ev.Evidence = slices.DeleteFunc(ev.Evidence, func(e event.Evidence) bool { return e.Kind == event.Said })
@@ -106,7 +121,7 @@ func (s *Set) Annotate(a *event.Arena, ev *event.Event) {
 		ev.Evidence = a.MoreEvidence(ev.Evidence, w.n)
 		for i, f := range w.found[:w.n] {
 			e := &ev.Evidence[known+i]
-			e.Kind, e.A, e.B = f.kind, f.what, f.by
+			e.Kind, e.A, e.B, e.N, e.M = f.kind, f.what, f.by, f.n, f.m
 		}
 	}
 	w.forget()
@@ -115,7 +130,7 @@ func (s *Set) Annotate(a *event.Arena, ev *event.Event) {
 
 // forget drops what points into the event.
 func (w *annotation) forget() {
-	w.event, w.login, w.line, w.words, w.echoed, w.program = nil, nil, nil, nil, "", ""
+	w.event, w.arena, w.login, w.line, w.words, w.echoed, w.program, w.told = nil, nil, nil, nil, nil, "", "", ""
 	clear(w.queue[:w.queued])
 	w.wipe()
 	w.said[textField] = nil
@@ -169,7 +184,7 @@ const userAgent = "http_useragent"
 
 func (w *annotation) judge(rules []*Rule) {
 	if w.event.Role != event.Prober {
-		w.channel = eventChannel
+		w.channel, w.told = eventChannel, w.event.Type
 		w.tryAll(rules)
 	}
 	request := false
@@ -208,7 +223,10 @@ func (w *annotation) judge(rules []*Rule) {
 
 // evident judges evidence that is no text, or one alone.
 func (w *annotation) evident(c channel, e *event.Evidence) {
-	w.channel, w.login = c, e
+	w.channel, w.login, w.told = c, e, cmp.Or(e.B, e.A)
+	if e.Kind != event.Artifact {
+		w.told = e.A
+	}
 	w.wipe()
 	text := w.text[:0]
 	switch e.Kind {
@@ -250,10 +268,10 @@ func (w *annotation) named(tool, by string) {
 		return
 	}
 	if rules := w.set.index.tools[tool]; len(rules) > 0 {
-		was, channel := w.tool, w.channel
-		w.tool, w.channel = tool, toolChannel
+		was, channel, told := w.tool, w.channel, w.told
+		w.tool, w.channel, w.told = tool, toolChannel, tool
 		w.tryAll(rules)
-		w.tool, w.channel = was, channel
+		w.tool, w.channel, w.told = was, channel, told
 	}
 }
 
@@ -277,7 +295,7 @@ func (w *annotation) command(line string) {
 		w.commandLine(line)
 		return
 	}
-	w.channel = c
+	w.channel, w.told = c, line
 	w.wipe()
 	w.filled = true
 	text := lower(w.text[:0], line)
@@ -320,6 +338,7 @@ func (w *annotation) request() {
 	if w.channel == shellChannel || w.channel == dataChannel && w.event.Service != "" {
 		w.channel = httpChannel
 	}
+	w.told = ""
 	w.wipe()
 	w.filled = true
 	raw := w.raw[:0]
@@ -405,7 +424,7 @@ func (w *annotation) tryAll(rules []*Rule) {
 
 // commandLine concludes from a line for a shell.
 func (w *annotation) commandLine(line string) {
-	w.channel = shellChannel
+	w.channel, w.told = shellChannel, line
 	w.line = lower(w.low[:0], line)
 	w.echoed = ""
 	x := w.set.index

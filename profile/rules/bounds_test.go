@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +28,7 @@ func TestRuleFilesAreBounded(t *testing.T) {
 		"attack_rules": func(path string) Options { return Options{Rules: path} },
 		"risk_rules":   func(path string) Options { return Options{Risk: path} },
 	} {
-		body := map[string]string{"tool_rules": `{"version":1}`, "attack_rules": ownRules("a", "T1105", "when: {program: x}"), "risk_rules": `{"version":1,"inputs":1}`}[option]
+		body := map[string]string{"tool_rules": `{"version":1}`, "attack_rules": ownRules("a", "T1105", "when: {program: x}"), "risk_rules": riskOf()}[option]
 		full := body + strings.Repeat(" ", 4<<20-len(body))
 		if _, err := New(use(put(t, full))); err != nil {
 			t.Errorf("%s of 4 MiB: %v", option, err)
@@ -47,24 +46,24 @@ func TestRuleFilesAreBounded(t *testing.T) {
 	}
 }
 
-// To one event at most 48 findings are added: the first ones, each once.
+// To one event at most 64 findings are added: the first ones, each once.
 func TestFindingsAreBounded(t *testing.T) {
 	var tools []string
-	for i := range 60 {
+	for i := range 80 {
 		tools = append(tools, fmt.Sprintf(`{"tool":"tool%02d","value":"value%02d"}`, i, i))
 	}
 	s, err := New(Options{Tools: put(t, `{"version":1,"fingerprints":[{"type":"hassh","by":"HASSH","tools":[`+strings.Join(tools, ",")+`]}]}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{1, 47, 48, 49, 60} {
+	for _, n := range []int{1, 63, 64, 65, 80} {
 		var ev event.Event
 		for i := range n {
 			e := event.Evidence{Kind: event.Fingerprint, A: "hassh", B: fmt.Sprintf("value%02d", i)}
 			ev.Evidence = append(ev.Evidence, e, e)
 		}
 		found := concluded(s, ev)
-		if len(found) != min(n, 48) {
+		if len(found) != min(n, 64) {
 			t.Errorf("%d tools give %d findings", n, len(found))
 		}
 		for i, f := range found {
@@ -220,48 +219,68 @@ func TestShapeOfWhatIsBroughtAlong(t *testing.T) {
 	}
 }
 
-// What a file of risk inputs may say, at each bound.
+// What a file of risk may say, at each bound.
 func TestRiskFilesAreChecked(t *testing.T) {
-	file := func(head, reason string) string {
-		return `{"version":1,` + head + `,"reasons":[` + reason + `]}`
-	}
-	const head = `"inputs":1,"spoofable_factor":0.5`
 	reason := func(rest string) string { return `{"id":"a","text":"t",` + rest + `}` }
 	event := reason(`"fact":"events","weight":1`)
+	with := func(old, changed string) string {
+		text := riskOf(event)
+		if !strings.Contains(text, old) {
+			t.Fatalf("the file has no %s", old)
+		}
+		return strings.Replace(text, old, changed, 1)
+	}
 	for name, text := range map[string]string{
-		"one input":      file(`"inputs":1`, event),
-		"10,000 inputs":  file(`"inputs":10000`, event),
-		"factor 0":       file(`"inputs":1,"spoofable_factor":0`, event),
-		"factor 1":       file(`"inputs":1,"spoofable_factor":1`, event),
-		"weight 100":     file(head, reason(`"fact":"events","weight":100`)),
-		"a small weight": file(head, reason(`"fact":"events","weight":0.01`)),
-		"class":          file(head, reason(`"class":"mixed","weight":1`)),
-		"tools":          file(head, reason(`"tools":["x"],"weight":1`)),
-		"tactic":         file(head, reason(`"tactic":"TA0001","weight":1`)),
-		"technique":      file(head, reason(`"technique":"T1105","weight":1`)),
+		"as it is":         riskOf(event),
+		"earlier 0":        with(`"earlier_factor":0.5`, `"earlier_factor":0`),
+		"earlier 1":        with(`"earlier_factor":0.5`, `"earlier_factor":1`),
+		"a severity of 99": with(`"critical":75`, `"critical":99.9`),
+		"bands with room":  with(`"from":10,"to":20`, `"from":10,"to":15`),
+		"harmless at most": with(`"announced":6`, `"announced":10`),
+		"a large weight":   riskOf(reason(`"fact":"events","weight":99.99`)),
+		"a small weight":   riskOf(reason(`"fact":"events","weight":0.01`)),
+		"class":            riskOf(reason(`"class":"mixed","weight":1`)),
+		"tools":            riskOf(reason(`"tools":["x"],"weight":1`)),
+		"technique":        riskOf(reason(`"technique":"T1105","weight":1`)),
+		"family and stage": riskOf(reason(`"technique":"T1105","weight":1,"family":"f","stage":"inside"`)),
+		"no reasons":       riskOf(),
 	} {
 		if _, err := New(Options{Risk: put(t, text)}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for name, text := range map[string]string{
-		"no inputs":         file(`"inputs":0`, event),
-		"10,001 inputs":     file(`"inputs":10001`, event),
-		"factor -0.01":      file(`"inputs":1,"spoofable_factor":-0.01`, event),
-		"factor 1.01":       file(`"inputs":1,"spoofable_factor":1.01`, event),
-		"weight 0":          file(head, reason(`"fact":"events","weight":0`)),
-		"weight -1":         file(head, reason(`"fact":"events","weight":-1`)),
-		"weight 100.01":     file(head, reason(`"fact":"events","weight":100.01`)),
-		"no id":             file(head, `{"text":"t","fact":"events","weight":1}`),
-		"no text":           file(head, `{"id":"a","fact":"events","weight":1}`),
-		"no condition":      file(head, reason(`"weight":1`)),
-		"fact and class":    file(head, reason(`"fact":"events","class":"mixed","weight":1`)),
-		"tools and tactic":  file(head, reason(`"tools":["x"],"tactic":"TA0001","weight":1`)),
-		"two of technique":  file(head, reason(`"technique":"T1105","tools":["x"],"weight":1`)),
-		"unknown technique": file(head, reason(`"technique":"T9999","weight":1`)),
-		"version 2":         `{"version":2,"inputs":1}`,
-		"no version":        `{"inputs":1}`,
-		"unknown name":      file(head+`,"input":1`, event),
+		"earlier -0.01":     with(`"earlier_factor":0.5`, `"earlier_factor":-0.01`),
+		"earlier 1.01":      with(`"earlier_factor":0.5`, `"earlier_factor":1.01`),
+		"a severity of 100": with(`"critical":75`, `"critical":100`),
+		"a severity of 0":   with(`"low":10`, `"low":0`),
+		"no severity":       with(`"low":10,`, ``),
+		"another severity":  with(`"low":10`, `"low":10,"none":1`),
+		"a band of nothing": with(`"from":10,"to":20`, `"from":10,"to":10`),
+		"bands that cross":  with(`"from":20,"to":30`, `"from":19,"to":30`),
+		"beyond 100":        with(`"to":80`, `"to":101`),
+		"stages swapped":    with(`"stage":"inside"`, `"stage":"acting"`),
+		"half-life of 0":    with(`"half_life_days":8`, `"half_life_days":0`),
+		"harmless too much": with(`"announced":6`, `"announced":10.5`),
+		"no such basis":     with(`"announced":6`, `"announced":6,"liked":1`),
+		"a basis missing":   with(`"noise":1`, `"nois":1`),
+		"internal backward": with(`"internal":{"from":24,"to":26}`, `"internal":{"from":26,"to":24}`),
+		"no software":       with(`"software":{"id":"software"`, `"software":{"id":""`),
+		"a tactic unknown":  with(`TA0003`, `TA9999`),
+		"weight 0":          riskOf(reason(`"fact":"events","weight":0`)),
+		"weight -1":         riskOf(reason(`"fact":"events","weight":-1`)),
+		"weight 100":        riskOf(reason(`"fact":"events","weight":100`)),
+		"no id":             riskOf(`{"text":"t","fact":"events","weight":1}`),
+		"no text":           riskOf(`{"id":"a","fact":"events","weight":1}`),
+		"no condition":      riskOf(reason(`"weight":1`)),
+		"fact and class":    riskOf(reason(`"fact":"events","class":"mixed","weight":1`)),
+		"two of technique":  riskOf(reason(`"technique":"T1105","tools":["x"],"weight":1`)),
+		"unknown technique": riskOf(reason(`"technique":"T9999","weight":1`)),
+		"unknown fact":      riskOf(reason(`"fact":"evnts","weight":1`)),
+		"unknown stage":     riskOf(reason(`"fact":"events","stage":"none","weight":1`)),
+		"misspelt name":     riskOf(reason(`"fact":"events","wait":1`)),
+		"version 1":         `{"version":1,"inputs":1,"reasons":[]}`,
+		"no version":        `{"reasons":[]}`,
 	} {
 		if _, err := New(Options{Risk: put(t, text)}); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -341,44 +360,6 @@ func TestToolAndRuleFilesAreChecked(t *testing.T) {
 		got := concluded(s, event.Event{Evidence: []event.Evidence{{Kind: event.Command, A: line}}})
 		if slices.Contains(got, "T1105 does it") != want {
 			t.Errorf("%q: %q", line, got)
-		}
-	}
-}
-
-// Of a score's reasons the ten strongest are told, as many inputs count as the
-// file says, and of several with one id only the strongest.
-func TestReasonsAreBounded(t *testing.T) {
-	var reasons []string
-	for i := range 14 {
-		reasons = append(reasons, fmt.Sprintf(`{"id":"r%d","fact":"events","weight":%d,"text":"t"}`, i, i+1))
-	}
-	reasons = append(reasons, `{"id":"r13","fact":"events","weight":50,"text":"stronger"}`, `{"id":"r12","fact":"events","weight":100,"at_least":2,"text":"doesn't hold"}`)
-	facts := Facts{}
-	facts.Numbers[Events] = 1
-	for _, inputs := range []int{1, 9, 10, 11, 14, 20} {
-		s, err := New(Options{Risk: put(t, fmt.Sprintf(`{"version":1,"inputs":%d,"reasons":[%s]}`, inputs, strings.Join(reasons, ",")))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum, norm := 0.0, 0.0
-		for i := range inputs {
-			weight := float64(14 - i)
-			if i == 0 {
-				weight = 50
-			}
-			sum += max(weight, 0) / math.Pow(float64(i+1), 1.5)
-			norm += 1 / math.Pow(float64(i+1), 1.5)
-		}
-		got := s.Risk(&facts, nil)
-		if math.Abs(got.Score-sum/norm) > 0.005 || len(got.Reasons) != min(inputs, 10) {
-			t.Errorf("%d inputs: score %v of %d reasons, want %.2f", inputs, got.Score, len(got.Reasons), sum/norm)
-		}
-		if text := string(got.Reasons[0].AppendText(nil)); text != "stronger" || got.Reasons[0].Weight() != 50 {
-			t.Errorf("%d inputs: the first reason is %q of %v", inputs, text, got.Reasons[0].Weight())
-		}
-		weights := []float64{50, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}
-		if want := Weigh(weights, inputs); math.Abs(got.Score-want) > 0.005 {
-			t.Errorf("%d inputs: score %v, Weigh gives %v", inputs, got.Score, want)
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -135,67 +133,15 @@ var knownTools = []struct{ kind, by, value, tool string }{
 	{"ja3", "JA3", "fe048fe8faf797796e278f2b4f1e9c24", "curl"},
 }
 
-// knownReasons are the reasons for risk: what each asks for, from how much on,
-// its weight and what it says.
-var knownReasons = []struct {
-	id, condition string
-	atLeast       int64
-	weight        float64
-	text          string
-}{
-	{"hands_on", "fact hands_on", 1, 100, "gives commands after a successful login"},
-	{"login_success", "fact login_successes", 1, 90, "successful logins: {n}"},
-	{"commands", "fact commands", 20, 75, "commands given: {n}"},
-	{"commands", "fact commands", 1, 60, "commands given: {n}"},
-	{"files", "fact files", 1, 90, "files left or fetched: {n}"},
-	{"mails", "fact mails", 1, 50, "mails sent: {n}"},
-	{"targets", "fact smtp_domains", 10, 60, "mail domains aimed at: {n}"},
-	{"targets", "fact smtp_domains", 1, 35, "mail domains aimed at: {n}"},
-	{"login_attempts", "fact login_attempts", 1000, 70, "login attempts: {n}"},
-	{"login_attempts", "fact login_attempts", 100, 60, "login attempts: {n}"},
-	{"login_attempts", "fact login_attempts", 10, 45, "login attempts: {n}"},
-	{"login_attempts", "fact login_attempts", 1, 30, "login attempts: {n}"},
-	{"credentials", "fact credentials", 100, 50, "different credentials tried: {n}"},
-	{"credentials", "fact credentials", 10, 35, "different credentials tried: {n}"},
-	{"traversal", "fact deckies", 10, 75, "went from decoy to decoy; decoys touched: {n}"},
-	{"traversal", "fact deckies", 5, 60, "went from decoy to decoy; decoys touched: {n}"},
-	{"traversal", "fact deckies", 2, 45, "went from decoy to decoy; decoys touched: {n}"},
-	{"services", "fact services", 10, 50, "services touched: {n}"},
-	{"services", "fact services", 3, 30, "services touched: {n}"},
-	{"interactions", "fact interactions", 10, 40, "events that used a service: {n}"},
-	{"interactions", "fact interactions", 1, 25, "events that used a service: {n}"},
-	{"events", "fact events", 10000, 40, "events: {n}"},
-	{"events", "fact events", 1000, 25, "events: {n}"},
-	{"events", "fact events", 1, 10, "events: {n}"},
-	{"large_payloads", "fact large_payloads", 1, 45, "transfers of at least 1 MiB: {n}"},
-	{"alerts", "fact worst_alerts", 1, 80, "signatures of the worst severity matched: {n}"},
-	{"alerts", "fact alerts", 1, 45, "signatures matched: {n}"},
-	{"spoofed", "fact claims", 1, 20, "other addresses claimed in headers: {n}"},
-	{"strobe", "fact strobe", 1, 60, "at least one event a second for a day"},
-	{"class_beaconing", "class beaconing", 1, 55, "comes back like a beacon"},
-	{"class_brute_force", "class brute_force", 1, 50, "guesses passwords by brute force"},
-	{"class_interactive", "class interactive", 1, 50, "behaves like a person at a keyboard"},
-	{"class_scanning", "class scanning", 1, 40, "scans"},
-	{"class_slow_scan", "class slow_scan", 1, 40, "scans slowly"},
-	{"tool_c2", "tools cobalt_strike sliver havoc mythic trickbot emotet metasploit", 1, 75, "looks like malware or a tool of command and control"},
-	{"tool_attack", "tools sqlmap hydra medusa nuclei nikto wpscan acunetix gophish wfuzz ffuf gobuster dirbuster feroxbuster", 1, 55, "uses tools for attacking"},
-	{"tool_scan", "tools nmap masscan zmap zgrab whatweb nessus openvas arachni leakix katana", 1, 35, "uses tools for scanning"},
-	{"tactic_persistence", "tactic TA0003 except T1078 T1098", 1, 85, "makes itself at home (persistence)"},
-	{"tactic_impact", "tactic TA0040 except T1498.002", 1, 85, "damages or uses up the system (impact)"},
-	{"tactic_lateral", "tactic TA0008", 1, 80, "goes on to other systems (lateral movement)"},
-	{"tactic_credential", "tactic TA0006 except T1110", 1, 75, "looks for credentials (credential access)"},
-	{"tactic_evasion", "tactic TA0005 except T1078 T1222.002 T1070.004", 1, 65, "covers its tracks (defense evasion)"},
-	{"tactic_c2", "tactic TA0011 except T1071.003", 1, 70, "brings tools along or calls home (command and control)"},
-	{"tactic_discovery", "tactic TA0007 except T1046", 1, 45, "looks around on the system (discovery)"},
-	{"exploit", "technique T1190", 1, 70, "tries to exploit a public service"},
-}
-
 // concluded returns what the rules add to an event: "tool by" and "technique
 // why".
 func concluded(s *Set, ev event.Event) (found []string) {
 	known := len(ev.Evidence)
 	s.Annotate(new(event.Arena), &ev)
 	for _, e := range ev.Evidence[known:] {
+		if e.Kind == event.Conclusion {
+			continue
+		}
 		found = append(found, e.A+" "+e.B)
 	}
 	return found
@@ -252,104 +198,5 @@ func TestEveryKnownBeat(t *testing.T) {
 	}
 	if len(s.cadences) != 4 {
 		t.Errorf("%d beats are built in, 4 are tested", len(s.cadences))
-	}
-}
-
-// Each reason for risk: what it asks for, at its bound and just below.
-func TestEveryKnownReason(t *testing.T) {
-	builtins := builtin(t)
-	if len(builtins.risk.rules) != len(knownReasons) {
-		t.Errorf("%d reasons are built in, %d are tested", len(builtins.risk.rules), len(knownReasons))
-	}
-	for _, c := range knownReasons {
-		what, rest, _ := strings.Cut(c.condition, " ")
-		rest, except, _ := strings.Cut(rest, " except ")
-		holds := func(f Facts) bool {
-			for _, r := range builtins.Risk(&f, nil).Reasons {
-				if r.ID() != c.id || r.Weight() != c.weight {
-					continue
-				}
-				want, evidence := c.text, []string(nil)
-				switch what {
-				case "fact":
-					want = strings.ReplaceAll(c.text, "{n}", fmt.Sprint(f.Numbers[slices.Index(factNames[:], rest)]))
-				case "tools":
-					evidence = f.Tools
-				case "tactic", "technique":
-					evidence = f.Techniques
-				}
-				if text := string(r.AppendText(nil)); text != want || !slices.Equal(r.Evidence, evidence) {
-					t.Errorf("%s says %q by %q, want %q by %q", c.id, text, r.Evidence, want, evidence)
-				}
-				return true
-			}
-			return false
-		}
-		switch what {
-		case "fact":
-			fact := slices.Index(factNames[:], rest)
-			if fact < 0 {
-				t.Errorf("%s is no fact", rest)
-				continue
-			}
-			var f Facts
-			if f.Numbers[fact] = c.atLeast; !holds(f) {
-				t.Errorf("%s: %d of %s is no reason of weight %v", c.id, c.atLeast, rest, c.weight)
-			}
-			if f.Numbers[fact] = c.atLeast + 1; !holds(f) {
-				t.Errorf("%s: %d of %s is no reason of weight %v", c.id, c.atLeast+1, rest, c.weight)
-			}
-			if f.Numbers[fact] = c.atLeast - 1; holds(f) {
-				t.Errorf("%s: %d of %s is a reason of weight %v", c.id, c.atLeast-1, rest, c.weight)
-			}
-		case "class":
-			if !holds(Facts{Class: rest}) || holds(Facts{Class: rest + "x"}) {
-				t.Errorf("%s: class %s", c.id, rest)
-			}
-		case "tools":
-			for _, tool := range strings.Fields(rest) {
-				if !holds(Facts{Tools: []string{tool}}) {
-					t.Errorf("%s: %s is no reason", c.id, tool)
-				}
-			}
-			if !holds(Facts{Tools: strings.Fields(rest)}) || holds(Facts{Tools: []string{"curl", "paramiko", "go_ssh"}}) {
-				t.Errorf("%s: tools %s", c.id, rest)
-			}
-		case "technique":
-			if !holds(Facts{Techniques: []string{rest}}) || holds(Facts{Techniques: []string{"T1082"}}) {
-				t.Errorf("%s: technique %s", c.id, rest)
-			}
-		case "tactic":
-			exceptions := strings.Fields(except)
-			for id, technique := range builtins.catalogue.techniques {
-				want := slices.Contains(technique.Tactics, rest) && !slices.Contains(exceptions, id)
-				if got := holds(Facts{Techniques: []string{id}}); got != want {
-					t.Errorf("%s: %s is a reason: %v, want %v", c.id, id, got, want)
-				}
-			}
-		}
-	}
-}
-
-// The built-in file's score, worked out by the formula in docs/profile.md: 90,
-// 75, 70, 60 and 10 of ten inputs.
-func TestScoreIsTheFormulas(t *testing.T) {
-	f := Facts{Techniques: []string{"T1190"}}
-	f.Numbers[LoginSuccesses], f.Numbers[Commands], f.Numbers[Strobe], f.Numbers[Events] = 2, 20, 1, 1
-	norm := 0.0
-	for i := 1.0; i <= 10; i++ {
-		norm += 1 / math.Pow(i, 1.5)
-	}
-	want := (90 + 75/math.Pow(2, 1.5) + 70/math.Pow(3, 1.5) + 60/math.Pow(4, 1.5) + 10/math.Pow(5, 1.5)) / norm
-	got := builtin(t).Risk(&f, nil)
-	if math.Abs(got.Score-want) > 0.005 || len(got.Reasons) != 5 {
-		t.Errorf("score %v of %d reasons, want %.2f", got.Score, len(got.Reasons), want)
-	}
-	f.Spoofable = true
-	if half := builtin(t).Risk(&f, nil); math.Abs(half.Score-want/2) > 0.005 || math.Abs(half.Reasons[0].Points-got.Reasons[0].Points/2) > 0.01 {
-		t.Errorf("spoofable, %v with %v for the first, want %.2f", half.Score, half.Reasons[0].Points, want/2)
-	}
-	if builtin(t).AttackVersion() != "18.1" {
-		t.Errorf("ATT&CK %s", builtin(t).AttackVersion())
 	}
 }

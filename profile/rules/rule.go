@@ -59,9 +59,6 @@ type Software struct {
 // SoftwareTypes are what a name may stand for.
 var SoftwareTypes = []string{"library", "scanner", "tool", "malware", "group"}
 
-// The stages of an attack, the earliest first.
-var stages = []string{"looking", "attempting", "inside", "acting"}
-
 var severities = []string{"low", "medium", "high", "critical"}
 
 // Example is something that an attacker says, and by which a rule is tested: a
@@ -121,6 +118,7 @@ type Rule struct {
 	Quiet []Example `yaml:"quiet"`
 
 	topic    string
+	rank     Stage
 	channels channelSet
 	when     []condition
 	unless   [][]condition
@@ -206,6 +204,7 @@ func (r *Rule) check(c *catalogue) error {
 	if !slices.Contains(stages, r.Stage) {
 		bad("stage %q: it must be one of %s", r.Stage, strings.Join(stages, ", "))
 	}
+	r.rank = stageOf(r.Stage)
 	if !slices.Contains(severities, r.Severity) {
 		bad("severity %q: it must be one of %s", r.Severity, strings.Join(severities, ", "))
 	}

@@ -330,12 +330,22 @@ func (s *Set) loadRules(path string) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	s.index, err = newIndex(all)
+	if s.index, err = newIndex(all); err == nil {
+		s.risk.know(all)
+	}
 	return err
 }
 
 // Rules returns all rules. They must not be changed.
 func (s *Set) Rules() []*Rule { return s.index.rules }
+
+// Rule returns the rule of that id, nil where none is known.
+func (s *Set) Rule(id string) *Rule {
+	if s == nil {
+		return nil
+	}
+	return s.risk.byID[id]
+}
 
 // Profile is what only the whole profile shows.
 type Profile struct {

@@ -14,7 +14,7 @@ import (
 func taken(t *testing.T, ev event.Event) []string {
 	t.Helper()
 	s := builtin(t)
-	w := &annotation{set: s}
+	w := &annotation{set: s, arena: new(event.Arena)}
 	w.shell.sink = w
 	w.event = &ev
 	w.judge(nil)

@@ -179,7 +179,7 @@ func TestClaimsInTheNameOfARealVisitorJudgeNobody(t *testing.T) {
 	o := everyMap(t)
 	docs, _ := profiles(t, o, touch)
 	want := judged(docs[victim])
-	if docs[victim]["risk"].(map[string]any)["score"].(float64) > 10 || docs[victim]["spoofable"] != false || docs[victim]["claimed"] != nil {
+	if docs[victim]["risk"].(map[string]any)["score"].(float64) > 25 || docs[victim]["spoofable"] != false || docs[victim]["claimed"] != nil {
 		t.Fatalf("the touch alone: risk %v, spoofable %v", docs[victim]["risk"], docs[victim]["spoofable"])
 	}
 	all, shown := []string{touch}, map[any]bool{}
@@ -233,7 +233,8 @@ func TestClaimsAloneMakeNobodyAnAttacker(t *testing.T) {
 			continue
 		}
 		risk, indicator := doc["risk"].(map[string]any), doc["threat"].(map[string]any)["indicator"].(map[string]any)
-		if risk["score"] != 0.0 || risk["reasons"] != nil || doc["spoofable"] != true || indicator["confidence"] != "Low" || indicator["sightings"] != 0.0 || indicator["last_seen"] != nil {
+		// That somebody was named is seen, and is no more than that.
+		if risk["score"].(float64) > 12 || risk["level"] != "Unknown" || risk["confidence"] != "Low" || risk["stage"] != "none" || doc["classification"] == "malicious" || doc["spoofable"] != true || indicator["confidence"] != "Low" || indicator["sightings"] != 0.0 || indicator["last_seen"] != nil {
 			t.Errorf("%s: risk %v, indicator %v", what, risk, indicator)
 		}
 		if crossed, _ := doc["transitions"].(map[string]any); len(crossed) > 0 {

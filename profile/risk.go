@@ -1,0 +1,236 @@
+package profile
+
+import (
+	"slices"
+
+	"dossier/correlate/event"
+	"dossier/correlate/law"
+	"dossier/correlate/state"
+	"dossier/profile/rules"
+)
+
+// concluded takes what rules concluded, each rule once, and the techniques that
+// stand behind.
+func (r *Renderer) concluded(s *state.Attacker, f *figures) {
+	r.facts.Concluded = r.facts.Concluded[:0]
+next:
+	for i := range s.Conclusions.Entries() {
+		e := &s.Conclusions.Entries()[i]
+		id, stage, door := state.ConclusionOf(e.Key)
+		for j := range r.facts.Concluded {
+			// Versions of a rule may differ in its stage.
+			if c := &r.facts.Concluded[j]; c.Rule == id && c.Door == door {
+				c.First = law.Earliest(c.First, e.First)
+				continue next
+			}
+		}
+		r.facts.Concluded = append(r.facts.Concluded, rules.Concluded{Rule: id, Stage: stage, Door: door, First: e.First})
+		if rule := r.o.Rules.Rule(id); rule != nil && rule.Technique != "" {
+			f.techniques = append(f.techniques, rule.Technique)
+		}
+	}
+}
+
+// weigh judges the risk.
+func (r *Renderer) weigh(h Head, s *state.Attacker, f *figures, tools []string) {
+	r.facts = rules.Facts{Class: f.class, Tools: tools, Techniques: f.techniques, Spoofable: !s.Handshake, Concluded: r.facts.Concluded, Folded: r.facts.Folded}
+	n, since := &r.facts.Numbers, &r.facts.Since
+	for i := range since {
+		since[i] = event.Never
+	}
+	if at := handsOn(s); at != event.Never {
+		n[rules.HandsOn], since[rules.HandsOn] = 1, at
+	}
+	n[rules.LoginSuccesses], since[rules.LoginSuccesses] = s.Successes, s.FirstSuccess
+	n[rules.LoginAttempts] = s.Attempts
+	n[rules.Commands] = s.CommandCount
+	if inShell(s) {
+		n[rules.ShellCommands], since[rules.ShellCommands] = s.CommandCount, s.FirstCommand
+	}
+	for i := range s.Artifacts.Entries() {
+		e := &s.Artifacts.Entries()[i]
+		if artifactOf(e.Key).kind == "mail" {
+			n[rules.Mails]++
+		} else {
+			n[rules.Files]++
+			since[rules.Files] = law.Earliest(since[rules.Files], e.First)
+		}
+	}
+	n[rules.Domains] = s.Domains.Count()
+	n[rules.Credentials] = s.Credentials.Distinct()
+	n[rules.Deckies] = s.Deckies.Distinct()
+	n[rules.Services] = s.Services.Distinct()
+	n[rules.Interactions] = s.Kinds[event.Interaction]
+	n[rules.Events], since[rules.Events] = s.Kinds[event.Scan]+s.Kinds[event.Interaction], s.First
+	n[rules.LargePayloads] = s.Large
+	n[rules.Alerts] = s.Alerts.Distinct()
+	for i := range s.Alerts.Entries() {
+		switch e := &s.Alerts.Entries()[i]; {
+		case alertOf(e.Key).side != "":
+			n[rules.Alerts]-- // who served the decoy attacked nobody
+		case severityOf(e) == 1:
+			n[rules.WorstAlerts]++
+			since[rules.WorstAlerts] = law.Earliest(since[rules.WorstAlerts], e.First)
+		}
+	}
+	n[rules.Claims] = s.Leaks.Distinct()
+	if f.beacon.Strobe {
+		n[rules.Strobe] = 1
+	}
+	if h.Addr.IsPrivate() {
+		n[rules.Internal] = 1
+	}
+	if inferred(s) {
+		n[rules.Inferred], since[rules.Inferred] = 1, s.FirstCommand
+	}
+	if !s.Handshake {
+		n[rules.Unproven] = requested(s)
+	}
+	if n[rules.Events] == 0 && n[rules.Unproven] == 0 {
+		r.facts.Basis = rules.Noise
+	}
+	r.facts.Folded = r.facts.Folded[:0]
+	for i := range s.Techniques.Entries() {
+		e := &s.Techniques.Entries()[i]
+		r.facts.Folded = append(r.facts.Folded, rules.Concluded{Rule: e.Key, First: e.First})
+	}
+	f.risk = r.o.Rules.Risk(&r.facts, r.reasons)
+	r.reasons = f.risk.Reasons
+}
+
+// portScan is the service of packets to closed ports, sweep how many of them
+// are no stray ones.
+const (
+	portScan = "portscan"
+	sweep    = 10
+)
+
+// requested counts the events that asked a service for something with an address
+// that nothing proves. A packet that no service took is none: victims of forged
+// addresses send such.
+func requested(s *state.Attacker) (n int64) {
+	for i := range s.Claimed.Services.Entries() {
+		if e := &s.Claimed.Services.Entries()[i]; e.Key != portScan || e.Count >= sweep {
+			n += e.Count
+		}
+	}
+	return n
+}
+
+// inferred says whether commands in a shell prove a login of which no sensor
+// tells how it ended.
+func inferred(s *state.Attacker) bool {
+	return s.Attempts > 0 && s.Successes == 0 && s.CommandCount > 0 && inShell(s)
+}
+
+// conclusions appends what rules concluded, and the techniques of which no rule
+// tells: what sensors say themselves, and what versions before this one folded.
+func (r *Renderer) conclusions(d *document, s *state.Attacker, p *plan) {
+	kept := r.byFirst(&s.Conclusions, p.keep[listConclusions])
+	if len(kept) > 0 {
+		d.array("conclusions")
+		for i := range kept {
+			r.conclusion(d, &kept[i])
+		}
+		d.endArray()
+	}
+	open := false
+	kept = r.byFirst(&s.Techniques, p.keep[listTechniques])
+	for i := range kept {
+		if r.ruled(kept[i].Key) {
+			continue
+		}
+		if !open {
+			d.array("technique_evidence")
+			open = true
+		}
+		d.concluded(&kept[i])
+	}
+	if open {
+		d.endArray()
+	}
+}
+
+// ruled says whether a rule that is known concluded the technique.
+func (r *Renderer) ruled(technique string) bool {
+	return slices.ContainsFunc(r.facts.Concluded, func(c rules.Concluded) bool {
+		rule := r.o.Rules.Rule(c.Rule)
+		return rule != nil && rule.Technique == technique
+	})
+}
+
+func (r *Renderer) conclusion(d *document, e *law.Entry) {
+	id, rank, door := state.ConclusionOf(e.Key)
+	stage := rules.Stage(rank)
+	d.element()
+	d.string("rule", id)
+	if rule := r.o.Rules.Rule(id); rule != nil {
+		stage = rule.Rank()
+		d.string("why", rule.Name)
+		d.some("technique", rule.Technique)
+		d.some("tactic", rule.Tactic)
+		if rule.Software != nil {
+			d.string("software", rule.Software.Name)
+		}
+		if len(rule.CVE) > 0 {
+			d.strings("cve", rule.CVE)
+		}
+		d.string("severity", rule.Severity)
+	}
+	if door {
+		stage = min(stage, rules.Attempting)
+		d.bool("asked_only", true)
+	}
+	d.string("stage", stage.String())
+	d.some("saw", e.Payload)
+	d.counted(e)
+	d.end()
+}
+
+// riskOf appends how dangerous the attacker is, and why.
+func (r *Renderer) riskOf(d *document, s *state.Attacker, f *figures) {
+	risk := &f.risk
+	d.some("classification", risk.Class)
+	d.some("classification_basis", risk.Basis)
+	d.object("risk")
+	d.float("score", risk.Score)
+	d.string("level", risk.Level)
+	d.string("stage", risk.Stage.String())
+	d.string("confidence", confidence(s))
+	d.float("base", risk.Base)
+	d.float("half_life_d", risk.HalfLife)
+	open := false
+	for stage, at := range risk.Since {
+		if at == event.Never {
+			continue
+		}
+		if !open {
+			d.object("since")
+			open = true
+		}
+		d.time(rules.Stage(stage).String(), at)
+	}
+	if open {
+		d.end()
+	}
+	if len(risk.Reasons) > 0 {
+		d.array("reasons")
+		for i := range risk.Reasons {
+			reason := &risk.Reasons[i]
+			d.element()
+			d.string("id", reason.ID())
+			d.key("reason")
+			var text [256]byte
+			d.b = appendString(d.b, event.View(reason.AppendText(text[:0])))
+			if reason.Stage() != rules.None {
+				d.string("stage", reason.Stage().String())
+			}
+			d.float("weight", reason.Weight())
+			d.float("points", reason.Points)
+			d.someStrings("evidence", reason.Evidence)
+			d.end()
+		}
+		d.endArray()
+	}
+	d.end()
+}
