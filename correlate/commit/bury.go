@@ -18,7 +18,7 @@ func (m *Machine) answerBury(c *chunk, a Answer) {
 	if c.state == burying {
 		c.state = committing
 	}
-	kind, except := Buried, ""
+	kind, except := Buried, exceptions("")
 	if a.Err != nil {
 		kind = NotBuried
 	}

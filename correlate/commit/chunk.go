@@ -170,7 +170,7 @@ func (m *Machine) advance(c *chunk) {
 
 // complete ends a chunk that is durable, but for the documents in except,
 // which are dead-lettered.
-func (m *Machine) complete(c *chunk, except string) {
+func (m *Machine) complete(c *chunk, except exceptions) {
 	if c.entry() != c.id {
 		// A dead letter that stands for a chunk under way elsewhere.
 		m.finish(c, OK)

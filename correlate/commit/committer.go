@@ -54,7 +54,7 @@ type Committer struct {
 	kick   chan struct{}
 	group  sync.WaitGroup
 
-	coming atomic.Int32 // announced chunks
+	announced atomic.Int32 // chunks
 
 	panics atomic.Int64 // of callbacks
 
@@ -65,10 +65,10 @@ type Committer struct {
 	mu     sync.Mutex
 	life   *life
 	closed bool
-	// turned is closed when chunks may be admitted that were not: seen is the
+	// changed is closed when chunks may be admitted that were not: turn is the
 	// machine's turn then.
-	turned  chan struct{}
-	seen    int
+	changed chan struct{}
+	turn    int
 	probing int // chunks announced to probe with
 	trials  trials
 }
@@ -86,7 +86,7 @@ func New(o Options) (*Committer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Committer{o: o, life: newLife(m), kick: make(chan struct{}, 1), turned: make(chan struct{})}
+	c := &Committer{o: o, life: newLife(m), kick: make(chan struct{}, 1), changed: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.group.Go(c.run)
 	return c, nil
@@ -129,18 +129,18 @@ type news struct {
 	incidents []Incident
 }
 
-// with runs f, which must not wait, under the lock; what came of it is told
+// step runs f, which must not wait, under the lock; what came of it is told
 // after.
-func (c *Committer) with(f func(m *Machine)) { c.tell(c.locked(f)) }
+func (c *Committer) step(f func(m *Machine)) { c.tell(c.underLock(f)) }
 
-func (c *Committer) locked(f func(m *Machine)) (n news) {
+func (c *Committer) underLock(f func(m *Machine)) (n news) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer panics.Catch("the commit protocol", func(p *panics.Panic) { n = c.restart(p) })
 	f(c.life.m)
-	if t := c.life.m.Turn(); t != c.seen {
-		c.seen = t
-		c.turn()
+	if t := c.life.m.Turn(); t != c.turn {
+		c.turn = t
+		c.askAgain()
 	}
 	return news{c.life.take(), c.life.m.Incidents()}
 }
@@ -172,21 +172,19 @@ type Announcement struct {
 	probing bool
 }
 
-// Announce says that a chunk will come soon, so that those that are there
-// wait for it a little (MachineOptions.Gather): one write for all of them
-// costs less than one for each. Either the chunk comes with the announcement,
-// or it is withdrawn.
+// Announce says that a chunk will come soon, so that those that are there wait
+// for it a little (MachineOptions.Gather). Either the chunk comes with the
+// announcement, or it is withdrawn.
 //
-// While Elasticsearch is away, or the index that keeps this chunk from being
-// done, it waits: for the end of that, until ctx ends, which is an ErrAway. To
-// bring the chunk would cost its reading and change nothing. One at a time is
-// let through for there to be something to try with.
+// While Elasticsearch, or the index that keeps this chunk from being done, is
+// away Announce waits for the end of that, or of ctx, which is an ErrAway; to
+// bring the chunk would change nothing. One at a time is let through to try with.
 func (c *Committer) Announce(ctx context.Context, id ChunkID) (*Announcement, error) {
 	for {
-		var turned <-chan struct{}
+		var changed <-chan struct{}
 		var err error
 		var a *Announcement
-		c.with(func(m *Machine) {
+		c.step(func(m *Machine) {
 			admits, probing := m.Admits(id, c.probing)
 			switch {
 			case c.closed:
@@ -197,18 +195,18 @@ func (c *Committer) Announce(ctx context.Context, id ChunkID) (*Announcement, er
 					c.probing++
 				}
 			default:
-				turned = c.turned
+				changed = c.changed
 			}
 		})
 		switch {
 		case err != nil:
 			return nil, err
 		case a != nil:
-			c.coming.Add(1)
+			c.announced.Add(1)
 			return a, nil
 		}
 		select {
-		case <-turned:
+		case <-changed:
 		case <-ctx.Done():
 			return nil, ErrAway
 		}
@@ -221,20 +219,20 @@ func (a *Announcement) Withdraw() {
 	if a == nil || !a.over.CompareAndSwap(false, true) {
 		return
 	}
-	a.c.coming.Add(-1)
+	a.c.announced.Add(-1)
 	if a.probing {
-		a.c.with(func(*Machine) {
+		a.c.step(func(*Machine) {
 			a.c.probing--
-			a.c.turn()
+			a.c.askAgain()
 		})
 	}
 	a.c.nudge()
 }
 
-// turn has those who wait to bring a chunk ask again.
-func (c *Committer) turn() {
-	close(c.turned)
-	c.turned = make(chan struct{})
+// askAgain has those who wait to bring a chunk ask again.
+func (c *Committer) askAgain() {
+	close(c.changed)
+	c.changed = make(chan struct{})
 }
 
 // Stats returns what was done so far.
@@ -249,9 +247,9 @@ func (c *Committer) Stats() Stats {
 // Close waits until nothing is under way, the markers written, but no longer
 // than ctx allows; then it gives back what is left and ends all requests.
 func (c *Committer) Close(ctx context.Context) error {
-	c.with(func(m *Machine) {
+	c.step(func(m *Machine) {
 		c.closed = true
-		c.turn()
+		c.askAgain()
 		m.Flush()
 	})
 	c.nudge()
@@ -267,7 +265,7 @@ func (c *Committer) Close(ctx context.Context) error {
 	c.group.Wait()
 	// Nothing is in flight any more; what is left to be asked for fails.
 	far := time.Unix(1<<40, 0)
-	c.with(func(m *Machine) {
+	c.step(func(m *Machine) {
 		for m.Tick(far); ; m.Tick(far) {
 			r := m.Next(far)
 			if r == nil {
@@ -298,10 +296,10 @@ func (c *Committer) run() {
 	defer timer.Stop()
 	for {
 		var wake time.Time
-		c.with(func(m *Machine) {
+		c.step(func(m *Machine) {
 			now := time.Now()
 			m.Tick(now)
-			m.Expect(int(c.coming.Load()))
+			m.Expect(int(c.announced.Load()))
 			for r := m.Next(now); r != nil; r = m.Next(now) {
 				c.begin(r)
 			}
@@ -338,7 +336,7 @@ func (c *Committer) do(l *life, r *Request) {
 		a = c.observed(r)
 	}
 	var late []end
-	c.with(func(m *Machine) {
+	c.step(func(m *Machine) {
 		if l.lend(r, -1); l == c.life {
 			m.Answer(r, a, time.Now())
 		} else {

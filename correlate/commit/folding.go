@@ -7,10 +7,8 @@ import (
 )
 
 // folding is a Fold request: documents of a task that are folded and rendered
-// into one bulk. From the time the request is handed out until its answer it
-// belongs to whoever carries it out, while the machine goes on: it shares with
-// the machine only what neither changes. There is one at a time, as the Model
-// demands, so its memory is used again for the next.
+// into one bulk. Until it is answered it belongs to whoever carries it out, and
+// shares with the machine only what neither changes.
 type folding struct {
 	model Model
 	// bytes and most say when the bulk is large enough.

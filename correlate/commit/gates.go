@@ -6,11 +6,10 @@ import (
 	"time"
 )
 
-// gate keeps what can't be read or written now from being tried over and over.
-// There is one for everything (requests that fail as a whole: nobody there, 429,
-// 401) and one for each index (a block, a lost shard). While it is closed the
-// documents behind it are parked, neither read nor folded, and one at a time is
-// the probe, after growing pauses. The first answer opens it, and all go on.
+// gate keeps what can't be read or written now from being tried over and over: one
+// for everything (nobody there, 429, 401), one for each index (a block, a lost
+// shard). While it is closed one document at a time is its probe, after growing
+// pauses, and the others are parked, neither read nor folded.
 type gate struct {
 	index    string // empty for everything
 	failures int    // answers in a row
@@ -334,11 +333,10 @@ func (m *Machine) rememberStuck(c *chunk) {
 	}
 }
 
-// Admits says whether it is of use to bring a chunk now: not while Elasticsearch
-// is away, or an index which the chunk got stuck on, unless there is nothing left
-// to probe with. coming is how many were admitted in spite of that and are not
-// submitted yet. What it says changes with Turn.
-func (m *Machine) Admits(id ChunkID, coming int) (admits, probing bool) {
+// Admits says whether it is of use to bring a chunk now, which changes with Turn:
+// not while what it needs is away, unless there is nothing left to probe with.
+// announced is how many were admitted in spite of that and are still to come.
+func (m *Machine) Admits(id ChunkID, announced int) (admits, probing bool) {
 	g := &m.gates.all
 	if !g.closed {
 		if g = m.gates.byIndex[m.gates.stuck[id]]; g == nil || !g.closed {
@@ -348,7 +346,7 @@ func (m *Machine) Admits(id ChunkID, coming int) (admits, probing bool) {
 	if weakened("chunks are brought while it is away") {
 		return true, false
 	}
-	if coming > 0 || g.probe != nil {
+	if announced > 0 || g.probe != nil {
 		return false, false
 	}
 	if g == &m.gates.all {

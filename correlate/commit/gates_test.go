@@ -452,7 +452,7 @@ func TestAnnounceWhileAway(t *testing.T) {
 				}
 				if settled.Load() == all {
 					time.Sleep(5 * time.Millisecond) // others ask while it is read
-					c.with(func(m *Machine) {
+					c.step(func(m *Machine) {
 						if !m.gates.all.closed {
 							return
 						}

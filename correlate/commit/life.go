@@ -71,8 +71,8 @@ func (c *Committer) restart(p *panics.Panic) news {
 	m.report(Incident{Kind: Panicked, Err: p, Reason: p.Error(), Stack: []byte(p.Stack)})
 	incidents := append(old.m.Incidents(), m.Incidents()...)
 	old.m = nil
-	c.life, c.seen = newLife(m), m.Turn()
-	c.turn()
+	c.life, c.turn = newLife(m), m.Turn()
+	c.askAgain()
 	c.nudge()
 	return news{old.take(), incidents}
 }

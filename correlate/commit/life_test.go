@@ -53,7 +53,7 @@ func TestPanicInTheProtocol(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		before := c.Stats()
-		c.with(func(*Machine) { panic("a defect") })
+		c.step(func(*Machine) { panic("a defect") })
 		after := c.Stats()
 		if after.Chunks < before.Chunks || after.OK < before.OK || after.Writes < before.Writes || after.Evicted < before.Evicted {
 			t.Errorf("figures fell: %+v, then %+v", before, after)
@@ -145,10 +145,10 @@ func TestPanicWhileFolding(t *testing.T) {
 	}
 	commit(1)
 	<-h.in
-	c.with(func(*Machine) { panic("a defect") })
+	c.step(func(*Machine) { panic("a defect") })
 	commit(2)
 	for asked := false; !asked; time.Sleep(time.Millisecond) {
-		c.with(func(m *Machine) { asked = m.foldsFor != nil })
+		c.step(func(m *Machine) { asked = m.foldsFor != nil })
 	}
 	select {
 	case <-h.in:
@@ -191,7 +191,7 @@ func TestPanicWhileBurying(t *testing.T) {
 		done <- r
 	}()
 	<-h.in
-	c.with(func(*Machine) { panic("a defect") })
+	c.step(func(*Machine) { panic("a defect") })
 	select {
 	case r := <-done:
 		t.Errorf("told %d while its letter is written", r)
@@ -212,7 +212,7 @@ func TestPanicWhileAnnounced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.with(func(*Machine) { panic("a defect") })
+	c.step(func(*Machine) { panic("a defect") })
 	chunk := chunkOf(1, "x")
 	chunk.Deadline, chunk.Announced = soon(10*time.Second), a
 	if r, err := c.Commit(t.Context(), chunk); r != OK || err != nil {

@@ -89,7 +89,7 @@ func (m *Machine) answerLookUp(t *task, answer Answer) {
 	}
 	for _, f := range t.foreign {
 		if s := next(); s.Err == nil && s.Exists {
-			m.noteForeign(t, marker{applied: f, except: string(s.State), seen: true, version: s.Version})
+			m.noteForeign(t, marker{applied: f, except: exceptions(s.State), seen: true, version: s.Version})
 		}
 	}
 	if len(t.unread) > 0 && weakened("markers read before the states") {
@@ -114,7 +114,7 @@ func (m *Machine) answerMarkerOf(t *task, c *chunk, own, origin Stored) {
 		m.stats.Skipped++
 		m.finish(c, OK)
 	case c.replay != nil && weakened("one whose chunk is held in spite of it brings nothing") &&
-		origin.Exists && !excepts(string(origin.State), c.parts[0].doc.key):
+		origin.Exists && !exceptions(origin.State).has(c.parts[0].doc.key):
 		m.finish(c, OK)
 	case c.replay == nil || m.canReplay(c, origin):
 		c.lookups[t.lane].answered = t.round
@@ -134,9 +134,9 @@ func (m *Machine) overlooks(t *task, c *chunk) bool {
 func (m *Machine) noteForeign(t *task, f marker) {
 	excepted := false
 	for _, a := range t.attempts {
-		if excepts(f.except, a.doc.key) && a.env.has(f.id) {
+		if f.except.has(a.doc.key) && a.env.has(f.id) {
 			excepted = true
-			if without(f.except, a.doc.key) != f.except {
+			if f.except.without(a.doc.key) != f.except {
 				a.lifted = append(a.lifted, f)
 			}
 		}

@@ -45,9 +45,9 @@ type Answer struct {
 	Err     error
 }
 
-// Machine is the commit protocol: it is told of chunks, answers and the time,
-// and tells which requests to make. It does no I/O, has no clock and starts
-// no goroutine. It is not safe for concurrent use, but for Request.Fold.
+// Machine is the commit protocol: it is told of chunks, answers and the time, and
+// tells which requests to make, without I/O, a clock or goroutines. It is not safe
+// for concurrent use, but for Request.Fold.
 type Machine struct {
 	o     MachineOptions
 	model Model

@@ -8,7 +8,7 @@ import "testing"
 func TestLedgerKnowsMarkers(t *testing.T) {
 	x, y := exception(key("x")), exception(key("y"))
 	for _, tt := range []struct {
-		there, marker string
+		there, marker exceptions
 		want          bool
 	}{
 		{"", "", true}, {x, x, true}, {x + y, x + y, true}, {"", x, true}, {x, x + y, true}, {x, "", false}, {x + y, x, false},

@@ -47,7 +47,7 @@ func (m *Machine) canReplay(c *chunk, origin Stored) bool {
 		if !weakened("a replay never takes its chunk's id") {
 			r.entry = r.origin
 		}
-	case !excepts(string(origin.State), c.parts[0].doc.key):
+	case !exceptions(origin.State).has(c.parts[0].doc.key):
 		// The document holds the chunk in spite of the dead letter. What followed
 		// from it may be missing all the same.
 		r.heldAnyway = !weakened("a replay doesn't ask for its chunk's marker")
@@ -56,7 +56,7 @@ func (m *Machine) canReplay(c *chunk, origin Stored) bool {
 		// letter. But a marker merely seen may be taken back, and then the chunk
 		// comes again: only an acknowledgement counts, as for a skip.
 		if m.mark(marker{
-			applied: applied{id: r.origin, minute: c.minute}, except: string(origin.State),
+			applied: applied{id: r.origin, minute: c.minute}, except: exceptions(origin.State),
 			seen: true, version: origin.Version,
 		}) {
 			m.markers.hurry(m.now)

@@ -9,9 +9,9 @@ import (
 	"dossier/panics"
 )
 
-// trials finds the chunk that makes the protocol itself panic. Those that were
-// under way then are suspects: when they come again each is tried alone, so that
-// another panic is surely its own. It belongs to a Committer, under its lock.
+// trials finds the chunk that makes the protocol itself panic: those that were
+// under way then are tried alone when they come again, so that another panic is
+// surely its own. It belongs to a Committer, under its lock.
 type trials struct {
 	// suspects are counted by the panics they were alone with.
 	suspects map[ChunkID]int
@@ -31,8 +31,8 @@ const (
 	convicted = -1
 )
 
-// enters says whether a chunk may be submitted now, and whether it is a suspect.
-func (t *trials) enters(id ChunkID, m *Machine) (enters, suspect bool) {
+// canBegin says whether a chunk may be submitted now, and whether it is a suspect.
+func (t *trials) canBegin(id ChunkID, m *Machine) (canBegin, suspect bool) {
 	if len(t.suspects) == 0 {
 		return true, false
 	}
@@ -77,15 +77,15 @@ func (c *Committer) submit(ctx context.Context, chunk Chunk, ended chan<- Result
 	}
 	queued := false
 	for {
-		var turned <-chan struct{}
+		var changed <-chan struct{}
 		count, over := 0, false
-		c.with(func(m *Machine) {
+		c.step(func(m *Machine) {
 			t := &c.trials
 			if queued {
 				t.waiting--
 				queued = false
 			}
-			enters, suspect := t.enters(id, m)
+			canBegin, suspect := t.canBegin(id, m)
 			count = t.suspects[id]
 			switch {
 			case c.closed:
@@ -93,10 +93,10 @@ func (c *Committer) submit(ctx context.Context, chunk Chunk, ended chan<- Result
 			case ctx.Err() != nil:
 				// Others may begin.
 				err, over = ctx.Err(), true
-				c.turn()
+				c.askAgain()
 			case count == convicted || count >= maxTrials:
-			case !enters:
-				if turned = c.turned; suspect {
+			case !canBegin:
+				if changed = c.changed; suspect {
 					t.waiting++
 					queued = true
 				}
@@ -119,11 +119,11 @@ func (c *Committer) submit(ctx context.Context, chunk Chunk, ended chan<- Result
 		case count >= maxTrials:
 			r, err = c.convict(ctx, id, chunk)
 			return id, tried, false, r, err
-		case turned == nil:
+		case changed == nil:
 			return id, tried, true, Retry, nil
 		}
 		select {
-		case <-turned:
+		case <-changed:
 		case <-ctx.Done():
 		}
 	}
@@ -131,9 +131,9 @@ func (c *Committer) submit(ctx context.Context, chunk Chunk, ended chan<- Result
 
 // acquit forgets a suspect that came to its end.
 func (c *Committer) acquit(id ChunkID) {
-	c.with(func(*Machine) {
+	c.step(func(*Machine) {
 		delete(c.trials.suspects, id)
-		c.turn()
+		c.askAgain()
 	})
 }
 
@@ -158,7 +158,7 @@ func (c *Committer) convict(ctx context.Context, id ChunkID, chunk Chunk) (Resul
 	if err != nil {
 		kind, r = NotBuried, Retry
 	}
-	c.with(func(m *Machine) {
+	c.step(func(m *Machine) {
 		m.stats.Chunks++
 		if err == nil {
 			c.trials.suspects[id] = convicted

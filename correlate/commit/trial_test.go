@@ -144,7 +144,7 @@ func TestSuspectGivesUp(t *testing.T) {
 	h := newHeld()
 	c := newCommitter(t, h.store, func(o *Options) { o.Model = h })
 	defer closeCommitter(t, c)
-	c.with(func(*Machine) { c.trials.suspects = map[ChunkID]int{chunkOf(1).ID: 0} })
+	c.step(func(*Machine) { c.trials.suspects = map[ChunkID]int{chunkOf(1).ID: 0} })
 	commit := func(n uint16, within time.Duration) chan Result {
 		done := make(chan Result, 1)
 		chunk := chunkOf(n, fmt.Sprint("x", n))
@@ -162,14 +162,14 @@ func TestSuspectGivesUp(t *testing.T) {
 	<-h.in
 	one := commit(1, 100*time.Millisecond)
 	for waiting := 0; waiting == 0; time.Sleep(time.Millisecond) {
-		c.with(func(*Machine) { waiting = c.trials.waiting })
+		c.step(func(*Machine) { waiting = c.trials.waiting })
 	}
 	three := commit(3, 20*time.Second)
 	if r := <-one; r != Retry {
 		t.Errorf("the suspect: %d", r)
 	}
 	for under := 0; under < 2; time.Sleep(time.Millisecond) {
-		c.with(func(m *Machine) { under = len(m.chunks) })
+		c.step(func(m *Machine) { under = len(m.chunks) })
 	}
 	h.out <- struct{}{}
 	<-h.in

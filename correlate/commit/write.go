@@ -138,7 +138,7 @@ func (m *Machine) answerState(a *attempt) {
 		// The document holds the chunk for certain, in spite of the dead
 		// letter.
 		if !weakened("an exception is never lifted") {
-			l.except = without(l.except, a.doc.key)
+			l.except = l.except.without(a.doc.key)
 		}
 		m.mark(l)
 	}
