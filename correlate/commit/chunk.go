@@ -42,6 +42,13 @@ type chunk struct {
 	lookups [laneCount]lookup
 }
 
+func newChunk(c *Chunk, r *replay, done func(Result)) *chunk {
+	return &chunk{
+		id: c.ID, minute: c.Minute, records: c.Records, deadline: c.Deadline, replay: r,
+		parts: make([]part, len(c.Parts)), outcomes: outcomes{undecided: len(c.Parts)}, done: []func(Result){done},
+	}
+}
+
 // lookup tells of a chunk's marker in one lane: the last round that asked for
 // it, and the last one whose answer the chunk can rely on.
 type lookup struct {

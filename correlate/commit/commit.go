@@ -48,7 +48,7 @@ type Chunk struct {
 	Announced *Announcement
 	// Replay says that Parts holds one dead letter of the chunk. It is
 	// applied once, however often it is replayed, for as long as the ledger
-	// is kept; where the document holds the chunk in spite of the letter only
+	// is kept; where the document holds the chunk all the same only
 	// the effects are made that may be missing.
 	Replay bool
 }
@@ -61,11 +61,11 @@ const (
 	Retry Result = iota
 	// OK says that every document of the chunk is durable or dead-lettered.
 	OK
-	// StillRejected says of a replayed letter that Elasticsearch, or the Model,
-	// doesn't take it this time either. It stays a letter.
+	// StillRejected says of a replay that Elasticsearch, or the Model, doesn't take
+	// it this time either. It stays a dead letter.
 	StillRejected
-	// StillUnreadable says of a replayed letter that its document's state can't
-	// be read. It stays a letter.
+	// StillUnreadable says of a replay that its document's state can't be read. It
+	// stays a dead letter.
 	StillUnreadable
 )
 
@@ -196,9 +196,9 @@ type Letter struct {
 	Reason string
 }
 
-// DeadLetters keeps letters durably.
+// DeadLetters keeps dead letters durably.
 type DeadLetters interface {
-	// Bury returns after the letters are on disk: all there are of one chunk.
+	// Bury returns after the dead letters are on disk: all there are of one chunk.
 	// It may be called while another call is under way.
 	Bury(ctx context.Context, letters []Letter) error
 }

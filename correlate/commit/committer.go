@@ -103,7 +103,7 @@ func (c *Committer) Commit(ctx context.Context, chunk Chunk) (Result, error) {
 		return Retry, errors.New("commit: a chunk without a deadline")
 	}
 	if chunk.Replay && len(chunk.Parts) != 1 {
-		return Retry, fmt.Errorf("commit: a replay of %d letters; one at a time", len(chunk.Parts))
+		return Retry, fmt.Errorf("commit: a replay of %d dead letters; one at a time", len(chunk.Parts))
 	}
 	if err := ctx.Err(); err != nil {
 		return Retry, err

@@ -10,15 +10,16 @@
 //
 // # Where to read
 //
-// A chunk (chunk.go) is committing, burying, marking or ended; its parts wait
-// in their documents (document.go). A task (task.go) takes the documents that
-// are ready in a lane (lanes.go) through one round, and what it knows of a
-// document is an attempt, which exists only as long as the task owns it. The
-// phases of a round are read.go, lookup.go, fold.go (ids.go says what the ids in
-// a document decide, folding.go is the fold itself) and write.go; what is left
-// of a chunk goes through bury.go, markers.go and ledger.go. gates.go keeps the
-// rest quiet while Elasticsearch is away, replay.go is what a dead letter has of
-// its own.
+// A chunk (chunk.go) is committing, burying, marking or ended; its parts wait in
+// their documents (document.go). A task (task.go) takes the documents that are
+// ready in a lane (lanes.go) through one round: read.go, lookup.go, fold.go and
+// write.go are its phases. What it knows of a document is an attempt, which exists
+// only as long as the task owns it; what the chunk ids in a document decide is in
+// ids.go, the fold itself in folding.go, what a fold goes into in bulk.go. A chunk
+// that is durable goes through bury.go and markers.go into the ledger (ledger.go,
+// exceptions.go). gates.go keeps the machine quiet while Elasticsearch is away,
+// replay.go is what a dead letter has of its own, request.go what the machine asks
+// for.
 //
 // # The rules
 //

@@ -240,6 +240,19 @@ func (m *Machine) startProbes() {
 	}
 }
 
+// wakeProbes says when the next probes are due.
+func (m *Machine) wakeProbes(sooner func(time.Time)) {
+	all := &m.gates.all
+	if all.closed && all.probe == nil && !all.marker && len(all.parked) > 0 {
+		sooner(all.until)
+	}
+	for _, g := range m.gates.byIndex {
+		if g.closed && g.probe == nil && len(g.parked) > 0 && !m.behind(g) {
+			sooner(g.until)
+		}
+	}
+}
+
 // behind says whether an index's gate need not be tried, since that of everything
 // is closed too and has something to try with: what is behind it would only move
 // there, one document at a time.

@@ -7,44 +7,6 @@ import (
 	"time"
 )
 
-// RequestKind tells requests apart.
-type RequestKind uint8
-
-// The requests.
-const (
-	Read RequestKind = iota
-	Write
-	Bury
-	// Fold is carried out with Request.Fold: computing, no I/O. There is one at
-	// a time.
-	Fold
-)
-
-// Request is what a Machine wants done.
-type Request struct {
-	Kind     RequestKind
-	Keys     []Key    // Read
-	Ops      []Op     // Write
-	Letters  []Letter // Bury
-	Deadline time.Time
-	// Chunks is the number of chunks it is made for, Records that of their
-	// records, for tracing.
-	Chunks, Records int
-
-	task    *task    // none for a Bury
-	chunk   *chunk   // of a Bury
-	bulk    *bulk    // of a Write
-	folding *folding // of a Fold
-}
-
-// Answer is what became of a Request. With Err nothing is known about any of
-// it.
-type Answer struct {
-	Stored  []Stored
-	Written []Written
-	Err     error
-}
-
 // Machine is the commit protocol: it is told of chunks, answers and the time, and
 // tells which requests to make, without I/O, a clock or goroutines. It is not safe
 // for concurrent use, but for Request.Fold.
@@ -125,10 +87,7 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 		done(OK)
 		return
 	}
-	ch := &chunk{
-		id: c.ID, minute: c.Minute, records: c.Records, deadline: c.Deadline, replay: replay,
-		parts: make([]part, len(c.Parts)), outcomes: outcomes{undecided: len(c.Parts)}, done: []func(Result){done},
-	}
+	ch := newChunk(&c, replay, done)
 	m.chunks[c.ID] = ch
 	for i := range c.Parts {
 		p := &c.Parts[i]
@@ -199,24 +158,8 @@ func (m *Machine) Wake() time.Time {
 	for _, d := range m.delayed {
 		sooner(d.until)
 	}
-	if len(m.markers.pending) > 0 && !m.markers.alone {
-		switch due := m.markers.due(); {
-		case !m.gates.all.closed:
-			sooner(due)
-		case m.gates.all.probe == nil && due.Before(m.gates.all.until):
-			sooner(m.gates.all.until)
-		case m.gates.all.probe == nil:
-			sooner(due)
-		}
-	}
-	if m.gates.all.closed && m.gates.all.probe == nil && !m.gates.all.marker && len(m.gates.all.parked) > 0 {
-		sooner(m.gates.all.until)
-	}
-	for _, g := range m.gates.byIndex {
-		if g.closed && g.probe == nil && len(g.parked) > 0 && !m.behind(g) {
-			sooner(g.until)
-		}
-	}
+	m.wakeMarkers(sooner)
+	m.wakeProbes(sooner)
 	if m.lanes.waitsForOthers() {
 		sooner(m.lanes.gathered)
 	}

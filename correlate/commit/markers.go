@@ -64,6 +64,19 @@ func (m *Machine) canWriteMarkers() bool {
 	return len(s.pending) > 0 && !s.alone && !m.now.Before(s.due()) && (!m.gates.all.closed || m.gates.all.due(m.now))
 }
 
+// wakeMarkers says when pending markers are due to be written alone.
+func (m *Machine) wakeMarkers(sooner func(time.Time)) {
+	all := &m.gates.all
+	if len(m.markers.pending) == 0 || m.markers.alone || all.closed && all.probe != nil {
+		return
+	}
+	due := m.markers.due()
+	if all.closed && due.Before(all.until) {
+		due = all.until
+	}
+	sooner(due)
+}
+
 // addMarkers puts the markers that wait for a ride into a bulk.
 func (m *Machine) addMarkers(b *bulk, ops []Op) []Op {
 	if m.now.Before(m.markers.rest) {

@@ -27,7 +27,7 @@ const (
 	maxTrials = 3
 	// maxSuspects bounds the suspects remembered.
 	maxSuspects = 1 << 12
-	// convicted stands for a count: its letters are written.
+	// convicted stands for a count: its dead letters are written.
 	convicted = -1
 )
 
@@ -137,13 +137,12 @@ func (c *Committer) acquit(id ChunkID) {
 	})
 }
 
-// convict sends all of a chunk that the protocol can't commit to the dead
-// letters. A document that holds it in spite of that knows it by its id when the
-// letter is replayed.
+// convict sends all of a chunk that the protocol can't commit to the dead letters.
+// A document that holds it all the same knows it by its id when it is replayed.
 func (c *Committer) convict(ctx context.Context, id ChunkID, chunk Chunk) (Result, error) {
 	const reason = "panic in the commit protocol"
 	if chunk.Replay {
-		return StillRejected, nil // it is a letter already
+		return StillRejected, nil // it is a dead letter already
 	}
 	letters := make([]Letter, len(chunk.Parts))
 	for i, p := range chunk.Parts {
