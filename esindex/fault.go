@@ -36,7 +36,11 @@ func (f *fileFault) note(err error) (tell error) {
 // whether a newer one is there that can't be read.
 func (s *secret) explain(err error) error {
 	e, ok := errors.AsType[*Error](err)
-	if s == nil || !ok || e.Status != http.StatusUnauthorized {
+	if !ok || e.Status != http.StatusUnauthorized {
+		return err
+	}
+	if s == nil {
+		e.Fix = "set es_api_key_file, es_api_key, or es_user with its password: none of them is set, and a variable of the environment that isn't set counts as empty"
 		return err
 	}
 	s.mu.Lock()

@@ -94,6 +94,10 @@ func TestFileFault(t *testing.T) {
 			})
 		})
 	}
+	// Where there is none, none can be wrong or have expired.
+	if text := (*secret)(nil).explain(&Error{Status: http.StatusUnauthorized, Fix: "correct es_user"}).Error(); !strings.Contains(text, "none of them is set") || strings.Contains(text, "correct") {
+		t.Errorf("a 401 without a credential: %s", text)
+	}
 	// Nothing else explains what a file of another user does: at once.
 	var f fileFault
 	if err := f.note(readable("es_api_key_file", "/x", os.ErrPermission)); err == nil || !strings.Contains(err.Error(), "can't be read by this user") {

@@ -214,7 +214,7 @@ func (k *checker) credentials(ctx context.Context, role string) {
 		return
 	}
 	if may, err := k.may(ctx, "create_index", k.months(k.ahead(0))); role == roles.Writer && err == nil && slices.Contains(slices.Collect(maps.Values(may)), true) {
-		k.say(Note, subject, "bring it up to date: dossier setup --key writer=FILE, as the user who made it",
+		k.say(Note, subject, "bring it up to date: "+roles.KeyCommand(roles.Writer, k.o.IndexPrefix)+", as the user who made it",
 			"%s may make month indices, which the role %s may not: whoever has it decides on mappings, settings and pipelines of those that are not there yet", name, role)
 	}
 	more, _, err := k.privileges(ctx, roles.Role{
@@ -222,7 +222,7 @@ func (k *checker) credentials(ctx context.Context, role string) {
 		Indices: []roles.Indices{{Names: []string{k.indices.Attackers()}, Privileges: []string{"delete", "delete_index", "indices:data/read/search*"}}},
 	})
 	if err == nil && len(more) > 0 {
-		k.say(Note, subject, "for a sensor make a key that can only write: dossier setup --key writer=FILE",
+		k.say(Note, subject, "for a sensor make a key that can only write: "+roles.KeyCommand(roles.Writer, k.o.IndexPrefix),
 			"%s can more than a sensor needs: %s", name, strings.Join(more, ", "))
 	}
 }
@@ -230,9 +230,9 @@ func (k *checker) credentials(ctx context.Context, role string) {
 // rightKey says what to do about a key that was made for something else.
 func (k *checker) rightKey(who esindex.Identity, role string) string {
 	if who.Key.Prefix == k.o.IndexPrefix {
-		return fmt.Sprintf("check it with --role %s, or give the key of that role (dossier setup --key %s=FILE makes one)", who.Key.Role, role)
+		return fmt.Sprintf("check it with --role %s, or give the key of that role (%s makes one)", who.Key.Role, roles.KeyCommand(role, k.o.IndexPrefix))
 	}
-	return fmt.Sprintf("check it with --index-prefix %s --role %s, or give the key of that prefix and role (dossier setup --key %s=FILE makes one)", who.Key.Prefix, who.Key.Role, role)
+	return fmt.Sprintf("check it with --index-prefix %s --role %s, or give the key of that prefix and role (%s makes one)", who.Key.Prefix, who.Key.Role, roles.KeyCommand(role, k.o.IndexPrefix))
 }
 
 func (k *checker) keyExpiry(key *esindex.KeyIdentity) {
@@ -710,6 +710,7 @@ func (k *checker) sensor(h heartbeat, now time.Time) bool {
 		well = false
 		k.say(l, name, fix, format, args...)
 	}
+	const until = " (counted, and said here, until it starts again)"
 	age := now.Sub(h.At)
 	switch {
 	case h.At.IsZero():
@@ -721,11 +722,11 @@ func (k *checker) sensor(h heartbeat, now time.Time) bool {
 		wrong(Warning, "set up NTP there", "its clock is %s ahead of this host's", (-age).Round(time.Millisecond))
 	}
 	if h.DeadLetters > 0 {
-		wrong(Warning, "fix the cause, then dossier replay on that host", "%d dead letters since it started", h.DeadLetters)
+		wrong(Warning, "fix the cause, then dossier replay on that host", "%d dead letters since it started%s", h.DeadLetters, until)
 	}
 	if h.AtRisk > 0 {
 		wrong(Warning, "look at its log: documents could not be written for longer than the ledger is kept",
-			"%d chunk ids aged out without a marker: a redelivery counts twice", h.AtRisk)
+			"%d chunk ids aged out without a marker: a redelivery counts twice%s", h.AtRisk, until)
 	}
 	if h.RecordsIn > 1000 && h.Unparsed > h.RecordsIn/20 {
 		wrong(Warning, "look at its input; field_map teaches further formats", "%d of %d records are in no known form", h.Unparsed, h.RecordsIn)
@@ -793,9 +794,9 @@ func (k *checker) kept() {
 
 // line makes text from a document fit for a line on a terminal.
 func line(s string) string {
-	const most = 300
+	const most = 500
 	if len(s) > most {
-		s = s[:most]
+		s = s[:most-3] + "..."
 	}
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r > 0x7e {

@@ -3,7 +3,6 @@ package operate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -118,22 +117,7 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 
 // mayWrite returns an error where these credentials can't write as a sensor
 // does: each letter would be tried for as long as commit_timeout.
-func (t *Target) mayWrite(ctx context.Context) error {
-	secured, err := t.secured(ctx)
-	if err != nil || !secured {
-		return err
-	}
-	want, err := roles.Get("writer", t.o.IndexPrefix)
-	if err != nil {
-		return err
-	}
-	_, lacking, err := t.privileges(ctx, want)
-	if err == nil && len(lacking) > 0 {
-		err = fmt.Errorf("these credentials lack what the role %s has, use a key with it (dossier setup --key writer=FILE): %s",
-			t.roleName("writer"), strings.Join(lacking, ", "))
-	}
-	return err
-}
+func (t *Target) mayWrite(ctx context.Context) error { return t.mustHold(ctx, roles.Writer) }
 
 // countKept counts what earlier replays kept too.
 func (r *Replayed) countKept(folder string) error {

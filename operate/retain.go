@@ -106,7 +106,11 @@ func (t *Target) retain(ctx context.Context, ages Ages, dryRun bool, step func(e
 // mayRetain returns an error where these credentials lack what the retention
 // role has. Elasticsearch just leaves out what may not be seen, and indices
 // would be kept for ever without a word.
-func (t *Target) mayRetain(ctx context.Context) error {
+func (t *Target) mayRetain(ctx context.Context) error { return t.mustHold(ctx, "retention") }
+
+// mustHold returns an error where these credentials lack what the role has: it says
+// whose they are and what they are for, as far as Elasticsearch tells.
+func (t *Target) mustHold(ctx context.Context, role string) error {
 	who, err := t.client.Identity(ctx)
 	switch {
 	case errors.Is(err, esindex.ErrNoSecurity):
@@ -114,7 +118,6 @@ func (t *Target) mayRetain(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	const role = "retention"
 	want, err := roles.Get(role, t.o.IndexPrefix)
 	if err != nil {
 		return err
@@ -124,7 +127,7 @@ func (t *Target) mayRetain(ctx context.Context) error {
 		return err
 	}
 	if other := who.Misused(t.o.IndexPrefix, role); other != "" {
-		return fmt.Errorf("%s: give the key of the role %s of the prefix %s (dossier setup --key %s=FILE makes one)", other, role, t.o.IndexPrefix, role)
+		return fmt.Errorf("%s: give the key of the role %s of the prefix %s (%s makes one)", other, role, t.o.IndexPrefix, roles.KeyCommand(role, t.o.IndexPrefix))
 	}
 	return fmt.Errorf("%s lacks what the role %s has (dossier setup makes it): %s", who, t.roleName(role), some(lacking))
 }

@@ -2,7 +2,9 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 
 	"dossier/conf/roles"
 	"dossier/esindex"
@@ -42,5 +44,15 @@ func (t *Target) wrongKey(ctx context.Context) error {
 		where = "es_api_key_file " + t.o.APIKeyFile
 	}
 	return &esindex.Error{Op: "look at the API key", Type: "wrong_key", Reason: fmt.Sprintf("%s: %s", where, other),
-		Fix: fmt.Sprintf("give a key of the role %s of the prefix %s, which dossier setup --key %s=FILE makes", roles.Writer, t.o.IndexPrefix, roles.Writer)}
+		Fix: fmt.Sprintf("give a key of the role %s of the prefix %s, which %s makes", roles.Writer, t.o.IndexPrefix, roles.KeyCommand(roles.Writer, t.o.IndexPrefix))}
+}
+
+// mayNotInstall says in a refusal what it mostly is: templates are installed by
+// dossier setup, and this is a sensor's key, which shall not be given more.
+func mayNotInstall(err error) error {
+	if e, ok := errors.AsType[*esindex.Error](err); ok && e.Status == http.StatusForbidden {
+		e.Fix = "set manage_templates off where dossier setup has been run: a sensor's key, of the role writer, may not look at templates, and needs not; " +
+			"else run dossier setup, or use credentials that may"
+	}
+	return err
 }

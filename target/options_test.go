@@ -315,6 +315,19 @@ func TestRunningParts(t *testing.T) {
 			t.Errorf("manage_templates %v: %d calls, %d installations, %v", manage, c.infos, c.installs, err)
 		}
 	}
+	// A sensor's key may not look at templates; that shall not make anybody give it more.
+	refused, said := bare()
+	refused.cluster = &fakeCluster{info: fine, install: func(int) error {
+		return &esindex.Error{Op: "read the templates", Status: 403, Type: "security_exception", Fix: "give the role or API key that cluster privilege"}
+	}}
+	for range 3 {
+		if err := refused.trySetUp(t.Context()); err == nil || !strings.Contains(err.Error(), "set manage_templates off") || strings.Contains(err.Error(), "give the role") {
+			t.Errorf("templates that are refused: %v", err)
+		}
+	}
+	if n := strings.Count(said.String(), "msg=connected"); n != 1 {
+		t.Errorf("said to be connected %d times: %s", n, said.String())
+	}
 	maps1 := write(t, "maps", "not: [yaml")
 	if _, err := NewParser(read(t, map[string]string{"sensor_id": "x", "field_map": maps1})); err == nil || !strings.Contains(err.Error(), "option field_map: got "+fmt.Sprintf("%q", maps1)) {
 		t.Errorf("a wrong field map: %v", err)

@@ -103,6 +103,8 @@ type Target struct {
 	// tried is closed when the first try to set up has ended, ready when one
 	// has succeeded.
 	tried, ready chan struct{}
+	// connected is what was said of the cluster last; only set-up touches it.
+	connected *esindex.Info
 	// joined is closed when the first output is there.
 	joined chan struct{}
 
@@ -289,11 +291,14 @@ func (t *Target) trySetUp(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	t.log.Info("connected", "target", t.String(), "cluster", info.Cluster, "version", info.Version)
+	if t.connected == nil || *t.connected != info {
+		t.connected = &info
+		t.log.Info("connected", "target", t.String(), "cluster", info.Cluster, "version", info.Version)
+	}
 	if t.o.ManageTemplates {
 		steps, err := t.cluster.Install(ctx, t.link.Templates)
 		if err != nil {
-			return err
+			return mayNotInstall(err)
 		}
 		for _, s := range steps {
 			t.log.Debug(s.String())

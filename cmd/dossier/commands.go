@@ -97,6 +97,9 @@ PREFIX-setup is enough.`,
 			if s.KeyFile, err = file.parse(); err != nil {
 				return err
 			}
+			if len(keys) == 0 && (life != "" || file != (keyFileFlags{})) {
+				return errors.New("--key-expires, --key-owner and --key-mode are about the keys of --key, and none is given; say for which file: --key ROLE=FILE")
+			}
 			if err := file.forOneKind(s.Keys); err != nil {
 				return err
 			}

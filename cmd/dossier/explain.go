@@ -37,6 +37,14 @@ func longFlags(args []string) []string {
 	return args
 }
 
+// reads says whether an option decides what becomes of a record: explain looks
+// at no other, whatever is set for commands that ask a cluster.
+func reads(key string) bool {
+	return slices.ContainsFunc(options.Describe(), func(d options.Description) bool {
+		return d.Key == key && d.Reading && !d.Secret
+	})
+}
+
 func newExplain() *cobra.Command {
 	var form, at string
 	var profiles bool
@@ -73,7 +81,7 @@ a file of the latter that begins with @P/ is looked for in the working folder.
 				}
 			}
 			var err error
-			if o.Output, err = parse(c); err != nil {
+			if o.Output, err = parseSome(c, reads); err != nil {
 				return err
 			}
 			in := io.Reader(c.InOrStdin())
@@ -92,7 +100,7 @@ a file of the latter that begins with @P/ is looked for in the working folder.
 		},
 	}
 	for _, d := range options.Describe() {
-		if d.Reading && !d.Secret {
+		if reads(d.Key) {
 			addOption(c, d)
 		}
 	}

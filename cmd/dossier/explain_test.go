@@ -32,4 +32,12 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%q: status %d, %q", args, status, errs)
 		}
 	}
+	// It asks no cluster, so it says nothing of how one is reached.
+	link := []string{"DOSSIER_ES_HOSTS=nonsense", "DOSSIER_ES_USER=elastic", "DOSSIER_CACHE_SIZE=x"}
+	if _, errs, status := dossier(t, link, "explain", "-form", "record", file); status != 0 || errs != "" {
+		t.Errorf("with what other commands read: status %d, %s", status, errs)
+	}
+	if _, errs, status := dossier(t, []string{"DOSSIER_DIALECT=x"}, "explain", "-form", "record", file); status != 1 {
+		t.Errorf("with a wrong dialect: status %d, %s", status, errs)
+	}
 }

@@ -55,13 +55,17 @@ func usage(d options.Description) string {
 
 // parse reads the options that the flags and the environment name. A flag
 // goes before the environment.
-func parse(c *cobra.Command) (options.Options, error) {
+func parse(c *cobra.Command) (options.Options, error) { return parseSome(c, isOption) }
+
+// parseSome is parse for a command that takes only some of the options: of
+// the others it says nothing, whatever the environment has.
+func parseSome(c *cobra.Command, takes func(key string) bool) (options.Options, error) {
 	warn := func(text string) { fmt.Fprintln(c.ErrOrStderr(), "dossier: warning:", oneLine(text)) }
 	misspelt(os.Environ(), warn)
 	// What is no option is not asked for: Parse would take each for one that
 	// is misspelt.
 	o, err := options.Parse(func(key string) string {
-		if !isOption(key) {
+		if !isOption(key) || !takes(key) {
 			return ""
 		}
 		return value(c, key)

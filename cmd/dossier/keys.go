@@ -104,7 +104,7 @@ func newKeysRotate() *cobra.Command {
 the file by renaming (a sensor that runs takes it within a second or at its next request), tries it again from there, and
 then revokes the old one. Owner and mode of the file stay as they are. With --keep-old the old key works on for that
 time, and Elasticsearch ends it by itself: for a file that has to get to another host first.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: atLeastOne("the file of a key: dossier keys rotate FILE"),
 		RunE: func(c *cobra.Command, files []string) error {
 			var err error
 			if r.KeyFile, err = file.parse(); err != nil {
@@ -142,7 +142,7 @@ func newKeysRevoke() *cobra.Command {
 		Short: "End keys by name or id",
 		Long: `revoke ends keys of this prefix at once. A sensor whose key was revoked keeps its chunks on its disk until it has
 another key; nothing is lost or dead-lettered.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: atLeastOne("the name or id of a key: dossier keys revoke NAME; dossier keys list shows them"),
 		RunE: func(c *cobra.Command, which []string) error {
 			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
 				return t.RevokeKeys(ctx, which, all, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) })
@@ -155,12 +155,23 @@ another key; nothing is lost or dead-lettered.`,
 	return c
 }
 
+// atLeastOne refuses a command line without an argument, and says what is
+// wanted.
+func atLeastOne(want string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return errors.New("got nothing, want " + want)
+		}
+		return nil
+	}
+}
+
 // keyFileFlags are the flags that say whose a key's file is.
 type keyFileFlags struct{ owner, mode string }
 
 func (f *keyFileFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.owner, "key-owner", "", "Whose the key's file is: USER or USER:GROUP, as Fluent Bit runs (default as it is; this user for a new one)")
-	c.Flags().StringVar(&f.mode, "key-mode", "", "Mode of the key's file, 0600 or 0640 (default as it is; 0600 for a new one)")
+	c.Flags().StringVar(&f.mode, "key-mode", "", "Mode of the key's file: 0600, 0640, 0400 or 0440 (default as it is; 0600 for a new one)")
 }
 
 func (f *keyFileFlags) parse() (out operate.KeyFile, err error) {

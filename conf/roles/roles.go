@@ -65,3 +65,12 @@ func Get(name, indexPrefix string) (Role, error) {
 	}
 	return r, nil
 }
+
+// KeyCommand is the command that makes a key of the role for the prefix.
+func KeyCommand(role, indexPrefix string) string {
+	command := "dossier setup --key " + role + "=FILE"
+	if indexPrefix != "dossier" {
+		command += " --index-prefix " + indexPrefix
+	}
+	return command
+}

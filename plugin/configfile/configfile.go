@@ -1,6 +1,6 @@
 // Package configfile reads in Fluent Bit's own configuration what Dossier
-// depends on and Fluent Bit tells no plugin: the grace at a stop, and the
-// retries and workers of an output. What it can't be sure of it doesn't say: a
+// depends on and Fluent Bit tells no plugin: the grace at a stop, where inputs
+// keep what waits, and the retries and workers of an output. What it can't be sure of it doesn't say: a
 // file that includes others, a variable that isn't set, a command line that
 // changes what the file says.
 package configfile
@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,8 @@ var errUnclear = errors.New("the configuration is not all in this file")
 type Config struct {
 	// Grace is how long Fluent Bit waits at a stop.
 	Grace time.Duration
+	// InMemory says that no input keeps on the disk what waits.
+	InMemory bool
 	// Outputs are those of Dossier, in their order.
 	Outputs []Output
 }
@@ -77,8 +80,8 @@ func pathIn(args []string) (path string, err error) {
 			path = value
 		case strings.HasPrefix(arg, "-c") && !strings.HasPrefix(arg, "--"):
 			return "", errUnclear
-		case arg == "-o" || arg == "--output" || arg == "-w" || arg == "--workdir":
-			return "", errUnclear // outputs of its own, or paths of another folder
+		case slices.Contains([]string{"-i", "--input", "-o", "--output", "-w", "--workdir"}, arg):
+			return "", errUnclear // inputs and outputs of its own, or paths of another folder
 		}
 	}
 	if path == "" {
@@ -114,9 +117,9 @@ func Read(path string) (*Config, error) {
 	return newConfig(sections)
 }
 
-// section is [SERVICE] or an [OUTPUT] with its keys in lower case.
+// section is [SERVICE], an [INPUT] or an [OUTPUT] with its keys in lower case.
 type section struct {
-	kind   string // "service" or "output"
+	kind   string // "service", "input" or "output"
 	values map[string]string
 }
 
@@ -139,7 +142,19 @@ func (s section) get(key string) (string, error) {
 
 func newConfig(sections []section) (*Config, error) {
 	c := &Config{Grace: defaultGrace}
+	inputs, onDisk := 0, 0
 	for _, s := range sections {
+		if s.kind == "input" {
+			kept, err := s.get("storage.type")
+			if err != nil {
+				return nil, err
+			}
+			inputs++
+			if kept != "" && !strings.EqualFold(kept, "memory") {
+				onDisk++
+			}
+			continue
+		}
 		if s.kind == "service" {
 			text, err := s.get("grace")
 			if err != nil {
@@ -151,6 +166,9 @@ func newConfig(sections []section) (*Config, error) {
 					return nil, errUnclear
 				}
 				c.Grace = time.Duration(n) * time.Second
+			}
+			if s.values["storage.inherit"] != "" {
+				onDisk++ // inputs have what the service says
 			}
 			continue
 		}
@@ -183,6 +201,7 @@ func newConfig(sections []section) (*Config, error) {
 		}
 		c.Outputs = append(c.Outputs, o)
 	}
+	c.InMemory = inputs > 0 && onDisk == 0
 	return c, nil
 }
 
@@ -200,7 +219,7 @@ func readClassic(b []byte) ([]section, error) {
 		case strings.HasPrefix(line, "["):
 			kind := strings.ToLower(strings.Trim(line, "[]"))
 			now = nil
-			if kind == "service" || kind == "output" {
+			if kind == "service" || kind == "input" || kind == "output" {
 				out = append(out, section{kind, map[string]string{}})
 				now = &out[len(out)-1]
 			}
@@ -225,6 +244,7 @@ func readYAML(b []byte) ([]section, error) {
 		Env      yaml.Node            `yaml:"env"`
 		Service  map[string]yaml.Node `yaml:"service"`
 		Pipeline struct {
+			Inputs  []map[string]yaml.Node `yaml:"inputs"`
 			Outputs []map[string]yaml.Node `yaml:"outputs"`
 		} `yaml:"pipeline"`
 	}
@@ -244,6 +264,9 @@ func readYAML(b []byte) ([]section, error) {
 		return s
 	}
 	out := []section{flat("service", file.Service)}
+	for _, i := range file.Pipeline.Inputs {
+		out = append(out, flat("input", i))
+	}
 	for _, o := range file.Pipeline.Outputs {
 		out = append(out, flat("output", o))
 	}
@@ -261,6 +284,9 @@ func (c *Config) Warnings(name string, onWorker, onEngine time.Duration) []strin
 		}
 		if text := o.givesUp(); text != "" {
 			out = append(out, text+", and what is in it is lost; set retry_limit no_limits")
+		}
+		if c.InMemory {
+			out = append(out, "no input has storage.type filesystem: chunks wait in memory alone, and what Elasticsearch has not taken is lost at a stop or a crash; set storage.type filesystem on the input, and storage.path of the service")
 		}
 		timeout := onEngine
 		if o.Workers > 0 {

@@ -112,7 +112,7 @@ func New(o options.Options, h Host) (*Output, error) {
 		return nil, err
 	}
 	t.Join(out.member)
-	out.log.Info("started", "version", h.Version, "sensor", o.SensorID, "target", t.String(), "commit_timeout", o.CommitTimeout,
+	out.log.Info("started", "version", h.Version, "sensor", o.SensorID, "target", t.String(), "commit_timeout", commitTimeout(o),
 		"syslog_timezone", options.ZoneText(o.SyslogTimezone, time.Now()))
 	return out, nil
 }
@@ -359,4 +359,14 @@ func (out *Output) Health() error {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	return out.failing
+}
+
+// commitTimeout is how long a chunk may take, and how long where Fluent Bit
+// flushes on its engine's thread, if that is another time: which of them it is
+// shows at the first flush.
+func commitTimeout(o options.Options) string {
+	if o.EngineCommitTimeout == o.CommitTimeout {
+		return o.CommitTimeout.String()
+	}
+	return fmt.Sprintf("%s (%s without workers)", o.CommitTimeout, o.EngineCommitTimeout)
 }

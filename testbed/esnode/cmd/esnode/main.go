@@ -1,31 +1,40 @@
 // Command esnode runs a real Elasticsearch on loopback for the demo and for
-// work at the desk.
-//
-//	esnode up   [-name demo] [-port N] [-heap 1g]   start it, or find it running; prints its URL
-//	esnode down [-name demo] [-purge]               stop it; its data stays unless -purge
-//	esnode url  [-name demo]                        print the URL of the running node
-//	esnode names                                    list what stands on the node of ELASTICSEARCH_URL
-//	esnode fetch                                    bring Elasticsearch to this machine and do no more
-//
-// ELASTICSEARCH_URL names a node of your own; then up and url print it.
+// work at the desk; esnode help says how.
 package main
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"dossier/testbed/esnode"
 )
 
+const usage = `esnode up   [-name demo] [-port N] [-heap 1g]   start it, or find it running; prints its URL
+esnode up   -secured [-name secured] ...        the same with TLS and users; prints the variables of
+                                                the command dossier for the user elastic, for eval "$(...)"
+esnode down [-name demo] [-purge]               stop it; its data stays unless -purge
+esnode url  [-name demo]                        print the URL of the running node
+esnode names                                    list what stands on the node of ELASTICSEARCH_URL
+esnode fetch                                    bring Elasticsearch to this machine and do no more
+
+ELASTICSEARCH_URL names a node of your own; then up and url print it.`
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	err := run(ctx, os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -33,19 +42,37 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("usage: esnode up|down|url|names|fetch [options]")
+		return errors.New(usage)
 	}
 	verb := args[0]
+	switch verb {
+	case "help", "-h", "-help", "--help":
+		fmt.Println(usage)
+		return nil
+	}
 	flags := flag.NewFlagSet("esnode "+verb, flag.ContinueOnError)
-	name := flags.String("name", "demo", "the node's name")
-	port := flags.Int("port", 0, "HTTP port on 127.0.0.1 (a free one)")
-	heap := flags.String("heap", "512m", "Java heap")
-	purge := flags.Bool("purge", false, "with down: remove the data too")
-	if err := flags.Parse(args[1:]); err != nil {
+	flags.Usage = func() { fmt.Fprintln(flags.Output(), usage) }
+	name := flags.String("name", "", "")
+	port := flags.Int("port", 0, "")
+	heap := flags.String("heap", "512m", "")
+	purge := flags.Bool("purge", false, "")
+	secured := flags.Bool("secured", false, "")
+	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
 		return err
+	}
+	if *name == "" {
+		*name = "demo"
+		if *secured {
+			*name = "secured"
+		}
 	}
 	switch verb {
 	case "up":
+		if *secured {
+			return upSecured(ctx, *name, *port, *heap)
+		}
 		start := time.Now()
 		fmt.Fprintln(os.Stderr, "esnode: starting Elasticsearch (about 15 s) ...")
 		n, err := esnode.Open(ctx, esnode.Options{Name: *name, Port: *port, Heap: *heap})
@@ -86,6 +113,29 @@ func run(ctx context.Context, args []string) error {
 	default:
 		return fmt.Errorf("esnode: unknown verb %q: use up, down, url, names or fetch", verb)
 	}
+}
+
+// upSecured starts a node with TLS and security, or finds it, and prints what
+// a shell needs to reach it as its superuser.
+func upSecured(ctx context.Context, name string, port int, heap string) error {
+	if os.Getenv("ELASTICSEARCH_URL") != "" {
+		return errors.New("esnode: -secured starts a node of its own; unset ELASTICSEARCH_URL")
+	}
+	fmt.Fprintln(os.Stderr, "esnode: starting Elasticsearch with TLS and users (about 20 s) ...")
+	n, err := esnode.Open(ctx, esnode.Options{Name: name, Port: port, Heap: heap, Password: rand.Text(), TLS: true})
+	if err != nil {
+		return err
+	}
+	if n.Password == "" || n.Authority() == nil {
+		return fmt.Errorf("esnode: the node %s runs without security; choose another -name", name)
+	}
+	ca := filepath.Join(n.Dir, "authority.pem")
+	if err := os.WriteFile(ca, n.Authority().CA(), 0o644); err != nil {
+		return err
+	}
+	fmt.Printf("export DOSSIER_ES_HOSTS=%s\nexport DOSSIER_ES_CA_FILE=%s\nexport DOSSIER_ES_USER=%s\nexport DOSSIER_ES_PASSWORD=%s\n",
+		n.URL, ca, n.User, n.Password)
+	return nil
 }
 
 func down(ctx context.Context, name string, purge bool) error {
