@@ -153,8 +153,8 @@ var listed = [lists]list{
 			hops := of.Hops.Items()
 			for i := range hops {
 				n := m.size(func(d *document) { d.hop(&hops[i]) })
-				if i > 0 && hops[i].A != hops[i-1].A {
-					n += 2*(m.quoted(hops[i].A)+m.quoted(hops[i-1].A)) + len(`{"from":,"to":,"first":"2026-01-02T03:04:05.678901Z","count":128},`)
+				if i > 0 && state.HopOf(&hops[i]).Decky() != state.HopOf(&hops[i-1]).Decky() {
+					n += 2*(m.quoted(state.HopOf(&hops[i]).Decky())+m.quoted(state.HopOf(&hops[i-1]).Decky())) + len(`{"from":,"to":,"first":"2026-01-02T03:04:05.678901Z","count":128},`)
 				}
 				m.add(n)
 			}
@@ -179,9 +179,9 @@ var listed = [lists]list{
 			for i := range commands {
 				c := &commands[i]
 				n := m.size(func(d *document) { d.command(c) })
-				if indexable(c.C) && !slices.Contains(lines, c.C) {
-					lines = append(lines, c.C)
-					n += m.quoted(c.C)
+				if line := state.CommandOf(c).Line(); indexable(line) && !slices.Contains(lines, line) {
+					lines = append(lines, line)
+					n += m.quoted(line)
 				}
 				if i == 0 {
 					n += len(`"commands":[],"command":{"line":[]},`)

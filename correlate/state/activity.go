@@ -111,20 +111,21 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 			switch e.Kind {
 			case event.Command:
 				s.CommandCount++
-				s.Commands.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: law.Shorten(e.A, maxLine)}, LimitActivityCommands)
+				s.Commands.Add(commandItem(ev.Time, ev.Service, ev.Decky, law.Shorten(e.Command().Line(), maxLine)), LimitActivityCommands)
 			case event.Login:
-				n := max(1, e.N)
+				login := e.Login()
+				n := login.Attempts()
 				s.Attempts += n
 				if e.Outcome == event.Success {
 					s.Successes += n
 				}
-				if e.B == "" {
+				if login.SecretKind() == "" {
 					continue // no secret was shown
 				}
 				key := CredentialKey(a, ev.Service, e)
-				s.Tried.See(key, ev.Time, 0, e.C, &LimitTried)
+				s.Tried.See(key, ev.Time, 0, login.Secret(), &LimitTried)
 				if e.Outcome == event.Success {
-					s.Admitted.See(key, ev.Time, 0, e.C, &LimitTried)
+					s.Admitted.See(key, ev.Time, 0, login.Secret(), &LimitTried)
 				}
 			case event.Recipient:
 				s.Recipients++
