@@ -233,10 +233,10 @@ func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string
 			if !names(e) {
 				continue
 			}
-			t, known := w.targetAt[e.A]
+			t, known := w.targetAt[e.Domain()]
 			if !known {
 				t = len(w.targets)
-				domain := strings.Clone(e.A)
+				domain := strings.Clone(e.Domain())
 				w.targetAt[domain] = t
 				w.targets = append(w.targets, targetDelta{attacker: d, domain: domain})
 				parts = append(parts, commit.Part{

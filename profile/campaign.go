@@ -92,8 +92,8 @@ func (r *Renderer) toolchains(s *state.Attacker, p *plan) {
 	r.shape.Reset()
 	for i := range commands {
 		// Most sessions repeat themselves.
-		line := commands[i].C
-		if i > 0 && slices.ContainsFunc(commands[max(0, i-8):i], func(c law.Item) bool { return c.C == line }) {
+		line := state.CommandOf(&commands[i]).Line()
+		if i > 0 && slices.ContainsFunc(commands[max(0, i-8):i], func(c law.Item) bool { return state.CommandOf(&c).Line() == line }) {
 			continue
 		}
 		r.shape.Add(line)

@@ -161,7 +161,7 @@ func (r *Renderer) claimedNames(b *law.Bottom, n int) []string {
 // shellCommands returns the newest n of what shells told, oldest first.
 func shellCommands(items []law.Item, n int) []law.Item { return items[max(0, len(items)-n):] }
 
-func isCommand(it law.Item) bool { return it.C != "" }
+func isCommand(it law.Item) bool { return state.CommandOf(&it).Line() != "" }
 
 // claim appends one claim: what kind of evidence it is, and what the evidence
 // would say.

@@ -43,7 +43,7 @@ func (r *Renderer) knownCommands(s *state.Attacker) []law.Entry {
 	r.names = r.names[:0]
 	for _, list := range [2][]law.Item{s.Commands.Items(), s.Commands.Gone()} {
 		for i := range list {
-			r.names = append(r.names, state.LimitKnown.Key(state.KnownKey(&r.arena, list[i].A, list[i].C)))
+			r.names = append(r.names, state.LimitKnown.Key(state.KnownKey(&r.arena, state.CommandOf(&list[i]).Service(), state.CommandOf(&list[i]).Line())))
 		}
 	}
 	slices.Sort(r.names)
@@ -74,8 +74,8 @@ func (r *Renderer) commands(d *document, s *state.Attacker, p *plan) {
 	d.endArray()
 	r.names = r.names[:0]
 	for i := range items {
-		if indexable(items[i].C) && !slices.Contains(r.names, items[i].C) {
-			r.names = append(r.names, items[i].C)
+		if line := state.CommandOf(&items[i]).Line(); indexable(line) && !slices.Contains(r.names, line) {
+			r.names = append(r.names, line)
 		}
 	}
 	if len(r.names) > 0 {
@@ -86,12 +86,13 @@ func (r *Renderer) commands(d *document, s *state.Attacker, p *plan) {
 	p.commandBytes = len(d.b) - start
 }
 
-func (d *document) command(c *law.Item) {
+func (d *document) command(item *law.Item) {
+	c := state.CommandOf(item)
 	d.element()
 	d.time("timestamp", c.Time)
-	d.some("service", c.A)
-	d.some("decky", c.B)
-	d.string("command", c.C)
+	d.some("service", c.Service())
+	d.some("decky", c.Decky())
+	d.string("command", c.Line())
 	d.end()
 }
 
@@ -99,7 +100,10 @@ func (d *document) command(c *law.Item) {
 // earlier version may have been, being as long as that kept lines. Repair cuts before a character of at most ten
 // bytes that doesn't fit.
 func longest(commands []law.Item) bool {
-	return slices.ContainsFunc(commands, func(c law.Item) bool { return law.Shortened(c.C) || len(c.C) > event.MaxCommand-len(`\U000e0001`) })
+	return slices.ContainsFunc(commands, func(c law.Item) bool {
+		line := state.CommandOf(&c).Line()
+		return law.Shortened(line) || len(line) > event.MaxCommand-len(`\U000e0001`)
+	})
 }
 
 // indexable says whether Elasticsearch indexes v as a keyword: a longer one

@@ -17,6 +17,7 @@ const (
 	listClaimedCommands
 	listSensors
 	listNetwork
+	listPorts
 	listServices
 	listTools
 	listTechniques
@@ -99,6 +100,10 @@ var listed = [lists]list{
 			}
 		},
 	},
+	listPorts: ofKeys("ports", 1<<10, func(of *subject) *law.Bottom { return &of.Ports },
+		func(m *meter, _ *subject, e *law.Entry) int {
+			return m.size(func(d *document) { d.port(e) }) + len(`"tcp/65535",`)
+		}),
 	listServices: {
 		fields: []string{"services"}, floor: 768,
 		kept:    func(of *subject) (int, bool) { return of.seen.services.Len(), of.seen.servicesCut },
@@ -153,8 +158,8 @@ var listed = [lists]list{
 			hops := of.Hops.Items()
 			for i := range hops {
 				n := m.size(func(d *document) { d.hop(&hops[i]) })
-				if i > 0 && hops[i].A != hops[i-1].A {
-					n += 2*(m.quoted(hops[i].A)+m.quoted(hops[i-1].A)) + len(`{"from":,"to":,"first":"2026-01-02T03:04:05.678901Z","count":128},`)
+				if i > 0 && state.HopOf(&hops[i]).Decky() != state.HopOf(&hops[i-1]).Decky() {
+					n += 2*(m.quoted(state.HopOf(&hops[i]).Decky())+m.quoted(state.HopOf(&hops[i-1]).Decky())) + len(`{"from":,"to":,"first":"2026-01-02T03:04:05.678901Z","count":128},`)
 				}
 				m.add(n)
 			}
@@ -179,9 +184,9 @@ var listed = [lists]list{
 			for i := range commands {
 				c := &commands[i]
 				n := m.size(func(d *document) { d.command(c) })
-				if indexable(c.C) && !slices.Contains(lines, c.C) {
-					lines = append(lines, c.C)
-					n += m.quoted(c.C)
+				if line := state.CommandOf(c).Line(); indexable(line) && !slices.Contains(lines, line) {
+					lines = append(lines, line)
+					n += m.quoted(line)
 				}
 				if i == 0 {
 					n += len(`"commands":[],"command":{"line":[]},`)
@@ -199,6 +204,7 @@ var counted = [...]struct {
 	cut   func(of *subject) bool
 }{
 	{"service_count", func(of *subject) bool { return of.seen.servicesCut }},
+	{"port_count", func(of *subject) bool { return of.Ports.Truncated() }},
 	{"decky_count", func(of *subject) bool { return of.seen.deckiesCut }},
 	{"credential_count", func(of *subject) bool { return of.Credentials.Truncated() }},
 	{"bounty_count", func(of *subject) bool {

@@ -89,7 +89,7 @@ func (r *Renderer) movement(d *document, s *state.Attacker, p *plan) {
 	}
 	r.moves = r.moves[:0]
 	for i := 1; i < len(hops); i++ {
-		from, to := hops[i-1].A, hops[i].A
+		from, to := state.HopOf(&hops[i-1]).Decky(), state.HopOf(&hops[i]).Decky()
 		if from == to {
 			continue
 		}
@@ -131,12 +131,13 @@ func (r *Renderer) movement(d *document, s *state.Attacker, p *plan) {
 	d.end()
 }
 
-func (d *document) hop(h *law.Item) {
+func (d *document) hop(item *law.Item) {
+	h := state.HopOf(item)
 	d.element()
 	d.time("timestamp", h.Time)
-	d.string("decky", h.A)
-	d.some("service", h.B)
-	d.some("event_type", h.C)
+	d.string("decky", h.Decky())
+	d.some("service", h.Service())
+	d.some("event_type", h.Type())
 	d.end()
 }
 

@@ -357,7 +357,7 @@ func traversed(s *state.Attacker) event.Time {
 	}
 	hops := s.Hops.Items()
 	for i := range hops {
-		if hops[i].A != hops[0].A {
+		if state.HopOf(&hops[i]).Decky() != state.HopOf(&hops[0]).Decky() {
 			return hops[i].Time
 		}
 	}

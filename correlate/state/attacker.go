@@ -90,13 +90,16 @@ type Attacker struct {
 	Conclusions    law.Bottom   // rank of a stage and rule, Payload what it saw
 	Alerts         law.Bottom   // signature, NUL, category; Rank the severity
 	Domains        law.Distinct // mail domains
-	Crowd          Crowd
-	Handshake      bool // whether anything is proven
-	Claimed        Claimed
-	Contacts       Contacts
-	Logins         logins // when the address logged in to a shell, by decoy
-	Transitions    []Transition
-	Untold         int64 // lines crossed that found no room in Transitions
+	// Ports has the decoys' ports that the address connected to, keyed by
+	// PortKey; Rank is 1 where it is proven.
+	Ports       law.Bottom
+	Crowd       Crowd
+	Handshake   bool // whether anything is proven
+	Claimed     Claimed
+	Contacts    Contacts
+	Logins      logins // when the address logged in to a shell, by decoy
+	Transitions []Transition
+	Untold      int64 // lines crossed that found no room in Transitions
 	// told says that the state tells what is proven from what is not, as all do
 	// that this version writes.
 	told     always
@@ -156,6 +159,7 @@ var attackerTable = table[Attacker]{
 	other("hs", lawOr, "whether anything is proven", 1, func(s *Attacker) value { return (*boolean)(&s.Handshake) }),
 	other("tr", lawOnce, "lines crossed: action, value, time, chunk", transitionBytes, func(s *Attacker) value { return (*transitions)(&s.Transitions) }),
 	other("ts", lawOnce, "places of those that open no month", 2, func(s *Attacker) value { return (*stray)(&s.Transitions) }),
+	keys("po", "decoys' ports: transport, number; rank is 1 where proven", &LimitPorts, func(s *Attacker) *law.Bottom { return &s.Ports }),
 	number("tu", lawMax, "lines crossed that found no room", func(s *Attacker) *int64 { return &s.Untold }),
 
 	other("pv", "constant", "that what is proven is told from what is not", 1, func(s *Attacker) value { return &s.told }),
@@ -258,7 +262,8 @@ func (s *Attacker) Cross(lines []Transition) {
 // CredentialKey returns the key of a login's credential: service, principal,
 // kind of secret and the secret's SHA-256.
 func CredentialKey(a *event.Arena, service string, ev *event.Evidence) string {
-	return a.Join(service, "\x00", ev.A, "\x00", ev.B, "\x00", event.View(ev.Digest[:]))
+	login := ev.Login()
+	return a.Join(service, "\x00", login.Principal(), "\x00", login.SecretKind(), "\x00", login.SecretDigest())
 }
 
 // KnownKey returns the key of a command that a rule knows.
@@ -336,7 +341,7 @@ func (s *Attacker) Fold(a *event.Arena, sensor string, network bool, events []*e
 			// When the decoy calls says nothing about whom it calls.
 			s.Contacts.fold(ev)
 			for i := range ev.Evidence {
-				if e := &ev.Evidence[i]; e.Kind == event.Fingerprint || e.Kind == event.Alert && e.C == event.PayloadHost {
+				if e := &ev.Evidence[i]; e.Kind == event.Fingerprint || e.Kind == event.Alert && e.Alert().Side() == event.PayloadHost {
 					s.foldEvidence(a, ev, e)
 				}
 			}
@@ -346,6 +351,7 @@ func (s *Attacker) Fold(a *event.Arena, sensor string, network bool, events []*e
 			s.foldClaimed(a, ev)
 		}
 		counted = true
+		foldPort(a, &s.Ports, ev)
 		if network && ev.Addr.IsValid() && (ev.Proof.Proven() || ev.Role == event.Contact) {
 			s.Network.Add(law.Item{Time: -ev.Time, A: ev.Addr.String()}, LimitNetwork)
 		}
@@ -394,13 +400,14 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 	case event.Command:
 		s.CommandCount++
 		s.FirstCommand = law.Earliest(s.FirstCommand, ev.Time)
-		line := law.Shorten(e.A, maxLine)
-		s.Commands.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: line}, LimitCommands)
-		if e.N > 0 {
+		line := law.Shorten(e.Command().Line(), maxLine)
+		s.Commands.Add(commandItem(ev.Time, ev.Service, ev.Decky, line), LimitCommands)
+		if e.Command().Known() {
 			s.Known.See(KnownKey(a, ev.Service, line), ev.Time, 0, "", &LimitKnown)
 		}
 	case event.Login:
-		n := max(1, e.N)
+		login := e.Login()
+		n := login.Attempts()
 		s.Attempts += n
 		if e.Outcome == event.Success {
 			s.Successes += n
@@ -410,41 +417,45 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 		if e.Outcome != event.Failure && ev.Decky != "" && (ev.Service == "ssh" || ev.Service == "telnet") {
 			s.Logins.add(ev.Decky, ev.Time)
 		}
-		if e.B != "" {
+		if login.SecretKind() != "" {
 			key := CredentialKey(a, ev.Service, e)
-			s.Credentials.See(key, ev.Time, uint8(e.Outcome), e.C, &LimitCredentials)
+			s.Credentials.See(key, ev.Time, uint8(e.Outcome), login.Secret(), &LimitCredentials)
 			if e.Outcome == event.Success {
-				s.Admitted.See(key, ev.Time, uint8(e.Outcome), e.C, &LimitAdmitted)
+				s.Admitted.See(key, ev.Time, uint8(e.Outcome), login.Secret(), &LimitAdmitted)
 			}
 		}
 	case event.Fingerprint:
-		s.Fingerprints.See(a.Join(e.A, "\x00", e.B), ev.Time, 0, EncodeFields(a, e.Payload), &LimitFingerprints)
+		f := e.Fingerprint()
+		s.Fingerprints.See(a.Join(f.Type(), "\x00", f.Value()), ev.Time, 0, EncodeFields(a, e.Payload), &LimitFingerprints)
 	case event.Artifact:
-		s.Artifacts.See(a.Join(e.A, "\x00", e.B, "\x00", e.C), ev.Time, 0, EncodeFields(a, e.Payload), &LimitArtifacts)
+		f := e.Artifact()
+		s.Artifacts.See(a.Join(f.SHA256(), "\x00", f.URL(), "\x00", f.Type()), ev.Time, 0, EncodeFields(a, e.Payload), &LimitArtifacts)
 	case event.Leak:
-		s.Leaks.See(a.Join(e.A, "\x00", e.B, "\x00", e.C), ev.Time, 0, "", &LimitLeaks)
+		l := e.Leak()
+		s.Leaks.See(a.Join(l.Address(), "\x00", l.Header(), "\x00", l.Category()), ev.Time, 0, "", &LimitLeaks)
 	case event.Session:
 		s.foldSession(e)
 	case event.Recipient, event.Message:
-		s.Domains.Add(e.A, LimitDomains)
+		s.Domains.Add(e.Domain(), LimitDomains)
 	case event.Stack:
 		s.foldStack(a, ev, e)
 	case event.Retransmits:
-		s.Retransmits += e.N
+		s.Retransmits += e.Segments()
 	case event.KexOrder:
-		s.KexOrders.See(e.A, ev.Time, 0, "", &LimitKexOrders)
+		s.KexOrders.See(e.Algorithms(), ev.Time, 0, "", &LimitKexOrders)
 	case event.Tool:
-		s.Tools.See(e.A, ev.Time, 0, e.B, &LimitTools)
+		s.Tools.See(e.Recognised().Name(), ev.Time, 0, e.Recognised().Why(), &LimitTools)
 	case event.Technique:
-		s.Techniques.See(e.A, ev.Time, 0, e.B, &LimitTechniques)
+		s.Techniques.See(e.Recognised().Name(), ev.Time, 0, e.Recognised().Why(), &LimitTechniques)
 	case event.Conclusion:
 		s.foldConclusion(a, ev, e)
 	case event.Alert:
-		key := a.Join(e.A, "\x00", e.B)
-		if e.C != "" {
-			key = a.Join(key, "\x00", e.C)
+		alert := e.Alert()
+		key := a.Join(alert.Signature(), "\x00", alert.Category())
+		if alert.Side() != "" {
+			key = a.Join(key, "\x00", alert.Side())
 		}
-		s.Alerts.See(key, ev.Time, worst(e.N), "", &LimitAlerts)
+		s.Alerts.See(key, ev.Time, worst(alert.Severity()), "", &LimitAlerts)
 	}
 }
 
@@ -453,23 +464,24 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 func worst(severity int64) uint8 { return uint8(255 - min(max(severity, 1), 254)) }
 
 func (s *Attacker) foldSession(e *event.Evidence) {
-	s.Sessions.Add(e.A, LimitSessions)
-	s.LongestSession = max(s.LongestSession, e.N)
+	s.Sessions.Add(e.Session().ID(), LimitSessions)
+	s.LongestSession = max(s.LongestSession, e.Session().Milliseconds())
 }
 
 func (s *Attacker) foldStack(a *event.Arena, ev *event.Event, e *event.Evidence) {
-	if e.A != "" {
+	stack := e.Stack()
+	if stack.System() != "" {
 		proven := uint8(0)
 		if ev.Proof.Proven() {
 			proven = 1
 		}
-		s.SystemGuesses.See(e.A, ev.Time, proven, "", &LimitSystems)
+		s.SystemGuesses.See(stack.System(), ev.Time, proven, "", &LimitSystems)
 	}
-	if e.N > 0 {
-		s.TTLs.See(decimal(a, e.N), ev.Time, 0, "", &LimitNumbers)
+	if stack.TTL() > 0 {
+		s.TTLs.See(decimal(a, stack.TTL()), ev.Time, 0, "", &LimitNumbers)
 	}
-	if e.M > 0 {
-		s.Distances.See(decimal(a, e.M), ev.Time, 0, "", &LimitNumbers)
+	if stack.Hops() > 0 {
+		s.Distances.See(decimal(a, stack.Hops()), ev.Time, 0, "", &LimitNumbers)
 	}
 	for _, f := range e.Payload {
 		if f.Value == "" || f.Value == "unknown" || len(f.Value) > maxWord {

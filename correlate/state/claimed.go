@@ -138,11 +138,11 @@ func (s *Attacker) foldShell(a *event.Arena, ev *event.Event) {
 			c.Commands++
 			if told {
 				// A shell tells one command an event; another's is a claim.
-				s.claim(a, ev, Claim{Kind: ClaimCommand, A: e.A}, 0, "")
+				s.claim(a, ev, Claim{Kind: ClaimCommand, A: e.Command().Line()}, 0, "")
 				continue
 			}
-			line, told = law.Shorten(e.A, maxLine), true
-			if e.N > 0 {
+			line, told = law.Shorten(e.Command().Line(), maxLine), true
+			if e.Command().Known() {
 				c.Known.See(shellKey(a, ev.Service, line, ev.Decky), ev.Time, 0, "", &LimitShellKnown)
 			}
 		case event.Tool, event.Technique, event.Conclusion:
@@ -150,7 +150,7 @@ func (s *Attacker) foldShell(a *event.Arena, ev *event.Event) {
 			s.foldClaim(a, ev, e)
 		}
 	}
-	c.Shell.Add(law.Item{Time: ev.Time, A: ev.Service, B: ev.Decky, C: line}, LimitShell)
+	c.Shell.Add(commandItem(ev.Time, ev.Service, ev.Decky, line), LimitShell)
 }
 
 func (s *Attacker) foldClaim(a *event.Arena, ev *event.Event, e *event.Evidence) {
@@ -158,40 +158,40 @@ func (s *Attacker) foldClaim(a *event.Arena, ev *event.Event, e *event.Evidence)
 	switch e.Kind {
 	case event.Command:
 		c.Commands++
-		s.claim(a, ev, Claim{Kind: ClaimCommand, A: e.A}, 0, "")
+		s.claim(a, ev, Claim{Kind: ClaimCommand, A: e.Command().Line()}, 0, "")
 	case event.Login:
 		c.Attempts++
 		if e.Outcome == event.Success {
 			c.Successes++
 		}
-		digest := ""
-		if e.B != "" {
-			digest = event.View(e.Digest[:])
+		login, digest := e.Login(), ""
+		if login.SecretKind() != "" {
+			digest = login.SecretDigest()
 		}
-		s.claim(a, ev, Claim{ClaimLogin, ev.Service, e.A, e.B, digest}, uint8(e.Outcome), e.C)
+		s.claim(a, ev, Claim{ClaimLogin, ev.Service, login.Principal(), login.SecretKind(), digest}, uint8(e.Outcome), login.Secret())
 	case event.Fingerprint:
-		s.claim(a, ev, Claim{Kind: ClaimFingerprint, A: e.A, B: e.B}, 0, "")
+		s.claim(a, ev, Claim{Kind: ClaimFingerprint, A: e.Fingerprint().Type(), B: e.Fingerprint().Value()}, 0, "")
 	case event.Artifact:
-		s.claim(a, ev, Claim{Kind: ClaimFile, A: e.A, B: e.B, C: e.C}, 0, "")
+		s.claim(a, ev, Claim{Kind: ClaimFile, A: e.Artifact().SHA256(), B: e.Artifact().URL(), C: e.Artifact().Type()}, 0, "")
 	case event.Leak:
-		s.claim(a, ev, Claim{Kind: ClaimLeak, A: e.A, B: e.B, C: e.C}, 0, "")
+		s.claim(a, ev, Claim{Kind: ClaimLeak, A: e.Leak().Address(), B: e.Leak().Header(), C: e.Leak().Category()}, 0, "")
 	case event.Recipient, event.Message:
-		s.claim(a, ev, Claim{Kind: ClaimRecipient, A: e.A}, 0, "")
+		s.claim(a, ev, Claim{Kind: ClaimRecipient, A: e.Domain()}, 0, "")
 	case event.Tool:
-		s.claim(a, ev, Claim{Kind: ClaimTool, A: e.A}, 0, e.B)
+		s.claim(a, ev, Claim{Kind: ClaimTool, A: e.Recognised().Name()}, 0, e.Recognised().Why())
 	case event.Technique:
-		s.claim(a, ev, Claim{Kind: ClaimTechnique, A: e.A}, 0, e.B)
+		s.claim(a, ev, Claim{Kind: ClaimTechnique, A: e.Recognised().Name()}, 0, e.Recognised().Why())
 	case event.Alert:
-		s.claim(a, ev, Claim{Kind: ClaimAlert, A: e.A, B: e.B}, worst(e.N), "")
+		s.claim(a, ev, Claim{Kind: ClaimAlert, A: e.Alert().Signature(), B: e.Alert().Category()}, worst(e.Alert().Severity()), "")
 	case event.KexOrder:
-		s.claim(a, ev, Claim{Kind: ClaimKexOrder, A: e.A}, 0, "")
+		s.claim(a, ev, Claim{Kind: ClaimKexOrder, A: e.Algorithms()}, 0, "")
 	case event.Session:
 		// How long it took is what the claim says, and nobody's doing.
 		s.Sessions.Add(e.A, LimitSessions)
 	case event.Stack:
 		s.foldStack(a, ev, e)
 	case event.Retransmits:
-		s.Retransmits += e.N
+		s.Retransmits += e.Segments()
 	}
 }
 
@@ -284,7 +284,7 @@ func (s *Attacker) ProveShell(a *event.Arena, m *ShellMemory, annotate func(*eve
 	proven := 0
 	m.told = s.Claimed.told(a, m.told[:0])
 	for _, it := range m.told {
-		if !s.Logins.admits(it.B, it.Time) {
+		if !s.Logins.admits(CommandOf(&it).Decky(), it.Time) {
 			claimed = append(claimed, it)
 			continue
 		}
@@ -293,12 +293,12 @@ func (s *Attacker) ProveShell(a *event.Arena, m *ShellMemory, annotate func(*eve
 		annotate(ev)
 		s.Claimed.Events--
 		s.Claimed.Kinds[ev.Kind]--
-		for _, e := range [...]*law.Entry{s.Claimed.Services.Get(it.A), s.Claimed.Deckies.Get(it.B)} {
+		for _, e := range [...]*law.Entry{s.Claimed.Services.Get(ev.Service), s.Claimed.Deckies.Get(ev.Decky)} {
 			if e != nil {
 				e.Count-- // one of 0 is none
 			}
 		}
-		if it.C != "" {
+		if CommandOf(&it).Line() != "" {
 			s.Claimed.Commands--
 		}
 		s.changes++
@@ -323,14 +323,15 @@ func (s *Attacker) ProvesShell() bool {
 	}
 	for _, items := range [...][]law.Item{s.Claimed.Shell.Gone(), s.Claimed.Shell.Items()} {
 		for i := range items {
-			if s.Logins.admits(items[i].B, items[i].Time) {
+			if s.Logins.admits(CommandOf(&items[i]).Decky(), items[i].Time) {
 				return true
 			}
 		}
 	}
 	known := s.Claimed.Known.Entries()
 	for i := range known {
-		if it := toldOf(&known[i]); s.Logins.admits(it.B, known[i].First) || s.Logins.admits(it.B, known[i].Last) {
+		it := toldOf(&known[i])
+		if decky := CommandOf(&it).Decky(); s.Logins.admits(decky, known[i].First) || s.Logins.admits(decky, known[i].Last) {
 			return true
 		}
 	}
@@ -346,7 +347,7 @@ func shellKey(a *event.Arena, service, line, decky string) string {
 func toldOf(e *law.Entry) law.Item {
 	service, rest, _ := strings.Cut(e.Key, "\x00")
 	i := strings.LastIndexByte(rest, 0)
-	return law.Item{Time: e.First, A: service, B: rest[i+1:], C: rest[:max(i, 0)]}
+	return commandItem(e.First, service, rest[i+1:], rest[:max(i, 0)])
 }
 
 // told appends what is kept of what shells told: the first, the newest, and
@@ -358,7 +359,8 @@ func (c *Claimed) told(a *event.Arena, to []law.Item) []law.Item {
 	}
 	kept := make(map[string]bool, len(to))
 	for i := range to {
-		kept[LimitShellKnown.Key(shellKey(a, to[i].A, to[i].C, to[i].B))] = true
+		it := CommandOf(&to[i])
+		kept[LimitShellKnown.Key(shellKey(a, it.Service(), it.Line(), it.Decky()))] = true
 	}
 	known := c.Known.Entries()
 	for i := range known {
@@ -391,14 +393,14 @@ type ShellMemory struct {
 }
 
 // tell makes the event that a shell told.
-func (m *ShellMemory) tell(it *law.Item) {
-	ev := &m.event
+func (m *ShellMemory) tell(item *law.Item) {
+	ev, it := &m.event, CommandOf(item)
 	*ev = event.Event{
-		Time: it.Time, Service: it.A, Decky: it.B, Type: "session_recorded", Kind: event.Interaction, Proof: event.BySession,
+		Time: it.Time, Service: it.Service(), Decky: it.Decky(), Type: "session_recorded", Kind: event.Interaction, Proof: event.BySession,
 	}
-	if it.C != "" {
+	if it.Line() != "" {
 		ev.Type, ev.Phase = "command", event.Exfil
-		m.shown[0] = event.Evidence{Kind: event.Command, A: it.C}
+		m.shown[0] = event.Evidence{Kind: event.Command, A: it.Line()}
 		ev.Evidence = m.shown[:]
 	}
 }
@@ -431,7 +433,8 @@ func (s *Attacker) withoutProvenance(a *event.Arena) {
 	move(&s.Deckies, &c.Deckies, &LimitClaimedDeckies, func(e *law.Entry) string { return e.Key })
 	commands := s.Commands.Items()
 	for i := range commands {
-		key := (&Claim{Kind: ClaimCommand, Service: commands[i].A, A: cut(commands[i].C)}).Key(a)
+		it := CommandOf(&commands[i])
+		key := (&Claim{Kind: ClaimCommand, Service: it.Service(), A: cut(it.Line())}).Key(a)
 		c.Evidence.See(key, commands[i].Time, 0, "", &LimitClaims)
 	}
 	s.Commands.Reset()

@@ -60,7 +60,7 @@ func (s *Target) Fold(sensor, domain string, events []*event.Event) {
 		named := false
 		for i := range ev.Evidence {
 			e := &ev.Evidence[i]
-			if e.A != domain || e.Kind != event.Recipient && e.Kind != event.Message {
+			if e.Domain() != domain || e.Kind != event.Recipient && e.Kind != event.Message {
 				continue
 			}
 			named = true
