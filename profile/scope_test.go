@@ -42,3 +42,18 @@ func TestScope(t *testing.T) {
 		t.Error("the private ranges can be changed")
 	}
 }
+
+// The option decides who is judged as coming from inside, too.
+func TestScopeDecidesRisk(t *testing.T) {
+	score := func(nets []netip.Prefix, addr string) float64 {
+		r := renderer(t, Options{InternalNets: nets})
+		h := headOf(netip.MustParseAddr(addr))
+		s := folded(r, everyEvent())
+		return r.judge(h, s).risk.Score
+	}
+	own := []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+	inside, outside := score(own, "198.51.100.7"), score(own, "10.1.2.3")
+	if private, public := score(nil, "10.1.2.3"), score(nil, "198.51.100.7"); inside != private || outside != public || inside <= outside {
+		t.Errorf("inside %v and %v, outside %v and %v", inside, private, outside, public)
+	}
+}
