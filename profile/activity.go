@@ -175,6 +175,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 		d.string("class", u.class)
 		d.end()
 	}
+	r.scoped(&d, h)
 	d.some("country_code", where.Country)
 	if where.ASN != 0 {
 		d.int("asn", int64(where.ASN))

@@ -80,6 +80,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 		}
 	}
 	d.enriched(place, name)
+	r.scoped(d, h)
 	r.riskOf(d, s, f)
 	r.keys(d, "sensors", &s.Sensors, p.keep[listSensors])
 	d.bool("spoofable", !s.Handshake)

@@ -312,7 +312,10 @@ func figuresRenderer(t *testing.T) *Renderer {
 	for names.Name(someone) == "" || names.Name(networkHead().Addr) == "" {
 		time.Sleep(time.Millisecond)
 	}
-	return renderer(t, Options{TLP: "green", Rules: rulesWith(t, figuresRisk), Files: files, Names: names})
+	return renderer(t, Options{
+		TLP: "green", Rules: rulesWith(t, figuresRisk), Files: files, Names: names,
+		InternalNets: []netip.Prefix{netip.PrefixFrom(someone, 24).Masked()}, InternalHosts: map[netip.Addr]string{someone: "files-1", networkHead().Addr: "none-of-ours"},
+	})
 }
 
 // shows checks what a document says against a table of fields, each with its
@@ -481,7 +484,7 @@ func attackerRows() map[string]string {
 			`{"rule":"fetch","why":"fetches a file","technique":"T1105","tactic":"TA0011","severity":"medium","stage":"inside","saw":"wget x","count":73,"first_seen":%s,"last_seen":%s},`+
 			`{"rule":"fetch","why":"fetches a file","technique":"T1105","tactic":"TA0011","severity":"medium","asked_only":true,"stage":"attempting","saw":"a?x=wget","count":75,"first_seen":%s,"last_seen":%s}]`,
 			clock(99), clock(100), clock(101), clock(102), clock(103), clock(104)),
-		"sensors": `["sensor-a","sensor-b"]`, "spoofable": "false",
+		"sensors": `["sensor-a","sensor-b"]`, "spoofable": "false", "scope": `"internal"`, "host.name": `"files-1"`,
 		"transitions":         fmt.Sprintf(`{"observed":%s,"traversal":%s,"login_success":%s,"hands_on":%s}`, clock(1), clock(6), clock(40), clock(44)),
 		"threat.technique.id": `["T1105","T1110","T1595.001"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force","Scanning IP Blocks"]`,
 		"threat.tactic.id": `["TA0006","TA0011","TA0043"]`, "threat.tactic.name": `["Credential Access","Command and Control","Reconnaissance"]`,
@@ -547,7 +550,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		t.Fatalf("5000 domains are estimated as %d", dropped+2000)
 	}
 	ofNetwork := with(attackerRows(), map[string]string{
-		"ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID,
+		"ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "scope": `"external"`, "host.name": "null",
 		"as_network": `"2a00:1450::/32"`, "smtp_domain_count": fmt.Sprint(dropped + 2000), "smtp_domains_dropped": fmt.Sprint(dropped),
 		"risk.score": "39.28", "risk.level": `"Low"`, "spoofable": "true", "threat.indicator.confidence": `"Low"`,
 		"risk.stage": `"looking"`, "risk.confidence": `"Low"`, "risk.base": "20", "risk.half_life_d": "7", "risk.since.attempting": "null", "risk.since.inside": "null", "classification": `"suspicious"`,
@@ -657,13 +660,13 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 			`{"service":"ssh","user":"root","secret_kind":"plaintext","secret":"toor","secret_sha256":"` + strings.Repeat("d1", 32) + `","attempts":2009,"successes":2010}]`,
 		"event_count": "1001", "service_count": "5", "decky_count": "4", "bounty_count": "20", "credential_count": "3", "is_traversal": "true",
 		"risk.score": aScore, "risk.level": `"High"`, "behavior.class": `"slow_scan"`, "country_code": `"CL"`, "asn": "64499",
-		"updated_at": writtenText, "ecs.version": `"9.4.0"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
+		"scope": `"internal"`, "host.name": `"files-1"`, "updated_at": writtenText, "ecs.version": `"9.4.0"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
 	}
 	shows(t, "an hour", Activity, r.AppendActivity(nil, head, moment(3600), hour), ofHour, asserted)
 	hour.Services.Add(law.Entry{Key: "service-c"}, law.Limit{Keys: 2})
 	services := hour.Services.Keys()
 	shows(t, "a network's hour", Activity, r.AppendActivity(nil, network, moment(3600), hour), with(ofHour, map[string]string{
-		"source.ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "services": fmt.Sprintf("[%q,%q]", services[0], services[1]),
+		"scope": `"external"`, "host.name": "null", "source.ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "services": fmt.Sprintf("[%q,%q]", services[0], services[1]),
 		"truncated": `["services"]`,
 	}), asserted)
 
@@ -687,12 +690,12 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 			"service_count": "5", "decky_count": "4", "is_traversal": "true", "traversal_path": `"delta → alpha → charlie → bravo"`,
 			"login_attempts": "1006", "login_successes": "1007", "command_count": "1005", "bounty_count": "20",
 			"behavior.class": `"slow_scan"`, "behavior.tools": `["paramiko","sqlmap"]`, "risk.score": aScore, "risk.level": `"High"`,
-			"risk.stage": `"inside"`, "classification": `"malicious"`, "spoofable": "false", "threat.technique.id": `["T1105","T1110","T1595.001"]`, "related.ip": `["185.220.101.4"]`,
+			"risk.stage": `"inside"`, "classification": `"malicious"`, "spoofable": "false", "scope": `"internal"`, "host.name": `"files-1"`, "threat.technique.id": `["T1105","T1110","T1595.001"]`, "related.ip": `["185.220.101.4"]`,
 			"ecs.version": `"9.4.0"`, "schema_version": schemaText,
 		}
 		shows(t, "transition "+action, Transitions, r.AppendTransition(nil, head, crossed, numbered()), rows, asserted)
 		shows(t, "a network's transition "+action, Transitions, r.AppendTransition(nil, network, crossed, numbered()), with(rows, map[string]string{
-			"source.ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "message": `"2a00:1450:4001::/48: ` + c.message + `"`,
+			"scope": `"external"`, "host.name": "null", "source.ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "message": `"2a00:1450:4001::/48: ` + c.message + `"`,
 			"related.ip": `["2a00:1450:4001::1","2a00:1450:4001::2"]`,
 		}), asserted)
 	}

@@ -13,7 +13,7 @@ import (
 func TestLawsOfFields(t *testing.T) {
 	for k, laws := range map[Kind]map[string]string{
 		Attackers: {
-			"as of the write": "updated_at country_code country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
+			"as of the write": "updated_at scope host.name country_code country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
 			"constant": "threat.framework threat.feed.name threat.indicator.provider threat.indicator.marking.tlp ecs.version event.kind " +
 				"event.category event.type event.module event.dataset schema_version",
 			"copy": "risk.confidence port.name threat.indicator.geo.country_iso_code " +
@@ -72,7 +72,7 @@ func TestLawsOfFields(t *testing.T) {
 			"the fold itself":        "state",
 		},
 		Activity: {
-			"as of the write":                       "source.geo.country_iso_code source.geo.location source.as.number source.as.organization.name country_code asn updated_at",
+			"as of the write":                       "source.geo.country_iso_code source.geo.location source.as.number source.as.organization.name scope host.name country_code asn updated_at",
 			"constant":                              "event.kind event.module event.dataset ecs.version schema_version",
 			"derived from the state":                "truncated",
 			"key":                                   "@timestamp source.ip network uuid",
@@ -91,7 +91,7 @@ func TestLawsOfFields(t *testing.T) {
 			"as of the write": "event.ingested event.risk_score message source.geo.country_iso_code source.geo.location source.as.number " +
 				"source.as.organization.name observer.name first_seen last_seen event_count services service_count decky_count " +
 				"is_traversal traversal_path login_attempts login_successes command_count bounty_count behavior.class behavior.tools " +
-				"risk.score risk.level risk.stage classification spoofable threat.technique.id",
+				"risk.score risk.level risk.stage classification spoofable scope host.name threat.technique.id",
 			"constant": "event.kind event.category event.type event.module event.dataset ecs.version schema_version",
 			"key":      "@timestamp event.action transition.value source.ip network uuid related.ip",
 		},
@@ -139,7 +139,7 @@ func TestECSExtractSaysWhatItMust(t *testing.T) {
 		names string
 	}{
 		{"date", false, "@timestamp event.ingested threat.indicator.first_seen threat.indicator.last_seen threat.indicator.modified_at"},
-		{"keyword", false, "ecs.version event.action event.dataset event.kind event.module observer.name source.as.organization.name " +
+		{"keyword", false, "ecs.version event.action event.dataset event.kind event.module host.name observer.name source.as.organization.name " +
 			"source.geo.country_iso_code threat.feed.name threat.framework threat.indicator.as.organization.name " +
 			"threat.indicator.confidence threat.indicator.description threat.indicator.geo.country_iso_code " +
 			"threat.indicator.marking.tlp threat.indicator.name threat.indicator.provider threat.indicator.type"},

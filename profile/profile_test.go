@@ -230,7 +230,7 @@ func at(doc map[string]any, name string) any {
 
 // everyDocument returns documents that together show every field.
 func everyDocument(t *testing.T) map[Kind][]map[string]any {
-	r := located(t, Options{})
+	r := located(t, Options{InternalNets: []netip.Prefix{netip.PrefixFrom(someone, 32)}, InternalHosts: map[netip.Addr]string{someone: "files-1"}})
 	s := folded(r, everyEvent())
 	s.Techniques.Add(law.Entry{Key: "T1498.002", Count: 1, First: morning, Last: morning, Payload: "a sensor says so"}, large)
 	s.Conclusions.Add(law.Entry{Key: "4crontab", Count: 1, First: morning, Last: morning, Payload: "crontab /tmp/c"}, large)

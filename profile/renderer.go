@@ -57,6 +57,13 @@ type Options struct {
 	// Names holds where names of addresses are looked up; nil, the default,
 	// asks nobody.
 	Names *enrich.Names
+	// InternalNets holds the operator's own networks: who comes from them has
+	// scope "internal".
+	//
+	// If InternalNets is nil, PrivateNets will be used.
+	InternalNets []netip.Prefix
+	// InternalHosts holds the names of addresses in them (enrich.ReadHosts).
+	InternalHosts map[netip.Addr]string
 	// OnFailure is called when a part of a document that isn't its core panics
 	// (behaviour, campaigns, enrichment): the document goes without it. It may
 	// be nil.
@@ -76,6 +83,9 @@ func (o *Options) validate() error {
 	var errs []error
 	if !slices.Contains(Markings(), o.TLP) {
 		errs = append(errs, fmt.Errorf("tlp %q: allowed are %s", o.TLP, strings.Join(Markings(), ", ")))
+	}
+	if o.InternalNets == nil {
+		o.InternalNets = privateNets
 	}
 	if o.Secrets > Hidden {
 		errs = append(errs, fmt.Errorf("secrets %d: allowed are Plain, Digest and Hidden", o.Secrets))

@@ -77,7 +77,7 @@ func (r *Renderer) weigh(h Head, s *state.Attacker, f *figures, tools []string) 
 	if f.beacon.Strobe {
 		n[rules.Strobe] = 1
 	}
-	if h.Addr.IsPrivate() {
+	if r.scope(h) == Internal {
 		n[rules.Internal] = 1
 	}
 	if inferred(s) {

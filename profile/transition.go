@@ -60,6 +60,7 @@ func (r *Renderer) AppendTransition(dst []byte, h Head, t state.Transition, s *s
 	d.end()
 	d.some("classification", f.risk.Class)
 	d.bool("spoofable", !s.Handshake)
+	r.scoped(&d, h)
 	if len(f.techniques) > 0 {
 		d.object("threat")
 		d.object("technique")

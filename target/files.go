@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 
 	"dossier/correlate/dialect"
@@ -30,17 +31,33 @@ func (t *Target) openFiles() error {
 	if t.o.PTR {
 		t.names = enrich.NewNames(enrich.NamesOptions{OnPanic: t.panicked})
 	}
-	if t.renderer, err = profile.New(t.rendererOptions(set)); err != nil {
+	hosts, err := readHosts(t.o)
+	if err == nil {
+		t.renderer, err = profile.New(t.rendererOptions(set, hosts))
+	}
+	if err != nil {
 		t.closeFiles()
 	}
 	return err
 }
 
 // rendererOptions are complete once what they hold is open.
-func (t *Target) rendererOptions(set *rules.Set) profile.Options {
+func (t *Target) rendererOptions(set *rules.Set, hosts map[netip.Addr]string) profile.Options {
 	r := rendererOptions(t.o)
-	r.Rules, r.Files, r.Names, r.OnFailure = set, t.files, t.names, t.partFailed
+	r.Rules, r.Files, r.Names, r.InternalHosts, r.OnFailure = set, t.files, t.names, hosts, t.partFailed
 	return r
+}
+
+// readHosts reads the names of internal addresses, none where no file has any.
+func readHosts(o options.Options) (map[netip.Addr]string, error) {
+	if o.InternalHosts == "" {
+		return nil, nil
+	}
+	hosts, err := enrich.ReadHosts(o.InternalHosts)
+	if err != nil {
+		return nil, fault("internal_hosts", o.InternalHosts, "a file of addresses and names in the form of /etc/hosts", err)
+	}
+	return hosts, nil
 }
 
 // partFailed is told of a part of a document that goes without it.

@@ -88,7 +88,7 @@ func ruleOptions(o options.Options) rules.Options {
 // rendererOptions lacks the rules, and where places and names are looked up.
 func rendererOptions(o options.Options) profile.Options {
 	return profile.Options{
-		TLP: o.TLP,
+		TLP: o.TLP, InternalNets: o.InternalNets,
 		Secrets: map[options.Secrets]profile.Secrets{
 			options.SecretsPlain: profile.Plain, options.SecretsSHA256: profile.Digest, options.SecretsNone: profile.Hidden,
 		}[o.StoreSecrets],

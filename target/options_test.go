@@ -49,11 +49,16 @@ type parts struct {
 	tracer    tracing.Options
 	parser    dialect.Options
 	engine    correlate.Options
+	hosts     map[netip.Addr]string
 }
 
 func partsOf(o options.Options) parts {
+	hosts, err := readHosts(o)
+	if err != nil {
+		panic(err)
+	}
 	return parts{
-		o: o, key: key(o), name: name(o), client: clientOptions(o, "1.2"), template: templateOptions(o), letters: letterOptions(o),
+		o: o, hosts: hosts, key: key(o), name: name(o), client: clientOptions(o, "1.2"), template: templateOptions(o), letters: letterOptions(o),
 		databases: databaseOptions(o), rules: ruleOptions(o), ruleFiles: ruleFiles(o), renderer: rendererOptions(o), model: modelOptions(o),
 		machine: machineOptions(o), tracer: tracerOptions(o, "1.2"), parser: parserOptions(o), engine: engineOptions(o),
 	}
@@ -96,6 +101,7 @@ func TestEveryOptionArrives(t *testing.T) {
 	geo, asn := write(t, "geo.mmdb", database), write(t, "asn.mmdb", database)
 	password, apiKey := write(t, "password", "from file\n"), write(t, "key", "id:from-file\n")
 	attack, tool, risk, maps1 := write(t, "attack", ""), write(t, "tool", ""), write(t, "risk", ""), write(t, "maps", "")
+	hosts := write(t, "hosts", "10.0.0.5 files-1\n")
 	const cloud = "site:ZXUuZXhhbXBsZSRhYmMkZGVm"
 	type arrival struct {
 		who  string
@@ -184,6 +190,8 @@ func TestEveryOptionArrives(t *testing.T) {
 			{"parser", func(p *parts) any { return p.parser.Secrets }, dialect.SHA256},
 			{"engine", func(p *parts) any { return p.engine.Mask }, redact.Options{Secrets: true}},
 		}},
+		{"internal_nets", "198.51.100.0/24", "", []arrival{{"renderer", func(p *parts) any { return p.renderer.InternalNets }, prefix("198.51.100.0/24")}}},
+		{"internal_hosts", hosts, "", []arrival{{"names", func(p *parts) any { return p.hosts }, map[netip.Addr]string{netip.MustParseAddr("10.0.0.5"): "files-1"}}}},
 		{"geoip_db", geo, "", []arrival{{"databases", func(p *parts) any { return p.databases.GeoIP }, geo}}},
 		{"asn_db", asn, "", []arrival{{"databases", func(p *parts) any { return p.databases.ASN }, asn}}},
 		{"tlp", "RED", "", []arrival{{"renderer", func(p *parts) any { return p.renderer.TLP }, "RED"}}},
@@ -374,7 +382,7 @@ func TestRendererOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := i.target.rendererOptions(set)
+	r := i.target.rendererOptions(set, nil)
 	if r.Files == nil || r.Files != i.target.files || r.Names == nil || r.Names != i.target.names || r.Rules != set || r.TLP != "AMBER" {
 		t.Errorf("got %+v", r)
 	}

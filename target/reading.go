@@ -40,6 +40,10 @@ func NewReading(o options.Options) (*Reading, error) {
 	}
 	rendered := rendererOptions(o)
 	rendered.Rules, rendered.Files = set, r.files
+	if rendered.InternalHosts, err = readHosts(o); err != nil {
+		r.files.Close()
+		return nil, err
+	}
 	renderer, err := profile.New(rendered)
 	if err != nil {
 		r.files.Close()

@@ -90,6 +90,11 @@ func newWorld(t *testing.T) *world {
 	for _, kind := range []string{"activity", "transitions", "chunks"} {
 		w.node.Must(t, "PUT", w.prefix+"-"+kind+"-"+w.month, nil)
 	}
+	var hosts strings.Builder
+	for n := range 1000 {
+		fmt.Fprintf(&hosts, "185.0.%d.%d files-1\n", n/250, n%250+1)
+	}
+	w.hosts = w.write(t, "hosts", hosts.String())
 	w.mmdb = filepath.Join(w.dir, "test.mmdb")
 	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "Test"})
 	if err != nil {
@@ -539,12 +544,16 @@ var rows = map[string]row{
 	"explain --internal-decky-prefix": option("internal_decky_prefix", "a b", explains(sshdLine, `decky ""`, "", "decoy")),
 	"explain --ipv6-prefix":           option("ipv6_prefix", "129", explains(cowrieLine, `"network":"2001:db8::/64"`, `"ip":"2001:db8::1"`, "64", "--profiles")),
 	"explain --store-secrets":         option("store_secrets", "md5", explains(cowrieLine, "", "hunter2", "none", "--profiles")),
-	"explain --geoip-db":              option("geoip_db", "/nowhere", func(u use) { explains(sshdLine, `"DE"`, "", u.w.mmdb, "--profiles")(u) }),
-	"explain --asn-db":                option("asn_db", "/nowhere", func(u use) { explains(sshdLine, `60729`, "", u.w.mmdb, "--profiles")(u) }),
-	"explain --tlp":                   option("tlp", "PURPLE", explains(cowrieLine, `"tlp":"RED"`, "", "RED", "--profiles")),
-	"explain --attack-rules":          option("attack_rules", "/nowhere", changed("rules/persistence.yaml", "name: schedules a job", "name: plants a timer", commandLine)),
-	"explain --tool-rules":            option("tool_rules", "/nowhere", changed("tools.json", `"paramiko"`, `"gadget"`, bannerLine)),
-	"explain --risk-rules":            option("risk_rules", "/nowhere", changed("risk.json", "successful logins: {n}", "was let in {n} times", cowrieLine)),
+	"explain --internal-nets":         option("internal_nets", "10/8", explains(sshdLine, `"scope":"internal"`, `"scope":"external"`, "185.0.0.0/8", "--profiles")),
+	"explain --internal-hosts": option("internal_hosts", "/nowhere", func(u use) {
+		explains(sshdLine, `"host":{"name":"files-1"}`, "", u.w.hosts, "--profiles", "--internal-nets=185.0.0.0/8")(u)
+	}),
+	"explain --geoip-db":     option("geoip_db", "/nowhere", func(u use) { explains(sshdLine, `"DE"`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --asn-db":       option("asn_db", "/nowhere", func(u use) { explains(sshdLine, `60729`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --tlp":          option("tlp", "PURPLE", explains(cowrieLine, `"tlp":"RED"`, "", "RED", "--profiles")),
+	"explain --attack-rules": option("attack_rules", "/nowhere", changed("rules/persistence.yaml", "name: schedules a job", "name: plants a timer", commandLine)),
+	"explain --tool-rules":   option("tool_rules", "/nowhere", changed("tools.json", `"paramiko"`, `"gadget"`, bannerLine)),
+	"explain --risk-rules":   option("risk_rules", "/nowhere", changed("risk.json", "successful logins: {n}", "was let in {n} times", cowrieLine)),
 
 	"retain --attackers":   {"3h", `got "3h", want days`, expires("77d", func(e *expiry) { e.attackers = 77 })},
 	"retain --targets":     {"3h", `got "3h", want days`, expires("78d", func(e *expiry) { e.targets = 78 })},
@@ -624,6 +633,15 @@ var rows = map[string]row{
 		if contains(u.T, errs, "made with ipv6_prefix 128, this sensor has 64"); status != 1 {
 			u.Errorf("status %d", status)
 		}
+	}),
+	"replay --internal-nets": option("internal_nets", "10/8", func(u use) {
+		doc, hour := u.replays("185.0.0.0/8")
+		contains(u.T, doc+hour, `"scope":"internal"`)
+	}),
+	"replay --internal-hosts": option("internal_hosts", "/nowhere", func(u use) {
+		u.more = append(u.more, "DOSSIER_INTERNAL_NETS=185.0.0.0/8")
+		doc, _ := u.replays(u.w.hosts)
+		contains(u.T, doc, `"files-1"`)
 	}),
 	"replay --geoip-db": option("geoip_db", "/nowhere", func(u use) {
 		doc, _ := u.replays(u.w.mmdb)

@@ -159,7 +159,7 @@ func lines(seen []asked) string {
 type files struct {
 	dir                            string
 	otherCA, clientCert, clientKey string
-	password, key, mmdb            string
+	password, key, mmdb, hosts     string
 }
 
 func (f *files) write(t *testing.T, name, content string) string {

@@ -78,6 +78,19 @@ func TestWhatDropbearSays(t *testing.T) {
 	}
 }
 
+// Without syslog Dropbear writes its number and the time in front.
+func TestDropbearsStandardError(t *testing.T) {
+	p := newParser(t, Options{})
+	if got := verdictOf(t, p, logRecord("[42] Nov 26 10:00:00 Bad password attempt for 'root' from 192.0.2.8:4000")); got != "192.0.2.8  ssh login" {
+		t.Error(got)
+	}
+	for _, line := range []string{"[42] Bad password attempt for 'root' from 192.0.2.8:4000", "[x] Nov 26 10:00:00 Bad password attempt for 'root' from 192.0.2.8:4000", "[", "[]", "[1] "} {
+		if got := verdictOf(t, p, logRecord(line)); got != "unknown_shape" {
+			t.Errorf("%s: %s", line, got)
+		}
+	}
+}
+
 // The journal's Dropbear is the one whose program journald saw.
 func TestDropbearsJournal(t *testing.T) {
 	p := newParser(t, Options{})

@@ -126,7 +126,7 @@ func (sc *scanner) value(key string, keep bool, depth int) bool {
 		}
 		return ok
 	}
-	if keep = keep && depth+1 < event.MaxDepth && len(sc.path)+len(key) < event.MaxKey; !keep {
+	if keep = keep && sc.within(key, depth+1) && len(sc.path)+len(key) < event.MaxKey; !keep {
 		return sc.skip(depth + 1)
 	}
 	above := len(sc.path)
@@ -139,6 +139,15 @@ func (sc *scanner) value(key string, keep bool, depth int) bool {
 	}
 	sc.path = sc.path[:above]
 	return ok
+}
+
+// within says whether an object or array named key may be kept that is inside
+// depth others: OpenTelemetry's take four for each that is meant.
+func (sc *scanner) within(key string, depth int) bool {
+	if depth < event.MaxDepth {
+		return true
+	}
+	return depth < 3*event.MaxDepth && (isKeyValueList(key) || strings.Contains(event.View(sc.path), "kvlist"))
 }
 
 // scalar reads a value that begins with c and is neither an object nor an

@@ -28,7 +28,25 @@ func parse3164(f *frame, line string) bool {
 	if rest, ok := f.cutISOTime(rest); ok {
 		return f.parseTag(rest)
 	}
+	if f.cutDropbear(rest) {
+		return true
+	}
 	return priority && f.parseOnlyTag(rest)
+}
+
+// cutDropbear reads what Dropbear writes where it doesn't log to syslog:
+// "[PID] Jan 02 15:04:05 MSG" (svr-session.c).
+func (f *frame) cutDropbear(s string) bool {
+	pid, rest, ok := strings.Cut(strings.TrimPrefix(s, "["), "] ")
+	if s[:min(1, len(s))] != "[" || !ok || !isNumber(pid) {
+		return false
+	}
+	w, msg, ok := cutBSDTime(rest)
+	if !ok {
+		return false
+	}
+	f.wall, f.walled, f.timed, f.app, f.msg = w, true, true, "dropbear", strings.TrimSpace(msg)
+	return true
 }
 
 // cutISOTime cuts a time stamp of ISO 8601 off a line, with "T" or a space

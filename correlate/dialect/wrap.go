@@ -40,7 +40,7 @@ func jsonIn(f *frame) (text string, ok bool) {
 	if rest, cookie := strings.CutPrefix(text, ceeCookie); cookie {
 		text = strings.TrimLeft(rest, " ")
 	}
-	if text == "" || text[0] != '{' {
+	if text == "" || text[0] != '{' && !strings.HasPrefix(text, `"{`) {
 		return "", false
 	}
 	return strings.TrimRight(text, "\x00\n\r "), true
@@ -71,6 +71,12 @@ func behindLevel(msg string) string {
 func (p *Parser) jsonInLine(x *scratch, r *event.Record, f *frame, text string, out *event.Event) Verdict {
 	if !p.json.trusts(f) {
 		return Verdict{Dialect: Native, Reason: JSONInSyslog}
+	}
+	if text[0] == '"' || strings.HasPrefix(text, `{\"`) {
+		var ok bool
+		if text, ok = x.unquoted(text); !ok {
+			return Verdict{Dialect: Native, Reason: BadJSON}
+		}
 	}
 	return p.jsonText(x, r, text, x.depth, out)
 }
@@ -113,10 +119,16 @@ func (x *scratch) unquoted(line string) (string, bool) {
 // wrappers are the names under which a pipeline puts the document that a sensor
 // wrote, as an object: Fluent Bit's and Filebeat's filters, brokers, Splunk's
 // HTTP Event Collector, an index that was read out.
-var wrappers = []string{"log_processed.", "log_parsed.", "log.", "message.", "payload.", "body.", "@message.", "event.", "json.", "_source."}
+var wrappers = []string{"log_processed.", "log_parsed.", "log.", "message.", "payload.", "body.", "Body.", "@message.", "event.", "json.", "_source."}
+
+// envelope starts the names of a log record's fields in OpenTelemetry's JSON, where
+// it is the only one.
+const envelope = "resourceLogs.0.scopeLogs.0.logRecords.0."
 
 // kvlists are the names under which OpenTelemetry's JSON has an object's members.
-var kvlists = []string{"body.kvlistValue.values.", "body.kvlist_value.values."}
+var kvlists = []string{"body.kvlistValue.values.", "body.kvlist_value.values.", envelope + "body.kvlistValue.values."}
+
+func isKeyValueList(key string) bool { return key == "kvlistValue" || key == "kvlist_value" }
 
 // mayWrap says whether a field is of those that documents are wrapped in.
 func mayWrap(key string) bool {
@@ -124,11 +136,15 @@ func mayWrap(key string) bool {
 		return false
 	}
 	switch key[0] {
-	case 'l', 'm', 'p', 'b', '@', 'e', 'j', '_':
-		return key == "payload" || key == "@message" || key == "body" || key == "event" || key == "value" ||
+	case 'l', 'm', 'p', 'b', 'B', '@', 'e', 'j', '_':
+		return key == "payload" || key == "@message" || key == "body" || key == "Body" || key == "event" ||
 			slices.ContainsFunc(wrappers, func(w string) bool { return strings.HasPrefix(key, w) })
 	case 'v':
 		return key == "value"
+	case 's':
+		return key == "short_message"
+	case 'r':
+		return strings.HasPrefix(key, envelope)
 	}
 	return false
 }
@@ -145,6 +161,7 @@ var around = []string{
 	"fileset.name", "service.type", "service.name", "kubernetes.", "docker.", "container.", "host.", "agent.", "ecs.", "input.", "@metadata.", "labels.", "tags.",
 	"fields.", "log.file.", "log.offset", "attributes.", "resource.", "resources.", "scope.", "instrumentation_scope.", "otlp.", "headers.",
 	"beat.", "prospector.", "cloud.", "data_stream.", "elastic_agent.", "orchestrator.",
+	"Timestamp", "ObservedTimestamp", "TraceId", "SpanId", "TraceFlags", "SeverityText", "SeverityNumber", "Attributes.", "Resource.", "InstrumentationScope.", "resourceLogs.0.",
 }
 
 // isAround says whether a field is one that a pipeline puts around a document.
@@ -168,7 +185,7 @@ func shipped(fields []event.Field) bool {
 			return false
 		}
 		switch key {
-		case "agent.type", "agent.ephemeral_id", "@metadata.beat", "beat.name", "beat.hostname", "prospector.type", "input.type", "@version", "source_type":
+		case "agent.type", "agent.ephemeral_id", "@metadata.beat", "beat.name", "beat.hostname", "prospector.type", "input.type", "@version", "source_type", "container_id":
 			marked = true
 		case "@timestamp":
 			stamped = true
@@ -236,26 +253,58 @@ func (x *scratch) keyValues(fields []event.Field, list string) bool {
 	start := len(x.documents)
 	for i := range fields {
 		f := &fields[i]
-		rest, inside := strings.CutPrefix(f.Key, list)
-		if !inside {
-			if !isAround(f.Key) {
+		if !strings.HasPrefix(f.Key, list) {
+			if !isAround(f.Key) || severalRecords(f.Key) {
 				return false
 			}
 			continue
 		}
-		member, what, _ := strings.Cut(rest, ".")
-		what, ok := strings.CutPrefix(what, "value.")
-		if !ok {
-			continue
-		}
-		if name := keyOf(fields, i, list, member); name != "" {
-			if element, ok := elementOf(what); ok {
-				name = x.arena.Join(name, ".", element)
-			}
+		if name := x.nameOf(fields, i, len(list)); name != "" {
 			x.documents = append(x.documents, event.Field{Key: name, Value: f.Value})
 		}
 	}
 	return len(x.documents) > start
+}
+
+// nameOf returns the name of the member whose value the i-th field is, "" where it
+// is no value: the keys of the lists that it stands in, which begin at a place of
+// its name, with dots between them.
+func (x *scratch) nameOf(fields []event.Field, i, at int) string {
+	key, name := fields[i].Key, ""
+	for {
+		member, what, _ := strings.Cut(key[at:], ".")
+		what, ok := strings.CutPrefix(what, "value.")
+		if !ok {
+			return ""
+		}
+		own := keyOf(fields, i, key[:at], member)
+		if own == "" {
+			return ""
+		}
+		if name == "" {
+			name = own
+		} else {
+			name = x.arena.Join(name, ".", own)
+		}
+		list, _, _ := strings.Cut(what, ".")
+		if isKeyValueList(list) {
+			inner := len(list) + len(".values.")
+			if at = len(key) - len(what) + inner; at >= len(key) {
+				return ""
+			}
+			continue
+		}
+		if element, ok := elementOf(what); ok {
+			name = x.arena.Join(name, ".", element)
+		}
+		return name
+	}
+}
+
+// severalRecords says whether a field is of another log record of OpenTelemetry's
+// than the first, of which one record can't be read alone.
+func severalRecords(key string) bool {
+	return strings.HasPrefix(key, "resourceLogs.") && (!strings.HasPrefix(key, "resourceLogs.0.") || strings.Contains(key, ".scopeLogs.1.") || strings.Contains(key, ".logRecords.1."))
 }
 
 // keyOf returns the key of a member of a list, whose value is the i-th field: it
@@ -285,14 +334,22 @@ func elementOf(what string) (string, bool) {
 	return "", false
 }
 
+// gelfFields are the fields of the Graylog Extended Log Format beside those that
+// begin with an underscore.
+var gelfFields = []string{"version", "host", "short_message", "full_message", "timestamp", "level", "facility", "line", "file"}
+
 // wrappedText returns the line or document that is wrapped as text, "" without
 // one.
 func wrappedText(fields []event.Field) string {
-	var payload, value, message, body, text string
-	kafka, otel, splunk := 0, false, false
+	var payload, value, message, body, text, original, short string
+	kafka, otel, splunk, gelf := 0, false, false, true
 	logstash, others, collector := true, true, true
 	for i := range fields {
 		key, v := fields[i].Key, fields[i].Value
+		if severalRecords(key) {
+			return ""
+		}
+		gelf = gelf && (key[:min(1, len(key))] == "_" || slices.Contains(gelfFields, key))
 		logstash = logstash && key[:min(1, len(key))] == "@"
 		switch key {
 		case "topic", "partition", "offset":
@@ -304,8 +361,15 @@ func wrappedText(fields []event.Field) string {
 			value = v
 		case "@message":
 			message = v
-		case "body", "body.stringValue", "body.string_value":
+		case "body", "body.stringValue", "body.string_value", "Body", "Body.stringValue":
 			body = v
+		case envelope + "body.stringValue":
+			body, otel = v, true
+		case "event.original":
+			original = v
+		case "short_message":
+			short = v
+			continue
 		case "event":
 			text = v
 			continue
@@ -313,7 +377,7 @@ func wrappedText(fields []event.Field) string {
 			splunk = true
 			continue
 		case "time", "host", "source":
-		case "observed_timestamp", "observed_time_unix_nano", "observedTimeUnixNano", "severity_number", "severityNumber":
+		case "observed_timestamp", "observed_time_unix_nano", "observedTimeUnixNano", "severity_number", "severityNumber", "SeverityText", "SeverityNumber", "ObservedTimestamp":
 			otel = true
 		default:
 			otel = otel || strings.HasPrefix(key, "resource.") || strings.HasPrefix(key, "resources.") || strings.HasPrefix(key, "scope.") ||
@@ -333,6 +397,10 @@ func wrappedText(fields []event.Field) string {
 		return body
 	case text != "" && splunk && collector:
 		return text
+	case original != "" && others && shipped(fields):
+		return original
+	case short != "" && gelf:
+		return short
 	default:
 		return ""
 	}

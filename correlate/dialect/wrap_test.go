@@ -1,7 +1,10 @@
 package dialect
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +60,10 @@ func TestJSONInSyslog(t *testing.T) {
 				t.Errorf("%v: got %s, want %s", r.Fields, got, want)
 			}
 		}
+	}
+	quoted := logRecord(headers["RFC 3164"] + fmt.Sprintf("%q", cowrieSays))
+	if off, on := verdictOf(t, off, quoted), verdictOf(t, on, quoted); off != "json_in_syslog" || on != cowrieMeans {
+		t.Errorf("JSON as a string: %s and %s", off, on)
 	}
 	if got := verdictOf(t, newParser(t, Options{DropApps: []string{"cowrie"}, JSON: JSONTrust{All: true}}), logRecord(headers["RFC 3164"]+cowrieSays)); got != "drop_app" {
 		t.Errorf("a program that is dropped: %s", got)
@@ -170,6 +177,15 @@ func TestWrappers(t *testing.T) {
 		{"an open string", logRecord(q[:len(q)-1]), "bad_json"},
 		{"OpenTelemetry's list of keys", logRecord(`{"timeUnixNano":"1","body":{"kvlistValue":{"values":` + kvlist(false) + `}}}`), cowrieMeans},
 		{"the same with values first", logRecord(`{"body":{"kvlist_value":{"values":` + kvlist(true) + `}},"attributes":[{"key":"a","value":{"stringValue":"b"}}]}`), cowrieMeans},
+		{"OpenTelemetry's list of lists", logRecord(`{"timeUnixNano":"1","body":` + keyValues(t, canarySays) + `}`), "192.0.2.1 decoy-1 ssh login"},
+		{"OpenTelemetry's envelope", logRecord(`{"resourceLogs":[{"resource":{},"scopeLogs":[{"scope":{"name":"x"},"logRecords":[{"timeUnixNano":"1","body":{"stringValue":` + q + `}}]}]}]}`), cowrieMeans},
+		{"OpenTelemetry's envelope of a list", logRecord(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":` + keyValues(t, cowrieSays) + `}]}]}]}`), cowrieMeans},
+		{"OpenTelemetry's envelope of two", logRecord(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":` + q + `}},{"body":{"stringValue":` + q + `}}]}]}]}`), "unknown_shape"},
+		{"OpenTelemetry's data model", recordOf("Body", cowrieSays, "SeverityText", "INFO", "Timestamp", "1", "Resource.service.name", "cowrie"), cowrieMeans},
+		{"OpenTelemetry's data model, an object", inside("Body.", "Timestamp", "1"), cowrieMeans},
+		{"Fluentd's log driver in Kafka's payload", recordOf("topic", "t", "payload", `{"container_id":"x","container_name":"/cowrie","source":"stdout","log":`+q+`}`), cowrieMeans},
+		{"Graylog's format", recordOf("version", "1.1", "host", "h", "short_message", cowrieSays, "timestamp", "1", "level", "6", "_container_name", "cowrie"), cowrieMeans},
+		{"the original of Logstash's document", recordOf("@version", "1", "@timestamp", stamp, "event.original", cowrieSays, "host.name", "h"), cowrieMeans},
 		{"OpenTelemetry's body in snake case", logRecord(`{"body":{"string_value":` + q + `},"observed_time_unix_nano":"1"}`), cowrieMeans},
 		{"a log's file beside a message", recordOf("log.file.path", "/var/log/auth.log", "log.offset", "1", "message", "Nov 26 10:00:00 decoy-1 sshd[1]: "+sshdSays), sshdBlames},
 		// What a sensor that isn't known got from a client.
@@ -183,6 +199,8 @@ func TestWrappers(t *testing.T) {
 		{"a message in a document", logRecord(`{"message":` + q + `}`), "unknown_shape"},
 		{"a message in a document with a time", logRecord(`{"@timestamp":"x","message":` + q + `}`), "unknown_shape"},
 		{"a message beside a client", logRecord(beat(q, `"agent":{"type":"filebeat"},"client":"192.0.2.7",`)), "unknown_shape"},
+		{"a short message of somebody's", recordOf("short_message", cowrieSays, "client", "192.0.2.7"), "unknown_shape"},
+		{"an original of somebody's", recordOf("event.original", cowrieSays, "@timestamp", stamp), "unknown_shape"},
 		{"a value of somebody's", recordOf("value", cowrieSays, "topic", "x"), "unknown_shape"},
 		{"headers", inside("headers.", "topic", "x"), "unknown_shape"},
 		{"a message among others", recordOf("@message", cowrieSays, "client", "192.0.2.7"), "unknown_shape"},
@@ -222,4 +240,34 @@ func kvlist(valuesFirst bool) string {
 		members = append(members, "{"+k+","+v+"}")
 	}
 	return "[" + strings.Join(members, ",") + "]"
+}
+
+// keyValues returns a document as a KeyValueList of OpenTelemetry's, objects in it
+// as well.
+func keyValues(t *testing.T, document string) string {
+	t.Helper()
+	var value any
+	if err := json.Unmarshal([]byte(document), &value); err != nil {
+		t.Fatal(err)
+	}
+	var of func(v any) map[string]any
+	of = func(v any) map[string]any {
+		switch v := v.(type) {
+		case map[string]any:
+			var members []any
+			for _, key := range slices.Sorted(maps.Keys(v)) {
+				members = append(members, map[string]any{"key": key, "value": of(v[key])})
+			}
+			return map[string]any{"kvlistValue": map[string]any{"values": members}}
+		case float64:
+			return map[string]any{"intValue": fmt.Sprint(int64(v))}
+		default:
+			return map[string]any{"stringValue": fmt.Sprint(v)}
+		}
+	}
+	text, err := json.Marshal(of(value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

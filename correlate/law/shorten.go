@@ -44,6 +44,9 @@ func Shortened(s string) bool {
 	return true
 }
 
+// HoldsShortened says whether a text that Shorten cut may stand in s.
+func HoldsShortened(s string) bool { return strings.Contains(s, cutMark) }
+
 // ShortenedAlike says whether two texts, each of which may be what Shorten made,
 // are of one: they are the same, or what is left of them names the same digest.
 func ShortenedAlike(a, b string) bool {

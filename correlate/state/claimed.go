@@ -240,10 +240,10 @@ func alone(list *law.Bottom, limit *law.Limit, key string) bool {
 	if list.Truncated() || list.Get(limit.Key(key)) != nil {
 		return false
 	}
-	parts := strings.SplitN(key, "\x00", 4)
-	if !slices.ContainsFunc(parts, law.Shortened) {
+	if !law.HoldsShortened(key) {
 		return true
 	}
+	parts := strings.SplitN(key, "\x00", 4)
 	entries := list.Entries()
 	return !slices.ContainsFunc(entries, func(e law.Entry) bool {
 		return slices.EqualFunc(parts, strings.SplitN(e.Key, "\x00", 4), law.ShortenedAlike)

@@ -7,6 +7,7 @@
 package options
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -156,6 +157,10 @@ type Options struct {
 	// If store_secrets is not set, SecretsPlain will be used.
 	StoreSecrets Secrets
 
+	// InternalNets are the operator's own networks; nil means the private ranges.
+	InternalNets []netip.Prefix
+	// InternalHosts is a file with the names of addresses in them, "" for none.
+	InternalHosts string
 	// GeoIPDB and ASNDB are MaxMind-format files, "" for no enrichment.
 	GeoIPDB, ASNDB string
 	// TLP is the traffic light protocol marking of the indicators, as ECS
@@ -204,6 +209,8 @@ var shared = []struct {
 	{"ipv6_prefix", func(o *Options) any { return o.IPv6Prefix }},
 	{"store_secrets", func(o *Options) any { return o.StoreSecrets }},
 	{"geoip_db", func(o *Options) any { return o.GeoIPDB }},
+	{"internal_nets", func(o *Options) any { return fmt.Sprint(o.InternalNets != nil, o.InternalNets) }},
+	{"internal_hosts", func(o *Options) any { return o.InternalHosts }},
 	{"asn_db", func(o *Options) any { return o.ASNDB }},
 	{"tlp", func(o *Options) any { return o.TLP }},
 	{"activity", func(o *Options) any { return o.Activity }},

@@ -375,6 +375,26 @@ var table = []option{
 	},
 
 	{
+		key: "internal_nets", group: groupProfiles, shown: "the private ranges",
+		want: "networks such as 192.0.2.0/24 or 2001:db8::/32, separated by spaces or commas, or none",
+		doc: "Your own networks: an attacker from there has `scope` internal, any other external. The private ranges are those of RFC 1918, 6598 (100.64.0.0/10), " +
+			"4193 (fc00::/7) and the link-local ones. Name your public networks too, and with them the private ranges; `none` makes all external.",
+		set: func(o *Options, v string) error {
+			if v == "none" {
+				o.InternalNets = []netip.Prefix{}
+				return nil
+			}
+			return parsePrefixes(&o.InternalNets, v)
+		},
+	}, {
+		key: "internal_hosts", group: groupProfiles,
+		want: "a readable file of addresses and names in the form of /etc/hosts",
+		doc:  "Names of internal addresses, an address and its name a line, shown as `host.name`: an inventory, the leases of a DHCP server. Read at start.",
+		set: func(o *Options, v string) error {
+			o.InternalHosts = v
+			return checkReadable(v)
+		},
+	}, {
 		key: "geoip_db", group: groupProfiles,
 		want: "a readable MaxMind database file (.mmdb)",
 		doc:  "Database of countries or cities. Without it no country is told. Read again when it changes.",

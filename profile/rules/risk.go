@@ -30,7 +30,7 @@ const (
 	Claims        // addresses claimed in headers
 	Strobe        // 1 where there was a contact a second for a day
 	ShellCommands // commands in a shell
-	Internal      // 1 for a private address
+	Internal      // 1 for an address of scope internal
 	Inferred      // 1 where commands prove a login of which no sensor tells how it ended
 	Unproven      // events that looked at a decoy with an address that nothing proves
 	facts
