@@ -47,6 +47,7 @@ func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan)
 		d.end()
 	}
 	d.someStrings("tools", f.tools)
+	d.someStrings("cadence_like", f.cadences)
 	if tools := r.byFirst(&s.Tools, p.keep[listTools]); len(tools) > 0 {
 		d.array("tool_evidence")
 		for i := range tools {

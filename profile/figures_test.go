@@ -479,7 +479,7 @@ func attackerRows() map[string]string {
 		"risk.reasons": `[{"id":"calls","reason":"calls home","stage":"inside","weight":40,"points":8,"evidence":["fetch"]},` +
 			`{"id":"guesses","reason":"tried 1006 logins","stage":"attempting","weight":90,"points":2.7},{"id":"tries","reason":"tries to get in","stage":"attempting","weight":40,"points":0.93,"evidence":["T1110"]}]`,
 		"risk.stage": `"inside"`, "risk.confidence": `"High"`, "risk.base": "60", "risk.half_life_d": "30",
-		"risk.since.attempting": clock(91), "risk.since.inside": clock(101), "classification": `"malicious"`,
+		"login_inferred": "false", "risk.since.attempting": clock(91), "risk.since.inside": clock(101), "classification": `"malicious"`,
 		"behavior.conclusions": fmt.Sprintf(`[{"rule":"gone","stage":"looking","saw":"GET /","count":74,"first_seen":%s,"last_seen":%s},`+
 			`{"rule":"fetch","why":"fetches a file","technique":"T1105","tactic":"TA0011","severity":"medium","stage":"inside","saw":"wget x","count":73,"first_seen":%s,"last_seen":%s},`+
 			`{"rule":"fetch","why":"fetches a file","technique":"T1105","tactic":"TA0011","severity":"medium","asked_only":true,"stage":"attempting","saw":"a?x=wget","count":75,"first_seen":%s,"last_seen":%s}]`,
@@ -728,12 +728,14 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	s.Conclusions.Add(law.Entry{Key: "4crontab", Count: 1, First: moment(5), Last: moment(6)}, large)
 	s.Conclusions.Add(law.Entry{Key: "1snmp-read", Count: 1, First: moment(3), Last: moment(4)}, large)
 	stages := decode(t, r.AppendAttacker(nil, head, s))
+	listed := decode(t, r.AppendAttacker(nil, headOf(netip.MustParseAddr("71.6.135.131")), scanning()))
 	noise := decode(t, r.AppendAttacker(nil, head, claimingNoise()))
 	for name, c := range map[string]struct {
 		doc  map[string]any
 		want string
 	}{
 		"risk.since.looking": {stages, clock(3)}, "risk.since.acting": {stages, clock(5)}, "risk.stage": {stages, `"acting"`},
+		"actor": {listed, `"Shodan"`}, "behavior.cadence_like": {listed, `["cobalt_strike"]`},
 		"classification": {noise, `"benign"`}, "classification_basis": {noise, `"noise"`},
 	} {
 		if got, _ := json.Marshal(at(c.doc, name)); string(got) != c.want {

@@ -43,7 +43,7 @@ func TestConfidence(t *testing.T) {
 	} {
 		s := new(state.Attacker)
 		c.set(s)
-		if got := confidence(s); got != c.want {
+		if got := new(figures).confidence(s); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -354,8 +354,8 @@ func TestEveryFactHasItsOwnSource(t *testing.T) {
 	}
 }
 
-// A tool that is known by its beat alone is named, but adds to the risk only
-// where the attacker comes back like a beacon.
+// Whoever has the beat of a tool is like it, and named by what else it shows; the
+// beat has no part in the risk.
 func TestBeatAloneRaisesNoRisk(t *testing.T) {
 	r := renderer(t, Options{})
 	// Mean 60 s, coefficient of variation 0.2: the beat of Cobalt Strike.
@@ -367,13 +367,11 @@ func TestBeatAloneRaisesNoRisk(t *testing.T) {
 		class          string
 		tools, reasons string
 	}{
-		{"a beacon", []string{"https"}, "", "", "beaconing", "[cobalt_strike]", "control_tool [cobalt_strike]"},
-		{"a slow scan with that beat", []string{"https", "ssh"}, "", "", "slow_scan", "[cobalt_strike]", ""},
-		{"one that says who it is", []string{"https", "ssh"}, "mythic", "", "slow_scan", "[cobalt_strike mythic]", "control_tool [mythic]"},
-		{"a beacon that says who it is", []string{"https"}, "mythic", "", "beaconing", "[cobalt_strike mythic]", "control_tool [cobalt_strike mythic]"},
-		{"nmap by its packets", []string{"https", "ssh"}, "", "nmap", "slow_scan", "[cobalt_strike nmap]", ""},
-		{"nmap by packets that anybody can send", []string{"https"}, "", "nmap claimed", "beaconing", "[cobalt_strike]", "control_tool [cobalt_strike]"},
-		{"nmap by its packets, coming back", []string{"https"}, "", "nmap", "beaconing", "[cobalt_strike nmap]", "control_tool [cobalt_strike]; scanner [nmap]"},
+		{"a beacon", []string{"https"}, "", "", "beaconing", "<nil>", ""},
+		{"a slow scan with that beat", []string{"https", "ssh"}, "", "", "slow_scan", "<nil>", ""},
+		{"one that says who it is", []string{"https", "ssh"}, "mythic", "", "slow_scan", "[mythic]", "control_tool [mythic]"},
+		{"nmap by its packets", []string{"https", "ssh"}, "", "nmap", "slow_scan", "[nmap]", "scanner [nmap]"},
+		{"nmap by packets that anybody can send", []string{"https"}, "", "nmap claimed", "beaconing", "<nil>", ""},
 	} {
 		s := new(state.Attacker)
 		s.Events, s.Times = 9, times(moment(0), beat...)
@@ -393,6 +391,9 @@ func TestBeatAloneRaisesNoRisk(t *testing.T) {
 			if reason := reason.(map[string]any); slices.Contains([]string{"control_tool", "scanner"}, reason["id"].(string)) {
 				reasons = append(reasons, fmt.Sprint(reason["id"], " ", reason["evidence"]))
 			}
+		}
+		if got := fmt.Sprint(at(m, "behavior.cadence_like")); got != "[cobalt_strike]" {
+			t.Errorf("%s: the beat is like %s", c.name, got)
 		}
 		if got := at(m, "behavior.class"); got != c.class {
 			t.Errorf("%s: class %v, want %s", c.name, got, c.class)
@@ -765,7 +766,7 @@ func TestTypesOfFields(t *testing.T) {
 				"behavior.timing.stdev_iat_s behavior.timing.min_iat_s behavior.timing.max_iat_s behavior.timing.cv behavior.beacon.interval_s " +
 				"behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score behavior.beacon.hist_score behavior.beacon.dur_score " +
 				"behavior.phase.exfil_latency_s risk.score risk.base risk.half_life_d",
-			Boolean:  "is_traversal spoofable behavior.beacon.strobe",
+			Boolean:  "is_traversal spoofable login_inferred behavior.beacon.strobe",
 			GeoPoint: "threat.indicator.geo.location",
 			Binary:   "state",
 			Object: "claimed.evidence claimed.commands hops movement.edges movement.dwell ports commands credentials fingerprints artifacts ip_leaks alerts behavior.tool_evidence " +

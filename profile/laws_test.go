@@ -26,7 +26,7 @@ func TestLawsOfFields(t *testing.T) {
 				"behavior.beacon.interval_s behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score " +
 				"behavior.beacon.hist_score behavior.beacon.dur_score behavior.phase.exfil_latency_s behavior.os_guess " +
 				"behavior.hop_distance campaign.keys campaign.payload campaign.credentials campaign.toolchain smtp_domains_dropped " +
-				"risk.score risk.level risk.stage risk.base risk.half_life_d risk.reasons classification classification_basis transitions threat.technique.name threat.tactic.id threat.tactic.name " +
+				"risk.score risk.level risk.stage risk.base risk.half_life_d risk.reasons classification classification_basis actor login_inferred behavior.cadence_like transitions threat.technique.name threat.tactic.id threat.tactic.name " +
 				"threat.indicator.confidence threat.indicator.description related.ip truncated",
 			"distinct, exact up to 128, then estimated":                            "service_count",
 			"distinct, exact up to 200, then estimated":                            "credential_count",
@@ -53,8 +53,7 @@ func TestLawsOfFields(t *testing.T) {
 			"set, 16 KiB by stage":                "behavior.conclusions",
 			"newest by (time, content)":           "behavior.tcp_fingerprint",
 			"set, 128":                            "services",
-			"set, 64":                             "behavior.tool_evidence behavior.kex_order sensors claimed.deckies",
-			"set, 64; cadences derived":           "behavior.tools",
+			"set, 64":                             "behavior.tools behavior.tool_evidence behavior.kex_order sensors claimed.deckies",
 			"set, 96":                             "behavior.technique_evidence threat.technique.id",
 			"strongest kind of event per service": "services_scanned services_interacted",
 			"sum, exact":                          "claimed.event_count claimed.command_count claimed.login_attempts claimed.login_successes threat.indicator.sightings event_count command_count login_attempts login_successes behavior.phase.large_payload_count behavior.retransmit_count",

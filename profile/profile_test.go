@@ -229,9 +229,20 @@ func at(doc map[string]any, name string) any {
 }
 
 // everyDocument returns documents that together show every field.
+// scanning is an attacker that looks, with the beat of a known tool.
+func scanning() *state.Attacker {
+	s := new(state.Attacker)
+	s.Handshake, s.Events, s.Kinds = true, 9, [3]int64{event.Scan: 9}
+	s.Times = times(moment(0), 48, 72, 48, 72, 48, 72, 48, 72)
+	s.First, s.Last = moment(0), moment(480)
+	s.Services.Add(law.Entry{Key: "https", Rank: uint8(event.Scan)}, large)
+	return s
+}
+
 func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	r := located(t, Options{InternalNets: []netip.Prefix{netip.PrefixFrom(someone, 32)}, InternalHosts: map[netip.Addr]string{someone: "files-1"}})
 	s := folded(r, everyEvent())
+	listed := scanning()
 	s.Techniques.Add(law.Entry{Key: "T1498.002", Count: 1, First: morning, Last: morning, Payload: "a sensor says so"}, large)
 	s.Conclusions.Add(law.Entry{Key: "4crontab", Count: 1, First: morning, Last: morning, Payload: "crontab /tmp/c"}, large)
 	var domains []*event.Event
@@ -266,6 +277,7 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	nh.State = []byte("state")
 	documents := map[Kind][]map[string]any{
 		Attackers: {
+			decode(t, r.AppendAttacker(nil, headOf(netip.MustParseAddr("71.6.135.131")), listed)),
 			decode(t, r.AppendAttacker(nil, headOf(someone), s)),
 			decode(t, r.AppendAttacker(nil, nh, network)),
 			decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, beaconEvents()))),

@@ -239,6 +239,10 @@ type figures struct {
 	beacons bool
 	system  string
 	tools   []string
+	// cadences are tools whose beat the attacker has; actor is who is known
+	// behind it.
+	cadences []string
+	actor    string
 	// techniques and tactics are ids of ATT&CK.
 	techniques, tactics []string
 	risk                rules.Risk
@@ -286,7 +290,7 @@ func (r *Renderer) judge(h Head, s *state.Attacker) (f *figures) {
 
 func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	r.judged = judged{}
-	*f = figures{tools: f.tools[:0], techniques: f.techniques[:0], tactics: f.tactics[:0]}
+	*f = figures{tools: f.tools[:0], cadences: f.cadences[:0], techniques: f.techniques[:0], tactics: f.tactics[:0]}
 	f.timing, r.floats = behavior.Time(s.Times.List(), r.floats)
 	f.class = behavior.Class(f.timing, s.Events, s.Services.Distinct())
 	f.beacon, f.beacons, r.floats = behavior.Score(s.Times.List(), !s.Times.Truncated(), s.Hours.List(), r.floats)
@@ -294,8 +298,7 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	for i := range s.Tools.Entries() {
 		f.tools = append(f.tools, s.Tools.Entries()[i].Key)
 	}
-	recognised := len(f.tools)
-	f.tools = r.o.Rules.AppendCadences(f.tools, f.timing)
+	f.cadences = r.o.Rules.AppendCadences(f.cadences, f.timing)
 	// The name comes from single packets, which anybody can send.
 	if guess := s.SystemGuesses.Get("nmap"); f.system == "nmap" && guess != nil && guess.Rank > 0 {
 		f.tools = append(f.tools, "nmap")
@@ -315,14 +318,8 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 		}
 	}
 	f.tactics = distinct(f.tactics)
-	// A beat proves little unless the attacker really comes back like a
-	// beacon.
-	r.names = append(r.names[:0], f.tools[:recognised]...)
-	if f.class == behavior.Beaconing {
-		r.names = append(r.names[:0], f.tools...)
-	}
 	f.tools = distinct(f.tools)
-	r.weigh(h, s, f, distinct(r.names))
+	r.weigh(h, s, f, f.tools)
 }
 
 // guesses returns how many different users and secrets the kept credentials have.

@@ -86,9 +86,7 @@ func (r *Renderer) weigh(h Head, s *state.Attacker, f *figures, tools []string) 
 	if !s.Handshake {
 		n[rules.Unproven] = requested(s)
 	}
-	if n[rules.Events] == 0 && n[rules.Unproven] == 0 {
-		r.facts.Basis = rules.Noise
-	}
+	r.facts.Basis, f.actor = r.harmless(h, s, tools)
 	r.facts.Folded = r.facts.Folded[:0]
 	for i := range s.Techniques.Entries() {
 		e := &s.Techniques.Entries()[i]
@@ -96,6 +94,26 @@ func (r *Renderer) weigh(h Head, s *state.Attacker, f *figures, tools []string) 
 	}
 	f.risk = r.o.Rules.Risk(&r.facts, r.reasons)
 	r.reasons = f.risk.Reasons
+}
+
+// harmless says by what an attacker that only looks is taken for harmless, and
+// who it is. Nobody is on a list from inside the network.
+func (r *Renderer) harmless(h Head, s *state.Attacker, tools []string) (basis, actor string) {
+	if n := &r.facts.Numbers; n[rules.Events] == 0 && n[rules.Unproven] == 0 {
+		return rules.Noise, ""
+	}
+	if h.Addr.IsPrivate() || !s.Handshake {
+		return "", ""
+	}
+	if !h.Network.IsValid() {
+		if actor = r.o.Rules.Scanner(h.Addr); actor != "" {
+			return rules.ByNetwork, actor
+		}
+	}
+	if actor = r.o.Rules.Announced(tools); actor != "" {
+		return rules.Announced, actor
+	}
+	return "", ""
 }
 
 // portScan is the service of packets to closed ports, sweep how many of them
@@ -192,11 +210,13 @@ func (r *Renderer) riskOf(d *document, s *state.Attacker, f *figures) {
 	risk := &f.risk
 	d.some("classification", risk.Class)
 	d.some("classification_basis", risk.Basis)
+	d.some("actor", f.actor)
+	d.bool("login_inferred", inferred(s))
 	d.object("risk")
 	d.float("score", risk.Score)
 	d.string("level", risk.Level)
 	d.string("stage", risk.Stage.String())
-	d.string("confidence", confidence(s))
+	d.string("confidence", f.confidence(s))
 	d.float("base", risk.Base)
 	d.float("half_life_d", risk.HalfLife)
 	open := false

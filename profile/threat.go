@@ -6,12 +6,13 @@ import (
 
 	"dossier/correlate/event"
 	"dossier/correlate/state"
+	"dossier/profile/rules"
 )
 
 // confidence says how sure it is that the address means harm.
-func confidence(s *state.Attacker) string {
+func (f *figures) confidence(s *state.Attacker) string {
 	switch {
-	case !s.Handshake, s.Kinds[event.Scan]+s.Kinds[event.Interaction] == 0:
+	case f.risk.Basis == rules.Announced, !s.Handshake, s.Kinds[event.Scan]+s.Kinds[event.Interaction] == 0:
 		return "Low"
 	case s.Attempts > 0, s.CommandCount > 0, s.Artifacts.Len() > 0:
 		return "High"
@@ -41,7 +42,7 @@ func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, pl
 	d.someTime("last_seen", s.Last)
 	d.someTime("modified_at", s.Last)
 	d.int("sightings", s.Events)
-	d.string("confidence", confidence(s))
+	d.string("confidence", f.confidence(s))
 	d.string("provider", "Dossier")
 	d.key("description")
 	d.b = append(d.b, '"')

@@ -59,6 +59,7 @@ type Set struct {
 	signatures map[string]*signatures // by type of fingerprint
 	index      *index
 	risk       riskRules
+	scanners   scanners
 	work       sync.Pool // *annotation
 }
 
@@ -70,6 +71,9 @@ func New(o Options) (*Set, error) {
 	}
 	if err := s.catalogue.addICS(icsTechniquesFile); err != nil {
 		return nil, fmt.Errorf("rules: techniques of ICS: %w", err)
+	}
+	if err := s.scanners.load(scannersFile); err != nil {
+		return nil, fmt.Errorf("rules: known scanners: %w", err)
 	}
 	var errs []error
 	for _, f := range []struct {
