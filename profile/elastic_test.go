@@ -26,7 +26,8 @@ func TestElasticsearch(t *testing.T) {
 	}
 	esnode.CleanUp(t, prefix)
 	for _, template := range templates {
-		n.Must(t, http.MethodPut, "/_index_template/"+template.Name, template.Body)
+		n.Must(t, http.MethodPut, "/_index_template/"+template.Name,
+			fmt.Appendf(nil, `{"index_patterns":[%q],"priority":500,"template":%s}`, template.Pattern, template.Body))
 	}
 	documents := everyDocument(t)
 	r := renderer(t, Options{})

@@ -911,26 +911,24 @@ func TestTemplatesPassOnWhatIsAskedFor(t *testing.T) {
 	}
 	for _, template := range templates {
 		var body struct {
-			Meta     Meta `json:"_meta"`
-			Template struct {
-				Settings struct{ Index map[string]any }
-				Mappings struct {
-					Dynamic    bool
-					Properties map[string]any
-				}
+			Settings struct{ Index map[string]any }
+			Mappings struct {
+				Meta       Meta `json:"_meta"`
+				Dynamic    bool
+				Properties map[string]any
 			}
 		}
 		if err := json.Unmarshal(template.Body, &body); err != nil {
 			t.Fatal(err)
 		}
 		want := map[string]any{"number_of_shards": 3.0, "number_of_replicas": "2", "refresh_interval": "30s", "translog.durability": "request"}
-		if index := body.Template.Settings.Index; !reflect.DeepEqual(index, want) {
+		if index := body.Settings.Index; !reflect.DeepEqual(index, want) {
 			t.Errorf("%s: settings %v, want %v", template.Name, index, want)
 		}
-		if body.Meta.Product != "dossier" || body.Meta.Kind != template.Kind.String() || fmt.Sprint(body.Meta.SchemaVersion) != schemaText || body.Template.Mappings.Dynamic {
+		if body.Mappings.Meta.Product != "dossier" || body.Mappings.Meta.Kind != template.Kind.String() || fmt.Sprint(body.Mappings.Meta.SchemaVersion) != schemaText || body.Mappings.Dynamic {
 			t.Errorf("%s: %+v", template.Name, body)
 		}
-		if property, _ := at(body.Template.Mappings.Properties, "uuid").(map[string]any); property != nil && property["ignore_above"] != 1024.0 {
+		if property, _ := at(body.Mappings.Properties, "uuid").(map[string]any); property != nil && property["ignore_above"] != 1024.0 {
 			t.Errorf("%s: uuid is %v", template.Name, property)
 		}
 	}

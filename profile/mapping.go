@@ -35,9 +35,6 @@ func RetiredAlias(prefix string) string {
 	return shared
 }
 
-// priority puts our templates before those that Elasticsearch brings along.
-const priority = 500
-
 // Meta is what the mappings of an index say about it.
 type Meta struct {
 	Product       string `json:"product"`
@@ -134,7 +131,11 @@ type Template struct {
 	// Name is the template's name.
 	Name string
 	Kind Kind
-	// Body is the template as PUT /_index_template/<name> takes it.
+	// Pattern says which indices are of the kind: one name, or with a "*" at its end
+	// the beginning of names.
+	Pattern string
+	// Body holds settings, mappings and aliases as JSON, as they stand under
+	// "template" in an index template.
 	Body []byte
 }
 
@@ -163,24 +164,18 @@ func Templates(o TemplateOptions) ([]Template, error) {
 		} else {
 			index["number_of_replicas"] = strconv.Itoa(*o.Replicas)
 		}
-		meta := meta(k, o.IPv6Prefix)
 		template := map[string]any{
 			"settings": map[string]any{"index": index},
-			"mappings": mappings(k, meta),
+			"mappings": mappings(k, meta(k, o.IPv6Prefix)),
 		}
 		if k == Attackers {
 			template["aliases"] = map[string]any{Alias(o.Prefix): map[string]any{}}
 		}
-		body, err := json.Marshal(map[string]any{
-			"index_patterns": []string{pattern},
-			"priority":       priority,
-			"_meta":          meta,
-			"template":       template,
-		})
+		body, err := json.Marshal(template)
 		if err != nil {
 			return nil, fmt.Errorf("profile: template of %s: %w", k, err)
 		}
-		templates = append(templates, Template{Name: k.Index(o.Prefix), Kind: k, Body: body})
+		templates = append(templates, Template{Name: k.Index(o.Prefix), Kind: k, Pattern: pattern, Body: body})
 	}
 	return templates, nil
 }

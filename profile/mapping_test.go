@@ -76,17 +76,13 @@ func TestTemplates(t *testing.T) {
 	}
 	for _, template := range templates {
 		var body struct {
-			Patterns []string `json:"index_patterns"`
-			Priority int
-			Template struct {
-				Settings struct {
-					Index map[string]any
-				}
-				Mappings struct {
-					Meta Meta `json:"_meta"`
-				}
-				Aliases map[string]any
+			Settings struct {
+				Index map[string]any
 			}
+			Mappings struct {
+				Meta Meta `json:"_meta"`
+			}
+			Aliases map[string]any
 		}
 		if err := json.Unmarshal(template.Body, &body); err != nil {
 			t.Fatal(err)
@@ -95,20 +91,20 @@ func TestTemplates(t *testing.T) {
 		if template.Kind.Monthly() {
 			want += "-*"
 		}
-		if len(body.Patterns) != 1 || body.Patterns[0] != want || body.Priority != 500 {
-			t.Errorf("%s: patterns %v with priority %d", template.Name, body.Patterns, body.Priority)
+		if template.Pattern != want {
+			t.Errorf("%s: pattern %s", template.Name, template.Pattern)
 		}
-		index := body.Template.Settings.Index
+		index := body.Settings.Index
 		if index["translog.durability"] != "request" || index["auto_expand_replicas"] != "0-1" || index["refresh_interval"] != "5s" || index["number_of_shards"] != 1.0 {
 			t.Errorf("%s: settings %v", template.Name, index)
 		}
-		_, alias := body.Template.Aliases[Alias("decoys")]
+		_, alias := body.Aliases[Alias("decoys")]
 		if alias != (template.Kind == Attackers) {
-			t.Errorf("%s: aliases %v", template.Name, body.Template.Aliases)
+			t.Errorf("%s: aliases %v", template.Name, body.Aliases)
 		}
 		byLength := template.Kind == Attackers || template.Kind == Targets || template.Kind == Activity || template.Kind == Transitions
-		if byLength != (body.Template.Mappings.Meta.IPv6Prefix == 64) {
-			t.Errorf("%s: _meta %+v", template.Name, body.Template.Mappings.Meta)
+		if byLength != (body.Mappings.Meta.IPv6Prefix == 64) {
+			t.Errorf("%s: _meta %+v", template.Name, body.Mappings.Meta)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"dossier/correlate/event"
 	"dossier/correlate/law"
+	"dossier/correlate/redact"
 	"dossier/correlate/state"
 	"dossier/profile/behavior"
 	"dossier/profile/enrich"
@@ -27,17 +28,14 @@ const namespace = "7bd113fc-8472-511b-8ac6-824e102bd8b9"
 // documents copy.
 const ecsVersion = "9.4.0"
 
-// Secrets says how much of the attackers' passwords the documents show. It
-// never decides which of them are distinct.
-type Secrets uint8
+// Secrets says how much of the attackers' passwords the documents show.
+type Secrets = redact.Secrets
 
+// The ways of showing a password.
 const (
-	// Plain shows the secret and its SHA-256.
-	Plain Secrets = iota
-	// Digest shows the SHA-256 only.
-	Digest
-	// Hidden shows neither.
-	Hidden
+	Plain  = redact.Plain
+	Digest = redact.SHA256
+	Hidden = redact.None
 )
 
 // Options configures a Renderer.
@@ -87,7 +85,7 @@ func (o *Options) validate() error {
 	if o.InternalNets == nil {
 		o.InternalNets = privateNets
 	}
-	if o.Secrets > Hidden {
+	if !o.Secrets.Valid() {
 		errs = append(errs, fmt.Errorf("secrets %d: allowed are Plain, Digest and Hidden", o.Secrets))
 	}
 	if o.Rules == nil {

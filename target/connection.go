@@ -1,8 +1,6 @@
 package target
 
 import (
-	"encoding/json"
-	"fmt"
 	"strconv"
 
 	"dossier/correlate"
@@ -64,15 +62,8 @@ func templates(o options.Options) ([]esindex.Template, error) {
 	}
 	out := make([]esindex.Template, len(made))
 	for i, m := range made {
-		var body struct {
-			Patterns []string        `json:"index_patterns"`
-			Template json.RawMessage `json:"template"`
-		}
-		if err := json.Unmarshal(m.Body, &body); err != nil || len(body.Patterns) != 1 {
-			return nil, fmt.Errorf("dossier: template %s is not as expected: %v", m.Name, err)
-		}
 		out[i] = esindex.Template{
-			Name: m.Name, Pattern: body.Patterns[0], Version: profile.SchemaVersion, Body: body.Template,
+			Name: m.Name, Pattern: m.Pattern, Version: profile.SchemaVersion, Body: m.Body,
 			Monthly: m.Kind.Monthly(), Homes: m.Kind == profile.Chunks,
 		}
 		switch m.Kind {

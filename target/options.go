@@ -88,10 +88,7 @@ func ruleOptions(o options.Options) rules.Options {
 // rendererOptions lacks the rules, and where places and names are looked up.
 func rendererOptions(o options.Options) profile.Options {
 	return profile.Options{
-		TLP: o.TLP, InternalNets: o.InternalNets,
-		Secrets: map[options.Secrets]profile.Secrets{
-			options.SecretsPlain: profile.Plain, options.SecretsSHA256: profile.Digest, options.SecretsNone: profile.Hidden,
-		}[o.StoreSecrets],
+		TLP: o.TLP, InternalNets: o.InternalNets, Secrets: o.StoreSecrets,
 	}
 }
 
@@ -115,9 +112,7 @@ func parserOptions(o options.Options) dialect.Options {
 		Force: o.Dialect, DropApps: o.DropApps, InternalDeckyPrefix: o.InternalDeckyPrefix,
 		DecoyNets: o.DecoyNets, DecoyNames: o.DecoyNames, Ports: o.PortMap, SentencesOnly: !o.StructuredData,
 		JSON: dialect.JSONTrust{All: o.JSONInSyslog, Units: o.JSONUnits}, Zone: o.SyslogTimezone,
-		Secrets: map[options.Secrets]dialect.Secrets{
-			options.SecretsPlain: dialect.Plain, options.SecretsSHA256: dialect.SHA256, options.SecretsNone: dialect.Hidden,
-		}[o.StoreSecrets],
+		Secrets: o.StoreSecrets,
 	}
 	if d.InternalDeckyPrefix == "" {
 		d.InternalDeckyPrefix = "\x00" // starts no name; "" would mean the default
@@ -141,7 +136,7 @@ func engineOptions(o options.Options) correlate.Options {
 }
 
 func maskOptions(o options.Options) redact.Options {
-	return redact.Options{Secrets: o.StoreSecrets != options.SecretsPlain}
+	return redact.Options{Secrets: o.StoreSecrets != redact.Plain}
 }
 
 // ruleFiles are the files of rules by option, "" where there is none.

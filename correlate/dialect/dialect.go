@@ -133,7 +133,7 @@ func (o *Options) validate() error {
 			errs = append(errs, fmt.Errorf("field_map %q: %w", o.FieldMaps[i].Name, err))
 		}
 	}
-	if o.Secrets > Hidden {
+	if !o.Secrets.Valid() {
 		errs = append(errs, fmt.Errorf("store_secrets is %d: it must be plain, sha256 or none", o.Secrets))
 	}
 	return errors.Join(errs...)

@@ -8,23 +8,18 @@ import (
 	"unicode/utf8"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
-// Secrets says how much of a secret is shown. What identifies a credential is
-// its SHA-256 in any case.
-type Secrets uint8
+// Secrets says how much of a secret is shown.
+type Secrets = redact.Secrets
 
+// The ways of showing a secret.
 const (
-	// Plain shows secrets as they are, repaired for display.
-	Plain Secrets = iota
-	// SHA256 shows the SHA-256 in hex.
-	SHA256
-	// Hidden shows nothing.
-	Hidden
+	Plain  = redact.Plain
+	SHA256 = redact.SHA256
+	Hidden = redact.None
 )
-
-// String returns the name that the option store_secrets takes.
-func (s Secrets) String() string { return [...]string{"plain", "sha256", "none"}[s] }
 
 // maxSecret is the longest secret that is decoded; a longer one is none.
 const maxSecret = 64 << 10

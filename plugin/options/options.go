@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dossier/correlate/exclude"
+	"dossier/correlate/redact"
 )
 
 // Options is one instance's configuration, complete and checked.
@@ -154,8 +155,8 @@ type Options struct {
 	IPv6Prefix int
 	// StoreSecrets says how the attackers' secrets are shown.
 	//
-	// If store_secrets is not set, SecretsPlain will be used.
-	StoreSecrets Secrets
+	// If store_secrets is not set, redact.Plain will be used.
+	StoreSecrets redact.Secrets
 
 	// InternalNets are the operator's own networks; nil means the private ranges.
 	InternalNets []netip.Prefix
@@ -233,16 +234,6 @@ func (o *Options) Disagrees(other *Options) string {
 
 // ReplicasAuto is the Replicas of "auto": auto_expand_replicas 0-1.
 const ReplicasAuto = -1
-
-// Secrets says how secrets that attackers used are shown in documents.
-type Secrets string
-
-// The ways of showing a secret.
-const (
-	SecretsPlain  Secrets = "plain"
-	SecretsSHA256 Secrets = "sha256"
-	SecretsNone   Secrets = "none"
-)
 
 // Compress says when bodies are sent with gzip.
 type Compress string

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dossier/correlate/redact"
 )
 
 //go:generate go test . -run TestDocumentation -update
@@ -70,7 +72,7 @@ func TestDefaults(t *testing.T) {
 		StructuredData:      true,
 		SyslogTimezone:      time.Local,
 		IPv6Prefix:          128,
-		StoreSecrets:        SecretsPlain,
+		StoreSecrets:        redact.Plain,
 		TLP:                 "AMBER",
 		Activity:            true,
 	}
@@ -146,7 +148,7 @@ func TestValues(t *testing.T) {
 		{"drop_apps", "a b", func(o Options) any { return o.DropApps }, []string{"a", "b"}},
 		{"internal_decky_prefix", "none", func(o Options) any { return o.InternalDeckyPrefix }, ""},
 		{"ipv6_prefix", "64", func(o Options) any { return o.IPv6Prefix }, 64},
-		{"store_secrets", "SHA256", func(o Options) any { return o.StoreSecrets }, SecretsSHA256},
+		{"store_secrets", "SHA256", func(o Options) any { return o.StoreSecrets }, redact.SHA256},
 		{"dialect", "Cowrie", func(o Options) any { return o.Dialect }, "cowrie"},
 		{"dialect", "auto", func(o Options) any { return o.Dialect }, ""},
 		{"tlp", "amber+strict", func(o Options) any { return o.TLP }, "AMBER+STRICT"},

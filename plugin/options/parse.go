@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"dossier/correlate/redact"
 )
 
 // Parse reads all options through get, which returns the value of a key or
@@ -161,7 +163,7 @@ func (o *Options) warn(warn func(string)) {
 			warn(fmt.Sprintf("%s can be read by every user of this host: chmod o= it", quote(f)))
 		}
 	}
-	if o.StoreSecrets == SecretsPlain && o.TLP != "" && (o.TLP == "CLEAR" || o.TLP == "WHITE") {
+	if o.StoreSecrets == redact.Plain && o.TLP != "" && (o.TLP == "CLEAR" || o.TLP == "WHITE") {
 		warn("tlp " + o.TLP + " marks the profiles as fit to be published, but store_secrets plain shows the passwords that were tried")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dossier/correlate/exclude"
+	"dossier/correlate/redact"
 	"dossier/profile"
 )
 
@@ -361,12 +362,12 @@ var table = []option{
 			return parseInt(&o.IPv6Prefix, v, profile.MinIPv6Prefix, profile.MaxIPv6Prefix)
 		},
 	}, {
-		key: "store_secrets", group: groupEvents, value: string(SecretsPlain),
+		key: "store_secrets", group: groupEvents, value: redact.Plain.String(),
 		want: "plain, sha256 or none",
 		doc:  "How the passwords that attackers tried are shown. Counting tells them apart in any case.",
 		set: func(o *Options, v string) error {
-			s := Secrets(strings.ToLower(v))
-			if s != SecretsPlain && s != SecretsSHA256 && s != SecretsNone {
+			s, ok := redact.ParseSecrets(v)
+			if !ok {
 				return errWant
 			}
 			o.StoreSecrets = s

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -151,14 +150,7 @@ func templates(prefix string) ([]esindex.Template, error) {
 	}
 	out := make([]esindex.Template, len(made))
 	for i, m := range made {
-		var body struct {
-			Patterns []string        `json:"index_patterns"`
-			Template json.RawMessage `json:"template"`
-		}
-		if err := json.Unmarshal(m.Body, &body); err != nil {
-			return nil, err
-		}
-		out[i] = esindex.Template{Name: m.Name, Pattern: body.Patterns[0], Version: profile.SchemaVersion, Body: body.Template}
+		out[i] = esindex.Template{Name: m.Name, Pattern: m.Pattern, Version: profile.SchemaVersion, Body: m.Body}
 	}
 	return out, nil
 }

@@ -123,9 +123,7 @@ func (r *secretsRun) flush(secrets dialect.Secrets, lines []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	renderer, err := profile.New(profile.Options{Secrets: map[dialect.Secrets]profile.Secrets{
-		dialect.Plain: profile.Plain, dialect.SHA256: profile.Digest, dialect.Hidden: profile.Hidden,
-	}[secrets]})
+	renderer, err := profile.New(profile.Options{Secrets: secrets})
 	if err != nil {
 		t.Fatal(err)
 	}
