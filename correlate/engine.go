@@ -280,7 +280,7 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Reason {
 	case v.Missing != 0:
 		w.waiting = append(w.waiting, waiting{*ev, v, r.Time})
 	case excluded:
-		seen.exclude(&e.o, ev, v.Port)
+		seen.exclude(&e.o, ev)
 	default:
 		e.take(w, ev, r.Time, seen)
 	}
@@ -298,7 +298,7 @@ func (e *Engine) settle(w *work, seen *Stats) {
 			seen.ServiceGuessed++
 		}
 		if excluded {
-			seen.exclude(&e.o, ev, w.waiting[i].verdict.Port)
+			seen.exclude(&e.o, ev)
 			continue
 		}
 		e.take(w, ev, w.waiting[i].recorded, seen)
@@ -319,25 +319,22 @@ func (e *Engine) take(w *work, ev *event.Event, recorded event.Time, seen *Stats
 // it needs the Parser alone.
 func (o *Options) Read(a *event.Arena, r *event.Record, ev *event.Event) (v dialect.Verdict, excluded bool) {
 	v = o.Parser.Parse(a, r, ev)
-	if v.Class() == dialect.Parsed && exclude.Needs(o.Exclude) {
-		v.Port = o.Parser.Port(a, v, ev)
-	}
 	if v.Class() != dialect.Parsed || v.Missing != 0 {
 		return v, false
 	}
-	return v, !o.admit(a, v, ev)
+	return v, !o.admit(a, ev)
 }
 
 // Settle fills in what the record of ev, which Read left with v.Missing, lacks.
 // It returns false for known where it had to guess.
 func (o *Options) Settle(a *event.Arena, v dialect.Verdict, ev *event.Event) (known, excluded bool) {
 	known = o.Parser.Settle(a, v, ev)
-	return known, !o.admit(a, v, ev)
+	return known, !o.admit(a, ev)
 }
 
 // admit annotates an event, or returns false for one that is excluded.
-func (o *Options) admit(a *event.Arena, v dialect.Verdict, ev *event.Event) bool {
-	if o.excludedNet(ev) || exclude.Find(o.Exclude, ev, v.Port) >= 0 {
+func (o *Options) admit(a *event.Arena, ev *event.Event) bool {
+	if o.excludedNet(ev) || exclude.Find(o.Exclude, ev) >= 0 {
 		return false
 	}
 	if o.Annotator != nil {

@@ -36,6 +36,8 @@ type letterEvent struct {
 	// Handshake stands for Proof in letters of earlier versions.
 	Handshake bool             `json:"handshake,omitempty"`
 	Proof     string           `json:"proof,omitempty"`
+	Port      uint16           `json:"port,omitempty"`
+	Transport string           `json:"transport,omitempty"`
 	Large     bool             `json:"large,omitempty"`
 	Stray     bool             `json:"stray,omitempty"`
 	Evidence  []letterEvidence `json:"evidence,omitempty"`
@@ -79,7 +81,7 @@ func EncodeDelta(delta any) (json.RawMessage, error) {
 	for i, ev := range events {
 		l.Events[i] = letterEvent{
 			Time: ev.Time, Addr: ev.Addr, Decky: ev.Decky, Service: ev.Service, Type: ev.Type, Kind: ev.Kind, Role: ev.Role,
-			Phase: ev.Phase, Proof: ev.Proof.String(), Large: ev.Large, Stray: ev.Stray,
+			Phase: ev.Phase, Proof: ev.Proof.String(), Port: ev.Port, Transport: ev.Transport.String(), Large: ev.Large, Stray: ev.Stray,
 			Evidence: make([]letterEvidence, len(ev.Evidence)),
 		}
 		for j := range ev.Evidence {
@@ -108,7 +110,7 @@ func DecodeDelta(class commit.Class, raw json.RawMessage) (any, error) {
 		le := &l.Events[i]
 		ev := &event.Event{
 			Time: le.Time, Addr: le.Addr, Decky: le.Decky, Service: le.Service, Type: le.Type, Kind: min(le.Kind, event.Interaction),
-			Role: le.Role, Phase: le.Phase, Proof: le.proof(), Large: le.Large, Stray: le.Stray,
+			Role: le.Role, Phase: le.Phase, Proof: le.proof(), Port: le.Port, Transport: event.TransportNamed(le.Transport), Large: le.Large, Stray: le.Stray,
 			Evidence: make([]event.Evidence, len(le.Evidence)),
 		}
 		for j := range le.Evidence {

@@ -79,7 +79,7 @@ func countOwnerless(to map[string]int64, decoy string, n int64) map[string]int64
 }
 
 // exclude counts an event that is left out, and the rule that it meets.
-func (s *Stats) exclude(o *Options, ev *event.Event, port uint16) {
+func (s *Stats) exclude(o *Options, ev *event.Event) {
 	s.Excluded++
 	if o.excludedNet(ev) {
 		return
@@ -87,7 +87,7 @@ func (s *Stats) exclude(o *Options, ev *event.Event, port uint16) {
 	if s.ExcludedBy == nil {
 		s.ExcludedBy = make([]int64, len(o.Exclude))
 	}
-	if i := exclude.Find(o.Exclude, ev, port); i >= 0 {
+	if i := exclude.Find(o.Exclude, ev); i >= 0 {
 		s.ExcludedBy[i]++
 	}
 }

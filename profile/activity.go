@@ -147,6 +147,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	d.end()
 	r.keys(&d, "services", &s.Services, s.Services.Len())
 	r.keys(&d, "deckies", &s.Deckies, s.Deckies.Len())
+	r.ports(&d, &s.Ports, s.Ports.Len())
 	if newest, first := s.Commands.Items(), s.Commands.Gone(); len(newest) > 0 {
 		d.array("commands")
 		for i := range first {
@@ -183,7 +184,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	for _, list := range [...]struct {
 		name string
 		of   *law.Bottom
-	}{{"credentials.tried", &s.Tried}, {"deckies", &s.Deckies}, {"observer.name", &s.Sensors}, {"services", &s.Services}} {
+	}{{"credentials.tried", &s.Tried}, {"deckies", &s.Deckies}, {"observer.name", &s.Sensors}, {"ports", &s.Ports}, {"port_count", &s.Ports}, {"services", &s.Services}} {
 		if list.of.Truncated() {
 			r.names = append(r.names, list.name)
 		}

@@ -55,6 +55,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	d.now("updated_at", h.Now)
 	d.int("event_count", s.Total())
 	r.services(d, s, p)
+	r.ports(d, &s.Ports, p.keep[listPorts])
 	r.deckies(d, s, p)
 	r.movement(d, s, p)
 	r.commands(d, s, p)

@@ -94,6 +94,12 @@ func numbered() *state.Attacker {
 	} {
 		s.Deckies.Add(e, large)
 	}
+	for i, p := range []struct {
+		transport event.Transport
+		number    uint16
+	}{{event.TCP, 22}, {event.UDP, 161}, {event.NoTransport, 8}, {event.TCP, 9999}} {
+		s.Ports.Add(law.Entry{Key: state.PortKey(a, p.transport, p.number), Count: int64(25 + i%3), First: moment(int64(13 + i)), Last: moment(int64(64 + i)), Rank: uint8(1 - i%2)}, state.LimitPorts)
+	}
 	for _, h := range []law.Item{
 		{Time: moment(2), A: "delta", B: "ssh", C: "connect"}, {Time: moment(4), A: "delta", B: "http", C: "request"},
 		{Time: moment(6), A: "alpha", B: "ssh", C: "login"}, {Time: moment(10), A: "delta", B: "ftp", C: "list"},
@@ -403,6 +409,8 @@ func attackerRows() map[string]string {
 		"updated_at": writtenText, "event_count": "1001",
 		"services": `["ftp","http","smtp","ssh","telnet"]`, "service_count": "5",
 		"services_scanned": `["http","telnet"]`, "services_interacted": `["smtp","ssh"]`,
+		"ports":      `[{"port":8,"proven":true,"count":27,"first_seen":"2026-03-04T00:00:15.000000Z","last_seen":"2026-03-04T00:01:06.000000Z"},{"transport":"udp","port":161,"proven":false,"count":26,"first_seen":"2026-03-04T00:00:14.000000Z","last_seen":"2026-03-04T00:01:05.000000Z"},{"transport":"tcp","port":22,"proven":true,"count":25,"first_seen":"2026-03-04T00:00:13.000000Z","last_seen":"2026-03-04T00:01:04.000000Z"},{"transport":"tcp","port":9999,"proven":false,"count":25,"first_seen":"2026-03-04T00:00:16.000000Z","last_seen":"2026-03-04T00:01:07.000000Z"}]`,
+		"port_count": "4", "port.name": `["8","tcp/22","tcp/9999","udp/161"]`,
 		"deckies": `["delta","alpha","charlie","bravo"]`, "decky_count": "4", "is_traversal": "true",
 		"traversal_path": `"delta → alpha → charlie → bravo"`,
 		"hops": list(hop(2, "delta", "ssh", "connect"), hop(4, "delta", "http", "request"), hop(6, "alpha", "ssh", "login"), hop(10, "delta", "ftp", "list"),
@@ -631,6 +639,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 			hour.Admitted.Add(law.Entry{Key: key, Count: c.admitted}, large)
 		}
 	}
+	hour.Ports.Add(law.Entry{Key: state.PortKey(new(event.Arena), event.TCP, 2013), Count: 2014, First: moment(3701), Last: moment(3702), Rank: 1}, large)
 	hour.Commands.Add(law.Item{Time: moment(3700), A: "ssh", B: "delta", C: "id"}, large)
 	hour.Summary = law.Latest{Time: 1001, Value: string(r.AppendSummary(nil, head, numbered()))}
 	distinctFigures(t, "activity", hour)
@@ -638,6 +647,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"@timestamp": clock(3600), "event.kind": `"metric"`, "event.module": `"dossier"`, "event.dataset": `"dossier.activity"`,
 		"source.ip": `"185.220.101.4"`, "source.geo.country_iso_code": `"CL"`, "source.geo.location": location, "source.as.number": "64499",
 		"source.as.organization.name": `"Example SA"`, "uuid": someoneUUID, "observer.name": `["sensor-a","sensor-b"]`,
+		"ports": `[{"transport":"tcp","port":2013,"proven":true,"count":2014,"first_seen":` + clock(3701) + `,"last_seen":` + clock(3702) + `}]`, "port_count": "1", "port.name": `["tcp/2013"]`,
 		"activity.events": "2001", "activity.interactions": "2004", "activity.scans": "2003", "activity.commands": "2005",
 		"activity.login_attempts": "2006", "activity.login_successes": "2007", "activity.recipients": "2008", "activity.claimed": "2012",
 		"services": `["service-a","service-b"]`, "deckies": `["decky-a","decky-b"]`,

@@ -93,7 +93,7 @@ func TestTruncatedNamesWhatTheFoldCut(t *testing.T) {
 			"Sessions": "[session_count]", "Sensors": "[sensors]", "Network": "[threat.indicator.ip]", "SystemGuesses": "[behavior.os_guess]",
 			"TTLs": "[behavior.os_guess]", "Distances": "[behavior.hop_distance]", "KexOrders": "[behavior.kex_order]",
 			"Tools": "[behavior.tool_evidence behavior.tools]", "Techniques": "[behavior.technique_evidence threat.technique.id]",
-			"Conclusions": "[behavior.conclusions threat.technique.id]", "Alerts": "[alerts]", "Domains": "[smtp_domain_count]",
+			"Conclusions": "[behavior.conclusions threat.technique.id]", "Alerts": "[alerts]", "Ports": "[port_count ports]", "Domains": "[smtp_domain_count]",
 		}},
 		"target": {func() any { return new(state.Target) }, map[string]string{
 			"Services": "[services]", "Deckies": "[deckies]", "Sensors": "[sensors]",
@@ -101,7 +101,7 @@ func TestTruncatedNamesWhatTheFoldCut(t *testing.T) {
 		"hour": {func() any { return new(state.Activity) }, map[string]string{
 			"Services": "[services]", "Deckies": "[deckies]", "Sensors": "[observer.name]", "Commands": "[commands]",
 			// Of a key that Tried keeps Admitted has all.
-			"Tried": "[credentials.tried]", "Admitted": "<nil>",
+			"Tried": "[credentials.tried]", "Admitted": "<nil>", "Ports": "[port_count ports]",
 		}},
 	} {
 		kind := reflect.TypeOf(c.new()).Elem()
@@ -144,6 +144,7 @@ func TestTruncatedNamesWhatTheBudgetCut(t *testing.T) {
 		listDwell:           {"[movement.dwell]", map[string]int{"movement.dwell": 1, "deckies": 4}},
 		listSensors:         {"[sensors]", map[string]int{"sensors": 1}},
 		listNetwork:         {"[threat.indicator.ip]", map[string]int{"threat.indicator.ip": 1, "related.ip": 2}},
+		listPorts:           {"[ports]", map[string]int{"ports": 1, "port.name": 1}},
 		listServices:        {"[services]", map[string]int{"services": 1}},
 		listTools:           {"[behavior.tool_evidence]", map[string]int{"behavior.tool_evidence": 1, "behavior.tools": 2}},
 		listTechniques:      {"[behavior.technique_evidence]", map[string]int{"threat.technique.id": 3}},
@@ -196,8 +197,8 @@ func TestTruncatedNamesWhatTheBudgetCut(t *testing.T) {
 			t.Errorf("of %s stays %s, want %s", field, got, want)
 		}
 	}
-	if lists != 20 {
-		t.Errorf("%d lists are cut to fit, 20 are tested", lists)
+	if lists != 21 {
+		t.Errorf("%d lists are cut to fit, 21 are tested", lists)
 	}
 }
 
@@ -207,7 +208,7 @@ func TestFit(t *testing.T) {
 		sizes[list] = slices.Repeat([]int{1}, n)
 		return sizes
 	}
-	for list, floor := range []int{512, 1024, 256, 512, 2048, 512, 512, 768, 512, 768, 1024, 512, 1792, 768, 768, 1280, 2048, 1536, 1792, 9216} {
+	for list, floor := range []int{512, 1024, 256, 512, 2048, 512, 512, 1024, 768, 512, 768, 1024, 512, 1792, 768, 768, 1280, 2048, 1536, 1792, 9216} {
 		sizes := ones(list, 60_000)
 		if got := fit(&sizes, math.MaxInt/2).keep[list]; got != floor {
 			t.Errorf("list %d keeps %d bytes in any case, want %d", list, got, floor)
@@ -236,14 +237,14 @@ func TestFit(t *testing.T) {
 	if p.keep[listDwell] != 512 || p.keep[listClaims] != 9488 || p.keep[listSensors] != math.MaxInt || p.keep[listNetwork] != math.MaxInt || p.keep[listCommands] != math.MaxInt {
 		t.Errorf("10,000 bytes too many leave %v", p.keep)
 	}
-	// What is left beside a state, and beside the largest: of 408 KiB the base64
+	// What is left beside a state, and beside the largest: of 424 KiB the base64
 	// of 12,320 bytes of ids and of the state, and 12 bytes around it.
-	for size, want := range map[int]int{0: 401_352, 1: 401_352, 2: 401_348, 30_000: 361_352} {
+	for size, want := range map[int]int{0: 417_736, 1: 417_736, 2: 417_732, 30_000: 377_736} {
 		if got := room(size); got != want {
 			t.Errorf("beside a state of %d bytes there are %d left, want %d", size, got, want)
 		}
 	}
-	if documentBudget != 408<<10 || commandBudget != 48<<10 {
+	if documentBudget != 424<<10 || commandBudget != 48<<10 {
 		t.Errorf("a document takes %d bytes, its commands %d", documentBudget, commandBudget)
 	}
 }
@@ -759,7 +760,7 @@ func TestTypesOfFields(t *testing.T) {
 				"risk.since.looking risk.since.attempting risk.since.inside risk.since.acting",
 			Long: "claimed.event_count claimed.command_count claimed.login_attempts claimed.login_successes event_count command_count credential_count login_attempts login_successes bounty_count session_count behavior.phase.large_payload_count " +
 				"behavior.retransmit_count smtp_domain_count smtp_domains_dropped asn threat.indicator.sightings threat.indicator.as.number",
-			Integer: "service_count decky_count behavior.hop_distance schema_version",
+			Integer: "service_count port_count decky_count behavior.hop_distance schema_version",
 			Float: "session_longest_s behavior.timing.event_count behavior.timing.duration_s behavior.timing.mean_iat_s behavior.timing.median_iat_s " +
 				"behavior.timing.stdev_iat_s behavior.timing.min_iat_s behavior.timing.max_iat_s behavior.timing.cv behavior.beacon.interval_s " +
 				"behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score behavior.beacon.hist_score behavior.beacon.dur_score " +
@@ -767,7 +768,7 @@ func TestTypesOfFields(t *testing.T) {
 			Boolean:  "is_traversal spoofable behavior.beacon.strobe",
 			GeoPoint: "threat.indicator.geo.location",
 			Binary:   "state",
-			Object: "claimed.evidence claimed.commands hops movement.edges movement.dwell commands credentials fingerprints artifacts ip_leaks alerts behavior.tool_evidence " +
+			Object: "claimed.evidence claimed.commands hops movement.edges movement.dwell ports commands credentials fingerprints artifacts ip_leaks alerts behavior.tool_evidence " +
 				"behavior.conclusions behavior.technique_evidence behavior.tcp_fingerprint risk.reasons transitions",
 		},
 		Targets: {
@@ -775,10 +776,10 @@ func TestTypesOfFields(t *testing.T) {
 			Integer: "schema_version", Binary: "state",
 		},
 		Activity: {
-			IP: "source.ip", Date: "@timestamp updated_at", GeoPoint: "source.geo.location", Integer: "service_count decky_count schema_version",
+			IP: "source.ip", Date: "@timestamp updated_at", GeoPoint: "source.geo.location", Integer: "service_count port_count decky_count schema_version",
 			Long: "source.as.number activity.events activity.interactions activity.scans activity.commands activity.login_attempts activity.login_successes " +
 				"activity.recipients activity.claimed event_count bounty_count credential_count asn",
-			Float: "risk.score", Boolean: "is_traversal", Object: "commands", Nested: "credentials.tried", Binary: "state",
+			Float: "risk.score", Boolean: "is_traversal", Object: "commands", Nested: "credentials.tried ports", Binary: "state",
 		},
 		Transitions: {
 			IP: "source.ip related.ip", Date: "@timestamp event.ingested first_seen last_seen", GeoPoint: "source.geo.location",
@@ -810,8 +811,15 @@ func TestTypesOfFields(t *testing.T) {
 			delete(want, f.Name)
 			for _, member := range f.Members {
 				w := Keyword
-				if member.Name == "attempts" || member.Name == "successes" {
+				switch member.Name {
+				case "attempts", "successes", "count":
 					w = Long
+				case "port":
+					w = Integer
+				case "proven":
+					w = Boolean
+				case "first_seen", "last_seen":
+					w = Date
 				}
 				if member.Type != w || f.Type != Nested {
 					t.Errorf("%s: %s.%s is of type %s, want %s", k, f.Name, member.Name, member.Type, w)
@@ -829,7 +837,7 @@ func TestTypesOfFields(t *testing.T) {
 func TestDocumentedBounds(t *testing.T) {
 	page := string(Markdown())
 	for _, row := range []string{
-		"| `services` | 128 | 4608 |", "| `deckies` | 256 | 12288 |", "| `hops` | 128 | 7424 |", "| `commands` | 200 | 16384 |",
+		"| `services` | 128 | 4608 |", "| `ports` | – | 11200 |", "| `deckies` | 256 | 12288 |", "| `hops` | 128 | 7424 |", "| `commands` | 200 | 16384 |",
 		"| `credentials` | 200 | 23552 |", "| `fingerprints` | – | 18432 |", "| `artifacts` | – | 10240 |", "| `ip_leaks` | – | 3456 |",
 		"| `alerts` | 64 | 6144 |", "| `behavior.tool_evidence` | 64 | 3072 |", "| `behavior.technique_evidence` | 96 | 5120 |", "| `behavior.conclusions` | – | 16384 |",
 		"| `behavior.kex_order` | 64 | 18432 |", "| `sensors` | 64 | 2560 |", "| `threat.indicator.ip` | 32 | 1700 |",

@@ -16,7 +16,7 @@ func TestLawsOfFields(t *testing.T) {
 			"as of the write": "updated_at country_code country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
 			"constant": "threat.framework threat.feed.name threat.indicator.provider threat.indicator.marking.tlp ecs.version event.kind " +
 				"event.category event.type event.module event.dataset schema_version",
-			"copy": "risk.confidence threat.indicator.geo.country_iso_code " +
+			"copy": "risk.confidence port.name threat.indicator.geo.country_iso_code " +
 				"threat.indicator.as.number threat.indicator.as.organization.name related.user related.hosts related.hash",
 			"counts of the newest 24 hours, exact": "behavior.beacon.strobe",
 			"derived from the state": "is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
@@ -28,16 +28,18 @@ func TestLawsOfFields(t *testing.T) {
 				"behavior.hop_distance campaign.keys campaign.payload campaign.credentials campaign.toolchain smtp_domains_dropped " +
 				"risk.score risk.level risk.stage risk.base risk.half_life_d risk.reasons classification classification_basis transitions threat.technique.name threat.tactic.id threat.tactic.name " +
 				"threat.indicator.confidence threat.indicator.description related.ip truncated",
-			"distinct, exact up to 128, then estimated":                        "service_count",
-			"distinct, exact up to 200, then estimated":                        "credential_count",
-			"distinct, exact up to 256, then estimated":                        "decky_count session_count smtp_domain_count",
-			"false once a handshake was seen":                                  "spoofable",
-			"first 128 (decky, service) by time":                               "hops",
-			"first contact per decky, rank 256":                                "deckies",
-			"rank, shares for files fetched, files brought, mails, URLs alone": "artifacts",
-			"rank 200, and 64 of those that were let in":                       "credentials",
-			"rank, a share for each kind":                                      "fingerprints claimed.evidence",
-			"rank, shares for public addresses and others":                     "ip_leaks",
+			"distinct, exact up to 128, then estimated":                            "service_count",
+			"distinct, exact up to 200, then estimated":                            "credential_count",
+			"distinct, exact up to 256, then estimated":                            "decky_count session_count smtp_domain_count",
+			"exact for 256 ports that matter, others rank 64 and what those leave": "ports",
+			"distinct, exact while all are kept, then estimated":                   "port_count",
+			"false once a handshake was seen":                                      "spoofable",
+			"first 128 (decky, service) by time":                                   "hops",
+			"first contact per decky, rank 256":                                    "deckies",
+			"rank, shares for files fetched, files brought, mails, URLs alone":     "artifacts",
+			"rank 200, and 64 of those that were let in":                           "credentials",
+			"rank, a share for each kind":                                          "fingerprints claimed.evidence",
+			"rank, shares for public addresses and others":                         "ip_leaks",
 			"rank 64":                     "alerts",
 			"key":                         "ip network uuid threat.indicator.type threat.indicator.name",
 			"key; newest 32 of a network": "threat.indicator.ip",
@@ -75,9 +77,12 @@ func TestLawsOfFields(t *testing.T) {
 			"derived from the state":                "truncated",
 			"key":                                   "@timestamp source.ip network uuid",
 			"newest 20 by (time, content), first 5": "commands",
-			"rank 128":                              "credentials.tried",
-			"of the write with most events":         "event_count service_count decky_count bounty_count credential_count is_traversal risk.score risk.level behavior.class",
-			"set, 64":                               "observer.name services deckies",
+			"exact for 256 ports that matter, others rank 64 and what those leave": "ports",
+			"distinct, exact while all are kept, then estimated":                   "port_count",
+			"copy":                          "port.name",
+			"rank 128":                      "credentials.tried",
+			"of the write with most events": "event_count service_count decky_count bounty_count credential_count is_traversal risk.score risk.level behavior.class",
+			"set, 64":                       "observer.name services deckies",
 			"sum, exact": "activity.events activity.interactions activity.scans activity.commands activity.login_attempts activity.login_successes " +
 				"activity.recipients activity.claimed",
 			"the fold itself": "state",

@@ -17,6 +17,7 @@ const (
 	listClaimedCommands
 	listSensors
 	listNetwork
+	listPorts
 	listServices
 	listTools
 	listTechniques
@@ -99,6 +100,10 @@ var listed = [lists]list{
 			}
 		},
 	},
+	listPorts: ofKeys("ports", 1<<10, func(of *subject) *law.Bottom { return &of.Ports },
+		func(m *meter, _ *subject, e *law.Entry) int {
+			return m.size(func(d *document) { d.port(e) }) + len(`"tcp/65535",`)
+		}),
 	listServices: {
 		fields: []string{"services"}, floor: 768,
 		kept:    func(of *subject) (int, bool) { return of.seen.services.Len(), of.seen.servicesCut },
@@ -199,6 +204,7 @@ var counted = [...]struct {
 	cut   func(of *subject) bool
 }{
 	{"service_count", func(of *subject) bool { return of.seen.servicesCut }},
+	{"port_count", func(of *subject) bool { return of.Ports.Truncated() }},
 	{"decky_count", func(of *subject) bool { return of.seen.deckiesCut }},
 	{"credential_count", func(of *subject) bool { return of.Credentials.Truncated() }},
 	{"bounty_count", func(of *subject) bool {

@@ -64,6 +64,7 @@ func limits() string {
 		law.Limit
 	}{
 		{"services", state.LimitServices},
+		{"ports", state.LimitPorts},
 		{"deckies", state.LimitDeckies},
 		{"hops", state.LimitHops},
 		{"commands", state.LimitCommands},

@@ -241,7 +241,7 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	network := new(state.Attacker)
 	network.Fold(new(event.Arena), "sensor-1", true, append(beaconEvents(), domains...))
 	network.Fold(new(event.Arena), "sensor-1", true, []*event.Event{
-		{Time: morning, Decky: "decky-01", Service: "snmp", Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Login, B: "snmp_community", C: "public"}, {Kind: event.Command, A: "1.3.6"}}},
+		{Time: morning, Decky: "decky-01", Service: "snmp", Port: 161, Transport: event.UDP, Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Login, B: "snmp_community", C: "public"}, {Kind: event.Command, A: "1.3.6"}}},
 		{Time: morning, Decky: "decky-01", Service: "ssh", Kind: event.Interaction, Proof: event.ByShell, Evidence: []event.Evidence{{Kind: event.Command, A: "id"}}},
 	})
 	flood := make([]*event.Event, 86400)
@@ -255,6 +255,7 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	}
 	target.Fold("sensor-1", "mail.acme.co.uk", domains[:100])
 	hour := new(state.Activity)
+	domains[0].Port, domains[0].Transport = 25, event.TCP
 	hour.Fold(new(event.Arena), "sensor-1", append(everyEvent(), domains[:100]...))
 	hour.Summary.Add(event.Time(s.Events), string(r.AppendSummary(nil, headOf(someone), s)))
 	beat := &Heartbeat{
@@ -614,7 +615,7 @@ func hostile(size int, escaped bool) *state.Attacker {
 		digest := hex.EncodeToString(sum[:])
 		ev := &event.Event{
 			Time: event.Time(1_000_000_000_000_000 + int64(i)*997_000_000_123), Addr: netip.AddrFrom16([16]byte{0x2a, 0, 0x14, 0x50, 0x40, 1, 14: byte(i >> 8), 15: byte(i)}),
-			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Proof: event.ByConnection,
+			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Proof: event.ByConnection, Port: uint16(1 + i), Transport: event.TCP,
 			Evidence: []event.Evidence{
 				{Kind: event.Command, A: text(i, event.MaxCommand)},
 				{Kind: event.Login, A: text(i, event.MaxValue), B: "plaintext", C: text(i, event.MaxValue), Digest: sum, Outcome: event.Success},
@@ -719,7 +720,7 @@ func checkTruncated(t *testing.T, name string, m map[string]any, s *state.Attack
 		"services": s.Services.Len(), "deckies": s.Deckies.Len(), "hops": len(s.Hops.Items()), "commands": len(s.Commands.Items()),
 		"credentials": s.Credentials.Len(), "fingerprints": s.Fingerprints.Len(), "artifacts": s.Artifacts.Len(), "ip_leaks": s.Leaks.Len(),
 		"alerts": s.Alerts.Len(), "movement.dwell": s.Deckies.Len(), "behavior.tool_evidence": s.Tools.Len(), "behavior.kex_order": s.KexOrders.Len(),
-		"behavior.technique_evidence": s.Techniques.Len(), "behavior.conclusions": s.Conclusions.Len(), "sensors": s.Sensors.Len(),
+		"behavior.technique_evidence": s.Techniques.Len(), "behavior.conclusions": s.Conclusions.Len(), "sensors": s.Sensors.Len(), "ports": s.Ports.Len(),
 	} {
 		list, _ := at(m, field).([]any)
 		cut := map[string]bool{
@@ -727,7 +728,7 @@ func checkTruncated(t *testing.T, name string, m map[string]any, s *state.Attack
 			"credentials": s.Credentials.Truncated(), "fingerprints": s.Fingerprints.Truncated(), "artifacts": s.Artifacts.Truncated(),
 			"ip_leaks": s.Leaks.Truncated(), "alerts": s.Alerts.Truncated(), "movement.dwell": s.Deckies.Truncated(),
 			"behavior.tool_evidence": s.Tools.Truncated(), "behavior.kex_order": s.KexOrders.Truncated(),
-			"behavior.technique_evidence": s.Techniques.Truncated(), "behavior.conclusions": s.Conclusions.Truncated(), "sensors": s.Sensors.Truncated(),
+			"behavior.technique_evidence": s.Techniques.Truncated(), "behavior.conclusions": s.Conclusions.Truncated(), "sensors": s.Sensors.Truncated(), "ports": s.Ports.Truncated(),
 		}[field]
 		if field == "commands" && longest(s.Commands.Items()) {
 			cut = true

@@ -113,7 +113,7 @@ func tracerOptions(o options.Options, version string) tracing.Options {
 func parserOptions(o options.Options) dialect.Options {
 	d := dialect.Options{
 		Force: o.Dialect, DropApps: o.DropApps, InternalDeckyPrefix: o.InternalDeckyPrefix,
-		DecoyNets: o.DecoyNets, DecoyNames: o.DecoyNames, SentencesOnly: !o.StructuredData,
+		DecoyNets: o.DecoyNets, DecoyNames: o.DecoyNames, Ports: o.PortMap, SentencesOnly: !o.StructuredData,
 		JSON: dialect.JSONTrust{All: o.JSONInSyslog, Units: o.JSONUnits}, Zone: o.SyslogTimezone,
 		Secrets: map[options.Secrets]dialect.Secrets{
 			options.SecretsPlain: dialect.Plain, options.SecretsSHA256: dialect.SHA256, options.SecretsNone: dialect.Hidden,

@@ -168,6 +168,7 @@ func TestEveryOptionArrives(t *testing.T) {
 		{"exclude", "port=22", "", []arrival{{"engine", func(p *parts) any { return p.engine.Exclude }, leftOut("port=22")}}},
 		{"exclude_nets", "192.0.2.0/24", "", []arrival{{"engine", func(p *parts) any { return p.engine.ExcludeNets }, prefix("192.0.2.0/24")}}},
 		{"decoy_nets", "198.51.100.0/24", "", []arrival{{"parser", func(p *parts) any { return p.parser.DecoyNets }, prefix("198.51.100.0/24")}}},
+		{"port_map", "2222=22", "", []arrival{{"parser", func(p *parts) any { return p.parser.Ports }, map[uint16]uint16{2222: 22}}}},
 		{"decoy_names", "10.0.0.1=web", "", []arrival{{"parser", func(p *parts) any { return p.parser.DecoyNames }, map[netip.Addr]string{netip.MustParseAddr("10.0.0.1"): "web"}}}},
 		{"structured_data", "off", "", []arrival{{"parser", func(p *parts) any { return p.parser.SentencesOnly }, true}}},
 		{"json_in_syslog", "a.service", "structured_data", []arrival{{"parser", func(p *parts) any { return p.parser.JSON.Units }, []string{"a.service"}}}},

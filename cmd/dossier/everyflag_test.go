@@ -529,6 +529,7 @@ var rows = map[string]row{
 	"explain --field-map":             option("field_map", "/nowhere", explains(dionaeaLine, "read as mapped", "", "../../conf/field_maps/dionaea.yaml")),
 	"explain --decoy-nets":            option("decoy_nets", "10/8", explains(tlsLine, "attacker 10.0.0.5", "attacker 192.0.2.1", "192.0.2.0/24", "--form=record")),
 	"explain --decoy-names":           option("decoy_names", "web-1", explains(tlsLine, `decky "web-1"`, "", "10.0.0.5=web-1", "--form=record", "--decoy-nets=10.0.0.0/8")),
+	"explain --port-map":              option("port_map", "2222", explains(tlsLine, `"tcp/8443"`, `"tcp/443"`, "443=8443", "--form=record", "--decoy-nets=10.0.0.0/8", "--profiles")),
 	"explain --exclude-nets":          option("exclude_nets", "10/8", explains(sshdLine, "excluded", "attacker ", "185.0.2.0/24")),
 	"explain --exclude":               option("exclude", "host=x", explains(sshdLine, "excluded", "attacker ", "service=ssh")),
 	"explain --structured-data":       option("structured_data", "maybe", explains(decnetLine, "structured_data", "attacker ", "off")),
@@ -724,7 +725,7 @@ func TestFlagsAreGivenOnce(t *testing.T) {
 			}
 			flag := "--" + name + "=" + values[fresh.Flags().Lookup(name).Value.Type()]
 			want := "it is there twice; leave one"
-			if slices.Contains([]string{"es-hosts", "decoy-names", "decoy-nets", "drop-apps", "exclude-nets", "field-map", "json-in-syslog"}, name) {
+			if slices.Contains([]string{"es-hosts", "decoy-names", "decoy-nets", "drop-apps", "exclude-nets", "port-map", "field-map", "json-in-syslog"}, name) {
 				want = "it is there twice; write all values into one, separated by commas"
 			}
 			if err := fresh.ParseFlags([]string{flag}); err != nil {

@@ -140,6 +140,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 		}
 		if said.kind != "" {
 			table, kind, s.addr, s.named = Native, said.kind, said.addr, !said.named
+			x.port = said.port
 		}
 	}
 	if table != DECNET || kind != f.msgID {

@@ -49,6 +49,9 @@ type Options struct {
 	// DecoyNames names the decoys that a network sensor knows by address
 	// alone, so that a decoy is one decky whoever reports it.
 	DecoyNames map[netip.Addr]string
+	// Ports maps a decoy's inner port to the one that attackers connect to,
+	// where the decoy runs behind a redirection.
+	Ports map[uint16]uint16
 	// SentencesOnly says that nothing is read but what programs say in
 	// sentences: no structured data of DECNET's and no JSON, which somebody may
 	// have typed on the decoy.
@@ -74,6 +77,7 @@ type Parser struct {
 	decoys   []netip.Prefix
 	secrets  Secrets
 	names    map[netip.Addr]string
+	ports    map[uint16]uint16
 	maps     fieldMaps
 	zone     zone
 	json     JSONTrust
@@ -91,6 +95,7 @@ func New(o Options) (*Parser, error) {
 		internal: o.InternalDeckyPrefix,
 		decoys:   slices.Clone(o.DecoyNets),
 		names:    maps.Clone(o.DecoyNames),
+		ports:    maps.Clone(o.Ports),
 		secrets:  o.Secrets,
 		zone:     zone{location: o.Zone},
 		json:     JSONTrust{o.JSON.All, slices.Clone(o.JSON.Units)},
@@ -178,6 +183,7 @@ func (p *Parser) Parse(a *event.Arena, r *event.Record, out *event.Event) Verdic
 		*out = event.Event{}
 		v = Verdict{Dialect: v.Dialect, Reason: StructuredData}
 	}
+	p.place(x, v, out)
 	return v
 }
 

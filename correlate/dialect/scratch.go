@@ -46,6 +46,8 @@ type scratch struct {
 	depth int
 	// custom is the field map that read the document at hand.
 	custom *fieldMap
+	// port is the decoy's port that a sentence tells.
+	port string
 	// sessions is what the chunk's records tell of their sessions, told the
 	// last of it.
 	sessions map[sessionKey]sessionPlace
@@ -61,7 +63,7 @@ func (x *scratch) next() {
 	x.params, x.text, x.protocol, x.usual = nil, false, redact.Shell, redact.Shell
 	x.own, x.documents, x.headers = x.own[:0], x.documents[:0], x.headers[:0]
 	x.payload, x.evidence = x.payload[:0], x.evidence[:0]
-	x.seen, x.frame, x.depth = nil, frame{}, 0
+	x.seen, x.frame, x.depth, x.port = nil, frame{}, 0, ""
 }
 
 // Reset forgets the records: no view of a chunk that is gone may stay. It is

@@ -88,8 +88,8 @@ var sentences = []sentence{
 	}},
 	{"negotiation_failure", event.Unknown, []string{"Unable to negotiate with {i}: {*}"}},
 	{"connect", event.Unknown, []string{
-		"Connection from {a}", "Connection from {a} port {n}", "Connection from {a} port {n} on {w} port {n}",
-		"Connection from {a} port {n} on {w} port {n} rdomain {*}",
+		"Connection from {a}", "Connection from {a} port {n}", "Connection from {a} port {n} on {w} port {l}",
+		"Connection from {a} port {n} on {w} port {l} rdomain {*}",
 	}},
 	{"disconnect", event.Unknown, []string{
 		"Connection closed by {i}", "Connection reset by {i}", "Disconnected from {i}", "Closing connection to {a}",
@@ -151,6 +151,7 @@ const (
 	tokenUser    // {u}: any text, such as a user's name
 	tokenMethod  // {m}: a method such as keyboard-interactive/pam
 	tokenNumber  // {n}
+	tokenPort    // {l}: the decoy's own port
 	tokenWord    // {w}: text without a space
 	tokenTag     // {f}: the name of one of sshd's functions
 	tokenRest    // {*}: any text
@@ -219,7 +220,7 @@ func variants(text string) []string {
 // parseForm takes a form apart: the tokens in braces, and the text between.
 func parseForm(s string) (tokens []token) {
 	what := map[byte]byte{
-		'a': tokenAddress, 'p': tokenPeer, 'h': tokenHost, 'u': tokenUser, 'm': tokenMethod, 'n': tokenNumber, 'w': tokenWord, 'f': tokenTag, '*': tokenRest,
+		'a': tokenAddress, 'p': tokenPeer, 'h': tokenHost, 'u': tokenUser, 'm': tokenMethod, 'n': tokenNumber, 'l': tokenPort, 'w': tokenWord, 'f': tokenTag, '*': tokenRest,
 	}
 	for s != "" {
 		if s[0] == '{' {
@@ -258,6 +259,7 @@ type readings struct {
 	word   string
 	host   bool
 	name   string
+	own    string // the decoy's port
 	method string
 	rest   string
 	found  bool
@@ -308,6 +310,8 @@ func (r *readings) read(tokens []token, s string) {
 			r.word, r.host = word[:strings.LastIndexByte(word, ':')], false
 		case tokenMethod:
 			r.method = word
+		case tokenPort:
+			r.own = word
 		}
 		r.read(tokens, rest)
 	}
@@ -360,6 +364,7 @@ func (r *readings) take() {
 		// Clients ask so which methods there are (RFC 4252 §5.2).
 		r.kind, r.outcome = "login_step", event.Unknown
 	}
+	r.port = r.own
 	for _, word := range [...]string{"invalid user ", "illegal user "} {
 		r.user = strings.TrimPrefix(r.user, word)
 	}
@@ -375,7 +380,7 @@ func (t token) takes(s string) bool {
 		return false
 	}
 	switch t.what {
-	case tokenNumber:
+	case tokenNumber, tokenPort:
 		return isNumber(s)
 	case tokenAddress, tokenHost:
 		// No brackets and no port: sshd puts none there.
@@ -429,6 +434,7 @@ type prose struct {
 	named bool
 	user  string
 	key   string // the fingerprint of a public key
+	port  string // the decoy's, where the sentence has it
 	// outcome is how an attempt ended.
 	outcome event.Outcome
 	// ambiguous says that the address may stand in somebody's text.
@@ -489,7 +495,7 @@ func parseSentence(msg string) prose {
 func (r *readings) try(known []form, msg string) {
 	for i := range known {
 		r.at = &known[i]
-		r.word, r.host, r.name, r.method, r.rest = "", false, "", "", ""
+		r.word, r.host, r.name, r.method, r.own, r.rest = "", false, "", "", "", ""
 		r.read(r.at.tokens, msg)
 	}
 }

@@ -18,8 +18,6 @@ type Verdict struct {
 	// ClockSkew says that the event has the record's time because the line's
 	// own was missing, unreadable or too far ahead.
 	ClockSkew bool
-	// Port is the decoy's port, where the reader asked for it (Parser.Port).
-	Port uint16
 	// Missing says what the record leaves to others of its session, for
 	// Parser.Settle.
 	Missing Missing

@@ -133,6 +133,10 @@ type Event struct {
 	Phase Phase
 	// Proof says how Addr is known.
 	Proof Proof
+	// Port is the decoy's port of the connection that the attacker opened, 0
+	// where the record doesn't tell it; Transport is what it ran over.
+	Port      uint16
+	Transport Transport
 	// Large says that a payload of at least 1 MiB was moved.
 	Large bool
 	// Stray says that Time is so far from the record's own that it must not

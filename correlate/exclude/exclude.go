@@ -134,25 +134,19 @@ func splitOutside(s string, sep byte) func(yield func(string) bool) {
 	}
 }
 
-// Needs says whether any rule asks for a port.
-func Needs(rules []Rule) bool {
-	return slices.ContainsFunc(rules, func(r Rule) bool { return r.Port != 0 })
-}
-
 // Find returns the place of the first rule that an event meets, -1 without one.
-// port is the decoy's port, 0 where it isn't known.
-func Find(rules []Rule, ev *event.Event, port uint16) int {
+func Find(rules []Rule, ev *event.Event) int {
 	for i := range rules {
-		if rules[i].meets(ev, port) {
+		if rules[i].meets(ev) {
 			return i
 		}
 	}
 	return -1
 }
 
-func (r *Rule) meets(ev *event.Event, port uint16) bool {
+func (r *Rule) meets(ev *event.Event) bool {
 	return (!r.Net.IsValid() || r.Net.Contains(ev.Addr)) &&
-		(r.Port == 0 || r.Port == port) &&
+		(r.Port == 0 || r.Port == ev.Port) &&
 		(r.Service == "" || r.Service == ev.Service) &&
 		(r.Type == "" || r.Type == ev.Type) &&
 		(r.Agent == "" || r.named(ev))

@@ -30,6 +30,8 @@ type Activity struct {
 	// key, and what Admitted keeps of a key is never longer, so a key whose
 	// attempts Tried counts is never missing in Admitted.
 	Tried, Admitted law.Bottom
+	// Ports is as the attacker's.
+	Ports law.Bottom
 	// Summary is the attacker as it stood at the last write, encoded by
 	// whoever renders it; Latest keeps the one with most events.
 	Summary law.Latest
@@ -54,6 +56,7 @@ var activityTable = table[Activity]{
 	newest("c", "commands: service, decoy, line", &LimitActivityCommands, func(s *Activity) *law.Newest { return &s.Commands }),
 	keys("tr", "credentials: service, principal, kind of secret, its SHA-256; payload is the secret", &LimitTried, func(s *Activity) *law.Bottom { return &s.Tried }),
 	keys("ad", "credentials that a decoy let in", &LimitTried, func(s *Activity) *law.Bottom { return &s.Admitted }),
+	keys("po", "decoys' ports: transport, number; rank is 1 where proven", &LimitPorts, func(s *Activity) *law.Bottom { return &s.Ports }),
 	oldest("co", "the first commands, once not all are kept", &LimitActivityCommands, func(s *Activity) *law.Newest { return &s.Commands }),
 	latest("su", "the attacker as of the write with most events", maxSummary, func(s *Activity) *law.Latest { return &s.Summary }),
 }
@@ -100,6 +103,7 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 			continue
 		}
 		s.Kinds[ev.Kind]++
+		foldPort(a, &s.Ports, ev)
 		if ev.Service != "" {
 			s.Services.Add(law.Entry{Key: ev.Service, Count: 1, Rank: uint8(ev.Kind)}, LimitSmall)
 		}

@@ -90,13 +90,16 @@ type Attacker struct {
 	Conclusions    law.Bottom   // rank of a stage and rule, Payload what it saw
 	Alerts         law.Bottom   // signature, NUL, category; Rank the severity
 	Domains        law.Distinct // mail domains
-	Crowd          Crowd
-	Handshake      bool // whether anything is proven
-	Claimed        Claimed
-	Contacts       Contacts
-	Logins         logins // when the address logged in to a shell, by decoy
-	Transitions    []Transition
-	Untold         int64 // lines crossed that found no room in Transitions
+	// Ports has the decoys' ports that the address connected to, keyed by
+	// PortKey; Rank is 1 where it is proven.
+	Ports       law.Bottom
+	Crowd       Crowd
+	Handshake   bool // whether anything is proven
+	Claimed     Claimed
+	Contacts    Contacts
+	Logins      logins // when the address logged in to a shell, by decoy
+	Transitions []Transition
+	Untold      int64 // lines crossed that found no room in Transitions
 	// told says that the state tells what is proven from what is not, as all do
 	// that this version writes.
 	told     always
@@ -156,6 +159,7 @@ var attackerTable = table[Attacker]{
 	other("hs", lawOr, "whether anything is proven", 1, func(s *Attacker) value { return (*boolean)(&s.Handshake) }),
 	other("tr", lawOnce, "lines crossed: action, value, time, chunk", transitionBytes, func(s *Attacker) value { return (*transitions)(&s.Transitions) }),
 	other("ts", lawOnce, "places of those that open no month", 2, func(s *Attacker) value { return (*stray)(&s.Transitions) }),
+	keys("po", "decoys' ports: transport, number; rank is 1 where proven", &LimitPorts, func(s *Attacker) *law.Bottom { return &s.Ports }),
 	number("tu", lawMax, "lines crossed that found no room", func(s *Attacker) *int64 { return &s.Untold }),
 
 	other("pv", "constant", "that what is proven is told from what is not", 1, func(s *Attacker) value { return &s.told }),
@@ -347,6 +351,7 @@ func (s *Attacker) Fold(a *event.Arena, sensor string, network bool, events []*e
 			s.foldClaimed(a, ev)
 		}
 		counted = true
+		foldPort(a, &s.Ports, ev)
 		if network && ev.Addr.IsValid() && (ev.Proof.Proven() || ev.Role == event.Contact) {
 			s.Network.Add(law.Item{Time: -ev.Time, A: ev.Addr.String()}, LimitNetwork)
 		}

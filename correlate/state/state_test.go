@@ -24,7 +24,7 @@ func randomEvent(r *rand.Rand) *event.Event {
 		Time: event.Time(1_760_000_000_000_000 + r.Int64N(400)*500_000), Addr: netip.MustParseAddr("203.0.113.7"),
 		Decky: pick(r, "", "decky-01", "decky-02", "decky-03"), Service: pick(r, "", "ssh", "http", "smtp"),
 		Type: pick(r, "connect", "command", "auth_attempt"), Kind: event.Kind(r.IntN(3)), Role: event.Role(r.IntN(3)),
-		Phase: event.Phase(r.IntN(4)), Proof: event.Proof(r.IntN(4)), Large: r.IntN(9) == 0,
+		Phase: event.Phase(r.IntN(4)), Proof: event.Proof(r.IntN(4)), Large: r.IntN(9) == 0, Port: uint16(r.IntN(3) * r.IntN(9)), Transport: event.Transport(r.IntN(3)),
 	}
 	for range r.IntN(4) {
 		e := event.Evidence{Kind: event.EvidenceKind(1 + r.IntN(int(event.Alert))), Outcome: event.Outcome(r.IntN(3)),
@@ -221,7 +221,7 @@ func full(t *testing.T, size int) *Attacker {
 		ev := &event.Event{
 			// Far apart: what lies between takes most.
 			Time: event.Time(1_000_000_000_000_000 + int64(i)*997_000_000_123), Addr: netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)}),
-			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Proof: event.ByConnection,
+			Decky: text(i, event.MaxName), Service: text(i, event.MaxService), Type: text(i, event.MaxService), Kind: event.Interaction, Proof: event.ByConnection, Port: uint16(1 + i*89), Transport: event.Transport(i % 3),
 			Evidence: []event.Evidence{
 				{Kind: event.Command, A: text(i, event.MaxCommand), N: 1},
 				{Kind: event.Login, A: text(i, event.MaxValue), B: text(i, event.MaxService), C: text(-i, event.MaxValue), Digest: sha256.Sum256([]byte(n)), Outcome: event.Success},

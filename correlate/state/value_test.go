@@ -392,7 +392,7 @@ func TestAttackerByValue(t *testing.T) {
 	}
 	addr := netip.MustParseAddr
 	events := []*event.Event{
-		{Time: t0 + 2, Proof: event.ByConnection, Addr: addr("2001:db8::2"), Decky: "d2", Service: "ssh", Type: "auth", Kind: event.Scan, Phase: event.Recon, Evidence: []event.Evidence{
+		{Time: t0 + 2, Proof: event.ByConnection, Addr: addr("2001:db8::2"), Decky: "d2", Service: "ssh", Port: 22, Transport: event.TCP, Type: "auth", Kind: event.Scan, Phase: event.Recon, Evidence: []event.Evidence{
 			{Kind: event.Login, A: "root", B: "plaintext", C: "x", Outcome: event.Failure},
 			{Kind: event.Session, A: "s1", N: 700},
 			{Kind: event.Alert, A: "sig", B: "cat", N: 3},
@@ -475,6 +475,7 @@ func TestAttackerByValue(t *testing.T) {
 		"Conclusions": fmt.Sprintf("3!fetch x1 %[2]d-%[2]d rank 0 ; 3fetch x2 %[1]d-%[2]d rank 0 wget http; 4of-later x1 %[2]d-%[2]d rank 0 ;", t0+hr+5, t0+3*hr),
 		"Alerts": fmt.Sprintf("beyond| x1 %[1]d-%[1]d rank 1 ; least| x1 %[1]d-%[1]d rank 1 ; negative| x1 %[1]d-%[1]d rank 254 ; sig|cat x2 %[1]d-%[2]d rank 253 ; unknown severity| x1 %[1]d-%[1]d rank 254 ; worst| x1 %[1]d-%[1]d rank 254 ;",
 			t0+1, t0+2),
+		"Ports":   fmt.Sprintf("\x01|\x16 x1 %[1]d-%[1]d rank 1 ;", t0+2),
 		"Domains": "2", "Crowd": fmt.Sprint(Crowd{}), "Handshake": "true",
 		"Transitions": "[]", "Untold": "0", // no fold's work: TestCrossIsBounded
 		"Logins": func() string {
@@ -559,7 +560,7 @@ func TestTargetByValue(t *testing.T) {
 // Every field of an hour by value.
 func TestActivityByValue(t *testing.T) {
 	events := []*event.Event{
-		{Time: t0 + 5, Proof: event.ByConnection, Decky: "d1", Service: "ssh", Kind: event.Scan, Evidence: []event.Evidence{
+		{Time: t0 + 5, Proof: event.ByConnection, Decky: "d1", Service: "ssh", Port: 22, Transport: event.TCP, Kind: event.Scan, Evidence: []event.Evidence{
 			{Kind: event.Login, A: "root", B: "plaintext", C: "x", Outcome: event.Success}, {Kind: event.Login, A: "root", B: "plaintext", C: "xy", Outcome: event.Failure},
 			{Kind: event.Login, A: "pi", B: "publickey", C: "k"}, {Kind: event.Login, Outcome: event.Success}, {Kind: event.Recipient, A: "x"}, {Kind: event.Message, A: "x"}}},
 		{Time: t0 + 9, Proof: event.ByConnection, Decky: "d1", Service: "ssh", Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Command, A: "id"}, {Kind: event.Command, A: "ls"}}},
@@ -571,6 +572,7 @@ func TestActivityByValue(t *testing.T) {
 	want := map[string]string{
 		"Events": "4", "Kinds": "[1 1 2]", "CommandCount": "2", "Attempts": "4", "Successes": "2", "Recipients": "2", "Claimed": "1",
 		"Services": "http x1 0-0 rank 2 ; ssh x2 0-0 rank 2 ;", "Deckies": "d1 x2 0-0 rank 0 ; d2 x1 0-0 rank 0 ;", "Sensors": "one x0 0-0 rank 0 ;",
+		"Ports":    fmt.Sprintf("\x01|\x16 x1 %[1]d-%[1]d rank 1 ;", t0+5),
 		"Commands": fmt.Sprintf("%d ssh/d1/id %d ssh/d1/ls", t0+9, t0+9), "Summary": "7 newer",
 		"Tried":    "ssh|pi|publickey|" + zeros + fmt.Sprintf(" x1 %[1]d-%[1]d rank 0 k; ssh|root|plaintext|%[2]s x2 %[1]d-%[1]d rank 0 xy;", t0+5, zeros),
 		"Admitted": fmt.Sprintf("ssh|root|plaintext|%s x1 %[2]d-%[2]d rank 0 x;", zeros, t0+5),

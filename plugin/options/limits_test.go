@@ -49,6 +49,7 @@ func TestLimits(t *testing.T) {
 			[]string{"10.0.0.1=" + strings.Repeat("a", 128), names(1000)},
 			[]string{"10.0.0.1=" + strings.Repeat("a", 129), names(1001), "fe80::1%eth0=a", "10.0.0.1=a ::ffff:10.0.0.1=b"},
 		},
+		"port_map":              {[]string{"65535=1", "1=65535"}, []string{"65536=1", "1=65536"}},
 		"exclude":               {[]string{"port=65535", "type=" + strings.Repeat("a", 251)}, []string{"port=65536", "type=" + strings.Repeat("a", 252)}},
 		"exclude_nets":          {[]string{words(1000, "10.0.0.1"), "::ffff:1.2.3.0/96", "0.0.0.0/0"}, []string{words(1001, "10.0.0.1"), "::ffff:1.2.3.0/95", "10.0.0.0/33", "::/129"}},
 		"decoy_nets":            {[]string{words(1000, "10.0.0.1")}, []string{words(1001, "10.0.0.1")}},
@@ -273,7 +274,7 @@ func TestSharedOptions(t *testing.T) {
 		"es_hosts": true, "es_cloud_id": true, "index_prefix": true, // which make them the same indices
 		"es_password_file": true, "es_api_key_file": true, // what is in them counts
 		"commit_timeout": true, "unparsed_dead_letters": true, "sensor_id": true, "dialect": true, "field_map": true, "exclude_nets": true, "exclude": true,
-		"decoy_nets": true, "decoy_names": true, "drop_apps": true, "structured_data": true, "json_in_syslog": true, "syslog_timezone": true, "internal_decky_prefix": true, "metrics_listen": true,
+		"decoy_nets": true, "decoy_names": true, "port_map": true, "drop_apps": true, "structured_data": true, "json_in_syslog": true, "syslog_timezone": true, "internal_decky_prefix": true, "metrics_listen": true,
 	}
 	known := make(map[string]func(*Options) any)
 	for _, s := range shared {

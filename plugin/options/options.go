@@ -119,6 +119,8 @@ type Options struct {
 	// DecoyNets are the networks the decoys are in; an intrusion detector
 	// sees both ends of a connection and so knows which end is the attacker.
 	DecoyNets []netip.Prefix
+	// PortMap maps decoys' inner ports to those that attackers connect to.
+	PortMap map[uint16]uint16
 	// StructuredData says whether records count that are more than programs'
 	// sentences: DECNET's structured data, and JSON.
 	//

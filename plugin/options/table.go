@@ -295,6 +295,11 @@ var table = []option{
 		doc:  "Names of decoys that an intrusion detector knows by address alone, so that a decoy is one whoever reports it.",
 		set:  func(o *Options, v string) error { return parseNames(&o.DecoyNames, v) },
 	}, {
+		key: "port_map", group: groupEvents,
+		want: "up to 1000 pairs such as 2222=22, separated by spaces or commas",
+		doc:  "Ports on which decoys listen behind a redirection, and those that attackers connect to: Cowrie's 2222 is 22 to them. Lists of ports, and the `port` of `exclude`, have the latter.",
+		set:  func(o *Options, v string) error { return parsePorts(&o.PortMap, v) },
+	}, {
 		key: "structured_data", group: groupEvents, value: "on",
 		want: wantOnOff,
 		doc:  "`off` for an output that gets nothing but the syslog of decoys whose shells log to it: only sentences of sshd, PAM and the shell hook are read; DECNET's structured data and JSON, which somebody could type on the decoy as a line of its own, are refused and counted as `structured_data`. It is no help against forged sentences: only a transport that a typed newline doesn't break is ([security.md](security.md)).",

@@ -155,6 +155,29 @@ func parseNames(dst *map[netip.Addr]string, v string) error {
 	return nil
 }
 
+// parsePorts reads pairs of an inner and an outer port.
+func parsePorts(dst *map[uint16]uint16, v string) error {
+	pairs := list(v)
+	if len(pairs) == 0 || len(pairs) > maxNets {
+		return errWant
+	}
+	out := make(map[uint16]uint16, len(pairs))
+	for _, s := range pairs {
+		inner, outer, _ := strings.Cut(s, "=")
+		from, err1 := strconv.ParseUint(inner, 10, 16)
+		to, err2 := strconv.ParseUint(outer, 10, 16)
+		if err1 != nil || err2 != nil || from == 0 || to == 0 {
+			return &badValue{value: s}
+		}
+		if _, twice := out[uint16(from)]; twice {
+			return &badValue{value: s, reason: "the inner port is there twice"}
+		}
+		out[uint16(from)] = uint16(to)
+	}
+	*dst = out
+	return nil
+}
+
 func parseURLs(dst *[]string, v string) error {
 	hosts := list(v)
 	if len(hosts) == 0 || len(hosts) > maxHosts {

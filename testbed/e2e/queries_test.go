@@ -227,6 +227,26 @@ var judges = map[string]func(w *world, answer map[string]any) (want, got []strin
 		}
 		return want, got
 	},
+	"Which ports are tried most?": func(w *world, answer map[string]any) (want, got []string) {
+		tried := map[float64]float64{}
+		for _, hour := range w.hours {
+			for _, p := range list(hour, "ports") {
+				tried[number(p.(map[string]any), "port")] += number(p.(map[string]any), "count")
+			}
+		}
+		// As above: of ports tried equally often any order is right.
+		most := slices.SortedFunc(maps.Values(tried), func(a, b float64) int { return cmp.Compare(b, a) })
+		for _, n := range most[:min(20, len(most))] {
+			want = append(want, fmt.Sprint(n))
+		}
+		for _, b := range buckets(answer, "ports.port") {
+			got = append(got, fmt.Sprint(number(b, "tried.value")))
+			if port := number(b, "key"); tried[port] != number(b, "tried.value") {
+				got = append(got, fmt.Sprint("wrong: ", port))
+			}
+		}
+		return want, got
+	},
 	"Who tried this credential?": func(w *world, answer map[string]any) (want, got []string) {
 		w.tried(func(hour, c map[string]any) {
 			if c["user"] == "root" && c["secret"] == "admin" {

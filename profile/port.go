@@ -1,0 +1,53 @@
+package profile
+
+import (
+	"slices"
+	"strconv"
+
+	"dossier/correlate/law"
+	"dossier/correlate/state"
+)
+
+// ports appends the n ports of decoys' that matter most, those tried most often
+// first.
+func (r *Renderer) ports(d *document, ports *law.Bottom, n int) {
+	if ports.Len() == 0 {
+		return
+	}
+	r.entries = append(r.entries[:0], first(ports, n)...)
+	slices.SortFunc(r.entries, state.ComparePorts)
+	d.array("ports")
+	for i := range r.entries {
+		d.port(&r.entries[i])
+	}
+	d.endArray()
+	d.int("port_count", ports.Distinct())
+	r.names = r.names[:0]
+	for i := range r.entries {
+		r.text = appendPort(r.text[:0], &r.entries[i])
+		r.names = append(r.names, r.arena.Keep(append(r.arena.Grab(len(r.text)), r.text...)))
+	}
+	d.object("port")
+	d.strings("name", distinct(r.names))
+	d.end()
+}
+
+// appendPort appends a port's name: tcp/22, or 22 where the transport isn't
+// known.
+func appendPort(b []byte, e *law.Entry) []byte {
+	t, port := state.PortOf(e.Key)
+	if name := t.String(); name != "" {
+		b = append(append(b, name...), '/')
+	}
+	return strconv.AppendUint(b, uint64(port), 10)
+}
+
+func (d *document) port(e *law.Entry) {
+	t, port := state.PortOf(e.Key)
+	d.element()
+	d.some("transport", t.String())
+	d.int("port", int64(port))
+	d.bool("proven", e.Rank > 0)
+	d.counted(e)
+	d.end()
+}
