@@ -743,7 +743,7 @@ func TestFlagsAreGivenOnce(t *testing.T) {
 			}
 			flag := "--" + name + "=" + values[fresh.Flags().Lookup(name).Value.Type()]
 			want := "it is there twice; leave one"
-			if slices.Contains([]string{"es-hosts", "decoy-names", "decoy-nets", "drop-apps", "exclude-nets", "field-map", "json-in-syslog"}, name) {
+			if slices.Contains([]string{"es-hosts", "decoy-names", "decoy-nets", "drop-apps", "exclude-nets", "port-map", "field-map", "json-in-syslog"}, name) {
 				want = "it is there twice; write all values into one, separated by commas"
 			}
 			if err := fresh.ParseFlags([]string{flag}); err != nil {
