@@ -122,7 +122,15 @@ func upSecured(ctx context.Context, name string, port int, heap string) error {
 		return errors.New("esnode: -secured starts a node of its own; unset ELASTICSEARCH_URL")
 	}
 	fmt.Fprintln(os.Stderr, "esnode: starting Elasticsearch with TLS and users (about 20 s) ...")
-	n, err := esnode.Open(ctx, esnode.Options{Name: name, Port: port, Heap: heap, Password: rand.Text(), TLS: true})
+	cache, err := esnode.CacheDir()
+	if err != nil {
+		return err
+	}
+	password, err := keptPassword(filepath.Join(cache, "nodes"), name)
+	if err != nil {
+		return err
+	}
+	n, err := esnode.Open(ctx, esnode.Options{Name: name, Port: port, Heap: heap, Password: password, TLS: true})
 	if err != nil {
 		return err
 	}
@@ -136,6 +144,24 @@ func upSecured(ctx context.Context, name string, port int, heap string) error {
 	fmt.Printf("export DOSSIER_ES_HOSTS=%s\nexport DOSSIER_ES_CA_FILE=%s\nexport DOSSIER_ES_USER=%s\nexport DOSSIER_ES_PASSWORD=%s\n",
 		n.URL, ca, n.User, n.Password)
 	return nil
+}
+
+// keptPassword returns the password of a node: it is in the node's data from
+// the first time on, so it stays the same as long as those are kept.
+func keptPassword(dir, name string) (string, error) {
+	path := filepath.Join(dir, filepath.Base(name)+".password")
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) > 0 {
+		return string(b), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	password := rand.Text()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return password, os.WriteFile(path, []byte(password), 0o600)
 }
 
 func down(ctx context.Context, name string, purge bool) error {
