@@ -8,7 +8,7 @@ EXPLORE_FOR ?= 30m
 TAGS     = netgo,osusergo
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 
-.PHONY: all build demo test test-faults test-fuzz explore bench golden lint docs clean help
+.PHONY: all build demo test test-short test-faults test-fuzz explore bench bench-compare golden lint fmt vuln docs clean help
 
 all: build
 
@@ -59,6 +59,10 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	@if [ -n "$$ELASTICSEARCH_URL" ]; then \
 		$(GO) run ./testbed/esnode/cmd/esnode names | diff build/names - || { echo 'the tests left this on the node of ELASTICSEARCH_URL' >&2; exit 1; }; fi
 
+test-short: ## what needs no server and less than two minutes, without the race detector
+	$(GO) vet ./...
+	$(TEST) -short -timeout 5m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SERVERS) $(TIMED))") ./esindex/cloudid ./operate/explain
+
 test-faults: build ## the fault tests that take longer than two minutes
 	DOSSIER_LONG=1 $(GO) test -timeout 60m -v ./testbed/faults/...
 
@@ -71,14 +75,27 @@ test-fuzz: ## every fuzz target, 60 s each
 bench: build ## measure and compare; prints a table, writes build/bench.json
 	$(GO) run ./testbed/bench -plugin build/out_dossier.so -out build/bench.json
 
+bench-compare: ## the Go benchmarks against the last tag or REF=…, with benchstat; BENCH=pattern, PACKAGES=…, COUNT=6
+	./testbed/benchcompare.sh $(REF)
+
 golden: ## make the golden files anew (needs more than the tests: see testbed/data)
 	$(GO) test ./... -run Golden -update
 
 docs: ## write the generated pages of docs/ anew
 	$(GO) generate ./...
 
-lint: ## golangci-lint, where it is installed
-	golangci-lint run
+# The tools of tools/dev are built once, which takes minutes, and kept by go.
+TOOL = $(GO) tool -modfile=$(CURDIR)/tools/dev/go.mod
+
+lint: ## golangci-lint of the version in tools/dev
+	$(TOOL) golangci-lint run
+	cd tools && $(TOOL) golangci-lint run --config ../.golangci.yml
+
+fmt: ## gofumpt of the version in tools/dev
+	$(TOOL) gofumpt -modpath dossier -w .
+
+vuln: ## govulncheck; needs https://vuln.go.dev
+	$(TOOL) govulncheck ./...
 
 clean: ## remove what was built
 	rm -rf build

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -242,7 +243,7 @@ func TestStatsAreCountedOnce(t *testing.T) {
 	data := append(visit(0), c.Bytes()...)
 	data = append(data, chunktest.Lines(recordTime, "log", "", "nobody reads this",
 		`<134>1 2031-01-08T00:00:00.000000+00:00 decky-01 ssh - connect [relay@55555 src_ip="203.0.113.1"]`)...)
-	broken := append(data[:len(data):len(data)], 0x92, 0x92, 0xd7)
+	broken := append(slices.Clip(data), 0x92, 0x92, 0xd7)
 	b.refuse = errors.New("disk full")
 	b.flush(t, correlate.Retry, broken)
 	if s := b.engine.Stats(); s.Records != 0 || s.Malformed != 0 || s.ChunksRetry != 1 || s.Broken != 0 || s.Bytes != 0 {

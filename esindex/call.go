@@ -55,7 +55,7 @@ func (r request) Do(ctx context.Context, t esapi.Transport) (*esapi.Response, er
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	res, err := t.Perform(req)
+	res, err := t.Perform(req) //nolint:bodyclose // whoever gets the Response closes it
 	if err != nil {
 		return nil, err
 	}

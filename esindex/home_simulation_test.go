@@ -400,7 +400,7 @@ func (s *homeSim) settle() {
 	for round := 0; ; round++ {
 		open := false
 		for _, w := range s.writers {
-			for n := 0; n < 3; n++ {
+			for range 3 {
 				s.next(w)
 				s.carryOut(w)
 			}

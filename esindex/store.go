@@ -69,12 +69,12 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // keptBody is the largest body whose memory is kept for the next request.
 const keptBody = 2 * DefaultMaxBulkBytes
 
-func (s *scratch) release() {
-	if cap(s.body) > keptBody {
-		s.body = nil
+func (sc *scratch) release() {
+	if cap(sc.body) > keptBody {
+		sc.body = nil
 	}
-	s.lexer.r = nil
-	scratches.Put(s)
+	sc.lexer.r = nil
+	scratches.Put(sc)
 }
 
 // Read returns the states of the documents. A document whose index doesn't

@@ -340,7 +340,7 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 func (c *Client) installAliases(ctx context.Context, k *kind, index string) ([]Step, error) {
 	var wanted map[string]json.RawMessage
 	if k.aliases == nil || json.Unmarshal(k.aliases, &wanted) != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // newKind has read them before
 	}
 	var steps []Step
 	on := []string{k.Pattern}

@@ -186,7 +186,7 @@ func zip(body []byte) *bytes.Buffer {
 	buf.Reset()
 	w := zippers.Get().(*gzip.Writer)
 	w.Reset(buf)
-	w.Write(body) // to memory: can't fail
+	_, _ = w.Write(body) // to memory: can't fail
 	w.Close()
 	zippers.Put(w)
 	return buf

@@ -3,6 +3,7 @@ package operate
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,9 +23,7 @@ func plain(t *testing.T, setUp bool, more map[string]string) (*Target, *esnode.N
 	t.Helper()
 	node, prefix := esnode.Shared(t), newPrefix()
 	p := map[string]string{"es_hosts": node.URL, "index_prefix": prefix, "sensor_id": "s1", "dead_letter_path": filepath.Join(t.TempDir(), "letters")}
-	for k, v := range more {
-		p[k] = v
-	}
+	maps.Copy(p, more)
 	o, err := options.Parse(func(key string) string { return p[key] }, func(string) {})
 	if err != nil {
 		t.Fatal(err)

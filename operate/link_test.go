@@ -3,6 +3,7 @@ package operate
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,9 +31,7 @@ func (s *site) sensor(t *testing.T, prefix string, more map[string]string) *sens
 		"manage_templates": "off", "index_prefix": prefix, "sensor_id": "s1", "dead_letter_path": filepath.Join(t.TempDir(), "letters"),
 		"commit_timeout": "4s", "activity": "off",
 	}
-	for k, v := range more {
-		p[k] = v
-	}
+	maps.Copy(p, more)
 	return &sensor{Host: e2e.StartHost(t, host.Options{Workers: 2, Properties: p}), t: t, letters: p["dead_letter_path"]}
 }
 

@@ -25,7 +25,7 @@ func TestCatch(t *testing.T) {
 		}
 	}
 	var p *Panic
-	Do("x", func(q *Panic) { p = q }, func() { var m map[string]int; m["a"] = 1 })
+	Do("x", func(q *Panic) { p = q }, func() { var m map[string]int; m["a"] = 1 }) //nolint:staticcheck // it is to panic
 	if p == nil || !strings.Contains(p.Value, "nil map") || !strings.Contains(p.Stack, "TestCatch") {
 		t.Errorf("got %+v", p)
 	}

@@ -88,7 +88,7 @@ func compareVersions(a, b string) int {
 
 func numbers(version string) []int {
 	var out []int
-	for _, s := range strings.Split(version, ".") {
+	for s := range strings.SplitSeq(version, ".") {
 		n, _ := strconv.Atoi(s)
 		out = append(out, n)
 	}

@@ -3,6 +3,7 @@ package profile
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -352,12 +353,8 @@ func shows(t *testing.T, what string, k Kind, doc []byte, want map[string]string
 // that the field is absent.
 func with(rows map[string]string, more map[string]string) map[string]string {
 	all := map[string]string{}
-	for name, v := range rows {
-		all[name] = v
-	}
-	for name, v := range more {
-		all[name] = v
-	}
+	maps.Copy(all, rows)
+	maps.Copy(all, more)
 	return all
 }
 

@@ -308,7 +308,7 @@ func TestEveryFactHasItsOwnSource(t *testing.T) {
 	if !ok {
 		t.Fatalf("a fact that is none: %v", err)
 	}
-	for _, fact := range strings.Split(strings.TrimSpace(list), ", ") {
+	for fact := range strings.SplitSeq(strings.TrimSpace(list), ", ") {
 		if _, known := want[fact]; !known && !slices.Contains([]string{"shell_commands", "inferred", "unproven", "internal"}, fact) {
 			t.Errorf("nothing says where the fact %q comes from", fact)
 		}
@@ -797,7 +797,7 @@ func TestTypesOfFields(t *testing.T) {
 	for _, k := range Kinds() {
 		want := map[string]Type{}
 		for kind, names := range types[k] {
-			for _, name := range strings.Fields(names) {
+			for name := range strings.FieldsSeq(names) {
 				want[name] = kind
 			}
 		}

@@ -108,7 +108,7 @@ func TestLawsOfFields(t *testing.T) {
 	} {
 		want := map[string]string{}
 		for law, names := range laws {
-			for _, name := range strings.Fields(names) {
+			for name := range strings.FieldsSeq(names) {
 				want[name] = law
 			}
 		}
@@ -150,7 +150,7 @@ func TestECSExtractSaysWhatItMust(t *testing.T) {
 		{"geo_point", false, "source.geo.location threat.indicator.geo.location"},
 		{"ip", false, "source.ip threat.indicator.ip"},
 	} {
-		for _, name := range strings.Fields(c.names) {
+		for name := range strings.FieldsSeq(c.names) {
 			n++
 			if f, ok := ecs.Fields[name]; !ok || f.Type != c.kind || f.Array != c.array {
 				t.Errorf("%s is %+v, want %s, a list: %v", name, f, c.kind, c.array)

@@ -33,7 +33,7 @@ func (t *Target) tellDefaults() {
 func (t *Target) wrongKey(ctx context.Context) error {
 	who, err := t.cluster.Identity(ctx)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // it can't always be asked
 	}
 	other := who.Misused(t.o.IndexPrefix, roles.Writer, roles.CreatingWriter)
 	if other == "" {

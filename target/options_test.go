@@ -222,7 +222,7 @@ func TestEveryOptionArrives(t *testing.T) {
 					delete(values, other)
 				}
 			}
-			for _, other := range strings.Fields(row.instead) {
+			for other := range strings.FieldsSeq(row.instead) {
 				delete(values, other)
 			}
 			if row.key == "es_password_file" {

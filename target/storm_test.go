@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -226,9 +227,7 @@ func TestNothingWaitsInACircle(t *testing.T) {
 		p := map[string]string{
 			"es_hosts": srv.URL, "sensor_id": "s1", "dead_letter_path": letters, "commit_timeout": "3s", "manage_templates": "off", "cache_size": "8M",
 		}
-		for k, v := range more {
-			p[k] = v
-		}
+		maps.Copy(p, more)
 		o, err := options.Parse(func(key string) string { return p[key] }, func(string) {})
 		if err != nil {
 			t.Error(err)

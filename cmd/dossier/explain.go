@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -84,7 +83,7 @@ a file of the latter that begins with @P/ is looked for in the working folder.
 			if o.Output, err = parseSome(c, reads); err != nil {
 				return err
 			}
-			in := io.Reader(c.InOrStdin())
+			in := c.InOrStdin()
 			if len(args) == 1 && args[0] != "-" {
 				f, err := os.Open(args[0])
 				if err != nil {

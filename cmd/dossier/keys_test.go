@@ -246,7 +246,7 @@ func TestKeys(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
-	for _, text := range strings.Split(strings.TrimSpace(run(1, "keys", "list", "--json")), "\n") {
+	for text := range strings.SplitSeq(strings.TrimSpace(run(1, "keys", "list", "--json")), "\n") {
 		var k struct {
 			Level string
 			Key   struct{ Name, ID, Role string }

@@ -1,5 +1,7 @@
 package commit
 
+import "slices"
+
 import "sync"
 
 // bulk is one write: as many of a task's documents as go into a request. They
@@ -49,7 +51,7 @@ func (b *bulk) retain(body []byte) []byte {
 	} else {
 		b.blocks = append(b.blocks, blocks.Get().(*block))
 	}
-	return body[:len(body):len(body)]
+	return slices.Clip(body)
 }
 
 // recycle gives the bodies' memory back: the request has been answered, and

@@ -253,7 +253,7 @@ func (c *canon) value(v reflect.Value) {
 		}
 		e := v.Elem()
 		c.string(e.Type().String())
-		if err, ok := e.Interface().(error); ok {
+		if err, ok := reflect.TypeAssert[error](e); ok {
 			c.string(err.Error())
 			return
 		}

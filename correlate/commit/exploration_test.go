@@ -352,7 +352,7 @@ func (e *exploration) follow(c *canon, trail []byte, most int, deadline time.Tim
 		if !new || over || len(steps) == 0 {
 			return
 		}
-		trail = append(trail[:len(trail):len(trail)], 0)
+		trail = append(slices.Clip(trail), 0)
 		w.take(steps[0])
 		steps = w.steps()
 	}

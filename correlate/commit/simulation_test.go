@@ -204,7 +204,6 @@ func (a *agenda) Pop() any {
 
 // parcel is one chunk of the simulation.
 type parcel struct {
-	id    ChunkID
 	chunk Chunk // without deadline
 }
 

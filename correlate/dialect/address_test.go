@@ -3,6 +3,7 @@ package dialect
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,10 +42,8 @@ func TestSentencesBlameOnlyWhomSSHDMeans(t *testing.T) {
 		for _, preauth := range []string{"", " [preauth]"} {
 			line := `<38>1 ` + stamp + ` d sshd 7 - - ` + sentence + preauth
 			got := whom(t, p, line)
-			for _, w := range want {
-				if got == w {
-					return
-				}
+			if slices.Contains(want, got) {
+				return
 			}
 			t.Errorf("%s\nblames %s, want %s", sentence+preauth, got, strings.Join(want, " or "))
 		}
@@ -144,7 +143,7 @@ func TestAddressFieldsThatAreThereTwice(t *testing.T) {
 			t.Errorf("%s blames %s, want %s", tt.params, got, tt.want)
 		}
 		var fields []string
-		for _, param := range strings.Split(tt.params, " ") {
+		for param := range strings.SplitSeq(tt.params, " ") {
 			name, value, _ := strings.Cut(param, "=")
 			fields = append(fields, fmt.Sprintf(`%q:%s`, name, value))
 		}

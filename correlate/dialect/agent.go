@@ -43,7 +43,7 @@ var agents = newAgentWords(map[agentCategory][]string{
 
 func newAgentWords(words map[agentCategory][]string) *agentWords {
 	w := new(agentWords)
-	for category := agentScanner; category < agentOther; category++ {
+	for category := range agentOther {
 		for _, word := range words[category] {
 			word, tool, ok := strings.Cut(word, "=")
 			if !ok {

@@ -195,7 +195,7 @@ func (x *scratch) packetOpener(get func(string) string, e ends) opener {
 // sender is the source. A request may have a body where none is usual, and
 // ports can be chosen, so that all signs count.
 func (x *scratch) fileOpener(get func(string) string, e ends) opener {
-	by := byNobodyKnown
+	var by opener
 	switch app := strings.ToLower(get("app_proto")); app {
 	case "smtp":
 		return bySource // mail goes to servers

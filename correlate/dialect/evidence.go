@@ -105,7 +105,7 @@ func (x *scratch) redisLine(verb, args string) string {
 	for i := range x.headers {
 		b = append(b, ' ')
 		word := x.headers[i].Value
-		if word != "" && strings.IndexAny(word, " \t\r\n\"'") < 0 {
+		if word != "" && !strings.ContainsAny(word, " \t\r\n\"'") {
 			b = append(b, word...)
 			continue
 		}

@@ -129,7 +129,7 @@ func TestFieldMapErrors(t *testing.T) {
 		{"name: X Y\nmatch: {a: b}\nfields: {address: ip}\n", "lower-case letters"},
 		{"name: x\nfields: {address: ip}\n", "match is empty"},
 		{"name: x\nmatch: {a: b}\n", "fields.address is missing"},
-		{"name: x\nmatch: {a: b}\nfields: {adress: ip}\n", "field adress not found"},
+		{"name: x\nmatch: {a: b}\nfields: {adress: ip}\n", "field adress not found"}, //nolint:misspell // as a user may
 		{good + "types: {a: attack}\n", `types.a is "attack"`},
 		{good + "set: {address: x}\n", "set.address: only decky"},
 		{good + "set: {outcome: perhaps}\n", `set.outcome is "perhaps"`},

@@ -85,7 +85,7 @@ func pythonDict(a *event.Arena, fields []event.Field, s string, limit int) []eve
 		return fields
 	}
 	i := 1
-	for n := 0; n < limit; n++ {
+	for range limit {
 		i = skipSpace(s, i)
 		key, next, ok := pythonText(a, s, i)
 		if !ok {

@@ -231,7 +231,7 @@ func beat(message, more string) string {
 // kvlist returns what cowrieSays as a KeyValueList of OpenTelemetry's.
 func kvlist(valuesFirst bool) string {
 	var members []string
-	for _, pair := range strings.Split(strings.Trim(cowrieSays, "{}"), `,"`) {
+	for pair := range strings.SplitSeq(strings.Trim(cowrieSays, "{}"), `,"`) {
 		key, value, _ := strings.Cut(strings.TrimPrefix(pair, `"`), `":`)
 		k, v := `"key":"`+key+`"`, `"value":{"stringValue":`+value+`}`
 		if valuesFirst {

@@ -1,5 +1,7 @@
 package event
 
+import "slices"
+
 import "unsafe"
 
 const (
@@ -58,7 +60,7 @@ func (b *blocks[T]) grab(n, size int) []T {
 // keep takes the elements of s, which grab returned, for good.
 func (b *blocks[T]) keep(s []T) []T {
 	b.cur = b.cur[:len(b.cur)+len(s)]
-	return s[:len(s):len(s)]
+	return slices.Clip(s)
 }
 
 // reset makes all blocks of the ordinary size free again.

@@ -27,7 +27,7 @@ const escapeStarts = "\\%&=+\x00\xef"
 // which UTF-16 has between the letters. What becomes no ASCII is one byte 0x80:
 // it is part of a word, and which one is of no interest.
 func decode(s string, mail bool) (layer, bool) {
-	at := strings.IndexAny(s, escapeStarts)
+	at := strings.IndexAny(s, escapeStarts) //nolint:staticcheck // 0xef, which is no text, is looked for beside it
 	if strings.IndexByte(s, 0xef) < 0 && at < 0 {
 		return layer{}, false
 	}

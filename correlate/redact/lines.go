@@ -128,7 +128,7 @@ var (
 
 func set(names string) map[string]bool {
 	m := map[string]bool{}
-	for _, name := range strings.Fields(names) {
+	for name := range strings.FieldsSeq(names) {
 		m[name] = true
 	}
 	return m
@@ -365,12 +365,12 @@ func (r *redisReader) word(s string, from, to int) int {
 	key := keyword(&buf, word)
 	n := r.n
 	r.n++
-	switch {
-	case n == 0:
+	switch n {
+	case 0:
 		r.verb = key
 		r.awaited = key == "AUTH"
 		return -1
-	case n == 1:
+	case 1:
 		r.sub = key
 	}
 	switch {

@@ -34,7 +34,6 @@ var inner = map[string]bool{"carried": true, "changes": true, "told": true, "she
 // dump shows what a value of a state holds, through the methods of its law.
 func dump(t *testing.T, v reflect.Value) string {
 	t.Helper()
-	text := func(s string) string { return fmt.Sprintf("%+q", s) }
 	items := func(list []law.Item, cut bool) string {
 		var b strings.Builder
 		for _, i := range list {
@@ -69,7 +68,7 @@ func dump(t *testing.T, v reflect.Value) string {
 		return fmt.Sprintf("%+v, gone %+v", l.list, l.gone.list)
 	default:
 		t.Fatalf("a field of type %s: tell this test how it is filled and shown", v.Type())
-		return text("")
+		return ""
 	}
 }
 

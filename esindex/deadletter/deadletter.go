@@ -185,7 +185,7 @@ func open(o Options, d disk) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer d.remove(probe)
+	defer func() { _ = d.remove(probe) }()
 	_, err = f.Write([]byte("{}\n"))
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {
@@ -348,9 +348,9 @@ func (b *Box) append(to *series, lines []byte) error {
 	// may say nothing of pages that this one lost: so the next letter begins
 	// another file, whether or not this one can be cut back.
 	if size == 0 {
-		b.disk.remove(to.file)
+		_ = b.disk.remove(to.file)
 	} else {
-		f.Truncate(size)
+		_ = f.Truncate(size)
 	}
 	to.file = ""
 	return err

@@ -129,7 +129,7 @@ func (f osFile) lines() (n int64, err error) {
 	for {
 		k, err := f.Read(buf)
 		n += int64(bytes.Count(buf[:k], []byte{'\n'}))
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
 		if err != nil {

@@ -266,5 +266,5 @@ func TestPanicLine(t *testing.T) {
 	if s := b.String(); !strings.Contains(s, `level=ERROR msg="`+PanicText+`" attempt=2 reason="a beat" panic=v stack=s`) {
 		t.Errorf("got %s", s)
 	}
-	Panic(slog.New(slog.NewTextHandler(io.Discard, nil)), &panics.Panic{})
+	Panic(slog.New(slog.NewTextHandler(io.Discard, nil)), &panics.Panic{}) //nolint:sloglint // what is written is made
 }

@@ -2,6 +2,7 @@ package options
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,9 +148,7 @@ func TestSecretFiles(t *testing.T) {
 	for key, more := range map[string]properties{"es_password_file": {"es_user": "u"}, "es_api_key_file": {}} {
 		with := func(path string) properties {
 			p := properties{"sensor_id": "s1", key: path}
-			for k, v := range more {
-				p[k] = v
-			}
+			maps.Copy(p, more)
 			return p
 		}
 		for text, reason := range map[string]string{"": "(empty)", " \n\t\r\n": "(empty)", most + "p": "(too large)"} {
@@ -182,7 +181,7 @@ func TestConflicts(t *testing.T) {
 		"es_cloud_id", "es_hosts", "es_user es_password", "es_user es_password_file", "es_api_key", "es_api_key_file", "es_cloud_id es_api_key_file", "",
 	} {
 		p := properties{"sensor_id": "s1"}
-		for _, k := range strings.Fields(keys) {
+		for k := range strings.FieldsSeq(keys) {
 			p[k] = value[k]
 		}
 		if _, _, err := parse(t, p); err != nil {
@@ -300,12 +299,8 @@ func TestSharedOptions(t *testing.T) {
 		"attack_rules": {"attack_rules": text}, "tool_rules": {"tool_rules": text}, "risk_rules": {"risk_rules": text}, "ptr": {"ptr": "on"},
 	} {
 		p := properties{}
-		for k, v := range base {
-			p[k] = v
-		}
-		for k, v := range change {
-			p[k] = v
-		}
+		maps.Copy(p, base)
+		maps.Copy(p, change)
 		a, b := mustParse(t, base), mustParse(t, p)
 		if x, y := a.Disagrees(&b), b.Disagrees(&a); x != name || y != name {
 			t.Errorf("%s: %q and %q", name, x, y)

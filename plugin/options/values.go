@@ -268,8 +268,7 @@ func printable(v string) bool {
 // cause cuts an error of package os down to what went wrong: the path is in
 // the message already.
 func cause(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err
 	}
 	return err

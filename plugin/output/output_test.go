@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path"
@@ -40,9 +41,7 @@ func parse(t testing.TB, more map[string]string) options.Options {
 	p := map[string]string{
 		"es_hosts": "http://127.0.0.1:1", "sensor_id": "s1", "dead_letter_path": filepath.Join(t.TempDir(), "letters"),
 	}
-	for k, v := range more {
-		p[k] = v
-	}
+	maps.Copy(p, more)
 	o, err := options.Parse(func(key string) string { return p[key] }, func(string) {})
 	if err != nil {
 		t.Fatal(err)

@@ -90,10 +90,10 @@ func TestWrappersHandOver(t *testing.T) {
 		"until": {"", "", 0}, "!": {"", "", 0}, "{": {"", "", 0},
 	} {
 		lines := []string{" wget x", " -- wget x", " --long wget x", " A=1 wget x"}
-		for _, option := range strings.Fields(c.valued) {
+		for option := range strings.FieldsSeq(c.valued) {
 			lines = append(lines, " -"+option+" value wget x")
 		}
-		for _, option := range strings.Fields(c.other) {
+		for option := range strings.FieldsSeq(c.other) {
 			lines = append(lines, " -"+option+" wget x")
 		}
 		for _, line := range lines {

@@ -168,7 +168,7 @@ func search(ctx context.Context, node *esnode.Node, index string, body any) (hit
 // at returns the value under a dotted path, nil where there is none.
 func at(m hit, path string) any {
 	var v any = m
-	for _, name := range strings.Split(path, ".") {
+	for name := range strings.SplitSeq(path, ".") {
 		m, ok := v.(hit)
 		if !ok {
 			return nil

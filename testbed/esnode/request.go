@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -85,7 +84,7 @@ func (n *Node) Must(t testing.TB, method, path string, body any) map[string]any 
 		t.Fatal(err)
 	}
 	if code < 200 || code > 299 {
-		t.Fatal(fmt.Sprintf("%s %s: HTTP %d: %v", method, path, code, answer))
+		t.Fatalf("%s %s: HTTP %d: %v", method, path, code, answer)
 	}
 	return answer
 }

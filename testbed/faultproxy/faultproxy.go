@@ -190,16 +190,14 @@ func (p *Proxy) serve(w http.ResponseWriter, req *http.Request) {
 	p.mu.Unlock()
 
 	if f.Kind == Late {
-		p.group.Add(1)
-		go func() {
-			defer p.group.Done()
+		p.group.Go(func() {
 			if p.wait(p.ctx, f.Delay) {
 				if res, err := p.forward(p.ctx, req, r.Body); err == nil {
 					io.Copy(io.Discard, res.Body)
 					res.Body.Close()
 				}
 			}
-		}()
+		})
 		reset(w)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -206,9 +207,7 @@ func TestFloodOfAddresses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			prefix := e2e.Prefix(t)
 			properties := map[string]string{"cache_size": fmt.Sprint(cacheSize), "activity": "off"}
-			for k, v := range f.properties {
-				properties[k] = v
-			}
+			maps.Copy(properties, f.properties)
 			h := e2e.StartHost(t, host.Options{Workers: 2, Properties: e2e.Properties(t, node.URL, prefix, properties)})
 			start := time.Now()
 			next := make([]e2e.Chunk, 0, 20)

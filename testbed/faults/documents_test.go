@@ -107,7 +107,7 @@ func deadLetters(t *testing.T, path string) []string {
 			t.Errorf("%s can be read by others: %v", p, info.Mode())
 		}
 		b, err := os.ReadFile(p)
-		for _, l := range strings.Split(string(b), "\n") {
+		for l := range strings.SplitSeq(string(b), "\n") {
 			if json.Valid([]byte(l)) && strings.HasPrefix(l, "{") {
 				lines = append(lines, l)
 			}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -97,7 +98,7 @@ func TestKill(t *testing.T) {
 		}
 		// An acknowledgement that Fluent Bit never read: the chunk comes again.
 		for range min(2, len(done)) {
-			batch = append(batch[:len(batch):len(batch)], done[r.IntN(len(done))])
+			batch = append(slices.Clip(batch), done[r.IntN(len(done))])
 		}
 		var mu sync.Mutex
 		acked := map[string]bool{}

@@ -209,7 +209,7 @@ func rendered(t *testing.T, r *profile.Renderer, field string, items []event.Evi
 		t.Fatal(err)
 	}
 	var v any = whole
-	for _, name := range strings.Split(field, ".") {
+	for name := range strings.SplitSeq(field, ".") {
 		m, _ := v.(map[string]any)
 		v = m[name]
 	}

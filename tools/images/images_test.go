@@ -194,7 +194,7 @@ func built() []string {
 		return nil
 	}
 	var out []string
-	for _, f := range strings.Fields(string(m[1])) {
+	for f := range strings.FieldsSeq(string(m[1])) {
 		out = append(out, strings.TrimPrefix(f, "build/"))
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -67,7 +68,7 @@ func (c *client) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpan
 	if c.s.gzip {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
-		w.Write(body)
+		_, _ = w.Write(body) // to memory
 		w.Close()
 		body = b.Bytes()
 	}
@@ -102,9 +103,7 @@ func (c *client) post(ctx context.Context, body []byte) (after time.Duration, er
 	if err != nil {
 		return -1, err
 	}
-	for k, v := range c.s.headers {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, c.s.headers)
 	req.Header.Set("Content-Type", "application/x-protobuf")
 	if c.s.gzip {
 		req.Header.Set("Content-Encoding", "gzip")

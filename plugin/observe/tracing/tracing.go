@@ -151,6 +151,6 @@ func (t *Tracer) Close(ctx context.Context) error {
 	defer stray.remove(t)
 	err := t.provider.Shutdown(ctx)
 	// What is still under way ends now, in time or not.
-	t.client.Stop(ctx)
+	_ = t.client.Stop(ctx)
 	return err
 }
