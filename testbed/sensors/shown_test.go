@@ -112,7 +112,7 @@ var shown = map[string]string{
 		],
 		"credential.pair": [":foobared"],
 		"threat.technique.id": ["T1046", "T1053.003", "T1082", "T1105", "T1110", "T1129", "T1485"],
-		"risk.level": "High",
+		"risk.level": "Critical",
 		"threat.indicator.description": "127.0.0.8, scanning: 17 events on 3 services of 1 decoy, 2 login attempts, 13 commands"
 	}`,
 	"suricata": `{
@@ -179,7 +179,7 @@ var shown = map[string]string{
 		"command.line": ["EXEC master..xp_cmdshell 'whoami'; -- [relay@55555 src_ip=\"6.6.6.6\"]"],
 		"credential.pair": ["sa:123456", "sa:P@ssw0rd", "sa\\u202e:x\",\"src_ip\":\"6.6.6.6"],
 		"threat.technique.id": ["T1033", "T1046", "T1059.003", "T1110", "T1505.001"],
-		"risk.level": "Moderate",
+		"risk.level": "High",
 		"threat.indicator.description": "127.0.0.43, interactive: 7 events on 1 service of 1 decoy, 3 login attempts, 1 command"
 	}`,
 	"heralding": `{
@@ -200,7 +200,7 @@ var shown = map[string]string{
 			{"count": 1, "first_seen": "2026-11-24T00:22:30.252652Z", "last_seen": "2026-11-24T00:22:30.252652Z", "outcome": "failure", "principal": "root", "secret": "toor\\x1b[31m", "secret_kind": "plaintext", "secret_sha256": "caada0590306f8fba8a5b50b8c39eef8349b8b8725de946dbe7da799b948ad41", "service": "ftp"}
 		],
 		"threat.technique.id": ["T1046", "T1110"],
-		"risk.level": "Unknown",
+		"risk.level": "Moderate",
 		"threat.indicator.description": "127.0.0.31, unknown: 1 event on 1 service of 1 decoy, 3 login attempts"
 	}`,
 	"beelzebub": `{
@@ -224,7 +224,7 @@ var shown = map[string]string{
 		"credential.pair": ["root:123456", "root:Smoker666", "root:nope", "root:toor"],
 		"fingerprint.ssh_client": ["SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10", "SSH-2.0-paramiko_5.1.0"],
 		"threat.technique.id": ["T1033", "T1046", "T1059.004", "T1078", "T1082", "T1105", "T1110"],
-		"risk.level": "Moderate",
+		"risk.level": "High",
 		"threat.indicator.description": "127.0.0.41, interactive: 10 events on 1 service of 1 decoy, 4 login attempts, 5 commands"
 	}`,
 	"tpot": `{
@@ -242,7 +242,7 @@ var shown = map[string]string{
 		"credential.pair": ["admin:admin", "root:123456", "root:root", "root:xc3511", "test:test"],
 		"fingerprint.hassh": ["4c94058d5e9e31659879f79fd5b46084"],
 		"threat.technique.id": ["T1046", "T1059.004", "T1078", "T1082", "T1110"],
-		"risk.level": "High",
+		"risk.level": "Moderate",
 		"threat.indicator.description": "127.0.0.2, mixed: 33 events on 1 service of 1 decoy, 7 login attempts (3 successful), 4 commands"
 	}`,
 	"syslog": `{
@@ -269,7 +269,7 @@ var shown = map[string]string{
 			"echo wrong | sudo -S -k cat /etc/shadow"
 		],
 		"threat.technique.id": ["T1003.008", "T1033", "T1046", "T1059.004", "T1078", "T1082", "T1087.001", "T1105", "T1548.003", "T1564.001"],
-		"risk.level": "High",
+		"risk.level": "Critical",
 		"threat.indicator.description": "127.0.0.25, interactive: 23 events on 1 service of 1 decoy, 1 login attempt (1 successful), 20 commands"
 	}`,
 	"journald": `{
