@@ -553,7 +553,7 @@ var rows = map[string]row{
 	"explain --tlp":          option("tlp", "PURPLE", explains(cowrieLine, `"tlp":"RED"`, "", "RED", "--profiles")),
 	"explain --attack-rules": option("attack_rules", "/nowhere", changed("rules/persistence.yaml", "name: schedules a job", "name: plants a timer", commandLine)),
 	"explain --tool-rules":   option("tool_rules", "/nowhere", changed("tools.json", `"paramiko"`, `"gadget"`, bannerLine)),
-	"explain --risk-rules":   option("risk_rules", "/nowhere", changed("risk.json", "successful logins: {n}", "was let in {n} times", cowrieLine)),
+	"explain --risk-rules":   option("risk_rules", "/nowhere", changed("risk.json", "events: {n}", "records: {n}", cowrieLine)),
 
 	"retain --attackers":   {"3h", `got "3h", want days`, expires("77d", func(e *expiry) { e.attackers = 77 })},
 	"retain --targets":     {"3h", `got "3h", want days`, expires("78d", func(e *expiry) { e.targets = 78 })},
@@ -743,7 +743,7 @@ func TestFlagsAreGivenOnce(t *testing.T) {
 			}
 			flag := "--" + name + "=" + values[fresh.Flags().Lookup(name).Value.Type()]
 			want := "it is there twice; leave one"
-			if slices.Contains([]string{"es-hosts", "decoy-names", "decoy-nets", "drop-apps", "exclude-nets", "port-map", "field-map", "json-in-syslog"}, name) {
+			if slices.Contains([]string{"es-hosts", "decoy-names", "decoy-nets", "drop-apps", "exclude-nets", "internal-nets", "port-map", "field-map", "json-in-syslog"}, name) {
 				want = "it is there twice; write all values into one, separated by commas"
 			}
 			if err := fresh.ParseFlags([]string{flag}); err != nil {

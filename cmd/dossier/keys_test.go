@@ -87,6 +87,10 @@ func TestKeys(t *testing.T) {
 	if err := os.WriteFile(one, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// The index of security comes up a moment after the node.
+	if err := node.WaitFor(t.Context(), "yellow"); err != nil {
+		t.Fatal(err)
+	}
 	contains(t, run(0, "keys", "list"), "there are no keys")
 	os.Remove(one)
 	first := func() {
