@@ -139,8 +139,6 @@ type seen struct {
 // shows it to a search, whatever refresh_interval is.
 const settled = time.Hour
 
-var actions = []string{profile.Observed, profile.Traversal, profile.LoginSuccess, profile.HandsOn, profile.ClassSeen, profile.RiskReached}
-
 // transitionsTold looks for transitions that no sensor of ours wrote: whoever
 // holds a sensor's key may create one ahead of the true one, which then meets a
 // conflict and is never told. All are searched for a wrong form; the newest and
@@ -156,7 +154,7 @@ func (k *checker) transitionsTold(ctx context.Context) {
 	exists := func(field string) any { return map[string]any{"exists": map[string]any{"field": field}} }
 	either := func(list ...any) any { return map[string]any{"bool": map[string]any{"should": list}} }
 	wrong := map[string]any{"query": map[string]any{"bool": map[string]any{"must_not": map[string]any{"bool": map[string]any{"filter": []any{
-		term("event.module", "dossier"), term("event.dataset", "dossier.transitions"), map[string]any{"terms": map[string]any{"event.action": actions}},
+		term("event.module", "dossier"), term("event.dataset", "dossier.transitions"), map[string]any{"terms": map[string]any{"event.action": profile.Actions()}},
 		either(exists("source.ip"), exists("network")), exists("@timestamp"), exists("event.ingested"), exists("uuid"),
 	}}}}}}
 	hits := map[string]transition{}
@@ -251,7 +249,7 @@ func (h *transition) malformed(prefix string, now time.Time) string {
 	switch {
 	case h.bad:
 		return "it can't be read"
-	case t.Event.Module != "dossier", t.Event.Dataset != "dossier.transitions", t.Event.Kind != "event", t.Schema < 1, !slices.Contains(actions, t.Event.Action):
+	case t.Event.Module != "dossier", t.Event.Dataset != "dossier.transitions", t.Event.Kind != "event", t.Schema < 1, !slices.Contains(profile.Actions(), t.Event.Action):
 		return "it is of another form"
 	case id != t.ID():
 		return "its _id is not that of what it says"

@@ -836,14 +836,14 @@ func TestKeyOfAnotherRole(t *testing.T) {
 	}
 	for _, test := range []struct{ prefix, role, want string }{
 		{prefix, "reader", "ok   credentials: API key " + prefix + "-reader-one has what the role reader has"},
-		{prefix, "writer", "FAIL credentials: " + what + ", not of the role writer of the prefix " + prefix + "; check it with --role reader, or give the key of that role (dossier setup --key writer=FILE makes one)"},
+		{prefix, "writer", "FAIL credentials: " + what + ", not of the role writer of the prefix " + prefix + "; check it with --role reader, or give the key of that role (dossier setup --key writer=FILE --index-prefix " + prefix + " makes one)"},
 		{"elsewhere", "reader", "FAIL credentials: " + what + ", not of the role reader of the prefix elsewhere; check it with --index-prefix " + prefix + " --role reader, or"},
 	} {
 		if got := findings(t, with(test.prefix), test.role, "credentials"); !strings.HasPrefix(got, test.want) || strings.Contains(got, "lacks") {
 			t.Errorf("%s of %s: %s, want %s", test.role, test.prefix, got, test.want)
 		}
 	}
-	if err := with(prefix).Retain(t.Context(), DefaultAges(), true, func(esindex.Step) {}); err == nil || err.Error() != what+": give the key of the role retention of the prefix "+prefix+" (dossier setup --key retention=FILE makes one)" {
+	if err := with(prefix).Retain(t.Context(), DefaultAges(), true, func(esindex.Step) {}); err == nil || err.Error() != what+": give the key of the role retention of the prefix "+prefix+" (dossier setup --key retention=FILE --index-prefix "+prefix+" makes one)" {
 		t.Errorf("retain: %v", err)
 	}
 	log := new(process.Log)

@@ -402,6 +402,11 @@ const (
 	StageReached = "stage"
 )
 
+// Actions returns all actions of transitions.
+func Actions() []string {
+	return []string{Observed, Traversal, LoginSuccess, HandsOn, ClassSeen, RiskReached, StageReached}
+}
+
 // crossings appends the lines whose crossing is dated by the state alone.
 func crossings(dst []state.Transition, s *state.Attacker) []state.Transition {
 	if s.Events == 0 {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/redact"
 )
 
 // maxProof bounds what is kept of what a rule saw, in bytes.
@@ -23,14 +24,16 @@ func (w *annotation) proof() string {
 	return w.told
 }
 
-// asked returns the request's method and path, or who asked.
+// asked returns the request's method and path without the secrets of either, or
+// who asked. It doesn't depend on store_secrets: what is shown is proof enough.
 func (w *annotation) asked() string {
 	agent := ""
 	for i := range w.event.Evidence {
 		switch e := &w.event.Evidence[i]; {
 		case e.Kind == event.Said && e.B == event.SaidRequest:
 			path, _, _ := strings.Cut(e.A, "?")
-			clean, _ := w.arena.Clean(path, maxProof)
+			// A proxy is asked for whole URLs, which may hold a password.
+			clean, _ := w.arena.Clean(redact.URL(path), maxProof)
 			return w.arena.Join(e.C, " ", clean)
 		case e.Kind == event.Fingerprint && e.A == userAgent:
 			agent = e.B
