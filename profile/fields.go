@@ -261,7 +261,7 @@ var attackerFields = []Field{
 	{Name: "risk.stage", Type: Keyword, Law: lawDerived, Source: srcRules, Doc: "How far the attacker got: none, looking, attempting, inside or acting ([risk.md](risk.md))."},
 	{Name: "risk.confidence", Type: Keyword, Law: lawCopy, Source: "`threat.indicator.confidence`", Doc: "How sure it is that it was this address: Low, Medium or High."},
 	{Name: "risk.base", Type: Float, Law: lawDerived, Source: srcRules, Doc: "Where the stage's band begins: with the points of all reasons it is the score."},
-	{Name: "risk.half_life_d", Type: Float, Law: lawDerived, Source: srcRules, Doc: "After so many days without a sign half of the score is left: what `risk.current` is worked out from where it is read."},
+	{Name: "risk.half_life_d", Type: Float, Law: lawDerived, Source: srcRules, Doc: "After so many days without a sign half of the score is left: see docs/risk.md for how a score that fades is worked out where it is read."},
 	{Name: "risk.since.looking", Type: Date, Law: lawMin, Source: srcRules, Doc: "Time of the oldest evidence of that stage; absent where the stage wasn't reached or only the whole tells it."},
 	{Name: "risk.since.attempting", Type: Date, Law: lawMin, Source: srcRules, Doc: "As `risk.since.looking`."},
 	{Name: "risk.since.inside", Type: Date, Law: lawMin, Source: srcRules, Doc: "As `risk.since.looking`."},
