@@ -102,23 +102,16 @@ func New(o options.Options, h Host) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newOutput(o, h, func(t *target.Target) (engine, error) { return t.NewEngine(o, parser) })
+}
+
+// newOutput starts one with the engine that newEngine makes: heartbeats ask for
+// it as soon as the output is the target's.
+func newOutput(o options.Options, h Host, newEngine func(*target.Target) (engine, error)) (*Output, error) {
 	t, err := h.Targets.Open(o, target.Host{Version: h.Version, Logger: h.Logger})
 	if err != nil {
 		return nil, err
 	}
-	out := newOutput(o, h, t)
-	if out.engine, err = t.NewEngine(o, parser); err != nil {
-		t.Close(context.Background())
-		return nil, err
-	}
-	t.Join(out.member)
-	out.log.Info("started", "version", h.Version, "sensor", o.SensorID, "target", t.String(), "commit_timeout", commitTimeout(o),
-		"syslog_timezone", options.ZoneText(o.SyslogTimezone, time.Now()))
-	return out, nil
-}
-
-// newOutput returns one without an engine.
-func newOutput(o options.Options, h Host, t *target.Target) *Output {
 	out := &Output{
 		o: o, host: h, log: h.Logger, target: t, suspects: make(map[commit.ChunkID]int),
 		chunks: observe.NewChunks(), series: observe.NewSeries(o.Exclude),
@@ -128,7 +121,14 @@ func newOutput(o options.Options, h Host, t *target.Target) *Output {
 		Stats:  func() correlate.Stats { return out.engine.Stats() },
 		Panics: out.panics.Load,
 	}
-	return out
+	if out.engine, err = newEngine(t); err != nil {
+		t.Close(context.Background())
+		return nil, err
+	}
+	t.Join(out.member)
+	out.log.Info("started", "version", h.Version, "sensor", o.SensorID, "target", t.String(), "commit_timeout", commitTimeout(o),
+		"syslog_timezone", options.ZoneText(o.SyslogTimezone, time.Now()))
+	return out, nil
 }
 
 // Flush commits one chunk. Nothing refers to data when it returns. onWorker

@@ -52,8 +52,21 @@ func parse(t testing.TB, more map[string]string) options.Options {
 // start starts an output that logs into the buffer.
 func start(t testing.TB, pool *target.Pool, more map[string]string) (*Output, *process.Log) {
 	t.Helper()
+	return started(t, pool, func(h Host) (*Output, error) { return New(parse(t, more), h) })
+}
+
+// startWith starts one with an engine of the test's.
+func startWith(t testing.TB, pool *target.Pool, more map[string]string, e engine) (*Output, *process.Log) {
+	t.Helper()
+	return started(t, pool, func(h Host) (*Output, error) {
+		return newOutput(parse(t, more), h, func(*target.Target) (engine, error) { return e, nil })
+	})
+}
+
+func started(t testing.TB, pool *target.Pool, start func(Host) (*Output, error)) (*Output, *process.Log) {
+	t.Helper()
 	log := new(process.Log)
-	out, err := New(parse(t, more), Host{Version: "test", Logger: slog.New(slog.NewTextHandler(log, nil)), Targets: pool})
+	out, err := start(Host{Version: "test", Logger: slog.New(slog.NewTextHandler(log, nil)), Targets: pool})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,18 +77,19 @@ func start(t testing.TB, pool *target.Pool, more map[string]string) (*Output, *p
 // answers as flush does.
 func startReady(t testing.TB, flush func() (correlate.Result, error)) (*Output, *fakeEngine, *process.Log) {
 	t.Helper()
-	out, log := start(t, new(target.Pool), map[string]string{"es_hosts": esindextest.New(t).URL})
+	e := &fakeEngine{flush: flush}
+	out, log := startWith(t, new(target.Pool), map[string]string{"es_hosts": esindextest.New(t).URL}, e)
 	if err := out.target.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	e := &fakeEngine{flush: flush}
-	out.engine = e
 	return out, e, log
 }
 
 // fakeEngine stands for what can't be had from the real one: panics.
 type fakeEngine struct {
 	flush func() (correlate.Result, error)
+
+	mu    sync.Mutex
 	stats correlate.Stats
 }
 
@@ -83,7 +97,18 @@ func (e *fakeEngine) Flush(context.Context, string, []byte) (correlate.Result, e
 	return e.flush()
 }
 
-func (e *fakeEngine) Stats() correlate.Stats { return e.stats }
+func (e *fakeEngine) Stats() correlate.Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stats
+}
+
+// count changes the stats, which heartbeats ask for at any time.
+func (e *fakeEngine) count(change func(*correlate.Stats)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change(&e.stats)
+}
 
 func letters(t testing.TB, out *Output) string {
 	t.Helper()
@@ -254,8 +279,10 @@ func TestMemoryFollowsWorkers(t *testing.T) {
 func TestRefusedRecordsAreTold(t *testing.T) {
 	i, e, log := startReady(t, func() (correlate.Result, error) { return correlate.OK, nil })
 	defer i.Close()
-	e.stats.Refused[dialect.NoAddress], e.stats.Refused[dialect.DropApp], e.stats.Refused[dialect.BadHeader] = 3, 4, 5
-	e.stats.Refused[dialect.StructuredData], e.stats.Refused[dialect.JSONInSyslog] = 6, 7
+	e.count(func(s *correlate.Stats) {
+		s.Refused[dialect.NoAddress], s.Refused[dialect.DropApp], s.Refused[dialect.BadHeader] = 3, 4, 5
+		s.Refused[dialect.StructuredData], s.Refused[dialect.JSONInSyslog] = 6, 7
+	})
 	i.Flush("a", nil, true)
 	i.Flush("a", nil, true)
 	s := log.String()
@@ -333,11 +360,9 @@ func TestEveryLogLineIsExplained(t *testing.T) {
 func TestFigures(t *testing.T) {
 	var pool target.Pool
 	node := esindextest.New(t)
-	i, _ := start(t, &pool, map[string]string{"es_hosts": node.URL})
+	e := &fakeEngine{flush: func() (correlate.Result, error) { return correlate.OK, nil }, stats: correlate.Stats{Records: 1017}}
+	i, _ := startWith(t, &pool, map[string]string{"es_hosts": node.URL}, e)
 	defer i.Close()
-	e := &fakeEngine{flush: func() (correlate.Result, error) { return correlate.OK, nil }}
-	e.stats.Records = 1017
-	i.engine = e
 	i.panics.Store(19)
 	value := func(name string) float64 {
 		f := i.Figures()
