@@ -12,27 +12,20 @@ func (r *Renderer) artifacts(d *document, s *state.Attacker, p *plan) {
 	if len(kept) == 0 {
 		return
 	}
-	d.array("artifacts")
-	for i := range kept {
-		d.artifact(&kept[i])
-	}
-	d.endArray()
+	elements(d, "artifacts", kept, d.artifact)
 	d.object("artifact")
-	r.names = r.names[:0]
-	for i := range kept {
-		if a := artifactOf(kept[i].Key); a.sha256 != "" {
-			r.names = append(r.names, a.sha256)
-		}
-	}
-	d.someStrings("sha256", distinct(r.names))
-	r.names = r.names[:0]
-	for i := range kept {
-		if a := artifactOf(kept[i].Key); a.url != "" {
-			r.names = append(r.names, a.url)
-		}
-	}
-	d.someStrings("url", distinct(r.names))
+	d.someStrings("sha256", r.each(kept, digestOf))
+	d.someStrings("url", r.each(kept, func(e *law.Entry) (string, bool) {
+		url := artifactOf(e.Key).url
+		return url, url != ""
+	}))
 	d.end()
+}
+
+// digestOf returns an artifact's SHA-256, where it has one.
+func digestOf(e *law.Entry) (string, bool) {
+	sum := artifactOf(e.Key).sha256
+	return sum, sum != ""
 }
 
 // artifact is an artifact's key, taken apart.
@@ -59,15 +52,7 @@ func (d *document) artifact(e *law.Entry) {
 const public = "public"
 
 func (r *Renderer) leaks(d *document, s *state.Attacker, p *plan) {
-	kept := r.byFirst(&s.Leaks, p.keep[listLeaks])
-	if len(kept) == 0 {
-		return
-	}
-	d.array("ip_leaks")
-	for i := range kept {
-		d.leak(&kept[i])
-	}
-	d.endArray()
+	elements(d, "ip_leaks", r.byFirst(&s.Leaks, p.keep[listLeaks]), d.leak)
 }
 
 func (d *document) leak(e *law.Entry) {
@@ -88,25 +73,16 @@ func (d *document) leak(e *law.Entry) {
 
 func (r *Renderer) alerts(d *document, s *state.Attacker, p *plan) {
 	kept := r.byFirst(&s.Alerts, p.keep[listAlerts])
-	if len(kept) == 0 {
-		return
-	}
-	d.array("alerts")
-	for i := range kept {
-		d.alert(&kept[i])
-	}
-	d.endArray()
-	r.names = r.names[:0]
-	for i := range kept {
-		if a := alertOf(kept[i].Key); a.side == "" {
-			r.names = append(r.names, a.signature)
-		}
-	}
-	if len(r.names) == 0 {
+	elements(d, "alerts", kept, d.alert)
+	signatures := r.each(kept, func(e *law.Entry) (string, bool) {
+		a := alertOf(e.Key)
+		return a.signature, a.side == ""
+	})
+	if len(signatures) == 0 {
 		return
 	}
 	d.object("alert")
-	d.strings("signature", distinct(r.names))
+	d.strings("signature", signatures)
 	d.end()
 }
 

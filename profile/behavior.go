@@ -48,13 +48,7 @@ func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan)
 	}
 	d.someStrings("tools", f.tools)
 	d.someStrings("cadence_like", f.cadences)
-	if tools := r.byFirst(&s.Tools, p.keep[listTools]); len(tools) > 0 {
-		d.array("tool_evidence")
-		for i := range tools {
-			d.tool(&tools[i])
-		}
-		d.endArray()
-	}
+	elements(d, "tool_evidence", r.byFirst(&s.Tools, p.keep[listTools]), d.tool)
 	r.conclusions(d, s, p)
 	if large := s.Large + s.Claimed.Large; s.Recon != event.Never || s.Exfil != event.Never || large > 0 {
 		d.object("phase")
@@ -72,13 +66,7 @@ func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan)
 	}
 	d.stack(s)
 	d.int("retransmit_count", s.Retransmits)
-	if kept := r.byFirst(&s.KexOrders, p.keep[listKex]); len(kept) > 0 {
-		d.array("kex_order")
-		for i := range kept {
-			d.item(kept[i].Key)
-		}
-		d.endArray()
-	}
+	elements(d, "kex_order", r.byFirst(&s.KexOrders, p.keep[listKex]), func(e *law.Entry) { d.item(e.Key) })
 	d.end()
 }
 

@@ -126,13 +126,7 @@ func (r *Renderer) claimed(d *document, s *state.Attacker, p *plan) {
 		r.names = append(r.names, state.ClaimCommand)
 	}
 	d.someStrings("kinds", distinct(r.names))
-	if len(claims) > 0 {
-		d.array("evidence")
-		for i := range claims {
-			r.claim(d, &claims[i])
-		}
-		d.endArray()
-	}
+	elements(d, "evidence", claims, func(e *law.Entry) { r.claim(d, e) })
 	if slices.ContainsFunc(items, isCommand) {
 		d.array("commands")
 		for i := range items {
@@ -148,14 +142,7 @@ func (r *Renderer) claimed(d *document, s *state.Attacker, p *plan) {
 // claimedNames returns the n keys that matter most, sorted, but for those that
 // turned out to be proven.
 func (r *Renderer) claimedNames(b *law.Bottom, n int) []string {
-	r.names = r.names[:0]
-	entries := first(b, n)
-	for i := range entries {
-		if entries[i].Count > 0 {
-			r.names = append(r.names, entries[i].Key)
-		}
-	}
-	return distinct(r.names)
+	return r.each(first(b, n), func(e *law.Entry) (string, bool) { return e.Key, e.Count > 0 })
 }
 
 // shellCommands returns the newest n of what shells told, oldest first.

@@ -67,11 +67,7 @@ func (r *Renderer) commands(d *document, s *state.Attacker, p *plan) {
 		return
 	}
 	start := len(d.b)
-	d.array("commands")
-	for i := range items {
-		d.command(&items[i])
-	}
-	d.endArray()
+	elements(d, "commands", items, d.command)
 	r.names = r.names[:0]
 	for i := range items {
 		if line := state.CommandOf(&items[i]).Line(); indexable(line) && !slices.Contains(r.names, line) {

@@ -91,39 +91,31 @@ func (r *Renderer) firstCredentials(s *state.Attacker, n int) []law.Entry {
 func (r *Renderer) credentials(d *document, s *state.Attacker, p *plan) {
 	kept := r.sortByFirst(r.firstCredentials(s, p.keep[listCredentials]))
 	if len(kept) > 0 {
-		d.array("credentials")
-		for i := range kept {
-			r.credential(d, &kept[i])
-		}
-		d.endArray()
+		elements(d, "credentials", kept, func(e *law.Entry) { r.credential(d, e) })
 		d.object("credential")
-		r.names = r.names[:0]
-		for i := range kept {
-			if c := credentialOf(kept[i].Key); c.principal != "" {
-				r.names = append(r.names, c.principal)
+		d.someStrings("username", r.each(kept, principalOf))
+		d.someStrings("password", r.each(kept, func(e *law.Entry) (string, bool) {
+			return r.password(credentialOf(e.Key), e)
+		}))
+		d.someStrings("pair", r.each(kept, func(e *law.Entry) (string, bool) {
+			c := credentialOf(e.Key)
+			secret, ok := r.password(c, e)
+			if !ok {
+				return "", false
 			}
-		}
-		d.someStrings("username", distinct(r.names))
-		r.names = r.names[:0]
-		for i := range kept {
-			if secret, ok := r.password(credentialOf(kept[i].Key), &kept[i]); ok {
-				r.names = append(r.names, secret)
-			}
-		}
-		d.someStrings("password", distinct(r.names))
-		r.names = r.names[:0]
-		for i := range kept {
-			c := credentialOf(kept[i].Key)
-			if secret, ok := r.password(c, &kept[i]); ok {
-				r.names = append(r.names, r.arena.Join(c.principal, ":", secret))
-			}
-		}
-		d.someStrings("pair", distinct(r.names))
+			return r.arena.Join(c.principal, ":", secret), true
+		}))
 		d.end()
 	}
 	d.int("credential_count", s.CredentialCount())
 	d.int("login_attempts", s.Attempts+s.Claimed.Attempts)
 	d.int("login_successes", s.Successes+s.Claimed.Successes)
+}
+
+// principalOf returns who a credential names, where it names somebody.
+func principalOf(e *law.Entry) (string, bool) {
+	name := credentialOf(e.Key).principal
+	return name, name != ""
 }
 
 func (r *Renderer) credential(d *document, e *law.Entry) {

@@ -83,11 +83,7 @@ func (r *Renderer) fingerprints(d *document, s *state.Attacker, p *plan) {
 	if len(kept) == 0 {
 		return
 	}
-	d.array("fingerprints")
-	for i := range kept {
-		d.fingerprint(&kept[i])
-	}
-	d.endArray()
+	elements(d, "fingerprints", kept, d.fingerprint)
 	r.flatten(s, p.keep[listFingerprints])
 	open := false
 	for i, values := range r.flats {

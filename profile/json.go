@@ -51,6 +51,18 @@ func (d *document) array(name string) {
 
 func (d *document) endArray() { d.b = append(d.b, ']') }
 
+// elements appends an array with an element for each entry, where there are any.
+func elements[E any](d *document, name string, entries []E, element func(*E)) {
+	if len(entries) == 0 {
+		return
+	}
+	d.array(name)
+	for i := range entries {
+		element(&entries[i])
+	}
+	d.endArray()
+}
+
 func (d *document) string(name, v string) {
 	d.key(name)
 	d.b = appendString(d.b, v)

@@ -12,25 +12,15 @@ import (
 func (r *Renderer) services(d *document, s *state.Attacker, p *plan) {
 	seen := r.touched(s)
 	services := first(seen.services, p.keep[listServices])
-	r.names = r.names[:0]
-	for i := range services {
-		r.names = append(r.names, services[i].Key)
-	}
-	slices.Sort(r.names)
-	d.strings("services", r.names)
+	r.keys(d, "services", seen.services, p.keep[listServices])
 	d.int("service_count", seen.serviceCount())
 	for _, list := range [...]struct {
 		name string
 		kind event.Kind
 	}{{"services_scanned", event.Scan}, {"services_interacted", event.Interaction}} {
-		r.names = r.names[:0]
-		for i := range services {
-			if event.Kind(services[i].Rank) == list.kind {
-				r.names = append(r.names, services[i].Key)
-			}
-		}
-		slices.Sort(r.names)
-		d.strings(list.name, r.names)
+		d.strings(list.name, r.each(services, func(e *law.Entry) (string, bool) {
+			return e.Key, event.Kind(e.Rank) == list.kind
+		}))
 	}
 }
 
@@ -80,13 +70,7 @@ type move struct {
 func (r *Renderer) movement(d *document, s *state.Attacker, p *plan) {
 	hops := s.Hops.Items()
 	hops = hops[:min(len(hops), p.keep[listHops])]
-	if len(hops) > 0 {
-		d.array("hops")
-		for i := range hops {
-			d.hop(&hops[i])
-		}
-		d.endArray()
-	}
+	elements(d, "hops", hops, d.hop)
 	r.moves = r.moves[:0]
 	for i := 1; i < len(hops); i++ {
 		from, to := state.HopOf(&hops[i-1]).Decky(), state.HopOf(&hops[i]).Decky()

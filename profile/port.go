@@ -16,21 +16,17 @@ func (r *Renderer) ports(d *document, ports *law.Bottom, n int) {
 	}
 	r.entries = append(r.entries[:0], first(ports, n)...)
 	slices.SortFunc(r.entries, state.ComparePorts)
-	d.array("ports")
-	for i := range r.entries {
-		d.port(&r.entries[i])
-	}
-	d.endArray()
+	elements(d, "ports", r.entries, d.port)
 	d.int("port_count", ports.Distinct())
-	r.names = r.names[:0]
-	for i := range r.entries {
-		r.text = appendPort(r.text[:0], &r.entries[i])
-		r.names = append(r.names, r.arena.Keep(append(r.arena.Grab(len(r.text)), r.text...)))
-	}
 	d.object("port")
-	d.strings("name", distinct(r.names))
+	d.strings("name", r.each(r.entries, func(e *law.Entry) (string, bool) {
+		return r.arena.Keep(appendPort(r.arena.Grab(maxPort), e)), true
+	}))
 	d.end()
 }
+
+// maxPort is what a port's name takes at the most, in bytes.
+const maxPort = len("udp/65535")
 
 // appendPort appends a port's name: tcp/22, or 22 where the transport isn't
 // known.

@@ -183,13 +183,21 @@ func first(b *law.Bottom, n int) []law.Entry {
 
 // keys appends the n keys of b that matter most, sorted.
 func (r *Renderer) keys(d *document, name string, b *law.Bottom, n int) {
+	d.strings(name, r.each(first(b, n), keyOf))
+}
+
+func keyOf(e *law.Entry) (string, bool) { return e.Key, true }
+
+// each returns what of gives for the entries, sorted, each once. It is valid
+// until the next use of r.names.
+func (r *Renderer) each(entries []law.Entry, of func(*law.Entry) (string, bool)) []string {
 	r.names = r.names[:0]
-	entries := first(b, n)
 	for i := range entries {
-		r.names = append(r.names, entries[i].Key)
+		if v, ok := of(&entries[i]); ok {
+			r.names = append(r.names, v)
+		}
 	}
-	slices.Sort(r.names)
-	d.strings(name, r.names)
+	return distinct(r.names)
 }
 
 // byFirst returns the n entries that matter most, sorted by their first sight,

@@ -1,8 +1,6 @@
 package profile
 
 import (
-	"slices"
-
 	"dossier/correlate/event"
 	"dossier/correlate/law"
 	"dossier/correlate/state"
@@ -102,7 +100,7 @@ func (r *Renderer) harmless(h Head, s *state.Attacker, tools []string) (basis, a
 	if n := &r.facts.Numbers; n[rules.Events] == 0 && n[rules.Unproven] == 0 {
 		return rules.Noise, ""
 	}
-	if h.Addr.IsPrivate() || !s.Handshake {
+	if r.scope(h) == Internal || !s.Handshake {
 		return "", ""
 	}
 	if !h.Network.IsValid() {
@@ -145,17 +143,11 @@ func inferred(s *state.Attacker) bool {
 // tells: what sensors say themselves, and what versions before this one folded.
 func (r *Renderer) conclusions(d *document, s *state.Attacker, p *plan) {
 	kept := r.byFirst(&s.Conclusions, p.keep[listConclusions])
-	if len(kept) > 0 {
-		d.array("conclusions")
-		for i := range kept {
-			r.conclusion(d, &kept[i])
-		}
-		d.endArray()
-	}
+	elements(d, "conclusions", kept, func(e *law.Entry) { r.conclusion(d, e) })
 	open := false
 	kept = r.byFirst(&s.Techniques, p.keep[listTechniques])
 	for i := range kept {
-		if r.ruled(kept[i].Key) {
+		if r.o.Rules.Conclude(r.facts.Concluded, kept[i].Key) {
 			continue
 		}
 		if !open {
@@ -167,14 +159,6 @@ func (r *Renderer) conclusions(d *document, s *state.Attacker, p *plan) {
 	if open {
 		d.endArray()
 	}
-}
-
-// ruled says whether a rule that is known concluded the technique.
-func (r *Renderer) ruled(technique string) bool {
-	return slices.ContainsFunc(r.facts.Concluded, func(c rules.Concluded) bool {
-		rule := r.o.Rules.Rule(c.Rule)
-		return rule != nil && rule.Technique == technique
-	})
 }
 
 func (r *Renderer) conclusion(d *document, e *law.Entry) {

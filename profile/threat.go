@@ -115,30 +115,13 @@ func (r *Renderer) related(d *document, h Head, s *state.Attacker, name string, 
 	}
 	r.names = ips
 	d.strings("ip", distinct(r.names))
-	r.names = r.names[:0]
-	credentials := r.firstCredentials(s, p.keep[listCredentials])
-	for i := range credentials {
-		if c := credentialOf(credentials[i].Key); c.principal != "" {
-			r.names = append(r.names, c.principal)
-		}
-	}
-	d.someStrings("user", distinct(r.names))
-	r.names = r.names[:0]
-	deckies := first(r.touched(s).deckies, p.keep[listDeckies])
-	for i := range deckies {
-		r.names = append(r.names, deckies[i].Key)
-	}
+	d.someStrings("user", r.each(r.firstCredentials(s, p.keep[listCredentials]), principalOf))
+	r.names = r.each(first(r.touched(s).deckies, p.keep[listDeckies]), keyOf)
 	if name != "" {
 		r.names = append(r.names, name)
 	}
 	d.someStrings("hosts", distinct(r.names))
-	r.names = r.names[:0]
-	artifacts := first(&s.Artifacts, p.keep[listArtifacts])
-	for i := range artifacts {
-		if a := artifactOf(artifacts[i].Key); a.sha256 != "" {
-			r.names = append(r.names, a.sha256)
-		}
-	}
+	r.names = r.each(first(&s.Artifacts, p.keep[listArtifacts]), digestOf)
 	if s.Fingerprints.Len() > 0 {
 		r.flatten(s, p.keep[listFingerprints])
 		for _, flat := range [...]int{flatJA3, flatJA3S, flatHASSH, flatJARM, flatCertificate} {
@@ -152,26 +135,26 @@ func (r *Renderer) related(d *document, h Head, s *state.Attacker, name string, 
 // attack appends the techniques and tactics of ATT&CK: ids, and names in the
 // order of the ids. An id that isn't known stands for itself.
 func (r *Renderer) attack(d *document, f *figures) {
-	d.object("technique")
-	d.strings("id", f.techniques)
-	d.array("name")
-	for _, id := range f.techniques {
-		if t, ok := r.o.Rules.Technique(id); ok {
-			id = t.Name
-		}
-		d.item(id)
-	}
-	d.endArray()
-	d.end()
+	d.named("technique", f.techniques, func(id string) (string, bool) {
+		t, ok := r.o.Rules.Technique(id)
+		return t.Name, ok
+	})
 	if len(f.tactics) == 0 {
 		return
 	}
-	d.object("tactic")
-	d.strings("id", f.tactics)
+	d.named("tactic", f.tactics, func(id string) (string, bool) {
+		t, ok := r.o.Rules.Tactic(id)
+		return t.Name, ok
+	})
+}
+
+func (d *document) named(object string, ids []string, nameOf func(id string) (string, bool)) {
+	d.object(object)
+	d.strings("id", ids)
 	d.array("name")
-	for _, id := range f.tactics {
-		if t, ok := r.o.Rules.Tactic(id); ok {
-			id = t.Name
+	for _, id := range ids {
+		if name, ok := nameOf(id); ok {
+			id = name
 		}
 		d.item(id)
 	}

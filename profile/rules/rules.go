@@ -351,6 +351,12 @@ func (s *Set) Rule(id string) *Rule {
 	return s.risk.byID[id]
 }
 
+// Conclude says whether one of the rules that concluded something, and are known,
+// concludes the technique.
+func (s *Set) Conclude(concluded []Concluded, technique string) bool {
+	return s != nil && s.risk.conclude(concluded, technique)
+}
+
 // Profile is what only the whole profile shows.
 type Profile struct {
 	// Class is the class of behaviour, Routed says that the address is one of

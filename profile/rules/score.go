@@ -217,6 +217,14 @@ func (k *riskRules) know(rules []*Rule) {
 	}
 }
 
+// conclude is Set.Conclude.
+func (k *riskRules) conclude(concluded []Concluded, technique string) bool {
+	return slices.ContainsFunc(concluded, func(c Concluded) bool {
+		r := k.byID[c.Rule]
+		return r != nil && r.Technique == technique
+	})
+}
+
 // maxReasons is the number of reasons told.
 const maxReasons = 10
 
@@ -328,10 +336,7 @@ func (w *weighing) judged(r *Rule, stage Stage, what string) {
 // before this one folded, and what sensors and whole profiles show.
 func (w *weighing) technique(t *Concluded, f *Facts) {
 	r := w.k.weakest[t.Rule]
-	if r == nil || slices.ContainsFunc(f.Concluded, func(c Concluded) bool {
-		known := w.k.byID[c.Rule]
-		return known != nil && known.Technique == t.Rule
-	}) {
+	if r == nil || w.k.conclude(f.Concluded, t.Rule) {
 		return
 	}
 	w.judged(r, r.rank, t.Rule)
