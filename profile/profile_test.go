@@ -22,6 +22,7 @@ import (
 	"dossier/correlate/state"
 	"dossier/profile/enrich"
 	"dossier/profile/rules"
+	"dossier/testbed/page"
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
@@ -390,14 +391,7 @@ func checkType(t *testing.T, k Kind, f Field, v any) {
 }
 
 func TestDocumentationIsFresh(t *testing.T) {
-	const path = "../docs/profile.md"
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, Markdown()) {
-		t.Errorf("%s is stale: run go generate ./profile", path)
-	}
+	page.Check(t, "../docs/profile.md", string(Markdown()), false, "go generate ./profile")
 }
 
 // randomEvents returns n events of one attacker, some of them at the same

@@ -1,15 +1,9 @@
 package target
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -27,9 +21,11 @@ import (
 	"dossier/esindex/deadletter"
 	"dossier/plugin/observe/tracing"
 	"dossier/plugin/options"
+	"dossier/plugin/options/optionstest"
 	"dossier/profile"
 	"dossier/profile/enrich"
 	"dossier/profile/rules"
+	"dossier/testbed/esnode"
 	"dossier/testbed/process"
 )
 
@@ -73,30 +69,10 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
-// certificate writes a self-signed certificate and its key.
-func certificate(t *testing.T) (cert, key string) {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	c, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return write(t, "c.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c}))),
-		write(t, "k.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: d})))
-}
-
 // TestEveryOptionArrives sets every option to something else than its default
 // and says who gets what of it. An option that is added must be added here.
 func TestEveryOptionArrives(t *testing.T) {
-	cert, key := certificate(t)
+	cert, key := esnode.ClientFiles(t)
 	database := "\xab\xcd\xefMaxMind.com\xe0"
 	geo, asn := write(t, "geo.mmdb", database), write(t, "asn.mmdb", database)
 	password, apiKey := write(t, "password", "from file\n"), write(t, "key", "id:from-file\n")
@@ -349,7 +325,7 @@ func TestRunningParts(t *testing.T) {
 	}
 	log := new(process.Log)
 	letters := write(t, "file", "")
-	if _, err := new(Pool).Open(parse(t, map[string]string{"dead_letter_path": letters}), Host{Logger: slog.New(slog.NewTextHandler(log, nil))}); err == nil || !strings.Contains(err.Error(), "option dead_letter_path: got") {
+	if _, err := new(Pool).Open(optionstest.Parse(t, map[string]string{"dead_letter_path": letters}), Host{Logger: slog.New(slog.NewTextHandler(log, nil))}); err == nil || !strings.Contains(err.Error(), "option dead_letter_path: got") {
 		t.Errorf("a file for the dead letters: %v", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -19,24 +18,10 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/esindex"
-	"dossier/plugin/options"
+	"dossier/plugin/options/optionstest"
 	"dossier/testbed/otlp"
 	"dossier/testbed/process"
 )
-
-// parse returns options for a cluster that isn't there.
-func parse(t testing.TB, more map[string]string) options.Options {
-	t.Helper()
-	p := map[string]string{
-		"es_hosts": "http://127.0.0.1:1", "sensor_id": "s1", "dead_letter_path": filepath.Join(t.TempDir(), "letters"),
-	}
-	maps.Copy(p, more)
-	o, err := options.Parse(func(key string) string { return p[key] }, func(string) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
 
 // member stands for an output whose figures can be set.
 type member struct {
@@ -61,7 +46,7 @@ func join(tg *Target, sensor string, log *slog.Logger) *member {
 func start(t testing.TB, pool *Pool, more map[string]string) (*member, *process.Log) {
 	t.Helper()
 	log := new(process.Log)
-	o, logger := parse(t, more), slog.New(slog.NewTextHandler(log, nil))
+	o, logger := optionstest.Parse(t, more), slog.New(slog.NewTextHandler(log, nil))
 	tg, err := pool.Open(o, Host{Version: "test", Logger: logger})
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +83,7 @@ func TestSharing(t *testing.T) {
 	if n != 1 {
 		t.Errorf("%d members report the target's figures", n)
 	}
-	_, err := pool.Open(parse(t, map[string]string{"index_prefix": "other"}), Host{Logger: slog.New(slog.DiscardHandler)})
+	_, err := pool.Open(optionstest.Parse(t, map[string]string{"index_prefix": "other"}), Host{Logger: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "option dead_letter_path: differs") {
 		t.Errorf("disagreement: %v", err)
 	}
@@ -203,7 +188,7 @@ func TestReasonsAreFew(t *testing.T) {
 }
 
 func TestTemplates(t *testing.T) {
-	all, err := templates(parse(t, map[string]string{"ipv6_prefix": "64", "index_prefix": "p", "replicas": "2", "refresh_interval": "1m"}))
+	all, err := templates(optionstest.Parse(t, map[string]string{"ipv6_prefix": "64", "index_prefix": "p", "replicas": "2", "refresh_interval": "1m"}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dossier/correlate"
+	"dossier/plugin/options/optionstest"
 	"dossier/testbed/esnode"
 )
 
@@ -78,7 +79,7 @@ func TestTwin(t *testing.T) {
 	}
 	begin := func(started time.Time, sensor string) *process {
 		p := &process{started: started}
-		tg, err := new(Pool).Open(parse(t, map[string]string{"es_hosts": node.URL, "index_prefix": prefix, "sensor_id": sensor, "dead_letter_path": t.TempDir()}),
+		tg, err := new(Pool).Open(optionstest.Parse(t, map[string]string{"es_hosts": node.URL, "index_prefix": prefix, "sensor_id": sensor, "dead_letter_path": t.TempDir()}),
 			Host{Version: "test", Logger: p.book.logger()})
 		if err != nil {
 			t.Fatal(err)

@@ -2,24 +2,16 @@ package state
 
 import (
 	"flag"
-	"os"
 	"testing"
+
+	"dossier/testbed/page"
 )
 
 var update = flag.Bool("update", false, "write docs/state.md anew")
 
 // The page on states is the tables'.
 func TestDocumentation(t *testing.T) {
-	const page = "../../docs/state.md"
-	if *update {
-		if err := os.WriteFile(page, []byte(Documentation()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(page)
-	if err != nil || string(got) != Documentation() {
-		t.Errorf("%s is not what the tables say (%v): go generate ./correlate/state", page, err)
-	}
+	page.Check(t, "../../docs/state.md", Documentation(), *update, "go generate ./correlate/state")
 }
 
 // Names are of one or two letters, each once, and none is the Rank's: what

@@ -2,7 +2,6 @@ package observe
 
 import (
 	"flag"
-	"os"
 	"testing"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"dossier/correlate/dialect"
 	"dossier/correlate/exclude"
 	"dossier/target"
+	"dossier/testbed/page"
 )
 
 //go:generate go test . -run TestMetricsDocumentation -update
@@ -18,20 +18,7 @@ import (
 var update = flag.Bool("update", false, "write docs/metrics.md anew")
 
 func TestMetricsDocumentation(t *testing.T) {
-	const file = "../../docs/metrics.md"
-	want := metricsMarkdown()
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Error("docs/metrics.md is stale: go generate ./plugin/observe")
-	}
+	page.Check(t, "../../docs/metrics.md", metricsMarkdown(), *update, "go generate ./plugin/observe")
 }
 
 // TestEveryMetricHasItsOwnSource: each series shows the one count it stands

@@ -2,16 +2,10 @@ package options
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"flag"
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -21,6 +15,8 @@ import (
 	"time"
 
 	"dossier/correlate/redact"
+	"dossier/testbed/esnode"
+	"dossier/testbed/page"
 )
 
 //go:generate go test . -run TestDocumentation -update
@@ -322,35 +318,9 @@ func TestFilesOfSecrets(t *testing.T) {
 	}
 }
 
-// certificate writes a self-signed certificate and its key.
-func certificate(t *testing.T) (cert, key string) {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	c, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, kind string, b []byte) string {
-		name = filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return name
-	}
-	return write("c.pem", "CERTIFICATE", c), write("k.pem", "PRIVATE KEY", d)
-}
-
 func TestCertificates(t *testing.T) {
-	cert, key := certificate(t)
-	_, other := certificate(t)
+	cert, key := esnode.ClientFiles(t)
+	_, other := esnode.ClientFiles(t)
 	o := mustParse(t, properties{"es_ca_file": cert, "es_client_cert": cert, "es_client_key": key})
 	if o.CAFile != cert || o.ClientCert != cert || o.ClientKey != key {
 		t.Errorf("got %+v", o)
@@ -482,20 +452,7 @@ func TestMisnomersPointToOptions(t *testing.T) {
 }
 
 func TestDocumentation(t *testing.T) {
-	const file = "../../docs/options.md"
-	want := Markdown()
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Error("docs/options.md is stale: go generate ./plugin/options")
-	}
+	page.Check(t, "../../docs/options.md", Markdown(), *update, "go generate ./plugin/options")
 }
 
 func BenchmarkParse(b *testing.B) {

@@ -7,7 +7,6 @@ import (
 	"go/parser"
 	"go/token"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
 	"path"
@@ -31,35 +30,22 @@ import (
 	"dossier/plugin/chunk/chunktest"
 	"dossier/plugin/logging"
 	"dossier/plugin/options"
+	"dossier/plugin/options/optionstest"
 	"dossier/target"
 	"dossier/testbed/process"
 )
 
-// parse returns options for a cluster that isn't there.
-func parse(t testing.TB, more map[string]string) options.Options {
-	t.Helper()
-	p := map[string]string{
-		"es_hosts": "http://127.0.0.1:1", "sensor_id": "s1", "dead_letter_path": filepath.Join(t.TempDir(), "letters"),
-	}
-	maps.Copy(p, more)
-	o, err := options.Parse(func(key string) string { return p[key] }, func(string) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
 // start starts an output that logs into the buffer.
 func start(t testing.TB, pool *target.Pool, more map[string]string) (*Output, *process.Log) {
 	t.Helper()
-	return started(t, pool, func(h Host) (*Output, error) { return New(parse(t, more), h) })
+	return started(t, pool, func(h Host) (*Output, error) { return New(optionstest.Parse(t, more), h) })
 }
 
 // startWith starts one with an engine of the test's.
 func startWith(t testing.TB, pool *target.Pool, more map[string]string, e engine) (*Output, *process.Log) {
 	t.Helper()
 	return started(t, pool, func(h Host) (*Output, error) {
-		return newOutput(parse(t, more), h, func(*target.Target) (engine, error) { return e, nil })
+		return newOutput(optionstest.Parse(t, more), h, func(*target.Target) (engine, error) { return e, nil })
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"testing"
 	"time"
 )
 
@@ -68,6 +69,26 @@ func (a *Authority) Server(hosts ...string) (crt, key []byte, err error) {
 // Client issues a client certificate for the name, as PEM.
 func (a *Authority) Client(name string) (crt, key []byte, err error) {
 	return a.issue(name, x509.ExtKeyUsageClientAuth, nil)
+}
+
+// ClientFiles writes a client certificate of an authority of its own, and its
+// key, into files that are gone when the test ends.
+func ClientFiles(t testing.TB) (crt, key string) {
+	t.Helper()
+	authority, err := NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, k, err := authority.Client("client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	crt, key = filepath.Join(dir, "client.crt"), filepath.Join(dir, "client.key")
+	if err := errors.Join(os.WriteFile(crt, c, 0o600), os.WriteFile(key, k, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return crt, key
 }
 
 func (a *Authority) issue(name string, usage x509.ExtKeyUsage, hosts []string) (crt, key []byte, err error) {
