@@ -95,12 +95,13 @@ func (r *Renderer) weigh(h Head, s *state.Attacker, f *figures, tools []string) 
 }
 
 // harmless says by what an attacker that only looks is taken for harmless, and
-// who it is. Nobody is on a list from inside the network.
+// who it is. From inside the network nobody is, nor from a private address, whatever
+// internal_nets says.
 func (r *Renderer) harmless(h Head, s *state.Attacker, tools []string) (basis, actor string) {
 	if n := &r.facts.Numbers; n[rules.Events] == 0 && n[rules.Unproven] == 0 {
 		return rules.Noise, ""
 	}
-	if r.scope(h) == Internal || !s.Handshake {
+	if h.Addr.IsPrivate() || r.scope(h) == Internal || !s.Handshake {
 		return "", ""
 	}
 	if !h.Network.IsValid() {

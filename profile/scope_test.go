@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"dossier/correlate/event"
 	"dossier/correlate/state"
 )
 
@@ -55,5 +56,29 @@ func TestScopeDecidesRisk(t *testing.T) {
 	inside, outside := score(own, "198.51.100.7"), score(own, "10.1.2.3")
 	if private, public := score(nil, "10.1.2.3"), score(nil, "198.51.100.7"); inside != private || outside != public || inside <= outside {
 		t.Errorf("inside %v and %v, outside %v and %v", inside, private, outside, public)
+	}
+}
+
+// Who announces a scanner is taken for it, but not from inside the network: from
+// networks that the operator calls his own, and from private ones whatever he
+// says.
+func TestNobodyInsideIsHarmless(t *testing.T) {
+	own := []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+	for _, tt := range []struct {
+		nets []netip.Prefix
+		addr string
+		want any
+	}{
+		{nil, "198.51.100.7", "benign"}, {own, "198.51.101.7", "benign"},
+		{own, "198.51.100.7", "suspicious"}, {nil, "10.1.2.3", "suspicious"}, {nil, "100.100.0.1", "suspicious"}, {own, "10.1.2.3", "suspicious"},
+	} {
+		r, addr := renderer(t, Options{InternalNets: tt.nets}), netip.MustParseAddr(tt.addr)
+		s := folded(r, []*event.Event{{
+			Proof: event.ByConnection, Time: morning, Addr: addr, Decky: "decky-01", Service: "http", Type: "request", Kind: event.Scan,
+			Evidence: []event.Evidence{{Kind: event.Fingerprint, A: "http_useragent", B: "Mozilla/5.0 (compatible; CensysInspect/1.1; +https://about.censys.io/)"}},
+		}})
+		if m := decode(t, r.AppendAttacker(nil, headOf(addr), s)); at(m, "classification") != tt.want {
+			t.Errorf("%v, %s: %v by %v, want %v", tt.nets, tt.addr, at(m, "classification"), at(m, "classification_basis"), tt.want)
+		}
 	}
 }
