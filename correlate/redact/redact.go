@@ -105,6 +105,27 @@ func Shown(p, usual Protocol, hide bool, text string) string {
 // URL returns a URL, or what a request names, without the password of the
 // authority (RFC 3986 §3.2.1) and those in the query.
 func URL(text string) string {
+	if plainPath(text) {
+		return text
+	}
+	return hiddenURL(text)
+}
+
+// plainPath says whether a text is a path in which nothing can be a secret's
+// place: it has no authority, no name with a value and no encoding of either.
+func plainPath(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_', c == '~':
+		case c == '/' && (i == 0 || text[i-1] != '/'):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func hiddenURL(text string) string {
 	return settled(text, func(f *found) {
 		end := 0
 		if at := strings.Index(f.s, "//"); at >= 0 && (at > 0 && f.s[at-1] == ':' || strings.LastIndexByte(f.s, '@') > at) {
