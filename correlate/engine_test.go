@@ -46,7 +46,8 @@ func newBench(t *testing.T, change func(*correlate.Options)) *bench {
 func newBenchOn(t *testing.T, store interface {
 	commit.Store
 	commit.DeadLetters
-}, change func(*correlate.Options)) *bench {
+}, change func(*correlate.Options),
+) *bench {
 	t.Helper()
 	b := &bench{}
 	ix := correlate.Indices{Prefix: "d"}

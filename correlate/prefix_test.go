@@ -46,8 +46,10 @@ func TestPrefixesAreApart(t *testing.T) {
 		}
 		i := Indices{Prefix: p}
 		allowed = append(allowed, i)
-		for _, name := range []string{i.Attackers(), i.Targets(), i.Sensors(), i.Activity(event.FromTime(at), false), i.Activity(0, true),
-			i.Transitions(event.FromTime(at), false), i.Transitions(0, true), i.Ledger(uint32(at.Unix() / 60))} {
+		for _, name := range []string{
+			i.Attackers(), i.Targets(), i.Sensors(), i.Activity(event.FromTime(at), false), i.Activity(0, true),
+			i.Transitions(event.FromTime(at), false), i.Transitions(0, true), i.Ledger(uint32(at.Unix() / 60)),
+		} {
 			if other := names[name]; other != "" && other != p {
 				t.Errorf("%s is of %s and of %s", name, other, p)
 			}

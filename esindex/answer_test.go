@@ -264,8 +264,10 @@ func bulkOps(n int) ([]commit.Op, []int32) {
 	ops, at := make([]commit.Op, n), make([]int32, n)
 	for i := range ops {
 		at[i] = int32(i)
-		ops[i] = commit.Op{Kind: commit.Replace, Key: commit.Key{Index: "dossier-attackers", ID: fmt.Sprintf("198.51.100.%d", i)},
-			Version: commit.Version{SeqNo: int64(1000 + i), PrimaryTerm: 3}, Body: body}
+		ops[i] = commit.Op{
+			Kind: commit.Replace, Key: commit.Key{Index: "dossier-attackers", ID: fmt.Sprintf("198.51.100.%d", i)},
+			Version: commit.Version{SeqNo: int64(1000 + i), PrimaryTerm: 3}, Body: body,
+		}
 	}
 	return ops, at
 }

@@ -36,9 +36,11 @@ func (c *Client) checkApart(ctx context.Context, kinds []*kind) error {
 		}
 		for _, k := range kinds {
 			if strings.HasPrefix(f.Name, k.Name+"-") {
-				return &Error{Op: "install template " + k.Name, cause: ErrOverlap,
+				return &Error{
+					Op: "install template " + k.Name, cause: ErrOverlap,
 					Reason: fmt.Sprintf("the indices of another installation, %s and those beside it, would be taken for %s-*", oneLine(f.Name), k.Name),
-					Fix:    "use another index_prefix, or delete that installation's templates and indices where it is not needed any more"}
+					Fix:    "use another index_prefix, or delete that installation's templates and indices where it is not needed any more",
+				}
 			}
 		}
 	}

@@ -113,8 +113,10 @@ func (c *Client) do(ctx context.Context, op string, r esapi.Request) (*esapi.Res
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case errors.Is(err, errProduct):
-		return nil, &Error{Op: op, Reason: errProduct.Error(), cause: err,
-			Fix: "correct es_hosts; forks and proxies that don't send the header X-Elastic-Product can't be used"}
+		return nil, &Error{
+			Op: op, Reason: errProduct.Error(), cause: err,
+			Fix: "correct es_hosts; forks and proxies that don't send the header X-Elastic-Product can't be used",
+		}
 	}
 	return nil, newTransportError(op, err)
 }
@@ -124,8 +126,10 @@ func newUnreadable(op string, status int, err error) *Error {
 	if r, ok := errors.AsType[*readError](err); ok {
 		return newTransportError(op, r.err)
 	}
-	return &Error{Op: op, Status: status, Reason: "the answer can't be read: " + oneLine(err.Error()), cause: err,
-		Fix: "look at what stands between this machine and Elasticsearch if this stays"}
+	return &Error{
+		Op: op, Status: status, Reason: "the answer can't be read: " + oneLine(err.Error()), cause: err,
+		Fix: "look at what stands between this machine and Elasticsearch if this stays",
+	}
 }
 
 // finish lets the connection be used again where little is left to read.

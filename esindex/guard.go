@@ -158,8 +158,10 @@ func (g *guard) kind(index string) (*kind, error) {
 			return k, nil
 		}
 	}
-	return nil, &Error{Op: "look at index " + oneLine(index), Reason: "no template is for an index of that name", cause: ErrForeign,
-		Fix: fmt.Sprintf("the %d templates given to the store must cover all indices", len(g.kinds))}
+	return nil, &Error{
+		Op: "look at index " + oneLine(index), Reason: "no template is for an index of that name", cause: ErrForeign,
+		Fix: fmt.Sprintf("the %d templates given to the store must cover all indices", len(g.kinds)),
+	}
 }
 
 // forget makes the next write look at the index again.

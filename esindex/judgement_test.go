@@ -624,9 +624,13 @@ func TestMappingsThatCannotBeUpgraded(t *testing.T) {
 		typ    string
 		stays  bool
 	}{
-		{400, "illegal_argument_exception", true}, {403, "security_exception", false}, {401, "security_exception", false},
-		{429, "es_rejected_execution_exception", false}, {503, "master_not_discovered_exception", false},
-		{403, "cluster_block_exception", false}, {500, "x_exception", false},
+		{400, "illegal_argument_exception", true},
+		{403, "security_exception", false},
+		{401, "security_exception", false},
+		{429, "es_rejected_execution_exception", false},
+		{503, "master_not_discovered_exception", false},
+		{403, "cluster_block_exception", false},
+		{500, "x_exception", false},
 	} {
 		for _, index := range []string{"p-things", "p-months-1"} {
 			l := newLab(t, nil)

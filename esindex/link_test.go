@@ -18,18 +18,18 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"dossier/esindex"
 	"dossier/esindex/esindextest"
-	"net/url"
-	"syscall"
 )
 
 // authority signs certificates of any kind.
@@ -58,8 +58,10 @@ func sign(t *testing.T, c *x509.Certificate, by *authority) (*ecdsa.PrivateKey, 
 }
 
 func newAuthority(t *testing.T) *authority {
-	c := &x509.Certificate{Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	c := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
 	key, der := sign(t, c, nil)
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
@@ -70,8 +72,10 @@ func newAuthority(t *testing.T) *authority {
 
 // server starts a node in memory behind TLS.
 func (a *authority) server(t *testing.T, change func(*x509.Certificate), config *tls.Config) string {
-	c := &x509.Certificate{DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	c := &x509.Certificate{
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
 	if change != nil {
 		change(c)
 	}

@@ -50,8 +50,10 @@ func (c *Client) readListKey(ctx context.Context, k *kind) (key [ListKeySize]byt
 	case len(found) == 0:
 		return key, &Error{Op: op, Reason: "the index is missing", Fix: missingFix(k.Pattern), cause: ErrMissing}
 	case len(found) > 1:
-		return key, &Error{Op: op, Reason: fmt.Sprintf("the name stands for %d indices", len(found)),
-			Fix: "leave one index behind the alias: a document's id is unique within one index only"}
+		return key, &Error{
+			Op: op, Reason: fmt.Sprintf("the name stands for %d indices", len(found)),
+			Fix: "leave one index behind the alias: a document's id is unique within one index only",
+		}
 	}
 	for _, parts := range found {
 		var mapping struct {
@@ -62,13 +64,17 @@ func (c *Client) readListKey(ctx context.Context, k *kind) (key [ListKeySize]byt
 		json.Unmarshal(parts["mappings"], &mapping) // what is no mapping has no key
 		field, ok := mapping.Properties[k.ListKey]
 		if !ok {
-			return key, &Error{Op: op, Reason: "the index was made before there were list keys, and has none",
-				Fix: "run dossier setup with credentials that may change mappings (the role setup)", cause: ErrNoListKey}
+			return key, &Error{
+				Op: op, Reason: "the index was made before there were list keys, and has none",
+				Fix: "run dossier setup with credentials that may change mappings (the role setup)", cause: ErrNoListKey,
+			}
 		}
 		// The error must not show what it read.
 		if n, err := hex.Decode(key[:], []byte(field.Key[:min(len(field.Key), 2*ListKeySize)])); err != nil || n != ListKeySize || len(field.Key) != 2*ListKeySize {
-			return key, &Error{Op: op, Reason: "the field " + k.ListKey + " of its mapping holds no list key: somebody else made it",
-				Fix: "reindex into an index without that field, then run dossier setup", cause: ErrForeign}
+			return key, &Error{
+				Op: op, Reason: "the field " + k.ListKey + " of its mapping holds no list key: somebody else made it",
+				Fix: "reindex into an index without that field, then run dossier setup", cause: ErrForeign,
+			}
 		}
 	}
 	return key, nil
@@ -97,8 +103,10 @@ func (c *Client) setListKey(ctx context.Context, k *kind) (Step, error) {
 		// Elasticsearch says of it shows both keys.
 		step.Done = "kept, another set-up made it"
 		if _, err = c.readListKey(ctx, k); errors.Is(err, ErrNoListKey) {
-			err = &Error{Op: "set the list key of " + k.Pattern, Status: http.StatusBadRequest, Reason: "Elasticsearch refuses the field " + k.ListKey,
-				Fix: "see whether the mapping has as many fields as index.mapping.total_fields.limit allows"}
+			err = &Error{
+				Op: "set the list key of " + k.Pattern, Status: http.StatusBadRequest, Reason: "Elasticsearch refuses the field " + k.ListKey,
+				Fix: "see whether the mapping has as many fields as index.mapping.total_fields.limit allows",
+			}
 		}
 	}
 	return step, err

@@ -79,7 +79,8 @@ func TestListKeyIsSetOnce(t *testing.T) {
 		}
 	}
 	status, _, err := s.Do(t.Context(), "PUT", s.prefix+"-things/_mapping", map[string]any{"properties": map[string]any{
-		"list_key": map[string]any{"type": "keyword", "index": false, "doc_values": false, "null_value": strings.Repeat("0", 32)}}})
+		"list_key": map[string]any{"type": "keyword", "index": false, "doc_values": false, "null_value": strings.Repeat("0", 32)},
+	}})
 	if err != nil || status != 400 {
 		t.Errorf("another key: status %d, %v; want 400", status, err)
 	}

@@ -27,8 +27,10 @@ var graveSettings = []string{"default_pipeline", "final_pipeline", "mode", "mapp
 // innocent says whether a setting comes from Elasticsearch itself, says only
 // where shards lie or how fast they are, or is told apart (blocks, hidden).
 func innocent(name string) bool {
-	for _, own := range []string{"creation_date", "creation_date_string", "uuid", "provided_name", "history_uuid", "hidden", "priority", "codec", "verified_before_close",
-		"version.", "routing.allocation.", "resize.", "blocks.", "merge.", "search.", "indexing.", "unassigned.", "shard.", "store."} {
+	for _, own := range []string{
+		"creation_date", "creation_date_string", "uuid", "provided_name", "history_uuid", "hidden", "priority", "codec", "verified_before_close",
+		"version.", "routing.allocation.", "resize.", "blocks.", "merge.", "search.", "indexing.", "unassigned.", "shard.", "store.",
+	} {
 		if name == own || strings.HasSuffix(own, ".") && strings.HasPrefix(name, own) {
 			return true
 		}

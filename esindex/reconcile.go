@@ -75,8 +75,10 @@ func (c *Client) readTemplate(ctx context.Context, k *kind) (*installed, error) 
 	}
 	in := &installed{found: true, index: found.List[0].Template, settings: settings{}, custom: settings{}}
 	if in.schema = schemaOf(in.index["_meta"]); in.schema < 1 {
-		return nil, &Error{Op: "install template " + k.Name, Reason: "there is an index template of that name which dossier did not make",
-			Fix: "delete or rename it, or use another index_prefix", cause: ErrForeign}
+		return nil, &Error{
+			Op: "install template " + k.Name, Reason: "there is an index template of that name which dossier did not make",
+			Fix: "delete or rename it, or use another index_prefix", cause: ErrForeign,
+		}
 	}
 	return in, c.readComponents(ctx, k, in)
 }
@@ -513,8 +515,10 @@ func (c *Client) inspect(ctx context.Context, k *kind) ([]Index, error) {
 		for i := range out {
 			names[i] = out[i].Name
 		}
-		out[0].Err = &Error{Op: "look at index " + k.Pattern, Reason: fmt.Sprintf("the name stands for %d indices: %s", len(out), oneLine(strings.Join(names, ", "))),
-			Fix: "leave one index behind the alias: a document's id is unique within one index only"}
+		out[0].Err = &Error{
+			Op: "look at index " + k.Pattern, Reason: fmt.Sprintf("the name stands for %d indices: %s", len(out), oneLine(strings.Join(names, ", "))),
+			Fix: "leave one index behind the alias: a document's id is unique within one index only",
+		}
 	}
 	return out, nil
 }

@@ -186,8 +186,10 @@ func TestReconcileFields(t *testing.T) {
 		t.Errorf("%+v", i)
 	}
 	// The pattern and the order of the templates.
-	s.Must(t, "PUT", "_index_template/"+s.prefix+"-months", map[string]any{"index_patterns": []string{s.prefix + "-moonths-*"}, "priority": 7,
-		"composed_of": []string{s.prefix + "-months@package"}, "_meta": map[string]any{"dossier": map[string]any{"schema": 1}}})
+	s.Must(t, "PUT", "_index_template/"+s.prefix+"-months", map[string]any{
+		"index_patterns": []string{s.prefix + "-moonths-*"}, "priority": 7,
+		"composed_of": []string{s.prefix + "-months@package"}, "_meta": map[string]any{"dossier": map[string]any{"schema": 1}},
+	})
 	got := s.reconciled(t, more)
 	for _, want := range []string{"priority 7 → 500: updated", `months-*"]: updated`, "index template months: composed_of "} {
 		if !strings.Contains(got, want) {

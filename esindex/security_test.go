@@ -26,8 +26,10 @@ func secured(t *testing.T) (n *esnode.Node, options esindex.Options, dir string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	options = esindex.Options{Hosts: []string{n.URL}, CAFile: put(t, dir, "ca.crt", n.Authority().CA()),
-		ClientCert: put(t, dir, "client.crt", crt), ClientKey: put(t, dir, "client.key", key)}
+	options = esindex.Options{
+		Hosts: []string{n.URL}, CAFile: put(t, dir, "ca.crt", n.Authority().CA()),
+		ClientCert: put(t, dir, "client.crt", crt), ClientKey: put(t, dir, "client.key", key),
+	}
 	return n, options, dir
 }
 

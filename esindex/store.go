@@ -423,8 +423,10 @@ const leastRoom = 64 << 10
 
 func (s *Store) halve(ctx context.Context, sc *scratch, ops []commit.Op, at []int32, out []commit.Written) error {
 	if len(at) == 1 {
-		out[at[0]] = commit.Written{Status: commit.Rejected,
-			Reason: "HTTP 413: the document alone is larger than Elasticsearch or a proxy takes; raise http.max_content_length"}
+		out[at[0]] = commit.Written{
+			Status: commit.Rejected,
+			Reason: "HTTP 413: the document alone is larger than Elasticsearch or a proxy takes; raise http.max_content_length",
+		}
 		return nil
 	}
 	if half := int64(len(sc.body) / 2); half >= leastRoom {

@@ -175,8 +175,10 @@ func TestRejectedDocumentsDoNotHoldUpOthers(t *testing.T) {
 		{Key: s.things("good too"), Body: doc("1", "")},
 	}
 	got := write(t, s.store, ops...)
-	want := []commit.Status{commit.Done, commit.Rejected, commit.Rejected, commit.Rejected, commit.Rejected, commit.Rejected,
-		commit.Rejected, commit.Rejected, commit.Rejected, commit.Unknown, commit.Done}
+	want := []commit.Status{
+		commit.Done, commit.Rejected, commit.Rejected, commit.Rejected, commit.Rejected, commit.Rejected,
+		commit.Rejected, commit.Rejected, commit.Rejected, commit.Unknown, commit.Done,
+	}
 	for i := range got {
 		if got[i].Status != want[i] {
 			t.Errorf("%q: %+v, want status %d", ops[i].Key.ID, got[i], want[i])

@@ -435,8 +435,10 @@ func (c *Client) checkIndex(ctx context.Context, k *kind, index string) error {
 		return err
 	}
 	if len(found) != 1 {
-		return &Error{Op: "look at index " + index, Reason: fmt.Sprintf("the name stands for %d indices", len(found)),
-			Fix: "leave one index behind the alias: a document's id is unique within one index only"}
+		return &Error{
+			Op: "look at index " + index, Reason: fmt.Sprintf("the name stands for %d indices", len(found)),
+			Fix: "leave one index behind the alias: a document's id is unique within one index only",
+		}
 	}
 	for real, m := range found {
 		if real != index && !isIndexName(real) {
@@ -453,8 +455,10 @@ func (c *Client) checkIndex(ctx context.Context, k *kind, index string) error {
 func (k *kind) check(index string, m meta) (int, error) {
 	schema, _ := m["schema"].(float64)
 	if schema < 1 {
-		return 0, &Error{Op: "look at index " + index, Reason: "the index exists, but dossier did not make it: its mapping has no _meta." + metaKey + ".schema",
-			Fix: "delete it or reindex it elsewhere, then run dossier setup; or use another index_prefix", cause: ErrForeign}
+		return 0, &Error{
+			Op: "look at index " + index, Reason: "the index exists, but dossier did not make it: its mapping has no _meta." + metaKey + ".schema",
+			Fix: "delete it or reindex it elsewhere, then run dossier setup; or use another index_prefix", cause: ErrForeign,
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(k.Fixed)) {
 		was := "none"
@@ -462,8 +466,10 @@ func (k *kind) check(index string, m meta) (int, error) {
 			was = oneLine(fmt.Sprint(v))
 		}
 		if was != k.Fixed[name] {
-			return 0, &Error{Op: "look at index " + index, Reason: fmt.Sprintf("it was made with %s %s, this sensor has %s", name, was, k.Fixed[name]),
-				Fix: fmt.Sprintf("set %s to %s, or use another index_prefix", name, was), cause: ErrFixed}
+			return 0, &Error{
+				Op: "look at index " + index, Reason: fmt.Sprintf("it was made with %s %s, this sensor has %s", name, was, k.Fixed[name]),
+				Fix: fmt.Sprintf("set %s to %s, or use another index_prefix", name, was), cause: ErrFixed,
+			}
 		}
 	}
 	return int(schema), nil

@@ -54,7 +54,8 @@ func TestInstall(t *testing.T) {
 	// A month is created by its first write, with settings of the template
 	// and of an operator's own component template.
 	s.Must(t, "PUT", "_component_template/"+p+"-months@custom", map[string]any{
-		"template": map[string]any{"settings": map[string]any{"refresh_interval": "30s", "number_of_shards": 3}}})
+		"template": map[string]any{"settings": map[string]any{"refresh_interval": "30s", "number_of_shards": 3}},
+	})
 	t.Cleanup(func() { s.Do(t.Context(), "DELETE", "_component_template/"+p+"-months@custom", nil) })
 	month := commit.Key{Index: p + "-months-2026.01", ID: "1"}
 	write(t, s.store, commit.Op{Key: month, Body: doc("1", "")})

@@ -17,8 +17,10 @@ import (
 // for stray times included.
 func every(target *Target) []string {
 	p := target.o.IndexPrefix
-	return append([]string{target.indices.Attackers(), target.indices.Targets(), target.indices.Sensors(),
-		p + "-activity-other", p + "-transitions-other", p + "-chunks-other"}, target.months(target.now().UTC())...)
+	return append([]string{
+		target.indices.Attackers(), target.indices.Targets(), target.indices.Sensors(),
+		p + "-activity-other", p + "-transitions-other", p + "-chunks-other",
+	}, target.months(target.now().UTC())...)
 }
 
 // TestPrefixesAreApart: on one cluster with two prefixes, of which one begins
@@ -229,8 +231,10 @@ func TestOverlap(t *testing.T) {
 	prefix := newPrefix()
 	for _, kind := range []string{"activity", "chunks", "attackers"} {
 		name := prefix + "-" + kind + "-attackers"
-		s.node.Must(t, "PUT", "_index_template/"+name, map[string]any{"index_patterns": []string{name}, "priority": 400,
-			"_meta": map[string]any{"dossier": map[string]any{"schema": 1}}})
+		s.node.Must(t, "PUT", "_index_template/"+name, map[string]any{
+			"index_patterns": []string{name}, "priority": 400,
+			"_meta": map[string]any{"dossier": map[string]any{"schema": 1}},
+		})
 		err := s.admin(t, prefix).Setup(t.Context(), Setup{}, func(s esindex.Step) { t.Error(s) })
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "index_prefix") {
 			t.Errorf("beside %s: %v", name, err)

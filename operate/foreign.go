@@ -147,14 +147,16 @@ func (k *checker) transitionsTold(ctx context.Context) {
 	const subject = "transitions"
 	newest := map[string]any{"query": map[string]any{"match_all": map[string]any{}}, "sort": []any{map[string]any{"_seq_no": "desc"}}}
 	random := map[string]any{"query": map[string]any{"function_score": map[string]any{
-		"random_score": map[string]any{"seed": k.now().UnixNano(), "field": "_seq_no"}, "boost_mode": "replace"}}}
+		"random_score": map[string]any{"seed": k.now().UnixNano(), "field": "_seq_no"}, "boost_mode": "replace",
+	}}}
 	term := func(field string, value any) any {
 		return map[string]any{"term": map[string]any{field: value}}
 	}
 	exists := func(field string) any { return map[string]any{"exists": map[string]any{"field": field}} }
 	either := func(list ...any) any { return map[string]any{"bool": map[string]any{"should": list}} }
 	wrong := map[string]any{"query": map[string]any{"bool": map[string]any{"must_not": map[string]any{"bool": map[string]any{"filter": []any{
-		term("event.module", "dossier"), term("event.dataset", "dossier.transitions"), map[string]any{"terms": map[string]any{"event.action": profile.Actions()}},
+		term("event.module", "dossier"), term("event.dataset", "dossier.transitions"),
+		map[string]any{"terms": map[string]any{"event.action": profile.Actions()}},
 		either(exists("source.ip"), exists("network")), exists("@timestamp"), exists("event.ingested"), exists("uuid"),
 	}}}}}}
 	hits := map[string]transition{}

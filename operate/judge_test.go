@@ -143,8 +143,11 @@ func TestSensorsAreJudged(t *testing.T) {
 		{"a twentieth", heartbeat{RecordsIn: 2000, Unparsed: 100}, ""},
 		{"more than that", heartbeat{RecordsIn: 2000, Unparsed: 101}, "WARN sensor s: 101 of 2000 records are in no known form"},
 		{"an old error", heartbeat{LastError: "x", LastErrorAt: now.Add(-10 * time.Minute)}, ""},
-		{"an error", heartbeat{LastError: "x\x1b", LastErrorAt: now.Add(-9*time.Minute - 59*time.Second)},
-			"WARN sensor s: last error 9m59s before its heartbeat: x?; it stays here until 2026-11-24T12:00:01Z if none follows"},
+		{
+			"an error",
+			heartbeat{LastError: "x\x1b", LastErrorAt: now.Add(-9*time.Minute - 59*time.Second)},
+			"WARN sensor s: last error 9m59s before its heartbeat: x?; it stays here until 2026-11-24T12:00:01Z if none follows",
+		},
 		{"an error after it", heartbeat{LastError: "x", LastErrorAt: now.Add(time.Second)}, "WARN sensor s: last error 0s before its heartbeat: x; it stays here until 2026-11-24T12:10:01Z"},
 		{"an error without a time", heartbeat{LastError: "x"}, ""},
 		{"another version", heartbeat{Version: "0.9"}, "note sensor s: runs version 0.9, this command is test"},

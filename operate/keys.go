@@ -131,8 +131,10 @@ func (t *Target) keys(ctx context.Context, query map[string]any) ([]APIKey, []ke
 	for _, f := range found.Keys {
 		var m keyMeta
 		json.Unmarshal(f.Metadata.Dossier, &m) // what is of another form is not ours
-		k := APIKey{Name: f.Name, ID: f.ID, Role: m.Role, MadeBy: f.User, Created: time.UnixMilli(f.Creation).UTC(),
-			own: m.Name, life: time.Duration(m.Life) * time.Second}
+		k := APIKey{
+			Name: f.Name, ID: f.ID, Role: m.Role, MadeBy: f.User, Created: time.UnixMilli(f.Creation).UTC(),
+			own: m.Name, life: time.Duration(m.Life) * time.Second,
+		}
 		if f.Expiration != 0 {
 			k.Expires = time.UnixMilli(f.Expiration).UTC()
 			if k.life == 0 {

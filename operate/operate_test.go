@@ -353,8 +353,10 @@ func TestReaderRole(t *testing.T) {
 	}
 	job := func(r roles.Role) error {
 		target := s.as(t, prefix, r)
-		names := append([]string{admin.indices.Attackers(), admin.indices.Targets(), admin.indices.Sensors(), "logs-ti_" + prefix + ".attackers",
-			prefix + "-activity-other", prefix + "-transitions-other"}, admin.months(time.Now().UTC())[:2]...)
+		names := append([]string{
+			admin.indices.Attackers(), admin.indices.Targets(), admin.indices.Sensors(), "logs-ti_" + prefix + ".attackers",
+			prefix + "-activity-other", prefix + "-transitions-other",
+		}, admin.months(time.Now().UTC())[:2]...)
 		for _, name := range names {
 			// What a data view and a search need.
 			for _, path := range []string{"/" + name + "/_search", "/" + name + "/_field_caps?fields=*"} {
@@ -383,8 +385,11 @@ func TestReaderRole(t *testing.T) {
 		}
 	}
 	reader := s.as(t, prefix, role)
-	for _, try := range [][2]string{{"GET", "/" + admin.months(time.Now().UTC())[2] + "/_search"}, {"DELETE", "/" + prefix + "-attackers"},
-		{"PUT", "/" + prefix + "-attackers/_doc/1"}} {
+	for _, try := range [][2]string{
+		{"GET", "/" + admin.months(time.Now().UTC())[2] + "/_search"},
+		{"DELETE", "/" + prefix + "-attackers"},
+		{"PUT", "/" + prefix + "-attackers/_doc/1"},
+	} {
 		var body []byte
 		if try[0] == "PUT" {
 			body = []byte("{}")
@@ -428,8 +433,10 @@ func TestSetupRole(t *testing.T) {
 			return err
 		}
 		all := strings.Join(steps, "\n")
-		for _, want := range []string{"index " + admin.indices.Targets() + ": translog.durability async → request: updated", "alias logs-ti_" + prefix + ".attackers: created", "index " + next + ": created",
-			fmt.Sprintf("mapping %s-attackers: upgraded from version", prefix), "roles " + prefix + "-*: left out: this user lacks"} {
+		for _, want := range []string{
+			"index " + admin.indices.Targets() + ": translog.durability async → request: updated", "alias logs-ti_" + prefix + ".attackers: created", "index " + next + ": created",
+			fmt.Sprintf("mapping %s-attackers: upgraded from version", prefix), "roles " + prefix + "-*: left out: this user lacks",
+		} {
 			if !strings.Contains(all, want) {
 				t.Errorf("no %q in\n%s", want, all)
 			}
@@ -524,8 +531,10 @@ func (s *site) setUpOther(t *testing.T) (prefix string, target *Target) {
 	if s.other == "" {
 		s.other = newPrefix()
 	}
-	target = s.open(t, map[string]string{"index_prefix": s.other, "es_user": s.node.User, "es_password": s.node.Password,
-		"shards": "2", "replicas": "0", "refresh_interval": "9m"})
+	target = s.open(t, map[string]string{
+		"index_prefix": s.other, "es_user": s.node.User, "es_password": s.node.Password,
+		"shards": "2", "replicas": "0", "refresh_interval": "9m",
+	})
 	if other != "" {
 		return s.other, target
 	}

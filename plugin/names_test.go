@@ -3,12 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"os/exec"
 
 	"dossier/testbed/flb"
 	"dossier/testbed/host"
@@ -104,8 +103,10 @@ pipeline:
 					said = append(said, l)
 				}
 			}
-			wants := []string{"option retry_limt does not exist and has no effect; did you mean retry_limit?",
-				"option es_hosts is a list or is there 2 times", `option "nonsense" does not exist and has no effect`}
+			wants := []string{
+				"option retry_limt does not exist and has no effect; did you mean retry_limit?",
+				"option es_hosts is a list or is there 2 times", `option "nonsense" does not exist and has no effect`,
+			}
 			if len(said) != len(wants) {
 				t.Errorf("got %q", said)
 			}

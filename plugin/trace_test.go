@@ -47,8 +47,10 @@ func TestTracing(t *testing.T) {
 		switch {
 		case s.Name == "commit" && s.Attributes["dossier.records"] == int64(4):
 			root = s.ID
-			for k, want := range map[string]any{"service.name": "decoys", "service.instance.id": "sensor-1", "dossier.index_prefix": p["index_prefix"],
-				"dossier.chunks": int64(1), "dossier.attackers": int64(2), "dossier.conflicts": int64(0)} {
+			for k, want := range map[string]any{
+				"service.name": "decoys", "service.instance.id": "sensor-1", "dossier.index_prefix": p["index_prefix"],
+				"dossier.chunks": int64(1), "dossier.attackers": int64(2), "dossier.conflicts": int64(0),
+			} {
 				if s.Attributes[k] != want {
 					t.Errorf("%s is %v, want %v", k, s.Attributes[k], want)
 				}

@@ -63,9 +63,19 @@ var uneven = []float64{
 // fingerprintOf are the fingerprints of the numbered attacker, of every kind
 // that has a flat list and one that has none.
 var fingerprintOf = []struct{ kind, value string }{
-	{"ja3", "v-ja3"}, {"ja3s", "v-ja3s"}, {"ja4", "v-ja4"}, {"ja4s", "v-ja4s"}, {"ja4h", "v-ja4h"}, {"ja4_quic", "v-ja4-quic"},
-	{"hassh", "v-hassh"}, {"jarm", "v-jarm"}, {"http_useragent", "v-agent"}, {"ssh_client_banner", "v-banner"},
-	{"tls_certificate", strings.Repeat("ce", 32)}, {"tls_certificate", "CN=short"}, {"tcpfp", "v-tcp"},
+	{"ja3", "v-ja3"},
+	{"ja3s", "v-ja3s"},
+	{"ja4", "v-ja4"},
+	{"ja4s", "v-ja4s"},
+	{"ja4h", "v-ja4h"},
+	{"ja4_quic", "v-ja4-quic"},
+	{"hassh", "v-hassh"},
+	{"jarm", "v-jarm"},
+	{"http_useragent", "v-agent"},
+	{"ssh_client_banner", "v-banner"},
+	{"tls_certificate", strings.Repeat("ce", 32)},
+	{"tls_certificate", "CN=short"},
+	{"tcpfp", "v-tcp"},
 }
 
 // numbered returns the state of an attacker in which every figure, time and
@@ -102,9 +112,12 @@ func numbered() *state.Attacker {
 		s.Ports.Add(law.Entry{Key: state.PortKey(a, p.transport, p.number), Count: int64(25 + i%3), First: moment(int64(13 + i)), Last: moment(int64(64 + i)), Rank: uint8(1 - i%2)}, state.LimitPorts)
 	}
 	for _, h := range []law.Item{
-		{Time: moment(2), A: "delta", B: "ssh", C: "connect"}, {Time: moment(4), A: "delta", B: "http", C: "request"},
-		{Time: moment(6), A: "alpha", B: "ssh", C: "login"}, {Time: moment(10), A: "delta", B: "ftp", C: "list"},
-		{Time: moment(11), A: "alpha", B: "http", C: "request"}, {Time: moment(12), A: "charlie"},
+		{Time: moment(2), A: "delta", B: "ssh", C: "connect"},
+		{Time: moment(4), A: "delta", B: "http", C: "request"},
+		{Time: moment(6), A: "alpha", B: "ssh", C: "login"},
+		{Time: moment(10), A: "delta", B: "ftp", C: "list"},
+		{Time: moment(11), A: "alpha", B: "http", C: "request"},
+		{Time: moment(12), A: "charlie"},
 		{Time: moment(18), A: "bravo", B: "smtp", C: "rcpt_to"},
 	} {
 		s.Hops.Add(h, large)
@@ -145,8 +158,10 @@ func numbered() *state.Attacker {
 		s.Fingerprints.Add(law.Entry{Key: f.kind + "\x00" + f.value, Count: n, First: moment(n), Last: moment(n + 100), Payload: payload}, large)
 	}
 	file, mail := strings.Repeat("aa", 32), strings.Repeat("bb", 32)
-	s.Artifacts.Add(law.Entry{Key: file + "\x00http://198.51.100.7/x\x00file", Count: 41, First: moment(41), Last: moment(141),
-		Payload: state.EncodeFields(a, []event.Field{{Key: "name", Value: "x"}})}, large)
+	s.Artifacts.Add(law.Entry{
+		Key: file + "\x00http://198.51.100.7/x\x00file", Count: 41, First: moment(41), Last: moment(141),
+		Payload: state.EncodeFields(a, []event.Field{{Key: "name", Value: "x"}}),
+	}, large)
 	s.Artifacts.Add(law.Entry{Key: mail + "\x00\x00mail", Count: 42, First: moment(42), Last: moment(142)}, large)
 	s.Leaks.Add(law.Entry{Key: "81.2.69.142\x00X-Forwarded-For\x00public", Count: 51, First: moment(51), Last: moment(151)}, large)
 	s.Leaks.Add(law.Entry{Key: "127.0.0.1\x00X-Real-IP\x00loopback", Count: 52, First: moment(52), Last: moment(152)}, large)
@@ -166,9 +181,17 @@ func numbered() *state.Attacker {
 	s.Distances.Add(law.Entry{Key: "7", Count: 5, First: 1}, large)
 	s.Distances.Add(law.Entry{Key: "19", Count: 2, First: 1}, large)
 	s.Stack = law.Latest{Time: moment(80), Value: state.EncodeFields(a, []event.Field{
-		{Key: "window", Value: "29200"}, {Key: "wscale", Value: "8"}, {Key: "mss", Value: "1460"}, {Key: "tos", Value: "16"},
-		{Key: "dscp", Value: "4"}, {Key: "ecn", Value: "2"}, {Key: "has_sack", Value: "1"}, {Key: "has_timestamps", Value: "0"},
-		{Key: "options_sig", Value: "M,S,T"}, {Key: "ipid_class", Value: "stale"}, {Key: "window", Value: "1"},
+		{Key: "window", Value: "29200"},
+		{Key: "wscale", Value: "8"},
+		{Key: "mss", Value: "1460"},
+		{Key: "tos", Value: "16"},
+		{Key: "dscp", Value: "4"},
+		{Key: "ecn", Value: "2"},
+		{Key: "has_sack", Value: "1"},
+		{Key: "has_timestamps", Value: "0"},
+		{Key: "options_sig", Value: "M,S,T"},
+		{Key: "ipid_class", Value: "stale"},
+		{Key: "window", Value: "1"},
 	})}
 	s.IPIDClass, s.ISNClass = law.Latest{Time: moment(81), Value: "incremental"}, law.Latest{Time: moment(82), Value: "random"}
 	s.KexOrders.Add(law.Entry{Key: "kex-b", Count: 65, First: moment(83), Last: moment(84)}, large)

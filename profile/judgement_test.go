@@ -569,8 +569,12 @@ func TestPayloadsAreBounded(t *testing.T) {
 	s := new(state.Attacker)
 	s.Artifacts.Add(law.Entry{Key: "ab\x00\x00file", Payload: state.EncodeFields(new(event.Arena), fields)}, large)
 	s.Stack = law.Latest{Time: moment(1), Value: state.EncodeFields(new(event.Arena), []event.Field{
-		{Key: "window", Value: " 7 "}, {Key: "window", Value: "8"}, {Key: "mss", Value: "many"}, {Key: "has_sack", Value: "true"},
-		{Key: "has_timestamps", Value: "yes"}, {Key: "other", Value: "9"},
+		{Key: "window", Value: " 7 "},
+		{Key: "window", Value: "8"},
+		{Key: "mss", Value: "many"},
+		{Key: "has_sack", Value: "true"},
+		{Key: "has_timestamps", Value: "yes"},
+		{Key: "other", Value: "9"},
 	})}
 	m := decode(t, r.AppendAttacker(nil, headOf(someone), s))
 	payload := at(m, "artifacts").([]any)[0].(map[string]any)["payload"].(map[string]any)
@@ -934,17 +938,43 @@ func TestTemplatesPassOnWhatIsAskedFor(t *testing.T) {
 	}
 	hundred := "p" + strings.Repeat("x", 99)
 	for _, o := range []TemplateOptions{
-		{Prefix: hundred}, {Prefix: "0._-"}, {Prefix: "logsx"}, {Prefix: "logs_x-y"}, {Shards: 1}, {Shards: 64}, {Replicas: new(0)}, {Replicas: new(5)},
-		{RefreshInterval: 100 * time.Millisecond}, {RefreshInterval: 10 * time.Minute}, {IPv6Prefix: 16}, {IPv6Prefix: 128},
+		{Prefix: hundred},
+		{Prefix: "0._-"},
+		{Prefix: "logsx"},
+		{Prefix: "logs_x-y"},
+		{Shards: 1},
+		{Shards: 64},
+		{Replicas: new(0)},
+		{Replicas: new(5)},
+		{RefreshInterval: 100 * time.Millisecond},
+		{RefreshInterval: 10 * time.Minute},
+		{IPv6Prefix: 16},
+		{IPv6Prefix: 128},
 	} {
 		if _, err := Templates(o); err != nil {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
 	for _, o := range []TemplateOptions{
-		{Prefix: hundred + "x"}, {Prefix: ".p"}, {Prefix: "p/q"}, {Prefix: "logs"}, {Prefix: "logs-"}, {Prefix: "metrics-x"}, {Prefix: "traces-x"},
-		{Prefix: "synthetics-x"}, {Shards: -1}, {Shards: 65}, {Prefix: "profiling-x"}, {Replicas: new(6)}, {Replicas: new(-1)},
-		{RefreshInterval: -1}, {RefreshInterval: 99 * time.Millisecond}, {RefreshInterval: 10*time.Minute + 1}, {IPv6Prefix: 15}, {IPv6Prefix: 129}, {IPv6Prefix: -1},
+		{Prefix: hundred + "x"},
+		{Prefix: ".p"},
+		{Prefix: "p/q"},
+		{Prefix: "logs"},
+		{Prefix: "logs-"},
+		{Prefix: "metrics-x"},
+		{Prefix: "traces-x"},
+		{Prefix: "synthetics-x"},
+		{Shards: -1},
+		{Shards: 65},
+		{Prefix: "profiling-x"},
+		{Replicas: new(6)},
+		{Replicas: new(-1)},
+		{RefreshInterval: -1},
+		{RefreshInterval: 99 * time.Millisecond},
+		{RefreshInterval: 10*time.Minute + 1},
+		{IPv6Prefix: 15},
+		{IPv6Prefix: 129},
+		{IPv6Prefix: -1},
 	} {
 		if _, err := Templates(o); err == nil {
 			t.Errorf("%+v: accepted", o)

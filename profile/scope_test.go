@@ -16,10 +16,21 @@ func TestScope(t *testing.T) {
 		addr  string
 		scope string
 	}{
-		{nil, "10.1.2.3", "internal"}, {nil, "172.31.0.1", "internal"}, {nil, "192.168.0.1", "internal"}, {nil, "100.100.0.1", "internal"},
-		{nil, "169.254.3.4", "internal"}, {nil, "fd00::1", "internal"}, {nil, "fe80::1", "internal"},
-		{nil, "127.0.0.1", "external"}, {nil, "::1", "external"}, {nil, "172.32.0.1", "external"}, {nil, "192.0.2.1", "external"}, {nil, "2001:db8::1", "external"},
-		{own, "198.51.100.7", "internal"}, {own, "10.1.2.3", "external"}, {[]netip.Prefix{}, "10.1.2.3", "external"},
+		{nil, "10.1.2.3", "internal"},
+		{nil, "172.31.0.1", "internal"},
+		{nil, "192.168.0.1", "internal"},
+		{nil, "100.100.0.1", "internal"},
+		{nil, "169.254.3.4", "internal"},
+		{nil, "fd00::1", "internal"},
+		{nil, "fe80::1", "internal"},
+		{nil, "127.0.0.1", "external"},
+		{nil, "::1", "external"},
+		{nil, "172.32.0.1", "external"},
+		{nil, "192.0.2.1", "external"},
+		{nil, "2001:db8::1", "external"},
+		{own, "198.51.100.7", "internal"},
+		{own, "10.1.2.3", "external"},
+		{[]netip.Prefix{}, "10.1.2.3", "external"},
 	} {
 		r := renderer(t, Options{InternalNets: tt.nets, InternalHosts: map[netip.Addr]string{netip.MustParseAddr(tt.addr): "files-1"}})
 		h := headOf(netip.MustParseAddr(tt.addr))
@@ -69,8 +80,12 @@ func TestNobodyInsideIsHarmless(t *testing.T) {
 		addr string
 		want any
 	}{
-		{nil, "198.51.100.7", "benign"}, {own, "198.51.101.7", "benign"},
-		{own, "198.51.100.7", "suspicious"}, {nil, "10.1.2.3", "suspicious"}, {nil, "100.100.0.1", "suspicious"}, {own, "10.1.2.3", "suspicious"},
+		{nil, "198.51.100.7", "benign"},
+		{own, "198.51.101.7", "benign"},
+		{own, "198.51.100.7", "suspicious"},
+		{nil, "10.1.2.3", "suspicious"},
+		{nil, "100.100.0.1", "suspicious"},
+		{own, "10.1.2.3", "suspicious"},
 	} {
 		r, addr := renderer(t, Options{InternalNets: tt.nets}), netip.MustParseAddr(tt.addr)
 		s := folded(r, []*event.Event{{

@@ -11,8 +11,10 @@ import (
 )
 
 func login(user, secret string, outcome event.Outcome) *event.Event {
-	return &event.Event{Proof: event.ByConnection, Time: morning, Service: "ssh", Kind: event.Interaction,
-		Evidence: []event.Evidence{{Kind: event.Login, A: user, B: "plaintext", C: secret, Digest: sha256.Sum256([]byte(secret)), Outcome: outcome}}}
+	return &event.Event{
+		Proof: event.ByConnection, Time: morning, Service: "ssh", Kind: event.Interaction,
+		Evidence: []event.Evidence{{Kind: event.Login, A: user, B: "plaintext", C: secret, Digest: sha256.Sum256([]byte(secret)), Outcome: outcome}},
+	}
 }
 
 // TestTried: what an hour says of credentials, by value: attempts and

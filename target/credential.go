@@ -43,8 +43,10 @@ func (t *Target) wrongKey(ctx context.Context) error {
 	if t.o.APIKeyFile != "" {
 		where = "es_api_key_file " + t.o.APIKeyFile
 	}
-	return &esindex.Error{Op: "look at the API key", Type: "wrong_key", Reason: fmt.Sprintf("%s: %s", where, other),
-		Fix: fmt.Sprintf("give a key of the role %s of the prefix %s, which %s makes", roles.Writer, t.o.IndexPrefix, roles.KeyCommand(roles.Writer, t.o.IndexPrefix))}
+	return &esindex.Error{
+		Op: "look at the API key", Type: "wrong_key", Reason: fmt.Sprintf("%s: %s", where, other),
+		Fix: fmt.Sprintf("give a key of the role %s of the prefix %s, which %s makes", roles.Writer, t.o.IndexPrefix, roles.KeyCommand(roles.Writer, t.o.IndexPrefix)),
+	}
 }
 
 // mayNotInstall says in a refusal what it mostly is: templates are installed by

@@ -139,8 +139,10 @@ func (w *world) letters(t *testing.T, prefix string) (dir, attacker, hour string
 		if to[0] == "" {
 			continue
 		}
-		b, err := json.Marshal(map[string]any{"time": at, "reason": "x", "chunk": hex.EncodeToString(id[:]), "minute": at.Unix() / 60,
-			"index": to[0], "id": to[1], "class": class, "events": events})
+		b, err := json.Marshal(map[string]any{
+			"time": at, "reason": "x", "chunk": hex.EncodeToString(id[:]), "minute": at.Unix() / 60,
+			"index": to[0], "id": to[1], "class": class, "events": events,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -527,8 +529,10 @@ var rows = map[string]row{
 
 	"explain --form":     {"json", `form: got "json", want log or record`, explains(sshdLine, "", "attacker ", "record")},
 	"explain --profiles": {"maybe", `"maybe" for "--profiles"`, explains(sshdLine, "DOC {", "technique \"", "true")},
-	"explain --time": {"now", `time: got "now", want a time such as 2026-11-27T00:00:00Z`,
-		explains(sshdLine, "time 2019-11-26T10:00:00", "", "2019-12-01T00:00:00Z")},
+	"explain --time": {
+		"now", `time: got "now", want a time such as 2026-11-27T00:00:00Z`,
+		explains(sshdLine, "time 2019-11-26T10:00:00", "", "2019-12-01T00:00:00Z"),
+	},
 	"explain --sensor-id":             option("sensor_id", "a b", explains(cowrieLine, `"sensors":["here"]`, "", "here", "--profiles")),
 	"explain --dialect":               option("dialect", "splunk", explains(cowrieLine, "read as suricata", "cowrie.login.success", "suricata")),
 	"explain --field-map":             option("field_map", "/nowhere", explains(dionaeaLine, "read as mapped", "", "../../conf/field_maps/dionaea.yaml")),

@@ -18,19 +18,23 @@ func TestSources(t *testing.T) {
 		env, args, want []string
 	}{
 		"a password beside a key": {
-			[]string{"DOSSIER_ES_USER=elastic", "DOSSIER_ES_PASSWORD=horse"}, []string{"--es-api-key-file", key},
+			[]string{"DOSSIER_ES_USER=elastic", "DOSSIER_ES_PASSWORD=horse"},
+			[]string{"--es-api-key-file", key},
 			[]string{"option es_api_key_file: got a value beside es_user, want only one of the two; es_api_key_file is from --es-api-key-file, es_user is from the environment, DOSSIER_ES_USER"},
 		},
 		"a password alone beside a key": {
-			[]string{"DOSSIER_ES_PASSWORD=horse"}, []string{"--es-api-key-file", key},
+			[]string{"DOSSIER_ES_PASSWORD=horse"},
+			[]string{"--es-api-key-file", key},
 			[]string{"es_api_key_file is from --es-api-key-file, es_password is from the environment, DOSSIER_ES_PASSWORD"},
 		},
 		"two keys": {
-			[]string{"DOSSIER_ES_API_KEY=id:horse", "DOSSIER_ES_API_KEY_FILE=" + key}, nil,
+			[]string{"DOSSIER_ES_API_KEY=id:horse", "DOSSIER_ES_API_KEY_FILE=" + key},
+			nil,
 			[]string{"es_api_key_file is from the environment, DOSSIER_ES_API_KEY_FILE, es_api_key is from the environment, DOSSIER_ES_API_KEY"},
 		},
 		"a flag goes before the environment": {
-			[]string{"DOSSIER_ES_HOSTS=http://127.0.0.1:1"}, []string{"--es-hosts", "nowhere"},
+			[]string{"DOSSIER_ES_HOSTS=http://127.0.0.1:1"},
+			[]string{"--es-hosts", "nowhere"},
 			[]string{`option es_hosts: got "nowhere"`, "; es_hosts is from --es-hosts"},
 		},
 		"a wrong value": {

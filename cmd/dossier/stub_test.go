@@ -128,8 +128,10 @@ func (s *stub) answer(w http.ResponseWriter, r *http.Request) {
 // one of a name and two of another.
 func oldKeys(query string) []any {
 	key := func(id, name string) any {
-		return map[string]any{"id": id, "name": name, "creation": 1.7e12, "role_descriptors": map[string]any{"r": map[string]any{"cluster": []string{"monitor"}}},
-			"metadata": map[string]any{"dossier": map[string]any{"prefix": "dossier", "role": "retention", "name": name}}}
+		return map[string]any{
+			"id": id, "name": name, "creation": 1.7e12, "role_descriptors": map[string]any{"r": map[string]any{"cluster": []string{"monitor"}}},
+			"metadata": map[string]any{"dossier": map[string]any{"prefix": "dossier", "role": "retention", "name": name}},
+		}
 	}
 	if strings.Contains(query, `"ids"`) {
 		return []any{key("old", "one")}

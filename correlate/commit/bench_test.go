@@ -10,9 +10,10 @@ import (
 type blank struct{ payload []byte }
 
 func (b blank) Fold(Key, Class, []byte, []Contribution) (Folded, error) { return b, nil }
-func (b blank) AppendState(dst []byte) []byte                           { return append(dst, b.payload...) }
-func (b blank) AppendDocument(dst []byte, state []byte) []byte          { return append(dst, state...) }
-func (b blank) Effects() []Effect                                       { return nil }
+func (b blank) AppendState(dst []byte) []byte { return append(dst, b.payload...) }
+
+func (b blank) AppendDocument(dst []byte, state []byte) []byte { return append(dst, state...) }
+func (b blank) Effects() []Effect                              { return nil }
 
 // BenchmarkMachine commits chunks of 5,000 documents each, all known to the
 // cache; one operation is one document of one chunk. The model and the store

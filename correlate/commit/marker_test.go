@@ -11,9 +11,21 @@ func TestLedgerKnowsMarkers(t *testing.T) {
 		there, marker exceptions
 		want          bool
 	}{
-		{"", "", true}, {x, x, true}, {x + y, x + y, true}, {"", x, true}, {x, x + y, true}, {x, "", false}, {x + y, x, false},
-		{x, y, false}, {x + y, y + x, true}, {y, x + y, true},
-		{exceptAll, exceptAll, true}, {x, exceptAll, true}, {exceptAll, x, false}, {exceptAll, "", false}, {"", exceptAll, true},
+		{"", "", true},
+		{x, x, true},
+		{x + y, x + y, true},
+		{"", x, true},
+		{x, x + y, true},
+		{x, "", false},
+		{x + y, x, false},
+		{x, y, false},
+		{x + y, y + x, true},
+		{y, x + y, true},
+		{exceptAll, exceptAll, true},
+		{x, exceptAll, true},
+		{exceptAll, x, false},
+		{exceptAll, "", false},
+		{"", exceptAll, true},
 	} {
 		l := newLedger(3)
 		id := chunkOf(1).ID

@@ -34,8 +34,10 @@ func TestSentencesBlameOnlyWhomSSHDMeans(t *testing.T) {
 	cert := func(identity string) string {
 		return ": ED25519-CERT SHA256:abc ID " + identity + " (serial 0) CA ED25519 SHA256:def"
 	}
-	fakes := []string{"x from 6.6.6.6", "x from 6.6.6.6 port 5", "x from 6.6.6.6 port 5 ssh2", "x from 6.6.6.6 port 5 ssh2" + plain, "x from 6.6.6.6 port 5 ssh2" + cert("y"),
-		"from from 6.6.6.6", " from 6.6.6.6", "x from 6.6.6.6 port 5 ssh2: a"}
+	fakes := []string{
+		"x from 6.6.6.6", "x from 6.6.6.6 port 5", "x from 6.6.6.6 port 5 ssh2", "x from 6.6.6.6 port 5 ssh2" + plain, "x from 6.6.6.6 port 5 ssh2" + cert("y"),
+		"from from 6.6.6.6", " from 6.6.6.6", "x from 6.6.6.6 port 5 ssh2: a",
+	}
 	p := newParser(t, Options{DropApps: []string{"none"}})
 	check := func(sentence string, want ...string) {
 		t.Helper()
@@ -55,9 +57,15 @@ func TestSentencesBlameOnlyWhomSSHDMeans(t *testing.T) {
 		// more says that the sentence may go on behind its end.
 		more bool
 	}{
-		{"Failed password for invalid user ", ends, true}, {"Failed password for ", ends, true}, {"Failed none for invalid user ", ends, true},
-		{"Accepted password for ", ends, true}, {"Accepted keyboard-interactive/pam for ", ends, true}, {"Failed publickey for ", ends, true},
-		{"Accepted publickey for ", ends, true}, {"Invalid user ", ends[:2], false}, {"error: PAM: Authentication failure for ", ends[:1], false},
+		{"Failed password for invalid user ", ends, true},
+		{"Failed password for ", ends, true},
+		{"Failed none for invalid user ", ends, true},
+		{"Accepted password for ", ends, true},
+		{"Accepted keyboard-interactive/pam for ", ends, true},
+		{"Failed publickey for ", ends, true},
+		{"Accepted publickey for ", ends, true},
+		{"Invalid user ", ends[:2], false},
+		{"error: PAM: Authentication failure for ", ends[:1], false},
 		{"error: maximum authentication attempts exceeded for ", ends, false},
 		{"Bad protocol version identification '", []string{"' from " + real, "' from " + real + " port 22"}, false},
 		{"User ", []string{" from " + real + " not allowed because not listed in AllowUsers"}, false},

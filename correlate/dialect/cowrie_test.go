@@ -81,36 +81,66 @@ func TestCowrieSessions(t *testing.T) {
 		want    []string // how each event starts
 		guessed int
 	}{
-		{"the session's start tells",
+		{
+			"the session's start tells",
 			[]string{record("session.connect", "aa", "192.0.2.1", telnet+named), record("login.success", "aa", "192.0.2.1", named+`, "username": "root", "password": "vizxv"`)},
-			[]string{"192.0.2.1 d/telnet", "192.0.2.1 d/telnet"}, 0},
-		{"a later record tells",
+			[]string{"192.0.2.1 d/telnet", "192.0.2.1 d/telnet"},
+			0,
+		},
+		{
+			"a later record tells",
 			[]string{record("command.input", "aa", "192.0.2.1", named+`, "input": "id"`), record("session.closed", "aa", "192.0.2.1", telnet+named)},
-			[]string{"192.0.2.1 d/telnet", "192.0.2.1 d/telnet"}, 0},
-		{"what only Telnet has tells",
+			[]string{"192.0.2.1 d/telnet", "192.0.2.1 d/telnet"},
+			0,
+		},
+		{
+			"what only Telnet has tells",
 			[]string{record("login.failed", "aa", "192.0.2.1", named), record("telnet.option", "aa", "192.0.2.1", named)},
-			[]string{"192.0.2.1 d/telnet", "192.0.2.1 d/telnet"}, 0},
-		{"what only SSH has tells",
+			[]string{"192.0.2.1 d/telnet", "192.0.2.1 d/telnet"},
+			0,
+		},
+		{
+			"what only SSH has tells",
 			[]string{record("login.failed", "aa", "192.0.2.1", named), record("client.version", "aa", "192.0.2.1", named)},
-			[]string{"192.0.2.1 d/ssh", "192.0.2.1 d/ssh"}, 0},
-		{"the transport tells",
+			[]string{"192.0.2.1 d/ssh", "192.0.2.1 d/ssh"},
+			0,
+		},
+		{
+			"the transport tells",
 			[]string{record("command.input", "ab", "192.0.2.1", named+`, "system": "CowrieTelnetTransport,18,192.0.2.1"`), record("login.failed", "ab", "192.0.2.1", named)},
-			[]string{"192.0.2.1 d/telnet", "192.0.2.1 d/telnet"}, 0},
-		{"SSH's transport tells",
+			[]string{"192.0.2.1 d/telnet", "192.0.2.1 d/telnet"},
+			0,
+		},
+		{
+			"SSH's transport tells",
 			[]string{record("command.input", "ab", "192.0.2.1", named+`, "system": "SSHChannel session (0) on SSHService b'ssh-connection' on HoneyPotSSHTransport,1,192.0.2.1"`)},
-			[]string{"192.0.2.1 d/ssh"}, 0},
-		{"another's session of the same name does not",
+			[]string{"192.0.2.1 d/ssh"},
+			0,
+		},
+		{
+			"another's session of the same name does not",
 			[]string{record("session.connect", "aa", "192.0.2.2", telnet+named), record("login.failed", "aa", "192.0.2.1", named)},
-			[]string{"192.0.2.2 d/telnet", "192.0.2.1 d/ssh"}, 1},
-		{"nothing tells",
+			[]string{"192.0.2.2 d/telnet", "192.0.2.1 d/ssh"},
+			1,
+		},
+		{
+			"nothing tells",
 			[]string{record("login.failed", "aa", "192.0.2.1", named), record("login.failed", "ab", "192.0.2.1", named)},
-			[]string{"192.0.2.1 d/ssh", "192.0.2.1 d/ssh"}, 2},
-		{"a sensor without a name",
+			[]string{"192.0.2.1 d/ssh", "192.0.2.1 d/ssh"},
+			2,
+		},
+		{
+			"a sensor without a name",
 			[]string{record("login.failed", "aa", "192.0.2.1", `, "sensor": ""`), record("session.connect", "aa", "192.0.2.1", `, "sensor": "", "dst_ip": "10.0.0.2", "dst_port": 2222, "protocol": "ssh"`)},
-			[]string{"192.0.2.1 10.0.0.2/ssh", "192.0.2.1 10.0.0.2/ssh"}, 0},
-		{"what is asked to be forwarded is no decoy",
+			[]string{"192.0.2.1 10.0.0.2/ssh", "192.0.2.1 10.0.0.2/ssh"},
+			0,
+		},
+		{
+			"what is asked to be forwarded is no decoy",
 			[]string{record("direct-tcpip.request", "aa", "192.0.2.1", `, "sensor": "", "dst_ip": "198.51.100.7", "dst_port": 25`)},
-			[]string{"192.0.2.1 -/ssh"}, 0},
+			[]string{"192.0.2.1 -/ssh"},
+			0,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

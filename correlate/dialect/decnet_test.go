@@ -519,8 +519,11 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	for _, bad := range []Options{
-		{Force: "kippo"}, {DropApps: []string{""}}, {DropApps: []string{"a b"}},
-		{DecoyNets: make([]netip.Prefix, 1)}, {Secrets: 9},
+		{Force: "kippo"},
+		{DropApps: []string{""}},
+		{DropApps: []string{"a b"}},
+		{DecoyNets: make([]netip.Prefix, 1)},
+		{Secrets: 9},
 	} {
 		if _, err := New(bad); err == nil {
 			t.Errorf("%+v is accepted", bad)

@@ -77,10 +77,14 @@ func TestFlattenBounds(t *testing.T) {
 		what, in, want string
 		limit          int
 	}{
-		{"names of MaxKey bytes", `{"a":{"` + strings.Repeat("k", event.MaxKey-2) + `":1,"` + strings.Repeat("l", event.MaxKey-1) + `":2},"b":3}`,
-			"a." + strings.Repeat("k", event.MaxKey-2) + "=1;b=3", 9},
-		{"an outermost name of MaxKey bytes", `{"` + strings.Repeat("k", event.MaxKey) + `":1,"` + strings.Repeat("l", event.MaxKey+1) + `":2}`,
-			strings.Repeat("k", event.MaxKey) + "=1", 9},
+		{
+			"names of MaxKey bytes", `{"a":{"` + strings.Repeat("k", event.MaxKey-2) + `":1,"` + strings.Repeat("l", event.MaxKey-1) + `":2},"b":3}`,
+			"a." + strings.Repeat("k", event.MaxKey-2) + "=1;b=3", 9,
+		},
+		{
+			"an outermost name of MaxKey bytes", `{"` + strings.Repeat("k", event.MaxKey) + `":1,"` + strings.Repeat("l", event.MaxKey+1) + `":2}`,
+			strings.Repeat("k", event.MaxKey) + "=1", 9,
+		},
 		{"an object's name that is too long itself", `{"` + strings.Repeat("k", event.MaxKey) + `":{"":1,"a":2},"b":3}`, "b=3", 9},
 		{"MaxDepth objects inside each other", `{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":1,"i":{"j":2},"k":[3]}}}}}}}}`, "a.b.c.d.e.f.g.h=1", 9},
 		{"MaxDepth arrays and objects", `{"a":[[[[[[[1,[2],{"b":3}],4]]]]]]}`, "a.0.0.0.0.0.0.0=1;a.0.0.0.0.0.1=4", 9},

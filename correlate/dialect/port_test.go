@@ -30,7 +30,7 @@ func TestPort(t *testing.T) {
 		`{"node": "n", "who": "192.0.2.1", "own": {"port": 5060}}`:                                                                                                     "5060",
 		`{"node": "n", "who": "192.0.2.1", "dest_port": "23"}`:                                                                                                         "23",
 		`{"node": "n", "who": "192.0.2.1", "dest_port": "70000"}`:                                                                                                      "0",
-		`{"node": "n", "who": "192.0.2.1"}`:                                                                                                                            "0",
+		`{"node": "n", "who": "192.0.2.1"}`: "0",
 	} {
 		var a event.Arena
 		var ev event.Event

@@ -21,15 +21,28 @@ func TestAlertsByPorts(t *testing.T) {
 		sport, dport, app string
 		contact           bool
 	}{
-		{"80", "47592", "http", true}, {"47592", "80", "http", false},
-		{"80", "17592", "http", true}, {"17592", "80", "http", false},
-		{"8080", "1025", "http", true}, {"443", "20000", "tls", true}, {"22", "30000", "ssh", true}, {"30000", "22", "ssh", false},
-		{"21", "1500", "ftp", true}, {"6379", "10000", "redis", true}, {"10000", "6379", "redis", false},
-		{"700", "10000", "failed", true}, {"10000", "700", "", false},
+		{"80", "47592", "http", true},
+		{"47592", "80", "http", false},
+		{"80", "17592", "http", true},
+		{"17592", "80", "http", false},
+		{"8080", "1025", "http", true},
+		{"443", "20000", "tls", true},
+		{"22", "30000", "ssh", true},
+		{"30000", "22", "ssh", false},
+		{"21", "1500", "ftp", true},
+		{"6379", "10000", "redis", true},
+		{"10000", "6379", "redis", false},
+		{"700", "10000", "failed", true},
+		{"10000", "700", "", false},
 		// Both are somebody's: the protocol's own.
-		{"80", "22", "ssh", false}, {"22", "80", "ssh", true}, {"53", "443", "tls", false},
+		{"80", "22", "ssh", false},
+		{"22", "80", "ssh", true},
+		{"53", "443", "tls", false},
 		// Nothing tells.
-		{"5000", "9000", "http", false}, {"47592", "50000", "", false}, {"80", "80", "http", false}, {"0", "0", "", false},
+		{"5000", "9000", "http", false},
+		{"47592", "50000", "", false},
+		{"80", "80", "http", false},
+		{"0", "0", "", false},
 	} {
 		got := read(t, p, logRecord(alert(tt.sport, tt.dport, tt.app)))
 		if contact := strings.Contains(got, " contact"); contact != tt.contact || !strings.HasPrefix(got, "192.0.2.28 ") {
@@ -138,16 +151,26 @@ func TestWebByItsURL(t *testing.T) {
 func TestSIP(t *testing.T) {
 	p := newParser(t, Options{DecoyNets: tenNet})
 	for _, tt := range []struct{ line, want string }{
-		{eve("sip", "UDP", "5060", `"sip": {"method": "INVITE", "uri": "sip:900972595301@10.0.0.5", "version": "SIP/2.0", "request_line": "INVITE sip:900972595301@10.0.0.5 SIP/2.0"}`),
-			`192.0.2.30 10.0.0.5/sip sip interaction sniffer | command "INVITE sip:900972595301@10.0.0.5"`},
-		{eve("sip", "UDP", "5060", `"sip": {"method": "REGISTER", "uri": "sip:10.0.0.5", "version": "SIP/2.0"}`),
-			`192.0.2.30 10.0.0.5/sip sip scan recon sniffer | command "REGISTER sip:10.0.0.5"`},
-		{eve("sip", "UDP", "5060", `"sip": {"method": "OPTIONS", "uri": "sip:100@10.0.0.5", "version": "SIP/2.0"}`),
-			`192.0.2.30 10.0.0.5/sip sip scan recon sniffer | fingerprint "sip_request" "OPTIONS sip:100@10.0.0.5"`},
-		{eve("alert", "UDP", "5060", `"app_proto": "sip", "alert": {"signature_id": 1, "signature": "s", "severity": 3}, "sip": {"method": "INVITE", "uri": "sip:1@10.0.0.5"}`),
-			`192.0.2.30 10.0.0.5/sip alert scan sniffer | alert "s" 3 0 signature_id=1 | command "INVITE sip:1@10.0.0.5"`},
-		{`{"dst_host":"10.0.0.5","dst_port":5060,"logdata":{"HEADERS":{"cseq":["1 INVITE"],"to":["\"x\" <sip:1000@10.0.0.5>;tag=1"],"user-agent":["friendly-scanner"],"authorization":["Digest username=\"1000\", realm=\"x\""]}},"logtype":15001,"node_id":"d","src_host":"192.0.2.30","utc_time":"2026-01-02 03:04:05.678901"}`,
-			`192.0.2.30 d/sip request interaction | fingerprint "sip_useragent" "friendly-scanner" method=INVITE | command "INVITE sip:1000@10.0.0.5" | login "1000" failure`},
+		{
+			eve("sip", "UDP", "5060", `"sip": {"method": "INVITE", "uri": "sip:900972595301@10.0.0.5", "version": "SIP/2.0", "request_line": "INVITE sip:900972595301@10.0.0.5 SIP/2.0"}`),
+			`192.0.2.30 10.0.0.5/sip sip interaction sniffer | command "INVITE sip:900972595301@10.0.0.5"`,
+		},
+		{
+			eve("sip", "UDP", "5060", `"sip": {"method": "REGISTER", "uri": "sip:10.0.0.5", "version": "SIP/2.0"}`),
+			`192.0.2.30 10.0.0.5/sip sip scan recon sniffer | command "REGISTER sip:10.0.0.5"`,
+		},
+		{
+			eve("sip", "UDP", "5060", `"sip": {"method": "OPTIONS", "uri": "sip:100@10.0.0.5", "version": "SIP/2.0"}`),
+			`192.0.2.30 10.0.0.5/sip sip scan recon sniffer | fingerprint "sip_request" "OPTIONS sip:100@10.0.0.5"`,
+		},
+		{
+			eve("alert", "UDP", "5060", `"app_proto": "sip", "alert": {"signature_id": 1, "signature": "s", "severity": 3}, "sip": {"method": "INVITE", "uri": "sip:1@10.0.0.5"}`),
+			`192.0.2.30 10.0.0.5/sip alert scan sniffer | alert "s" 3 0 signature_id=1 | command "INVITE sip:1@10.0.0.5"`,
+		},
+		{
+			`{"dst_host":"10.0.0.5","dst_port":5060,"logdata":{"HEADERS":{"cseq":["1 INVITE"],"to":["\"x\" <sip:1000@10.0.0.5>;tag=1"],"user-agent":["friendly-scanner"],"authorization":["Digest username=\"1000\", realm=\"x\""]}},"logtype":15001,"node_id":"d","src_host":"192.0.2.30","utc_time":"2026-01-02 03:04:05.678901"}`,
+			`192.0.2.30 d/sip request interaction | fingerprint "sip_useragent" "friendly-scanner" method=INVITE | command "INVITE sip:1000@10.0.0.5" | login "1000" failure`,
+		},
 	} {
 		if got := read(t, p, logRecord(tt.line)); got != tt.want {
 			t.Errorf("%s\n got %s\nwant %s", tt.line, got, tt.want)

@@ -136,8 +136,10 @@ func TestBottomHashesUnseen(t *testing.T) {
 		items := make([]Entry, r.IntN(300))
 		for i := range items {
 			at := event.Time(1 + r.IntN(50))
-			items[i] = Entry{Key: fmt.Sprint("key", r.IntN(keys)), Count: 1, First: at, Last: at, Rank: uint8(r.IntN(3)),
-				Payload: string(bytes.Repeat([]byte{'a' + byte(r.IntN(3))}, r.IntN(40)))}
+			items[i] = Entry{
+				Key: fmt.Sprint("key", r.IntN(keys)), Count: 1, First: at, Last: at, Rank: uint8(r.IntN(3)),
+				Payload: string(bytes.Repeat([]byte{'a' + byte(r.IntN(3))}, r.IntN(40))),
+			}
 		}
 		want := plainBottom(items, limit, testRank)
 		b := ranked()

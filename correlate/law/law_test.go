@@ -25,8 +25,10 @@ type bottomSubject struct {
 func (s *bottomSubject) add(r *rand.Rand, _ int) {
 	key := fmt.Sprintf("%0*d", 1+r.IntN(20), r.IntN(40))
 	at := event.Time(1 + r.IntN(50))
-	s.Add(Entry{Key: key, Count: 1 + int64(r.IntN(3)), First: at, Last: at, Rank: uint8(r.IntN(3)),
-		Payload: string(bytes.Repeat([]byte{'a' + byte(r.IntN(3))}, r.IntN(30)))}, s.limit)
+	s.Add(Entry{
+		Key: key, Count: 1 + int64(r.IntN(3)), First: at, Last: at, Rank: uint8(r.IntN(3)),
+		Payload: string(bytes.Repeat([]byte{'a' + byte(r.IntN(3))}, r.IntN(30))),
+	}, s.limit)
 }
 
 func (s *bottomSubject) settle() { s.Settle(&s.limit, 1000, false) }

@@ -108,8 +108,10 @@ func randomItems(r *rand.Rand, n, keys int) []Entry {
 	items := make([]Entry, n)
 	for i := range items {
 		at := event.Time(1 + r.IntN(60))
-		items[i] = Entry{Key: fmt.Sprintf("%0*d", 1+r.IntN(24), r.IntN(keys)), Count: 1 + int64(r.IntN(3)), First: at, Last: at, Rank: uint8(r.IntN(3)),
-			Payload: string(bytes.Repeat([]byte{'a' + byte(r.IntN(3))}, r.IntN(30)))}
+		items[i] = Entry{
+			Key: fmt.Sprintf("%0*d", 1+r.IntN(24), r.IntN(keys)), Count: 1 + int64(r.IntN(3)), First: at, Last: at, Rank: uint8(r.IntN(3)),
+			Payload: string(bytes.Repeat([]byte{'a' + byte(r.IntN(3))}, r.IntN(30))),
+		}
 	}
 	return items
 }

@@ -164,9 +164,20 @@ var entities = [...]struct {
 	name string
 	c    byte
 }{
-	{"&commat;", '@'}, {"&period;", '.'}, {"&lowbar;", '_'}, {"&plus;", '+'}, {"&lt;", '<'}, {"&gt;", '>'},
-	{"&quot;", '"'}, {"&apos;", '\''}, {"&amp;", '&'}, {"&colon;", ':'}, {"&equals;", '='}, {"&sol;", '/'},
-	{"&nbsp;", ' '}, {"&shy;", dropped},
+	{"&commat;", '@'},
+	{"&period;", '.'},
+	{"&lowbar;", '_'},
+	{"&plus;", '+'},
+	{"&lt;", '<'},
+	{"&gt;", '>'},
+	{"&quot;", '"'},
+	{"&apos;", '\''},
+	{"&amp;", '&'},
+	{"&colon;", ':'},
+	{"&equals;", '='},
+	{"&sol;", '/'},
+	{"&nbsp;", ' '},
+	{"&shy;", dropped},
 }
 
 func entity(s string) (c byte, n int) {

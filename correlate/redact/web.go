@@ -221,7 +221,7 @@ func (f *found) schemes(to int) {
 			continue
 		}
 		end := i
-		for end < to && end-i < 16 && (letter(s[end])) {
+		for end < to && end-i < 16 && letter(s[end]) {
 			end++
 		}
 		if end == to || s[end] != ' ' && s[end] != '\t' {

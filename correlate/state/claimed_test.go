@@ -24,15 +24,24 @@ func TestClaimedByValue(t *testing.T) {
 	events := []*event.Event{
 		{Time: t0 + 3, Decky: "d1", Service: "snmp", Type: "get_request", Kind: event.Interaction, Phase: event.Exfil, Large: true, Evidence: []event.Evidence{
 			{Kind: event.Login, A: "", B: "snmp_community", C: "public", Digest: digest, Outcome: event.Success},
-			{Kind: event.Command, A: "1.3.6"}, {Kind: event.Technique, A: "T1046", B: "why"},
+			{Kind: event.Command, A: "1.3.6"},
+			{Kind: event.Technique, A: "T1046", B: "why"},
 		}},
 		{Time: t0 + 1, Decky: "d1", Service: "tftp", Kind: event.Interaction, Evidence: []event.Evidence{
-			{Kind: event.Command, A: long}, {Kind: event.Artifact, A: "sha", B: "url", C: "file"}, {Kind: event.Tool, A: "nmap", B: "x"},
-			{Kind: event.Fingerprint, A: "ja4_quic", B: "q"}, {Kind: event.Leak, A: "9.9.9.9", B: "XFF", C: "public"}, {Kind: event.Alert, A: "sig", B: "cat", N: 2},
-			{Kind: event.Recipient, A: "a.example"}, {Kind: event.Message, A: "a.example"}, {Kind: event.KexOrder, A: "k1"}, {Kind: event.Session, A: "s1", N: 5},
+			{Kind: event.Command, A: long},
+			{Kind: event.Artifact, A: "sha", B: "url", C: "file"},
+			{Kind: event.Tool, A: "nmap", B: "x"},
+			{Kind: event.Fingerprint, A: "ja4_quic", B: "q"},
+			{Kind: event.Leak, A: "9.9.9.9", B: "XFF", C: "public"},
+			{Kind: event.Alert, A: "sig", B: "cat", N: 2},
+			{Kind: event.Recipient, A: "a.example"},
+			{Kind: event.Message, A: "a.example"},
+			{Kind: event.KexOrder, A: "k1"},
+			{Kind: event.Session, A: "s1", N: 5},
 		}},
 		{Time: t0 + 9, Decky: "d2", Role: event.Sniffer, Kind: event.Scan, Phase: event.Recon, Evidence: []event.Evidence{
-			{Kind: event.Stack, A: "nmap", N: 64, M: 3}, {Kind: event.Retransmits, N: 2},
+			{Kind: event.Stack, A: "nmap", N: 64, M: 3},
+			{Kind: event.Retransmits, N: 2},
 			{Kind: event.Login, A: "root"}, // no secret shown
 		}},
 		{Time: t0 + 5, Decky: "d1", Service: "ssh", Type: "command", Kind: event.Interaction, Proof: event.ByShell, Evidence: []event.Evidence{
@@ -254,11 +263,15 @@ func TestClaimsCountOnce(t *testing.T) {
 // within the day before, whenever the login comes, and whoever saw it.
 func TestShellsAreProvenByALogin(t *testing.T) {
 	login := func(decoy, service string, at event.Time, o event.Outcome, p event.Proof) *event.Event {
-		return &event.Event{Time: at, Decky: decoy, Service: service, Type: "auth_attempt", Kind: event.Scan, Proof: p,
-			Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: o}}}
+		return &event.Event{
+			Time: at, Decky: decoy, Service: service, Type: "auth_attempt", Kind: event.Scan, Proof: p,
+			Evidence: []event.Evidence{{Kind: event.Login, A: "root", Outcome: o}},
+		}
 	}
-	command := &event.Event{Time: t0, Decky: "d1", Service: "ssh", Type: "command", Kind: event.Interaction, Phase: event.Exfil, Proof: event.ByShell,
-		Evidence: []event.Evidence{{Kind: event.Command, A: "id"}}}
+	command := &event.Event{
+		Time: t0, Decky: "d1", Service: "ssh", Type: "command", Kind: event.Interaction, Phase: event.Exfil, Proof: event.ByShell,
+		Evidence: []event.Evidence{{Kind: event.Command, A: "id"}},
+	}
 	for name, tt := range map[string]struct {
 		login *event.Event
 		want  int

@@ -31,11 +31,13 @@ var (
 	// LimitArtifacts has shares for files that were fetched, files that were
 	// brought, mails, and URLs of which no file is there.
 	LimitArtifacts = law.Limit{Bytes: 10 << 10, Entry: 320, Part: 1, Payload: 60, Fields: FitFields, Class: artifactClass, Shares: []law.Share{
-		fetched: {Bytes: 2560, Firsts: 4}, brought: {Bytes: 1792, Firsts: 4}, mailed: {Bytes: 1024, Firsts: 2}, named: {Bytes: 1792, Firsts: 3}}}
+		fetched: {Bytes: 2560, Firsts: 4}, brought: {Bytes: 1792, Firsts: 4}, mailed: {Bytes: 1024, Firsts: 2}, named: {Bytes: 1792, Firsts: 3},
+	}}
 	// LimitLeaks has a share for addresses that could be somebody's and one
 	// for the others.
 	LimitLeaks = law.Limit{Bytes: 3456, Entry: 108, Part: 1, Class: leakClass, Shares: []law.Share{
-		{Bytes: 1728, Firsts: 4}, {Bytes: 864, Firsts: 2}}}
+		{Bytes: 1728, Firsts: 4}, {Bytes: 864, Firsts: 2},
+	}}
 	LimitSensors    = law.Limit{Keys: 64, Bytes: 2560}
 	LimitKexOrders  = law.Limit{Keys: 64, Bytes: 18 << 10, Entry: 576, Firsts: 2}
 	LimitTools      = law.Limit{Keys: 64, Bytes: 3 << 10, Entry: 96, Payload: 24}

@@ -14,7 +14,8 @@ const portBytes = 30 + 1 + 3 + 1
 // LimitPorts has room for all the ports that matter, and a share for the
 // others, which take what those leave.
 var LimitPorts = law.Limit{Bytes: (len(portsThatMatter) + 64) * portBytes, Class: portClass, Shares: []law.Share{
-	{Bytes: len(portsThatMatter) * portBytes}, {Bytes: 64 * portBytes}}}
+	{Bytes: len(portsThatMatter) * portBytes}, {Bytes: 64 * portBytes},
+}}
 
 // PortKey returns the key of a port of a decoy's.
 func PortKey(a *event.Arena, t event.Transport, port uint16) string {

@@ -27,8 +27,10 @@ func randomEvent(r *rand.Rand) *event.Event {
 		Phase: event.Phase(r.IntN(4)), Proof: event.Proof(r.IntN(4)), Large: r.IntN(9) == 0, Port: uint16(r.IntN(3) * r.IntN(9)), Transport: event.Transport(r.IntN(3)),
 	}
 	for range r.IntN(4) {
-		e := event.Evidence{Kind: event.EvidenceKind(1 + r.IntN(int(event.Alert))), Outcome: event.Outcome(r.IntN(3)),
-			N: r.Int64N(200), M: r.Int64N(20), A: fmt.Sprint("a", r.IntN(30)), B: pick(r, "", "plaintext", "x"), C: pick(r, "", "c", "cc")}
+		e := event.Evidence{
+			Kind: event.EvidenceKind(1 + r.IntN(int(event.Alert))), Outcome: event.Outcome(r.IntN(3)),
+			N: r.Int64N(200), M: r.Int64N(20), A: fmt.Sprint("a", r.IntN(30)), B: pick(r, "", "plaintext", "x"), C: pick(r, "", "c", "cc"),
+		}
 		e.Digest = sha256.Sum256([]byte(e.C))
 		for range r.IntN(3) {
 			e.Payload = append(e.Payload, event.Field{Key: pick(r, "k", "ipid_class", "window"), Value: fmt.Sprint(r.IntN(50))})
@@ -159,8 +161,10 @@ func TestResetForgetsEverything(t *testing.T) {
 	if err := s.Decode(msgp.AppendInt(msgp.AppendString(wire, "zz"), 1)); err != nil {
 		t.Fatal(err)
 	}
-	s.Fold(new(event.Arena), "s", true, []*event.Event{{Time: s.First, Proof: event.ByConnection, Large: true, Phase: event.Recon | event.Exfil, Addr: netip.MustParseAddr("::1"),
-		Evidence: []event.Evidence{{Kind: event.Retransmits, N: 1}}}})
+	s.Fold(new(event.Arena), "s", true, []*event.Event{{
+		Time: s.First, Proof: event.ByConnection, Large: true, Phase: event.Recon | event.Exfil, Addr: netip.MustParseAddr("::1"),
+		Evidence: []event.Evidence{{Kind: event.Retransmits, N: 1}},
+	}})
 	for i := range s.Kinds {
 		s.Kinds[i]++
 	}
@@ -231,7 +235,8 @@ func full(t *testing.T, size int) *Attacker {
 				{Kind: event.Session, A: n, N: int64(i)},
 				{Kind: event.Recipient, A: n + ".example.org"},
 				{Kind: event.Stack, A: text(i, event.MaxService), N: int64(i), M: int64(i), Payload: []event.Field{
-					{Key: "ipid_class", Value: text(i, 32)}, {Key: "isn_class", Value: text(i, 32)}, {Key: "options_sig", Value: text(i, event.MaxValue-128)}}},
+					{Key: "ipid_class", Value: text(i, 32)}, {Key: "isn_class", Value: text(i, 32)}, {Key: "options_sig", Value: text(i, event.MaxValue-128)},
+				}},
 				{Kind: event.Stack, A: text(i, event.MaxService), Payload: []event.Field{{Key: "options_sig", Value: text(i, event.MaxPayload)}}},
 				{Kind: event.KexOrder, A: text(i, event.MaxValue)},
 				{Kind: event.Tool, A: text(i, event.MaxService), B: text(-i, event.MaxService)},
@@ -421,8 +426,11 @@ func TestFullStatesAreFreeOfOrderAndCut(t *testing.T) {
 					{Kind: event.Fingerprint, A: kind, B: text, Payload: []event.Field{{Key: "p", Value: text}, {Key: "q", Value: n}}},
 					{Kind: event.Artifact, A: pick(r, "", n), B: pick(r, "", "http://x/"+text), C: pick(r, "file", "mail", "url")},
 					{Kind: event.Leak, A: n, B: "X-Forwarded-For", C: pick(r, "public", "private")},
-					{Kind: event.Session, A: text}, {Kind: event.Recipient, A: n + ".example"}, {Kind: event.KexOrder, A: text},
-					{Kind: event.Alert, A: text, B: "c", N: int64(1 + i%3)}, {Kind: event.Technique, A: "T" + n, B: text},
+					{Kind: event.Session, A: text},
+					{Kind: event.Recipient, A: n + ".example"},
+					{Kind: event.KexOrder, A: text},
+					{Kind: event.Alert, A: text, B: "c", N: int64(1 + i%3)},
+					{Kind: event.Technique, A: "T" + n, B: text},
 				},
 			})
 		}
@@ -474,7 +482,8 @@ func TestOlderVersionsWriteBesideFullLists(t *testing.T) {
 	login := func(i int) *event.Event {
 		n := fmt.Sprint(i)
 		return &event.Event{Time: event.Time(1_760_000_000_000_000 + i), Service: "ssh", Kind: event.Scan, Evidence: []event.Evidence{
-			{Kind: event.Login, A: "root", B: "plaintext", C: n, Digest: sha256.Sum256([]byte(n)), Outcome: event.Failure}}}
+			{Kind: event.Login, A: "root", B: "plaintext", C: n, Digest: sha256.Sum256([]byte(n)), Outcome: event.Failure},
+		}}
 	}
 	s := new(Attacker)
 	s.By(testRank)

@@ -528,7 +528,8 @@ func TestTargetByValue(t *testing.T) {
 	events := []*event.Event{
 		{Time: t0 + 5, Proof: event.ByConnection, Decky: "d1", Service: "smtp", Evidence: []event.Evidence{
 			named(event.Recipient, "a.example", event.Success), named(event.Recipient, "a.example", event.Success), named(event.Recipient, "b.example", event.Success),
-			named(event.Recipient, "a.example", event.Failure), named(event.Recipient, "a.example", event.Unknown), named(event.Message, "a.example", event.Unknown)}},
+			named(event.Recipient, "a.example", event.Failure), named(event.Recipient, "a.example", event.Unknown), named(event.Message, "a.example", event.Unknown),
+		}},
 		{Time: t0 + 9, Proof: event.ByConnection, Decky: "d2", Service: "smtp", Evidence: []event.Evidence{named(event.Message, "a.example", event.Success)}},
 		{Time: t0 + 1, Proof: event.ByConnection, Evidence: []event.Evidence{named(event.Recipient, "a.example", event.Unknown)}},
 		// It isn't named here, or not as a domain, or by ourselves.
@@ -560,13 +561,19 @@ func TestTargetByValue(t *testing.T) {
 func TestActivityByValue(t *testing.T) {
 	events := []*event.Event{
 		{Time: t0 + 5, Proof: event.ByConnection, Decky: "d1", Service: "ssh", Port: 22, Transport: event.TCP, Kind: event.Scan, Evidence: []event.Evidence{
-			{Kind: event.Login, A: "root", B: "plaintext", C: "x", Outcome: event.Success}, {Kind: event.Login, A: "root", B: "plaintext", C: "xy", Outcome: event.Failure},
-			{Kind: event.Login, A: "pi", B: "publickey", C: "k"}, {Kind: event.Login, Outcome: event.Success}, {Kind: event.Recipient, A: "x"}, {Kind: event.Message, A: "x"}}},
+			{Kind: event.Login, A: "root", B: "plaintext", C: "x", Outcome: event.Success},
+			{Kind: event.Login, A: "root", B: "plaintext", C: "xy", Outcome: event.Failure},
+			{Kind: event.Login, A: "pi", B: "publickey", C: "k"},
+			{Kind: event.Login, Outcome: event.Success},
+			{Kind: event.Recipient, A: "x"},
+			{Kind: event.Message, A: "x"},
+		}},
 		{Time: t0 + 9, Proof: event.ByConnection, Decky: "d1", Service: "ssh", Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Command, A: "id"}, {Kind: event.Command, A: "ls"}}},
 		{Time: t0 + 1, Role: event.Sniffer, Kind: event.Noise},
 		{Time: t0 + 2, Proof: event.ByConnection, Decky: "d2", Service: "http", Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Recipient, A: "y"}}},
 		{Time: t0 + 3, Proof: event.ByConnection, Decky: "d9", Service: "prober", Kind: event.Interaction, Role: event.Prober, Evidence: []event.Evidence{
-			{Kind: event.Command, A: "no"}, {Kind: event.Login, B: "plaintext", C: "no", Outcome: event.Success}, {Kind: event.Recipient, A: "y"}}},
+			{Kind: event.Command, A: "no"}, {Kind: event.Login, B: "plaintext", C: "no", Outcome: event.Success}, {Kind: event.Recipient, A: "y"},
+		}},
 	}
 	want := map[string]string{
 		"Events": "4", "Kinds": "[1 1 2]", "CommandCount": "2", "Attempts": "4", "Successes": "2", "Recipients": "2", "Claimed": "1",

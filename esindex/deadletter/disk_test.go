@@ -148,7 +148,8 @@ func openOn(t *testing.T, d disk, change func(*Options)) *Box {
 
 func numbered(n, size int) commit.Letter {
 	return commit.Letter{Chunk: commit.ChunkID{1}, Reason: "r", Part: commit.Part{
-		Key: commit.Key{Index: "i", ID: fmt.Sprint(n)}, Delta: strings.Repeat("x", size)}}
+		Key: commit.Key{Index: "i", ID: fmt.Sprint(n)}, Delta: strings.Repeat("x", size),
+	}}
 }
 
 func raw(n, size int, unparsed bool) Broken {

@@ -106,8 +106,10 @@ func (s *state) create(name string, body obj) *fault {
 		whole = merge(whole, child(t, "template"))
 	}
 	whole = merge(whole, body)
-	x := &index{mappings: merge(child(whole, "mappings"), nil), settings: obj{}, aliases: merge(child(whole, "aliases"), nil),
-		docs: map[string]*doc{}, term: 1, blocks: map[string]bool{}}
+	x := &index{
+		mappings: merge(child(whole, "mappings"), nil), settings: obj{}, aliases: merge(child(whole, "aliases"), nil),
+		docs: map[string]*doc{}, term: 1, blocks: map[string]bool{},
+	}
 	x.set(child(whole, "settings"))
 	s.indices[name] = x
 	return nil

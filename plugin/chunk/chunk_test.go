@@ -66,17 +66,29 @@ func TestBodies(t *testing.T) {
 		cut  bool
 	}{
 		{"empty", m{}, nil, false},
-		{"texts", m{"log", "a line", "bin", []byte("\x00\xff"), "", "empty key"},
-			fields("log", "a line", "bin", "\x00\xff", "", "empty key"), false},
+		{
+			"texts",
+			m{"log", "a line", "bin", []byte("\x00\xff"), "", "empty key"},
+			fields("log", "a line", "bin", "\x00\xff", "", "empty key"), false,
+		},
 		{"invalid UTF-8 as it is", m{"k", "\xc3\x28"}, fields("k", "\xc3\x28"), false},
 		{"null is left out", m{"a", nil, "b", "x"}, fields("b", "x"), false},
 		{"bools", m{"t", true, "f", false}, fields("t", "true", "f", "false"), false},
-		{"integers", m{"a", int8(-5), "b", uint64(math.MaxUint64), "c", int64(math.MinInt64), "d", uint8(200), "e", chunktest.Raw{0xff}, "g", chunktest.Raw{0x7f}, "h", int32(-70000)},
-			fields("a", "-5", "b", "18446744073709551615", "c", "-9223372036854775808", "d", "200", "e", "-1", "g", "127", "h", "-70000"), false},
-		{"floats", m{"a", 1.5, "b", float32(0.1), "c", 1e300, "d", 0.0000001, "e", math.Inf(1), "g", math.NaN(), "h", 22.0},
-			fields("a", "1.5", "b", "0.1", "c", "1e+300", "d", "1e-07", "e", "+Inf", "g", "NaN", "h", "22"), false},
-		{"nested", m{"source", m{"ip", "1.2.3.4", "port", 22}, "a", []any{"x", m{"b", "y"}, []any{"z"}}},
-			fields("source.ip", "1.2.3.4", "source.port", "22", "a.0", "x", "a.1.b", "y", "a.2.0", "z"), false},
+		{
+			"integers",
+			m{"a", int8(-5), "b", uint64(math.MaxUint64), "c", int64(math.MinInt64), "d", uint8(200), "e", chunktest.Raw{0xff}, "g", chunktest.Raw{0x7f}, "h", int32(-70000)},
+			fields("a", "-5", "b", "18446744073709551615", "c", "-9223372036854775808", "d", "200", "e", "-1", "g", "127", "h", "-70000"), false,
+		},
+		{
+			"floats",
+			m{"a", 1.5, "b", float32(0.1), "c", 1e300, "d", 0.0000001, "e", math.Inf(1), "g", math.NaN(), "h", 22.0},
+			fields("a", "1.5", "b", "0.1", "c", "1e+300", "d", "1e-07", "e", "+Inf", "g", "NaN", "h", "22"), false,
+		},
+		{
+			"nested",
+			m{"source", m{"ip", "1.2.3.4", "port", 22}, "a", []any{"x", m{"b", "y"}, []any{"z"}}},
+			fields("source.ip", "1.2.3.4", "source.port", "22", "a.0", "x", "a.1.b", "y", "a.2.0", "z"), false,
+		},
 		{"dotted keys stay", m{"source.ip", "1.2.3.4"}, fields("source.ip", "1.2.3.4"), false},
 		{"key that is a number", m{7, "x", "b", m{uint8(9), "y"}}, fields("7", "x", "b.9", "y"), false},
 		{"key that is a map", m{m{"a", "b"}, "x", "k", "v"}, fields("k", "v"), true},
@@ -473,10 +485,14 @@ func BenchmarkDecoder(b *testing.B) {
 		for i := range 5000 {
 			c.Event(noon, m{
 				"@timestamp", "2026-03-14T12:00:00.000Z",
-				"source", m{"ip", "203.0.113.7", "port", 40000 + i},
-				"destination", m{"ip", "10.0.0.5", "port", 22},
-				"event", m{"action", "login", "category", []any{"authentication", "network"}, "severity", 2.5},
-				"user", m{"name", "root"},
+				"source",
+				m{"ip", "203.0.113.7", "port", 40000 + i},
+				"destination",
+				m{"ip", "10.0.0.5", "port", 22},
+				"event",
+				m{"action", "login", "category", []any{"authentication", "network"}, "severity", 2.5},
+				"user",
+				m{"name", "root"},
 			})
 		}
 		return c.Bytes()

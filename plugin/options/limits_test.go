@@ -191,9 +191,15 @@ func TestConflicts(t *testing.T) {
 		}
 	}
 	for _, pair := range [][2]string{
-		{"es_cloud_id", "es_hosts"}, {"es_password_file", "es_password"}, {"es_api_key_file", "es_api_key"},
-		{"es_api_key", "es_user"}, {"es_api_key_file", "es_user"}, {"es_api_key", "es_password"}, {"es_api_key_file", "es_password"},
-		{"es_api_key", "es_password_file"}, {"es_api_key_file", "es_password_file"},
+		{"es_cloud_id", "es_hosts"},
+		{"es_password_file", "es_password"},
+		{"es_api_key_file", "es_api_key"},
+		{"es_api_key", "es_user"},
+		{"es_api_key_file", "es_user"},
+		{"es_api_key", "es_password"},
+		{"es_api_key_file", "es_password"},
+		{"es_api_key", "es_password_file"},
+		{"es_api_key_file", "es_password_file"},
 	} {
 		p := properties{"sensor_id": "s1", pair[0]: value[pair[0]], pair[1]: value[pair[1]]}
 		_, _, err := parse(t, p)
@@ -248,15 +254,21 @@ func TestDangersAreWarnedOf(t *testing.T) {
 		p    properties
 		want string
 	}{
-		{properties{"tlp": "WHITE"}, published}, {properties{"tlp": "white"}, published}, {properties{"tlp": "clear"}, published},
-		{properties{"tlp": "GREEN"}, ""}, {properties{"tlp": "WHITE", "store_secrets": "sha256"}, ""}, {properties{"tlp": "CLEAR", "store_secrets": "none"}, ""},
+		{properties{"tlp": "WHITE"}, published},
+		{properties{"tlp": "white"}, published},
+		{properties{"tlp": "clear"}, published},
+		{properties{"tlp": "GREEN"}, ""},
+		{properties{"tlp": "WHITE", "store_secrets": "sha256"}, ""},
+		{properties{"tlp": "CLEAR", "store_secrets": "none"}, ""},
 		{properties{"es_hosts": "http://192.0.2.1", "es_api_key": "a:b"}, clear},
 		{properties{"es_hosts": "http://192.0.2.1", "es_user": "u", "es_password": "p"}, clear},
 		{properties{"es_hosts": "https://192.0.2.1 http://192.0.2.2 http://192.0.2.3", "es_api_key": "a:b"}, "http://192.0.2.2:9200 " + clear},
-		{properties{"es_hosts": "http://192.0.2.1"}, ""}, {properties{"es_hosts": "https://192.0.2.1", "es_api_key": "a:b"}, ""},
+		{properties{"es_hosts": "http://192.0.2.1"}, ""},
+		{properties{"es_hosts": "https://192.0.2.1", "es_api_key": "a:b"}, ""},
 		{properties{"es_hosts": "http://localhost http://127.0.0.9 http://[::1]", "es_api_key": "a:b"}, ""},
 		{properties{"es_hosts": "http://localhost.example", "es_api_key": "a:b"}, clear},
-		{properties{"es_tls_verify": "no"}, "es_tls_verify is off"}, {properties{"es_tls_verify": "yes"}, ""},
+		{properties{"es_tls_verify": "no"}, "es_tls_verify is off"},
+		{properties{"es_tls_verify": "yes"}, ""},
 	} {
 		_, warnings, err := parse(t, test.p)
 		if err != nil {

@@ -128,8 +128,10 @@ var slips = sync.OnceValue(func() []slip {
 })
 
 // reserved are the names Fluent Bit itself reads on an output.
-var reserved = []string{"name", "match", "match_regex", "alias", "log_level", "workers", "retry_limit", "active", "ipv6",
-	"storage.total_limit_size", "log_suppress_interval"}
+var reserved = []string{
+	"name", "match", "match_regex", "alias", "log_level", "workers", "retry_limit", "active", "ipv6",
+	"storage.total_limit_size", "log_suppress_interval",
+}
 
 // oneSlip yields the names one letter away from key: one missing, one too
 // many, one wrong, two swapped; and the ones with other separators.

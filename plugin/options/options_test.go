@@ -104,8 +104,10 @@ func TestValues(t *testing.T) {
 		got        func(Options) any
 		want       any
 	}{
-		{"es_hosts", "https://es1.example, http://[2001:db8::1]:9201/es/ HTTPS://ES2.Example:443", func(o Options) any { return o.Hosts },
-			[]string{"https://es1.example:9200", "http://[2001:db8::1]:9201/es", "https://es2.example:443"}},
+		{
+			"es_hosts", "https://es1.example, http://[2001:db8::1]:9201/es/ HTTPS://ES2.Example:443", func(o Options) any { return o.Hosts },
+			[]string{"https://es1.example:9200", "http://[2001:db8::1]:9201/es", "https://es2.example:443"},
+		},
 		{"es_hosts", "http://[::1]", func(o Options) any { return o.Hosts }, []string{"http://[::1]:9200"}},
 		{"es_api_key", "id:key", func(o Options) any { return o.APIKey }, Secret("aWQ6a2V5")},
 		{"es_api_key", "aWQ6a2V5", func(o Options) any { return o.APIKey }, Secret("aWQ6a2V5")},
@@ -126,14 +128,18 @@ func TestValues(t *testing.T) {
 		{"cache_size", "1 GiB", func(o Options) any { return o.CacheSize }, int64(1 << 30)},
 		{"cache_size", "100000000", func(o Options) any { return o.CacheSize }, int64(100000000)},
 		{"exclude", "net=192.0.2.77/24 port=22", func(o Options) any { return o.Exclude[0].Net.String() + " " + o.Exclude[0].String() }, "192.0.2.0/24 net=192.0.2.77/24 port=22"},
-		{"exclude_nets", "192.0.2.77/24,2001:db8::/32  203.0.113.9 ::ffff:198.51.100.0/120", func(o Options) any { return o.ExcludeNets },
-			prefixes("192.0.2.0/24", "2001:db8::/32", "203.0.113.9/32", "198.51.100.0/24")},
+		{
+			"exclude_nets", "192.0.2.77/24,2001:db8::/32  203.0.113.9 ::ffff:198.51.100.0/120", func(o Options) any { return o.ExcludeNets },
+			prefixes("192.0.2.0/24", "2001:db8::/32", "203.0.113.9/32", "198.51.100.0/24"),
+		},
 		{"internal_nets", "none", func(o Options) any { return o.InternalNets }, []netip.Prefix{}},
 		{"internal_nets", "10.0.0.0/8 2001:db8::/32", func(o Options) any { return o.InternalNets }, prefixes("10.0.0.0/8", "2001:db8::/32")},
 		{"decoy_nets", "10.0.0.0/8", func(o Options) any { return o.DecoyNets }, prefixes("10.0.0.0/8")},
 		{"port_map", "2222=22, 2223=23", func(o Options) any { return o.PortMap }, map[uint16]uint16{2222: 22, 2223: 23}},
-		{"decoy_names", "10.0.0.1=web-1, ::ffff:10.0.0.2=b", func(o Options) any { return o.DecoyNames },
-			map[netip.Addr]string{netip.MustParseAddr("10.0.0.1"): "web-1", netip.MustParseAddr("10.0.0.2"): "b"}},
+		{
+			"decoy_names", "10.0.0.1=web-1, ::ffff:10.0.0.2=b", func(o Options) any { return o.DecoyNames },
+			map[netip.Addr]string{netip.MustParseAddr("10.0.0.1"): "web-1", netip.MustParseAddr("10.0.0.2"): "b"},
+		},
 		{"structured_data", "off", func(o Options) any { return o.StructuredData }, false},
 		{"json_in_syslog", "on", func(o Options) any { return o.JSONInSyslog }, true},
 		{"json_in_syslog", "cowrie.service, opencanary@a.service", func(o Options) any { return o.JSONUnits }, []string{"cowrie.service", "opencanary@a.service"}},
@@ -172,8 +178,10 @@ func TestWrongValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong := map[string][]string{
-		"es_hosts": {"es1.example", "es1.example:9200", "ftp://es1.example", "https://", "https://es1.example:0",
-			"https://es1.example:99999", "https://es1.example/?a=b", "https://es1.example#x", "https://%zz", ",", strings.Repeat("http://a ", 65)},
+		"es_hosts": {
+			"es1.example", "es1.example:9200", "ftp://es1.example", "https://", "https://es1.example:0",
+			"https://es1.example:99999", "https://es1.example/?a=b", "https://es1.example#x", "https://%zz", ",", strings.Repeat("http://a ", 65),
+		},
 		"es_cloud_id":           {"x", "x:", "x:!!", "x:YWJj"},
 		"es_user":               {"a:b", "a\x01b"},
 		"es_password":           {"a\x01b"},

@@ -54,12 +54,14 @@ var table = []option{
 		want:  "URLs such as https://es1.example:9200, separated by spaces or commas",
 		doc:   "Elasticsearch nodes of one cluster. The port is 9200 where none is given; a path is kept (for a reverse proxy). Credentials don't belong here. `host`, `port` and `tls` of the output have no effect: Fluent Bit keeps them to itself.",
 		set:   func(o *Options, v string) error { return parseURLs(&o.Hosts, v) },
-	}, {
+	},
+	{
 		key: "es_cloud_id", group: groupConnection,
 		want: "a cloud id as Elastic Cloud shows it (name:base64)",
 		doc:  "Elastic Cloud deployment, in place of `es_hosts`.",
 		set:  func(o *Options, v string) error { return parseCloudID(&o.CloudID, v) },
-	}, {
+	},
+	{
 		key: "es_user", group: groupConnection,
 		want: "a user name without colon and control characters, with es_password or es_password_file beside it",
 		doc:  "User for basic authentication.",
@@ -70,7 +72,8 @@ var table = []option{
 			o.User = v
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "es_password", group: groupConnection, secret: true,
 		want: "a password without control characters, with es_user beside it",
 		doc:  "Password of `es_user`. Better from the environment (`${ES_PASSWORD}`) or from `es_password_file` than in the configuration.",
@@ -81,7 +84,8 @@ var table = []option{
 			o.Password = Secret(v)
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "es_password_file", group: groupConnection,
 		want: "a readable file of at most 8 KiB that holds the password of es_user",
 		doc:  "File that holds the password of `es_user`; white space around it is cut. Read again when it changes.",
@@ -96,12 +100,14 @@ var table = []option{
 			o.Password, o.PasswordFile = s, v
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "es_api_key", group: groupConnection, secret: true,
 		want: "an API key, either \"encoded\" as Elasticsearch returned it or as id:key",
 		doc:  "API key, in place of `es_user`. Better from the environment or from `es_api_key_file`.",
 		set:  func(o *Options, v string) error { return parseAPIKey(&o.APIKey, v) },
-	}, {
+	},
+	{
 		key: "es_api_key_file", group: groupConnection,
 		want: "a readable file of at most 8 KiB that holds an API key, \"encoded\" or as id:key",
 		doc:  "File that holds the API key; white space around it is cut. Read again when it changes.",
@@ -113,7 +119,8 @@ var table = []option{
 			o.APIKeyFile = v
 			return parseAPIKey(&o.APIKey, string(s))
 		},
-	}, {
+	},
+	{
 		key: "es_ca_file", group: groupConnection,
 		want: "a readable PEM file with at least one certificate",
 		doc:  "Authorities to trust beside the system's.",
@@ -121,7 +128,8 @@ var table = []option{
 			o.CAFile = v
 			return checkCA(v)
 		},
-	}, {
+	},
+	{
 		key: "es_client_cert", group: groupConnection,
 		want: "a readable PEM file, with es_client_key beside it",
 		doc:  "Client certificate (with its chain), where the cluster asks for one.",
@@ -129,7 +137,8 @@ var table = []option{
 			o.ClientCert = v
 			return checkReadable(v)
 		},
-	}, {
+	},
+	{
 		key: "es_client_key", group: groupConnection,
 		want: "a readable PEM file with the unencrypted key of es_client_cert",
 		doc:  "Key of `es_client_cert`.",
@@ -137,12 +146,14 @@ var table = []option{
 			o.ClientKey = v
 			return checkReadable(v)
 		},
-	}, {
+	},
+	{
 		key: "es_tls_verify", group: groupConnection, value: "on",
 		want: wantOnOff,
 		doc:  "Check the nodes' certificates. `off` lets anybody in between read and change everything, the credentials included; it is warned about at each start.",
 		set:  func(o *Options, v string) error { return parseOnOff(&o.TLSVerify, v) },
-	}, {
+	},
+	{
 		key: "es_compress", group: groupConnection, value: string(CompressAuto),
 		want: "auto, on or off",
 		doc:  "Send bodies with gzip: less network for more CPU. `auto` does so unless all nodes are on this machine.",
@@ -168,17 +179,20 @@ var table = []option{
 		want: "1 to 100 characters of a-z, 0-9, '.', '_' and '-', the first a letter or digit, and not logs, metrics, traces, synthetics or profiling nor one of them followed by '-', and without -attackers, -smtp-targets, -indicators, -activity, -transitions, -sensors or -chunks as a part",
 		doc:  "Start of every index name: `dossier` gives `dossier-attackers`, `dossier-smtp-targets` and so on. One prefix is one address space: sites with overlapping private ranges need different ones.",
 		set:  func(o *Options, v string) error { return parseIndexPrefix(&o.IndexPrefix, v) },
-	}, {
+	},
+	{
 		key: "manage_templates", group: groupIndices, value: "on",
 		want: wantOnOff,
 		doc:  "Install or upgrade the index templates at start. `off` for sensors that hold write privileges only; `dossier setup` does it for them.",
 		set:  func(o *Options, v string) error { return parseOnOff(&o.ManageTemplates, v) },
-	}, {
+	},
+	{
 		key: "shards", group: groupIndices, value: "1",
 		want: fmt.Sprintf("a number from 1 to %d", profile.MaxShards),
 		doc:  "Primary shards of a new index. Used by whoever installs the templates.",
 		set:  func(o *Options, v string) error { return parseInt(&o.Shards, v, 1, profile.MaxShards) },
-	}, {
+	},
+	{
 		key: "replicas", group: groupIndices, value: "auto",
 		want: fmt.Sprintf("auto or a number from 0 to %d", profile.MaxReplicas),
 		doc:  "Replicas of a new index; `auto` keeps one wherever there is a second node (`auto_expand_replicas` 0-1).",
@@ -189,7 +203,8 @@ var table = []option{
 			}
 			return parseInt(&o.Replicas, v, 0, profile.MaxReplicas)
 		},
-	}, {
+	},
+	{
 		key: "refresh_interval", group: groupIndices, value: "5s",
 		want: "a duration from 100ms to 10m such as 5s", // profile's limits, as they are written
 		doc:  "How long a write may stay unseen by searches. Shorter costs Elasticsearch more.",
@@ -207,12 +222,14 @@ var table = []option{
 			o.EngineCommitTimeout = o.CommitTimeout
 			return err
 		},
-	}, {
+	},
+	{
 		key: "cache_size", group: groupDelivery, value: "256M",
 		want: "a size from 8M to 64G such as 256M",
 		doc:  "Bound of the cache of documents in memory. Nothing is lost when it is small; more reads are made.",
 		set:  func(o *Options, v string) error { return parseSize(&o.CacheSize, v, 8<<20, 64<<30) },
-	}, {
+	},
+	{
 		key: "dead_letter_path", group: groupDelivery, value: "/var/lib/dossier/dead-letters",
 		want: "an absolute path",
 		doc:  "Folder for what can never be written. Made and tried at start.",
@@ -223,7 +240,8 @@ var table = []option{
 			o.DeadLetterPath = v
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "unparsed_dead_letters", group: groupDelivery, value: "off",
 		want: wantOnOff,
 		doc:  "Keep records that no dialect knows as dead letters too, and those with the reasons `sensor_event`, `bad_address`, `unknown_sender` and `json_in_syslog`, which may be what a sensor means and Dossier doesn't read; as they came but for the local parts of mail addresses and, unless `store_secrets` is plain, for secrets. Where the dead letters are full the oldest of them go. Counted they are in any case.",
@@ -241,7 +259,8 @@ var table = []option{
 			o.SensorID = v
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "dialect", group: groupEvents, value: "auto",
 		want: "auto or one of " + strings.Join(dialects, ", "),
 		doc:  "Format of the records: `auto` tells by each record's shape; " + codeList(dialects) + " force one.",
@@ -257,7 +276,8 @@ var table = []option{
 			}
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "field_map", group: groupEvents,
 		want: "readable YAML files, separated by spaces or commas",
 		doc:  "Mapping files that teach further flat JSON formats.",
@@ -270,12 +290,14 @@ var table = []option{
 			}
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "exclude_nets", group: groupEvents,
 		want: "networks such as 192.0.2.0/24 or 2001:db8::/32, separated by spaces or commas",
 		doc:  "Networks whose events are dropped and counted: own scanners, health checks.",
 		set:  func(o *Options, v string) error { return parsePrefixes(&o.ExcludeNets, v) },
-	}, {
+	},
+	{
 		key: "exclude", group: groupEvents,
 		want: `rules such as "net=192.0.2.0/24 port=22; service=http agent=kube-probe/*"`,
 		doc: "Rules for events that are dropped and counted by rule: own scanners, monitoring, load balancers. A rule is a list of conditions that must " +
@@ -285,37 +307,44 @@ var table = []option{
 			o.Exclude, err = exclude.Parse(v)
 			return err
 		},
-	}, {
+	},
+	{
 		key: "decoy_nets", group: groupEvents,
 		want: "networks such as 192.0.2.0/24 or 2001:db8::/32, separated by spaces or commas",
 		doc:  "Networks the decoys are in. An intrusion detector sees both ends of a connection; this tells which end is the attacker.",
 		set:  func(o *Options, v string) error { return parsePrefixes(&o.DecoyNets, v) },
-	}, {
+	},
+	{
 		key: "decoy_names", group: groupEvents,
 		want: "up to 1000 pairs such as 192.0.2.10=web-1, separated by spaces or commas",
 		doc:  "Names of decoys that an intrusion detector knows by address alone, so that a decoy is one whoever reports it.",
 		set:  func(o *Options, v string) error { return parseNames(&o.DecoyNames, v) },
-	}, {
+	},
+	{
 		key: "port_map", group: groupEvents,
 		want: "up to 1000 pairs such as 2222=22, separated by spaces or commas",
 		doc:  "Ports on which decoys listen behind a redirection, and those that attackers connect to: Cowrie's 2222 is 22 to them. Lists of ports, and the `port` of `exclude`, have the latter.",
 		set:  func(o *Options, v string) error { return parsePorts(&o.PortMap, v) },
-	}, {
+	},
+	{
 		key: "structured_data", group: groupEvents, value: "on",
 		want: wantOnOff,
 		doc:  "`off` for an output that gets nothing but the syslog of decoys whose shells log to it: only sentences of sshd, PAM and the shell hook are read; DECNET's structured data and JSON, which somebody could type on the decoy as a line of its own, are refused and counted as `structured_data`. It is no help against forged sentences: only a transport that a typed newline doesn't break is ([security.md](security.md)).",
 		set:  func(o *Options, v string) error { return parseOnOff(&o.StructuredData, v) },
-	}, {
+	},
+	{
 		key: "json_in_syslog", group: groupEvents, value: "off",
 		want: "on, off, or up to 100 units of systemd's such as cowrie.service, separated by spaces or commas",
 		doc:  "Whether JSON counts that stands inside a line of syslog, as Cowrie, OpenCanary and Suricata can write it. Whoever has a shell on a host can write such a line under any program's name (`logger -t cowrie '{…}'`): `on` is for an output that gets lines of sensors alone, never those of hosts on which shells or sshd log. Of systemd's journal `on` takes the services in which nobody has a shell, and names of units take those alone, by `_SYSTEMD_UNIT`. What is refused is counted as `json_in_syslog`. What a container runtime writes in front of a line (CRI, Docker) is no syslog and needs no option.",
 		set:  func(o *Options, v string) error { return parseJSONInSyslog(o, v) },
-	}, {
+	},
+	{
 		key: "syslog_timezone", group: groupEvents, shown: "this host's, read once at start",
 		want: "local, or a time zone such as UTC or Europe/Berlin",
 		doc:  "Time zone of lines of syslog that name none (RFC 3164: `Nov 26 10:00:00`): the senders' clocks. The year is the latest in which such a time is no more than a day after the record's own; of an hour that comes twice it is the first. Containers mostly say UTC, whatever the host around them does: name the zone there. The line `started` of the log and `dossier check` show it.",
 		set:  func(o *Options, v string) error { return parseZone(&o.SyslogTimezone, v) },
-	}, {
+	},
+	{
 		key: "drop_apps", group: groupEvents, value: defaultDropApps,
 		want: "up to 100 program names, separated by spaces or commas, or decnet, or none",
 		doc:  "Programs whose lines are dropped, and counted by program. `decnet` drops what only repeats in DECNET's containers what the decoy reports itself: sshd, pam_unix, sudo, su, CRON, cron, systemd, kernel, rsyslogd and dbus-daemon, in RFC 5424 and in the collector's JSON; the same programs in any other form are read. Names drop those programs in every form. `none` drops nothing: set it where sshd of your own is forwarded in RFC 5424.",
@@ -339,7 +368,8 @@ var table = []option{
 			}
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "internal_decky_prefix", group: groupEvents, value: "decnet-",
 		want: "up to 64 letters, digits, '.', '_' and '-', or none",
 		doc:  "Hosts whose names start with it are parts of the system, not decoys. `none`: there are no such hosts.",
@@ -354,14 +384,16 @@ var table = []option{
 			o.InternalDeckyPrefix = v
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "ipv6_prefix", group: groupEvents, value: "128",
 		want: fmt.Sprintf("a prefix length from %d to %d", profile.MinIPv6Prefix, profile.MaxIPv6Prefix),
 		doc:  "Length by which IPv6 sources are taken together as one attacker; 64 is usual where attackers hop inside their own network. Must not change over an existing index.",
 		set: func(o *Options, v string) error {
 			return parseInt(&o.IPv6Prefix, v, profile.MinIPv6Prefix, profile.MaxIPv6Prefix)
 		},
-	}, {
+	},
+	{
 		key: "store_secrets", group: groupEvents, value: redact.Plain.String(),
 		want: "plain, sha256 or none",
 		doc:  "How the passwords that attackers tried are shown. Counting tells them apart in any case.",
@@ -387,7 +419,8 @@ var table = []option{
 			}
 			return parsePrefixes(&o.InternalNets, v)
 		},
-	}, {
+	},
+	{
 		key: "internal_hosts", group: groupProfiles,
 		want: "a readable file of addresses and names in the form of /etc/hosts",
 		doc:  "Names of internal addresses, an address and its name a line, shown as `host.name`: an inventory, the leases of a DHCP server. Read at start.",
@@ -395,7 +428,8 @@ var table = []option{
 			o.InternalHosts = v
 			return checkReadable(v)
 		},
-	}, {
+	},
+	{
 		key: "geoip_db", group: groupProfiles,
 		want: "a readable MaxMind database file (.mmdb)",
 		doc:  "Database of countries or cities. Without it no country is told. Read again when it changes.",
@@ -403,7 +437,8 @@ var table = []option{
 			o.GeoIPDB = v
 			return checkDatabase(v)
 		},
-	}, {
+	},
+	{
 		key: "asn_db", group: groupProfiles,
 		want: "a readable MaxMind database file (.mmdb)",
 		doc:  "Database of autonomous systems. Read again when it changes.",
@@ -411,7 +446,8 @@ var table = []option{
 			o.ASNDB = v
 			return checkDatabase(v)
 		},
-	}, {
+	},
+	{
 		key: "tlp", group: groupProfiles, value: "AMBER",
 		want: "one of " + strings.Join(markings, ", "),
 		doc:  "Traffic light protocol marking of the indicators (`threat.indicator.marking.tlp`).",
@@ -423,7 +459,8 @@ var table = []option{
 			o.TLP = v
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "activity", group: groupProfiles, value: "hourly",
 		want: "hourly or off",
 		doc:  "Write one document per attacker and hour, the timeline.",
@@ -438,7 +475,8 @@ var table = []option{
 			}
 			return nil
 		},
-	}, {
+	},
+	{
 		key: "attack_rules", group: groupProfiles, shown: "built in",
 		want: "a readable rule file",
 		doc:  "Rules in YAML, beside the built-in ones and instead of those whose ids they have.",
@@ -446,7 +484,8 @@ var table = []option{
 			o.AttackRules = v
 			return checkReadable(v)
 		},
-	}, {
+	},
+	{
 		key: "tool_rules", group: groupProfiles, shown: "built in",
 		want: "a readable rule file",
 		doc:  "Tool signatures in place of the built-in ones.",
@@ -454,7 +493,8 @@ var table = []option{
 			o.ToolRules = v
 			return checkReadable(v)
 		},
-	}, {
+	},
+	{
 		key: "risk_rules", group: groupProfiles, shown: "built in",
 		want: "a readable rule file",
 		doc:  "Weights of the risk score in place of the built-in ones.",
@@ -462,7 +502,8 @@ var table = []option{
 			o.RiskRules = v
 			return checkReadable(v)
 		},
-	}, {
+	},
+	{
 		key: "ptr", group: groupProfiles, value: "off",
 		want: wantOnOff,
 		doc:  "Look up the attackers' reverse names. It tells the name servers of the attackers that somebody looks.",

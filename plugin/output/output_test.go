@@ -272,7 +272,8 @@ func TestRefusedRecordsAreTold(t *testing.T) {
 	i.Flush("a", nil, true)
 	i.Flush("a", nil, true)
 	s := log.String()
-	for text, want := range map[string]int{"reason=no_address verdict=unattributed since_start=3": 1, "reason=bad_header verdict=unparsed since_start=5": 1, "drop_app": 0,
+	for text, want := range map[string]int{
+		"reason=no_address verdict=unattributed since_start=3": 1, "reason=bad_header verdict=unparsed since_start=5": 1, "drop_app": 0,
 		`reason=structured_data verdict=dropped since_start=6 option="structured_data off"`: 1,
 		"reason=json_in_syslog verdict=dropped since_start=7 option=json_in_syslog":         1,
 	} {

@@ -52,7 +52,8 @@ func TestPanicWhileReloading(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		errs, told := 0, 0
-		f := &Files{stop: make(chan struct{}), o: Options{Check: time.Second,
+		f := &Files{stop: make(chan struct{}), o: Options{
+			Check: time.Second,
 			OnError: func(error) {
 				if errs++; errs == 1 {
 					panic(errors.New("who is told"))
@@ -62,7 +63,8 @@ func TestPanicWhileReloading(t *testing.T) {
 				if told++; p.During != "databases" {
 					t.Errorf("during %q", p.During)
 				}
-			}}}
+			},
+		}}
 		f.country = &file{path: path, info: &past{}}
 		f.done.Add(1)
 		go f.watch()

@@ -108,8 +108,11 @@ func FuzzSaid(f *testing.F) {
 	f.Fuzz(func(t *testing.T, service, text string) {
 		text = text[:min(len(text), event.MaxCommand)]
 		ev := event.Event{Service: service, Evidence: []event.Evidence{
-			{Kind: event.Command, A: text}, {Kind: event.Said, A: text, B: event.SaidRequest, C: "POST"}, {Kind: event.Said, A: text, B: event.SaidBody},
-			{Kind: event.Said, A: text, B: event.SaidHeader, C: "Cookie"}, {Kind: event.Login, A: text, Outcome: event.Failure},
+			{Kind: event.Command, A: text},
+			{Kind: event.Said, A: text, B: event.SaidRequest, C: "POST"},
+			{Kind: event.Said, A: text, B: event.SaidBody},
+			{Kind: event.Said, A: text, B: event.SaidHeader, C: "Cookie"},
+			{Kind: event.Login, A: text, Outcome: event.Failure},
 		}}
 		s.Annotate(&a, &ev)
 		a.Reset()

@@ -53,8 +53,10 @@ func (b *bench) bulk(ctx context.Context) error {
 		return err
 	}
 	took := time.Since(start)
-	b.report.add(figure{What: "plain bulk, a document a line", Value: float64(b.lines) / took.Seconds(), Unit: "records/s",
-		Note: fmt.Sprintf("bulks of %d, %d connections", size, connections)})
+	b.report.add(figure{
+		What: "plain bulk, a document a line", Value: float64(b.lines) / took.Seconds(), Unit: "records/s",
+		Note: fmt.Sprintf("bulks of %d, %d connections", size, connections),
+	})
 	disk, _, err := b.onDisk(ctx, index)
 	if err != nil {
 		return err

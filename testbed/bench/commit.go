@@ -76,15 +76,19 @@ func (b *bench) commit(ctx context.Context) error {
 			}
 			b.report.add(figure{What: "engine → node, " + load.name, Value: rate(acks), Unit: "records/s"})
 			b.report.add(figure{What: "processor time of the engine, " + load.name, Value: float64(own.Nanoseconds()) / float64(b.lines), Unit: "ns/record"})
-			b.report.add(figure{What: "processor time of the node, " + load.name, Value: float64(node.Nanoseconds()) / float64(b.lines), Unit: "ns/record",
-				Note: fmt.Sprintf("%.2f ms a document", node.Seconds()*1000/float64(r.observed.documents))})
+			b.report.add(figure{
+				What: "processor time of the node, " + load.name, Value: float64(node.Nanoseconds()) / float64(b.lines), Unit: "ns/record",
+				Note: fmt.Sprintf("%.2f ms a document", node.Seconds()*1000/float64(r.observed.documents)),
+			})
 			s := r.committer.Stats()
 			written := float64(s.WrittenByClass[correlate.ClassAttacker])
 			b.report.add(figure{What: "records per attacker document written, " + load.name, Value: float64(b.lines) / written, Unit: "records"})
-			b.report.add(figure{What: "documents per write, " + load.name, Value: float64(r.observed.documents) / float64(r.observed.writes), Unit: "documents",
+			b.report.add(figure{
+				What: "documents per write, " + load.name, Value: float64(r.observed.documents) / float64(r.observed.writes), Unit: "documents",
 				Note: fmt.Sprintf("%d writes: %.1f s writing, %.1f s reading; %d attacker, %d activity, %d target documents",
 					r.observed.writes, r.observed.writing.Seconds(), r.observed.reading.Seconds(),
-					s.WrittenByClass[correlate.ClassAttacker], s.WrittenByClass[correlate.ClassActivity], s.WrittenByClass[correlate.ClassTarget])})
+					s.WrittenByClass[correlate.ClassAttacker], s.WrittenByClass[correlate.ClassActivity], s.WrittenByClass[correlate.ClassTarget]),
+			})
 			b.report.add(figure{What: "documents twice in one write, " + load.name, Value: float64(r.observed.duplicateInWrites), Unit: "documents", Goal: "0"})
 			return nil
 		}); err != nil {
@@ -120,8 +124,10 @@ func (b *bench) history(ctx context.Context) error {
 			rates = append(rates, rate(acks))
 			all += fmt.Sprintf(" %.0f", rates[i])
 		}
-		b.report.add(figure{What: "last tenth ÷ first tenth", Value: rates[9] / rates[0], Unit: "times", Goal: "≥ 0.9",
-			Note: "records/s of the tenths:" + all})
+		b.report.add(figure{
+			What: "last tenth ÷ first tenth", Value: rates[9] / rates[0], Unit: "times", Goal: "≥ 0.9",
+			Note: "records/s of the tenths:" + all,
+		})
 		return b.drop(ctx, "bench-history-*")
 	})
 }
@@ -269,8 +275,10 @@ func (b *bench) writers(ctx context.Context) error {
 		if fail != nil {
 			return fail
 		}
-		b.report.add(figure{What: fmt.Sprintf("%d writers on the same %d attackers", n, attackers), Value: float64(records) / took.Seconds(), Unit: "records/s",
-			Note: fmt.Sprintf("%.2f conflicts per document written, %.1f chunks/s", float64(conflicts)/float64(max(written, 1)), float64(chunks)/took.Seconds())})
+		b.report.add(figure{
+			What: fmt.Sprintf("%d writers on the same %d attackers", n, attackers), Value: float64(records) / took.Seconds(), Unit: "records/s",
+			Note: fmt.Sprintf("%.2f conflicts per document written, %.1f chunks/s", float64(conflicts)/float64(max(written, 1)), float64(chunks)/took.Seconds()),
+		})
 	}
 	return b.drop(ctx, "bench-writers-*")
 }

@@ -68,8 +68,10 @@ func (b *bench) floor(ctx context.Context) error {
 		}
 		slices.Sort(took)
 		median := took[len(took)/2]
-		b.report.add(figure{What: "the documents alone, by plain bulk, " + load.name, Value: float64(b.lines) / median.Seconds(), Unit: "records/s",
-			Note: fmt.Sprintf("%.2f s for %d documents in %d requests, 2 connections, median of %d", median.Seconds(), k.documents, len(k.bodies), len(took))})
+		b.report.add(figure{
+			What: "the documents alone, by plain bulk, " + load.name, Value: float64(b.lines) / median.Seconds(), Unit: "records/s",
+			Note: fmt.Sprintf("%.2f s for %d documents in %d requests, 2 connections, median of %d", median.Seconds(), k.documents, len(k.bodies), len(took)),
+		})
 		if err := errors.Join(client.Close(), b.drop(ctx, prefix+"-*")); err != nil {
 			return err
 		}

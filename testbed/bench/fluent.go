@@ -106,9 +106,11 @@ type run struct {
 func (o *output) figure(load string, lines int) figure {
 	slices.SortFunc(o.runs, func(a, b run) int { return cmp.Compare(a.took, b.took) })
 	median, best, worst := o.runs[len(o.runs)/2], o.runs[0], o.runs[len(o.runs)-1]
-	return figure{What: "Fluent Bit → " + o.name + ", " + load, Value: float64(lines) / median.took.Seconds(), Unit: "records/s",
+	return figure{
+		What: "Fluent Bit → " + o.name + ", " + load, Value: float64(lines) / median.took.Seconds(), Unit: "records/s",
 		Note: fmt.Sprintf("%.2f s, median of %d (%.2f to %.2f); processor time: %.1f s Fluent Bit, %.1f s the node; %.0f MB resident at most",
-			median.took.Seconds(), len(o.runs), best.took.Seconds(), worst.took.Seconds(), median.fluent.Seconds(), median.node.Seconds(), float64(median.peak)/1e6)}
+			median.took.Seconds(), len(o.runs), best.took.Seconds(), worst.took.Seconds(), median.fluent.Seconds(), median.node.Seconds(), float64(median.peak)/1e6),
+	}
 }
 
 // sizes reports what the profiles take and checks that all is there.

@@ -28,8 +28,10 @@ func (b *bench) memory(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.report.add(figure{What: "cached bytes of " + kind.name, Value: float64(st.CacheBytes) / float64(st.CacheEntries), Unit: "bytes", Goal: kind.goal,
-			Note: fmt.Sprintf("%d documents", st.CacheEntries)})
+		b.report.add(figure{
+			What: "cached bytes of " + kind.name, Value: float64(st.CacheBytes) / float64(st.CacheEntries), Unit: "bytes", Goal: kind.goal,
+			Note: fmt.Sprintf("%d documents", st.CacheEntries),
+		})
 	}
 	return nil
 }

@@ -65,8 +65,10 @@ func TestQueries(t *testing.T) {
 	if err := h.Exit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w := world{attackers: Documents(t, node, prefix+"-attackers"), targets: Documents(t, node, prefix+"-smtp-targets"),
-		hours: Documents(t, node, prefix+"-activity-2026.01"), transitions: Documents(t, node, prefix+"-transitions-2026.01")}
+	w := world{
+		attackers: Documents(t, node, prefix+"-attackers"), targets: Documents(t, node, prefix+"-smtp-targets"),
+		hours: Documents(t, node, prefix+"-activity-2026.01"), transitions: Documents(t, node, prefix+"-transitions-2026.01"),
+	}
 	w.checkTried(t, lines)
 	asked := map[string]bool{}
 	for _, q := range questions(t) {

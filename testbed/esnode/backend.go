@@ -358,10 +358,12 @@ func (r *dockerRunner) start(ctx context.Context) error {
 	s["ingest.geoip.downloader.enabled"] = "false"
 	s["xpack.ml.enabled"] = "false"
 	maps.Copy(s, r.o.Settings)
-	args := []string{"run", "-d", "--name", r.container(),
+	args := []string{
+		"run", "-d", "--name", r.container(),
 		"-v", r.container() + ":/usr/share/elasticsearch/data",
 		"-p", fmt.Sprintf("127.0.0.1:%d:9200", r.n.Port),
-		"-e", fmt.Sprintf("ES_JAVA_OPTS=-Xms%[1]s -Xmx%[1]s", r.o.Heap)}
+		"-e", fmt.Sprintf("ES_JAVA_OPTS=-Xms%[1]s -Xmx%[1]s", r.o.Heap),
+	}
 	if c := r.o.cluster; c.network != "" {
 		args = append(args, "--network", c.network, "--network-alias", r.o.Name)
 	}

@@ -123,8 +123,15 @@ func TestListed(t *testing.T) {
 		kind, name string
 		want       bool
 	}{
-		{Input, "tail", true}, {Input, "mem", true}, {Input, "process_exporter_metrics", true}, {Output, "http", true},
-		{Input, "http", false}, {Input, "ta", false}, {Input, "elasticsearch", false}, {Output, "tail", false}, {Input, "-c", false},
+		{Input, "tail", true},
+		{Input, "mem", true},
+		{Input, "process_exporter_metrics", true},
+		{Output, "http", true},
+		{Input, "http", false},
+		{Input, "ta", false},
+		{Input, "elasticsearch", false},
+		{Output, "tail", false},
+		{Input, "-c", false},
 	} {
 		if got := listed(help, test.kind, test.name); got != test.want {
 			t.Errorf("%s %s: %v, want %v", test.kind, test.name, got, test.want)

@@ -14,14 +14,23 @@ type decnetEvent func(s *Source, b []byte, a *actor) []byte
 // decnetMix is what attackers do to DECNET's decoys, by habit.
 var decnetMix = map[Habit][]weighted[decnetEvent]{
 	Scanner: {
-		{50, (*Source).connect}, {20, (*Source).connection}, {6, (*Source).syn}, {4, (*Source).flow},
-		{3, (*Source).hello}, {2, (*Source).banner}, {5, (*Source).redis}, {5, (*Source).bye},
+		{50, (*Source).connect},
+		{20, (*Source).connection},
+		{6, (*Source).syn},
+		{4, (*Source).flow},
+		{3, (*Source).hello},
+		{2, (*Source).banner},
+		{5, (*Source).redis},
+		{5, (*Source).bye},
 	},
 	Guesser:  {{70, (*Source).login}, {20, (*Source).connection}, {5, (*Source).databaseLogin}, {2, (*Source).syn}},
 	Browser:  {{60, (*Source).request}, {20, (*Source).access}, {3, (*Source).hello}, {2, (*Source).syn}},
 	Intruder: {{15, (*Source).login}, {40, (*Source).command}, {20, (*Source).wrapped}, {8, (*Source).captured}, {6, (*Source).recorded}},
 	Spammer: {
-		{15, (*Source).connect}, {15, (*Source).ehlo}, {15, (*Source).mailFrom}, {30, (*Source).recipient},
+		{15, (*Source).connect},
+		{15, (*Source).ehlo},
+		{15, (*Source).mailFrom},
+		{30, (*Source).recipient},
 		{10, (*Source).accepted},
 	},
 }

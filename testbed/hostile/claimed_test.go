@@ -356,8 +356,10 @@ func TestCommandsWithoutAnAddressAreCountedForTheDecoy(t *testing.T) {
 // Claims push no proven evidence out, however many there are, and the profile
 // stays within its bounds.
 func TestClaimsPushNothingProvenOut(t *testing.T) {
-	lines := []string{loggedIn, shell(victim, "decky-01", "uname -a"), touch,
-		fmt.Sprintf(`<134>1 2026-11-24T10:00:00+00:00 decky-03 redis - command [relay@55555 src="%s" cmd="SET" args="['a', 'b'\]"]`, victim)}
+	lines := []string{
+		loggedIn, shell(victim, "decky-01", "uname -a"), touch,
+		fmt.Sprintf(`<134>1 2026-11-24T10:00:00+00:00 decky-03 redis - command [relay@55555 src="%s" cmd="SET" args="['a', 'b'\]"]`, victim),
+	}
 	docs, _ := profiles(t, dialect.Options{}, lines...)
 	want := judged(docs[victim])
 	for i := range 3000 {

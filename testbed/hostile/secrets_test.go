@@ -248,16 +248,20 @@ var senders = []sender{
 	}},
 	{"OpenCanary's raw data", func(n int, service, command string) string {
 		ports := map[string]int{"redis": 6379, "imap": 143, "pop3": 110, "smtp": 25, "ftp": 21, "http": 80, "mysql": 3306}
-		return document(map[string]any{"dst_host": "127.0.0.1", "dst_port": ports[service], "logtype": 18004, "node_id": "d", "src_host": address(n), "src_port": 1,
-			"utc_time": "2026-01-02 03:04:05.000000", "logdata": map[string]any{"DATA": command}})
+		return document(map[string]any{
+			"dst_host": "127.0.0.1", "dst_port": ports[service], "logtype": 18004, "node_id": "d", "src_host": address(n), "src_port": 1,
+			"utc_time": "2026-01-02 03:04:05.000000", "logdata": map[string]any{"DATA": command},
+		})
 	}},
 	{"OpenCanary's Redis", func(n int, service, command string) string {
 		verb, args, _ := strings.Cut(command, " ")
 		if service != "redis" || verb == "" || strings.HasPrefix(command, "*") {
 			return ""
 		}
-		return document(map[string]any{"dst_host": "127.0.0.1", "dst_port": 6379, "logtype": 17001, "node_id": "d", "src_host": address(n), "src_port": 1,
-			"utc_time": "2026-01-02 03:04:05.000000", "logdata": map[string]any{"CMD": verb, "ARGS": args}})
+		return document(map[string]any{
+			"dst_host": "127.0.0.1", "dst_port": 6379, "logtype": 17001, "node_id": "d", "src_host": address(n), "src_port": 1,
+			"utc_time": "2026-01-02 03:04:05.000000", "logdata": map[string]any{"CMD": verb, "ARGS": args},
+		})
 	}},
 	{"a field map", func(n int, service, command string) string {
 		return document(map[string]any{"sensor": "any", "time": secretsStamp, "ip": address(n), "service": service, "command": command})
@@ -279,15 +283,19 @@ var senders = []sender{
 		if service != "http" || strings.ContainsAny(command, "\r\n") {
 			return ""
 		}
-		return document(map[string]any{"timestamp": "2026-01-02T03:04:05.000000+0000", "flow_id": 1, "event_type": "http", "src_ip": address(n), "src_port": 1, "dest_ip": "10.0.0.1",
-			"dest_port": 80, "proto": "TCP", "http": map[string]any{"url": command, "http_user_agent": "curl/8", "http_method": "GET"}})
+		return document(map[string]any{
+			"timestamp": "2026-01-02T03:04:05.000000+0000", "flow_id": 1, "event_type": "http", "src_ip": address(n), "src_port": 1, "dest_ip": "10.0.0.1",
+			"dest_port": 80, "proto": "TCP", "http": map[string]any{"url": command, "http_user_agent": "curl/8", "http_method": "GET"},
+		})
 	}},
 	{"Cowrie's download", func(n int, service, command string) string {
 		if !strings.Contains(command, "://") || service != "http" {
 			return ""
 		}
-		return document(map[string]any{"eventid": "cowrie.session.file_download", "src_ip": address(n), "session": "x", "sensor": "d", "timestamp": "2026-01-02T03:04:05.000000Z",
-			"url": command, "shasum": strings.Repeat("ab", 32), "destfile": "-"})
+		return document(map[string]any{
+			"eventid": "cowrie.session.file_download", "src_ip": address(n), "session": "x", "sensor": "d", "timestamp": "2026-01-02T03:04:05.000000Z",
+			"url": command, "shasum": strings.Repeat("ab", 32), "destfile": "-",
+		})
 	}},
 	{"a line of nobody's", func(n int, service, command string) string {
 		return "? " + service + " " + strconvQuote(command)

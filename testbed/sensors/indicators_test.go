@@ -136,7 +136,8 @@ func TestElasticSecurityFindsAttackers(t *testing.T) {
 		}
 		events += "," + prefix + "-attackers"
 		observed := object{"bool": object{"filter": []any{
-			object{"range": object{"@timestamp": object{"gte": "now-65m"}}}, either(exists("source.ip"), exists("destination.ip")),
+			object{"range": object{"@timestamp": object{"gte": "now-65m"}}},
+			either(exists("source.ip"), exists("destination.ip")),
 			either(object{"terms": object{"source.ip": values, "_name": "source"}}, object{"terms": object{"destination.ip": values, "_name": "destination"}}),
 		}}}
 		hits, _ := search(t, events, object{"query": observed})

@@ -412,7 +412,8 @@ func (c *capture) search(index string, query any) []byte {
 }
 
 func (c *capture) get(path string) map[string]any { return c.do("GET", path, nil) }
-func (c *capture) write(name string, v any)       { c.file(name, func(w io.Writer) { encode(w, v, "  ") }) }
+func (c *capture) write(name string, v any) { c.file(name, func(w io.Writer) { encode(w, v, "  ") }) }
+
 func (c *capture) file(name string, f func(w io.Writer)) {
 	path := filepath.Join(c.out, name)
 	check(os.MkdirAll(filepath.Dir(path), 0o755))
