@@ -10,8 +10,8 @@ import (
 // LimitConclusions bounds what rules concluded, with a share for each stage:
 // what is further can't be pushed out by what is less. All built-in rules fit
 // with a short text each.
-var LimitConclusions = law.Limit{Bytes: 16 << 10, Entry: 192, Payload: 48, Class: conclusionClass, Shares: []law.Share{
-	{Bytes: 1 << 10}, {Bytes: 2 << 10}, {Bytes: 3 << 10}, {Bytes: 4 << 10}, {Bytes: 5 << 10},
+var LimitConclusions = law.Limit{Bytes: 24 << 10, Entry: 192, Payload: 48, Class: conclusionClass, Shares: []law.Share{
+	{Bytes: 2 << 10}, {Bytes: 3 << 10}, {Bytes: 4 << 10}, {Bytes: 6 << 10}, {Bytes: 7 << 10},
 }}
 
 // conclusionStages are the ranks of stages that have a share of their own;

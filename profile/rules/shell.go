@@ -68,6 +68,13 @@ func (l *lexer) put(c byte) {
 	l.open = true
 }
 
+// windowsPath says whether the word at hand began as a path or a registry key of
+// Windows, in which \ escapes nothing.
+func (l *lexer) windowsPath() bool {
+	w := event.View(l.text[l.start:l.used])
+	return len(w) >= 2 && (w[1] == ':' || w[0] == '%') || len(w) >= 4 && strings.EqualFold(w[:2], "HK")
+}
+
 func (l *lexer) endWord() {
 	if l.open && l.n < maxWords {
 		l.words[l.n] = event.View(l.text[l.start:l.used])
@@ -123,6 +130,10 @@ func (s *shell) split(line string) {
 				}
 			}
 		case '\\':
+			if l.windowsPath() && i+1 < len(line) && line[i+1] > ' ' {
+				l.put(c)
+				continue
+			}
 			if i++; i < len(line) && line[i] != '\n' {
 				l.put(line[i])
 			}
@@ -228,6 +239,12 @@ var wrappers = map[string]wrapper{
 // shells run what is given behind -c.
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "su"}
 
+// windowsShells run what is given behind one of windowsCommands.
+var (
+	windowsShells   = []string{"cmd", "powershell", "pwsh"}
+	windowsCommands = []string{"/c", "/k", "-c", "-command"}
+)
+
 // command hands over one simple command, without what wraps it.
 func (s *shell) command(words []string) {
 	for range maxWords {
@@ -280,12 +297,16 @@ func (w wrapper) behind(words []string) []string {
 	return words[min(w.arguments, len(words)):]
 }
 
-// nested takes apart what is given to sh -c and to eval.
+// nested takes apart what is given to sh -c, cmd /c and the like, and to eval.
 func (s *shell) nested(program string, words []string) {
 	if program == "eval" {
 		for _, w := range words[1:] {
 			s.split(w)
 		}
+		return
+	}
+	if slices.Contains(windowsShells, program) {
+		s.nestedWindows(words)
 		return
 	}
 	if !slices.Contains(shells, program) {
@@ -296,6 +317,23 @@ func (s *shell) nested(program string, words []string) {
 			s.split(words[i+1])
 			return
 		}
+	}
+}
+
+// nestedWindows takes apart what is given to cmd /c and to powershell -Command: one
+// word in quotes, or all of the words behind it.
+func (s *shell) nestedWindows(words []string) {
+	for i, w := range words[:len(words)-1] {
+		if i == 0 || !slices.ContainsFunc(windowsCommands, func(o string) bool { return strings.EqualFold(o, w) }) {
+			continue
+		}
+		if rest := words[i+1:]; len(rest) > 1 {
+			s.targets >>= i + 1
+			s.command(rest)
+		} else {
+			s.split(rest[0])
+		}
+		return
 	}
 }
 
