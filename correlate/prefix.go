@@ -1,6 +1,26 @@
 package correlate
 
-import "strings"
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+var prefixForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
+
+// ValidatePrefix says why indices can't be named after prefix, nil where they can.
+func ValidatePrefix(prefix string) error {
+	if !prefixForm.MatchString(prefix) {
+		return fmt.Errorf("index prefix %q: allowed are at most 100 of a-z, 0-9, '.', '_' and '-', a letter or digit first", prefix)
+	}
+	if claimed := ClaimedBy(prefix); claimed != "" {
+		return fmt.Errorf("index prefix %q: its indices would fall under Elasticsearch's own pattern %s-*-*; choose a prefix that doesn't begin with %q", prefix, claimed, claimed)
+	}
+	if k := PrefixKind(prefix); k != "" {
+		return fmt.Errorf("index prefix %q: its indices would be taken for the %s of another prefix; choose one without -%s", prefix, k, k)
+	}
+	return nil
+}
 
 // kinds are what the names of a prefix's indices go on with after the prefix
 // and a dash. Those of months have more after another dash.

@@ -8,6 +8,20 @@ import (
 	"dossier/correlate/event"
 )
 
+func TestValidatePrefix(t *testing.T) {
+	for prefix, ok := range map[string]bool{
+		"dossier": true, "a": true, "site-1.eu_x": true, "logstash": true, "catalogs-x": true, strings.Repeat("a", 100): true,
+		"": false, "logs": false, "logs-dossier": false, "metrics-a": false, "traces-x-y": false, "synthetics": false, "profiling": false, "profiling-x": false, "profilings": true,
+		"-a": false, "_a": false, ".a": false, "A": false, "a*": false, "a b": false, "a/b": false, "é": false, "a,b": false, "a\n": false,
+		strings.Repeat("a", 101): false, "dossier-activity": false,
+	} {
+		err := ValidatePrefix(prefix)
+		if (err == nil) != ok || err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", prefix, err)
+		}
+	}
+}
+
 func TestPrefixKind(t *testing.T) {
 	for prefix, want := range map[string]string{
 		"dossier": "", "dossier-b": "", "activity": "", "sensors": "", "chunks-b": "", "dossier-activityx": "", "dossier-xactivity": "",

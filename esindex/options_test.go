@@ -108,19 +108,6 @@ func TestParseCompress(t *testing.T) {
 	}
 }
 
-func TestCheckPrefix(t *testing.T) {
-	for prefix, ok := range map[string]bool{
-		"dossier": true, "a": true, "site-1.eu_x": true, "logstash": true, "catalogs-x": true,
-		"": false, "logs": false, "logs-dossier": false, "metrics-a": false, "traces-x-y": false, "synthetics": false, "profiling": false, "profiling-x": false, "profilings": true,
-		"-a": false, "_a": false, ".a": false, "A": false, "a*": false, "a b": false, "a/b": false, "é": false, "a,b": false,
-		strings.Repeat("a", 101): false,
-	} {
-		if err := esindex.CheckPrefix(prefix); (err == nil) != ok {
-			t.Errorf("%q: %v", prefix, err)
-		}
-	}
-}
-
 // FuzzOptions: no text in the options makes New panic, or an error of several
 // lines or with the password in it.
 func FuzzOptions(f *testing.F) {
@@ -141,7 +128,6 @@ func FuzzOptions(f *testing.F) {
 				t.Errorf("%q", err)
 			}
 		}
-		esindex.CheckPrefix(host)
 		esindex.ParseCompress(key)
 	})
 }

@@ -60,22 +60,6 @@ type Template struct {
 	ListKey string
 }
 
-// CheckPrefix reports why indices can't be named after the prefix.
-func CheckPrefix(prefix string) error {
-	switch {
-	case prefix == "":
-		return errors.New("index_prefix is empty; use a name such as dossier")
-	case len(prefix) > 100:
-		return errors.New("index_prefix is longer than 100 characters; use a shorter one")
-	case !isIndexName(prefix):
-		return fmt.Errorf("index_prefix is %q; use lower-case letters, digits, ., _ and -, with a letter or digit first", oneLine(prefix))
-	}
-	if claimed := correlate.ClaimedBy(prefix); claimed != "" {
-		return fmt.Errorf("index_prefix is %q, but Elasticsearch makes data streams of %s-*; use a name such as dossier", prefix, claimed)
-	}
-	return nil
-}
-
 // isIndexName says whether s is made of what all our names are made of, which
 // is less than Elasticsearch allows.
 func isIndexName(s string) bool {
@@ -116,9 +100,8 @@ func newKind(t Template) (*kind, error) {
 		return bad("pattern %q is of no months", t.Pattern)
 	case t.ListKey != "" && stem != t.Pattern:
 		return bad("a list key is for an index of one name")
-	}
-	if err := CheckPrefix(stem); err != nil {
-		return nil, err
+	case correlate.ClaimedBy(stem) != "":
+		return bad("Elasticsearch makes data streams of %s-*", correlate.ClaimedBy(stem))
 	}
 	var body struct {
 		Settings json.RawMessage            `json:"settings"`

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -80,22 +79,6 @@ const (
 	MaxIPv6Prefix      = 128
 )
 
-var prefixForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
-
-// ValidatePrefix says why prefix can't be the index prefix, nil where it can.
-func ValidatePrefix(prefix string) error {
-	if !prefixForm.MatchString(prefix) {
-		return fmt.Errorf("index prefix %q: allowed are at most 100 of a-z, 0-9, '.', '_' and '-', a letter or digit first", prefix)
-	}
-	if claimed := correlate.ClaimedBy(prefix); claimed != "" {
-		return fmt.Errorf("index prefix %q: its indices would fall under Elasticsearch's own pattern %s-*-*; choose a prefix that doesn't begin with %q", prefix, claimed, claimed)
-	}
-	if k := correlate.PrefixKind(prefix); k != "" {
-		return fmt.Errorf("index prefix %q: its indices would be taken for the %s of another prefix; choose one without -%s", prefix, k, k)
-	}
-	return nil
-}
-
 func (o *TemplateOptions) validate() error {
 	if o.Prefix == "" {
 		o.Prefix = "dossier"
@@ -110,7 +93,7 @@ func (o *TemplateOptions) validate() error {
 		o.IPv6Prefix = 128
 	}
 	var errs []error
-	errs = append(errs, ValidatePrefix(o.Prefix))
+	errs = append(errs, correlate.ValidatePrefix(o.Prefix))
 	if o.Shards < 1 || o.Shards > MaxShards {
 		errs = append(errs, fmt.Errorf("number of shards %d: allowed are 1 to %d", o.Shards, MaxShards))
 	}

@@ -10,7 +10,7 @@ import (
 type blank struct{ payload []byte }
 
 func (b blank) Fold(Key, Class, []byte, []Contribution) (Folded, error) { return b, nil }
-func (b blank) AppendState(dst []byte) []byte { return append(dst, b.payload...) }
+func (b blank) AppendState(dst []byte) []byte                           { return append(dst, b.payload...) }
 
 func (b blank) AppendDocument(dst []byte, state []byte) []byte { return append(dst, state...) }
 func (b blank) Effects() []Effect                              { return nil }

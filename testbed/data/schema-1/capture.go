@@ -380,7 +380,7 @@ func (c *capture) broken() {
 	// As output.Output does after the third panic.
 	data := chunktest.Lines(recordTime, "log", decnet(12, "decky-03", "smtp", "rcpt_to", `src="203.0.113.205" value="<someone@panic.globex.io>"`))
 	var id commit.ChunkID = correlate.ID("panicked", data)
-	check(box.BuryBroken(c.ctx, deadletter.Broken{Chunk: id, Tag: "panicked", Data: correlate.WithoutLocalParts(data), Reason: "panic"}))
+	check(box.BuryBroken(c.ctx, deadletter.Broken{Chunk: id, Tag: "panicked", Data: redact.Options{LocalParts: true}.Records(data), Reason: "panic"}))
 }
 
 func (c *capture) do(method, path string, body any) map[string]any {
@@ -412,7 +412,7 @@ func (c *capture) search(index string, query any) []byte {
 }
 
 func (c *capture) get(path string) map[string]any { return c.do("GET", path, nil) }
-func (c *capture) write(name string, v any) { c.file(name, func(w io.Writer) { encode(w, v, "  ") }) }
+func (c *capture) write(name string, v any)       { c.file(name, func(w io.Writer) { encode(w, v, "  ") }) }
 
 func (c *capture) file(name string, f func(w io.Writer)) {
 	path := filepath.Join(c.out, name)
