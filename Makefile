@@ -39,6 +39,8 @@ TEST    = $(GO) test -vet=off
 
 test: build ## all tests, with the race detector, against a real Elasticsearch
 	$(GO) vet ./...
+	@# No package's: it is run by hand, once a schema.
+	$(GO) vet testbed/data/schema-1/capture.go
 	@command -v "$${FLUENT_BIT:-fluent-bit}" >/dev/null || echo 'SKIP: no fluent-bit on PATH and FLUENT_BIT not set: the tests through a real Fluent Bit are left out'
 	cd tools && $(GO) vet ./... && $(GO) test ./...
 	@$(GO) run ./profile/cmd/publicdata

@@ -110,11 +110,12 @@ func Properties(t testing.TB, url, prefix string, more map[string]string) map[st
 // StartHost starts a host with the plugin; the test ends it.
 func StartHost(t testing.TB, o host.Options) *host.Host {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	if o.Plugin == "" {
 		o.Plugin = host.BuildPlugin(t)
 	}
+	// The minute is the host's: on a busy machine building takes its own.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	h, err := host.Start(ctx, o)
 	if err != nil {
 		t.Fatal(err)

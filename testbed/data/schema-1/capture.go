@@ -30,6 +30,7 @@ import (
 
 	"dossier/correlate"
 	"dossier/correlate/commit"
+	"dossier/correlate/redact"
 	"dossier/esindex"
 	"dossier/esindex/deadletter"
 	"dossier/operate"
@@ -380,7 +381,7 @@ func (c *capture) broken() {
 	// As output.Output does after the third panic.
 	data := chunktest.Lines(recordTime, "log", decnet(12, "decky-03", "smtp", "rcpt_to", `src="203.0.113.205" value="<someone@panic.globex.io>"`))
 	var id commit.ChunkID = correlate.ID("panicked", data)
-	check(box.BuryBroken(c.ctx, deadletter.Broken{Chunk: id, Tag: "panicked", Data: redact.Options{LocalParts: true}.Records(data), Reason: "panic"}))
+	check(box.BuryBroken(c.ctx, deadletter.Broken{Chunk: id, Tag: "panicked", Data: redact.Options{}.Records(data), Reason: "panic"}))
 }
 
 func (c *capture) do(method, path string, body any) map[string]any {
