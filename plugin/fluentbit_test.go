@@ -62,7 +62,8 @@ func TestFluentBitDryRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(limit(t, 20*time.Second), program, "--dry-run", "-e", host.BuildPlugin(t),
+	so := host.BuildPlugin(t)
+	out, err := exec.CommandContext(limit(t, 20*time.Second), program, "--dry-run", "-e", so,
 		"-i", "dummy", "-o", "dossier", "-p", "dead_letter_path=/nonexistent/dossier").CombinedOutput()
 	if err != nil || strings.Contains(string(out), "panic") || strings.Contains(string(out), "[output:dossier") {
 		t.Errorf("%v\n%s", err, out)
