@@ -15,6 +15,9 @@ type flow struct {
 	opened bool
 	// sent says that the attacker is the document's source.
 	sent bool
+	// doubtful says that nothing but what the decoy could have chosen, had it
+	// opened the connection, tells that it didn't.
+	doubtful bool
 }
 
 // opener says which ends of a document may have opened its connection. Where
@@ -24,9 +27,14 @@ type opener uint8
 const (
 	bySource opener = 1 << iota
 	byDestination
+	// doubtful says that the signs are ports that either end could have bound.
+	doubtful
 
 	byNobodyKnown opener = 0
 )
+
+// who is an opener without the doubt.
+func (o opener) who() opener { return o &^ doubtful }
 
 // sides tells the attacker from the decoy among two addresses. The decoys' own
 // networks decide where they are known; else a public address is the
@@ -36,8 +44,9 @@ func (p *Parser) sides(src, dst netip.Addr, by opener) (f flow, reason Reason) {
 	if src == dst || src.IsLoopback() || dst.IsLoopback() || p.nobody(src) || p.nobody(dst) {
 		return flow{}, DecoysOnly
 	}
-	out := flow{attacker: src, decoy: dst, sent: true, opened: by&byDestination != 0}
-	in := flow{attacker: dst, decoy: src, opened: by&bySource != 0}
+	doubt := by.who() == byNobodyKnown || by&doubtful != 0
+	out := flow{attacker: src, decoy: dst, sent: true, opened: by&byDestination != 0, doubtful: doubt}
+	in := flow{attacker: dst, decoy: src, opened: by&bySource != 0, doubtful: doubt}
 	if len(p.decoys) > 0 {
 		switch s, d := within(src, p.decoys), within(dst, p.decoys); {
 		case d && !s:
@@ -53,9 +62,9 @@ func (p *Parser) sides(src, dst netip.Addr, by opener) (f flow, reason Reason) {
 		return out, OK
 	case d && !s:
 		return in, OK
-	case by == bySource:
+	case by.who() == bySource:
 		return out, OK
-	case by == byDestination:
+	case by.who() == byDestination:
 		return in, OK
 	default:
 		return flow{}, Ambiguous
@@ -101,26 +110,29 @@ func unspecified(text string) bool { return text == "0.0.0.0" || text == "::" }
 // that event type, whose fields' names start with prefix. What is logged with
 // its flow's direction has whoever opened it as the source; what is logged with
 // a packet's or a file's direction has its sender there (Suricata, output.c
-// and output-json-*.c). A type that is not known is read as the latter.
+// and output-json-*.c): over TCP mostly the other end, for its packet
+// acknowledges what is logged. A type that is not known is read as the latter.
 func (x *scratch) openerOf(kind, prefix string, e ends) opener {
 	get := func(name string) string { return x.eve(prefix, name) }
 	switch kind {
-	case "flow", "http", "http2", "redis", "websocket", "tls", "ssh", "dns", "smtp", "ftp", "smb", "dcerpc", "pgsql", "modbus", "dnp3", "enip",
+	case "flow", "http", "http2", "redis", "tls", "ssh", "dns", "smtp", "ftp", "smb", "dcerpc", "pgsql", "modbus", "dnp3", "enip",
 		"ldap", "pop3", "imap", "doh2", "llmnr", "telnet":
 		return bySource
 	case "ftp_data":
-		// In active mode the server opens the connection that the client asks
-		// for, from port 20.
+		// Whoever opened it, the other may have opened the connection that asked
+		// for it: in active mode the server does, from port 20.
 		if by := e.serverOn("20"); by != byNobodyKnown {
-			return by
+			return by | doubtful
 		}
-		return bySource
+		return bySource | doubtful
 	case "alert", "drop", "anomaly", "frame", "stream_tcp":
 		return x.packetOpener(get, e)
 	case "fileinfo":
 		return x.fileOpener(get, e)
-	case "rdp":
-		return e.server("3389")
+	case "mqtt":
+		if get("mqtt.connect.protocol_string") != "" || get("mqtt.subscribe.topics.0.topic") != "" {
+			return bySource // what clients alone send is logged with its sender
+		}
 	case "snmp":
 		switch pdu := get("snmp.pdu_type"); {
 		case strings.Contains(pdu, "response"):
@@ -130,6 +142,7 @@ func (x *scratch) openerOf(kind, prefix string, e ends) opener {
 		}
 	case "sip":
 		switch {
+		case strings.EqualFold(get("proto"), "tcp"):
 		case get("sip.code") != "" || get("sip.response_line") != "":
 			return byDestination
 		case get("sip.method") != "":
@@ -141,15 +154,15 @@ func (x *scratch) openerOf(kind, prefix string, e ends) opener {
 		}
 	case "krb5":
 		// What is logged is the answer's packet, or one behind it.
-		if by := e.server("88"); by != byNobodyKnown {
+		if by := e.server("88"); by.who() != byNobodyKnown {
 			return by
 		}
-		return byDestination
+		return byDestination | doubtful
 	}
-	if by := e.server(protocolPort(kind)); by != byNobodyKnown {
+	if by := e.server(protocolPort(kind)); by.who() != byNobodyKnown {
 		return by
 	}
-	return bySource
+	return bySource | doubtful
 }
 
 // eve returns a field of an event of Suricata's. Filebeat gives some of them
@@ -161,6 +174,8 @@ func (x *scratch) eve(prefix, name string) string {
 	switch name {
 	case "app_proto":
 		return x.get("network.protocol")
+	case "proto":
+		return x.get("network.transport")
 	case "http.http_method":
 		return x.get("http.request.method")
 	default:
@@ -186,7 +201,7 @@ func (x *scratch) packetOpener(get func(string) string, e ends) opener {
 	}
 	app := strings.ToLower(get("app_proto"))
 	if by := e.serverOf(app); by != byNobodyKnown {
-		return by
+		return e.doubted(by)
 	}
 	return e.server("")
 }
@@ -206,7 +221,7 @@ func (x *scratch) fileOpener(get func(string) string, e ends) opener {
 		case "STOR", "STOU", "APPE":
 			return bySource
 		}
-		return e.serverOn("20")
+		return e.serverOn("20") | doubtful
 	default:
 		by = e.server(protocolPort(app))
 	}
@@ -232,7 +247,25 @@ const firstEphemeral = 32768
 // protocol's own port is the server, else the one below the ports of clients
 // where the other is above, else the one that has a service's port, or one below
 // 1024, where the other has not.
-func (e *ends) server(port string) opener {
+func (e *ends) server(port string) opener { return e.doubted(e.likely(port)) }
+
+// doubted adds a doubt to what ports tell, unless the client has one that
+// systems give to clients and the server hasn't. A decoy can be bound to any
+// port, but nobody else answers at those of clients.
+func (e *ends) doubted(by opener) opener {
+	client, server := e.srcPort, e.dstPort
+	if by == byDestination {
+		client, server = server, client
+	}
+	c, ok1 := parseInt(client)
+	s, ok2 := parseInt(server)
+	if !ok1 || !ok2 || c < firstEphemeral || s >= firstEphemeral {
+		by |= doubtful
+	}
+	return by
+}
+
+func (e *ends) likely(port string) opener {
 	if by := e.serverOn(port); by != byNobodyKnown {
 		return by
 	}

@@ -158,9 +158,20 @@ func (x *scratch) networkSensor() bool {
 	return x.get("agent.type") == "packetbeat"
 }
 
-// ecsOpener tells who opened the connection of a document from such a sensor.
-// Of Suricata's events that Filebeat passes on the source is what it is in the
-// event; others' source is the client unless client and server say otherwise.
+// outbound says whether a host's own agent tells of a connection that the host
+// opened.
+func (x *scratch) outbound() bool {
+	switch x.get("network.direction") {
+	case "egress", "outbound":
+		return true
+	}
+	return false
+}
+
+// ecsOpener tells who opened the connection of a document from a sensor that
+// sees both ends. Of Suricata's events that Filebeat passes on the source is what
+// it is in the event; Zeek's and Packetbeat's source is the client; another
+// sensor's may be a packet's sender, unless client and server are told.
 func (x *scratch) ecsOpener(src, dst netip.Addr) opener {
 	e := ends{src, dst, x.get("source.port"), x.get("destination.port")}
 	if kind := x.get(eveName + "event_type"); kind != "" {
@@ -174,7 +185,14 @@ func (x *scratch) ecsOpener(src, dst netip.Addr) opener {
 			return byDestination
 		}
 	}
-	return bySource
+	switch dataset, _, _ := strings.Cut(x.get("event.dataset"), "."); {
+	case dataset == "zeek", dataset == "corelight", dataset == "network_traffic", x.get("agent.type") == "packetbeat":
+		return bySource
+	}
+	if by := e.server(""); by.who() != byNobodyKnown {
+		return by
+	}
+	return bySource | doubtful
 }
 
 // eveName starts the names of the fields that Filebeat takes over from

@@ -405,7 +405,7 @@ func (p *Parser) mapped(x *scratch, r *event.Record, fields []event.Field, m *fi
 	service = x.lower(service)
 	out.Service = x.arena.Name(service, event.MaxService)
 	connected := m == &ecsMap && (class.Established || sensor.tcp) && !sensor.forgeable && (sensor.tcp || x.overTCP(service))
-	if connected || (m.anyHandshake || m.handshake[service]) && x.streams(m) {
+	if !f.doubtful && (connected || (m.anyHandshake || m.handshake[service]) && x.streams(m)) {
 		out.Proof = event.ByConnection
 	}
 	for _, key := range n.Size {
@@ -568,6 +568,9 @@ func (p *Parser) mappedSides(x *scratch, m *fieldMap) (f flow, reason Reason) {
 	switch {
 	case m == &ecsMap && known && x.networkSensor():
 		return p.sides(addr, decoy, x.ecsOpener(addr, decoy))
+	case m == &ecsMap && known && x.outbound():
+		// Whichever end is the decoy's, its host opened the connection.
+		return p.sides(addr, decoy, bySource|byDestination)
 	case !within(addr, p.decoys):
 		// A decoy's own sensor knows who came; its address may be another
 		// one outside.

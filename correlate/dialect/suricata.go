@@ -41,7 +41,7 @@ func (p *Parser) suricata(x *scratch, r *event.Record, fields []event.Field, out
 	}
 	out.Service = x.suricataService(kind)
 	tcp := x.get("proto") == "TCP"
-	if tcp && (class.Established || kind == "flow" && x.flowEstablished() || kind == "alert" && x.applicationSeen()) {
+	if tcp && !f.doubtful && (class.Established || kind == "flow" && x.flowEstablished() || kind == "alert" && x.applicationSeen()) {
 		out.Proof = event.ByConnection
 	}
 	class = x.suricataClass(kind, class, &f)
@@ -118,13 +118,14 @@ var suricataProtocols = map[string]bool{
 	"bittorrent_dht": true, "ldap": true, "pop3": true, "imap": true, "redis": true, "ntp": true,
 }
 
-// flowEstablished says whether both sides of a TCP flow sent data after the
-// handshake: Suricata's stream engine takes no data without one.
+// flowEstablished says whether both sides of a TCP flow sent data after a
+// handshake. With stream.midstream Suricata takes data without one, and whoever
+// sends first for whoever opened the flow.
 func (x *scratch) flowEstablished() bool {
-	const pushAck = 0x18
+	const synPushAck = 0x1a
 	state := x.get("flow.state")
 	return (state == "established" || state == "closed") &&
-		x.flags("tcp.tcp_flags_ts")&pushAck == pushAck && x.flags("tcp.tcp_flags_tc")&pushAck == pushAck
+		x.flags("tcp.tcp_flags_ts")&synPushAck == synPushAck && x.flags("tcp.tcp_flags_tc")&synPushAck == synPushAck
 }
 
 func (x *scratch) flags(key string) uint64 {
