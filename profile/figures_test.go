@@ -572,10 +572,9 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	ofNetwork := with(attackerRows(), map[string]string{
 		"ip": "null", "network": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "scope": `"external"`, "host.name": "null",
 		"as_network": `"2a00:1450::/32"`, "smtp_domain_count": fmt.Sprint(dropped + 2000), "smtp_domains_dropped": fmt.Sprint(dropped),
-		"risk.score": "39.28", "risk.level": `"Low"`, "spoofable": "true", "threat.indicator.confidence": `"Low"`,
-		"risk.stage": `"looking"`, "risk.confidence": `"Low"`, "risk.base": "20", "risk.half_life_d": "7", "risk.since.attempting": "null", "risk.since.inside": "null", "classification": `"suspicious"`,
-		"risk.reasons": `[{"id":"guesses","reason":"tried 1006 logins","stage":"looking","weight":90,"points":18},` +
-			`{"id":"calls","reason":"calls home","stage":"looking","weight":40,"points":0.8,"evidence":["fetch"]},{"id":"tries","reason":"tries to get in","stage":"looking","weight":40,"points":0.48,"evidence":["T1110"]}]`,
+		"risk.score": "0", "risk.level": `"Unknown"`, "spoofable": "true", "threat.indicator.confidence": `"Low"`,
+		"risk.stage": `"none"`, "risk.confidence": `"Low"`, "risk.base": "0", "risk.half_life_d": "7", "risk.since.looking": "null", "risk.since.attempting": "null", "risk.since.inside": "null", "classification": `"suspicious"`,
+		"risk.reasons":          "null",
 		"threat.indicator.type": `"ipv6-addr"`, "threat.indicator.name": `"2a00:1450:4001::/48"`,
 		"threat.indicator.ip":          `["2a00:1450:4001::1","2a00:1450:4001::2"]`,
 		"threat.indicator.description": `"2a00:1450:4001::/48, slow_scan: 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,

@@ -288,6 +288,7 @@ func TestEveryFactHasItsOwnSource(t *testing.T) {
 		"alerts": 19, "claims": 6, "strobe": 1,
 	}
 	judge := func(fact string, s *state.Attacker) []any {
+		s.Handshake = s.Handshake || fact != "unproven" // of what nothing proves there is one fact
 		risk := fmt.Sprintf(riskOf(`{"id":"x","fact":%q,"weight":50,"text":"{n}"}`), fact)
 		r := renderer(t, Options{Rules: rulesWith(t, risk)})
 		reasons, _ := at(decode(t, r.AppendAttacker(nil, headOf(someone), s)), "risk.reasons").([]any)
@@ -342,7 +343,7 @@ func TestEveryFactHasItsOwnSource(t *testing.T) {
 	of := renderer(t, Options{Rules: rulesWith(t, riskOf(`{"id":"x","fact":"internal","weight":50,"text":"{n}"}`))})
 	for address, want := range map[string]int{"10.1.2.3": 1, "185.220.101.4": 0} {
 		head := headOf(netip.MustParseAddr(address))
-		if reasons, _ := at(decode(t, of.AppendAttacker(nil, head, new(state.Attacker))), "risk.reasons").([]any); len(reasons) != want {
+		if reasons, _ := at(decode(t, of.AppendAttacker(nil, head, &state.Attacker{Handshake: true})), "risk.reasons").([]any); len(reasons) != want {
 			t.Errorf("%s: internal is %v", address, reasons)
 		}
 	}
@@ -374,7 +375,7 @@ func TestBeatAloneRaisesNoRisk(t *testing.T) {
 		{"nmap by packets that anybody can send", []string{"https"}, "", "nmap claimed", "beaconing", "<nil>", ""},
 	} {
 		s := new(state.Attacker)
-		s.Events, s.Times = 9, times(moment(0), beat...)
+		s.Events, s.Times, s.Handshake = 9, times(moment(0), beat...), true
 		for _, service := range c.services {
 			s.Services.Add(law.Entry{Key: service, Rank: uint8(event.Scan)}, large)
 		}
@@ -736,7 +737,7 @@ func TestCrossings(t *testing.T) {
 			`"from":80,"to":100`, `"from":93,"to":94`, `"announced":20`, `"announced":5`).Replace(riskOf(`{"id":"x","fact":"events","stage":"looking","weight":0.001,"text":"x"}`))
 		r := renderer(t, Options{Rules: rulesWith(t, file)})
 		s := new(state.Attacker)
-		s.Events, s.Kinds[event.Scan], s.First, s.Last = 1, 1, moment(1), moment(2)
+		s.Events, s.Kinds[event.Scan], s.First, s.Last, s.Handshake = 1, 1, moment(1), moment(2), true
 		var got []string
 		for _, crossed := range r.Transitions(nil, headOf(someone), s) {
 			if crossed.Action == Observed {

@@ -158,7 +158,7 @@ func TestWhoIsHarmless(t *testing.T) {
 	}{
 		{"looks", never(look), 15, Suspicious, "", Looking},
 		{"attacks", never(attack), 26.25, Malicious, "", Attempting},
-		{"attacks with an address that nothing proves", never(spoofable), 17.5, Suspicious, "", Looking},
+		{"attacks with an address that nothing proves", never(spoofable), 0, Suspicious, "", None},
 		{"of a listed network", basis(look, ByNetwork), 1, Benign, "network", Looking},
 		{"of a confirmed name", basis(look, ByName), 2, Benign, "dns", Looking},
 		{"says who it is", basis(look, Announced), 3, Benign, "announced", Looking},

@@ -235,14 +235,19 @@ func (s *Set) Risk(f *Facts, into []Reason) Risk {
 	for i := range w.since {
 		w.since[i] = event.Never
 	}
-	for i := range f.Concluded {
-		w.concluded(&f.Concluded[i])
-	}
-	for i := range f.Folded {
-		w.technique(&f.Folded[i], f)
+	if !f.Spoofable {
+		for i := range f.Concluded {
+			w.concluded(&f.Concluded[i])
+		}
+		for i := range f.Folded {
+			w.technique(&f.Folded[i], f)
+		}
 	}
 	for i := range k.rules {
-		w.rule(&k.rules[i], f)
+		// Where nothing proves the address, that it was named is all there is to judge.
+		if !f.Spoofable || k.rules[i].isFact && k.rules[i].fact == Unproven {
+			w.rule(&k.rules[i], f)
+		}
 	}
 	stage := None
 	for i := range w.reasons {
@@ -252,7 +257,7 @@ func (s *Set) Risk(f *Facts, into []Reason) Risk {
 		}
 	}
 	if f.Spoofable {
-		stage = min(stage, Looking)
+		stage = None
 	}
 	basis := f.Basis
 	if stage > Looking {
