@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"dossier/plugin/chunk"
 	"dossier/plugin/chunk/chunktest"
 	"dossier/profile"
+	"dossier/profile/rules"
 	"dossier/testbed/memory"
 )
 
@@ -59,13 +61,28 @@ type rig struct {
 
 var rigIndices = correlate.Indices{Prefix: "dossier"}
 
-func newRig(t *testing.T, o dialect.Options) *rig {
+// builtin are the built-in rules. Reading them takes longer than most of what
+// is tried with them.
+var builtin = sync.OnceValues(func() (*rules.Set, error) { return rules.New(rules.Options{}) })
+
+func newRenderer(t *testing.T) *profile.Renderer {
 	t.Helper()
-	r := &rig{t: t, store: memory.New(), engines: map[string]*correlate.Engine{}}
-	renderer, err := profile.New(profile.Options{})
+	set, err := builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
+	r, err := profile.New(profile.Options{Rules: set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func newRig(t *testing.T, o dialect.Options) *rig {
+	t.Helper()
+	r := &rig{t: t, store: memory.New(), engines: map[string]*correlate.Engine{}}
+	renderer := newRenderer(t)
+	var err error
 	r.committer, err = commit.New(commit.Options{
 		MachineOptions: commit.MachineOptions{Ledger: rigIndices.Ledger},
 		Store:          r.store, DeadLetters: r.store,

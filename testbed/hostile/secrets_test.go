@@ -123,7 +123,11 @@ func (r *secretsRun) flush(secrets dialect.Secrets, lines []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	renderer, err := profile.New(profile.Options{Secrets: secrets})
+	set, err := builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	renderer, err := profile.New(profile.Options{Secrets: secrets, Rules: set})
 	if err != nil {
 		t.Fatal(err)
 	}
