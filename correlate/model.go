@@ -42,7 +42,7 @@ func NewModel(o ModelOptions) commit.Model {
 	if o.Rank == nil {
 		o.Rank = func() law.Rank { return law.Rank{} }
 	}
-	return &model{o: o, notes: map[string]note{}}
+	return &model{o: o}
 }
 
 // model folds one document at a time; its states are reused from one to the
@@ -52,28 +52,16 @@ type model struct {
 	attacker attackerFold
 	target   targetFold
 	hour     hourFold
-	// notes holds what the documents folded after an attacker must know of
-	// it. Losing one costs a figure in an activity document, or opens a mail
-	// domain too many.
-	notes   map[string]note
-	summary []byte // memory to write one in
+	summary  []byte // memory to write one in
 }
 
-// note is what was last known of an attacker.
-type note struct {
+// learned is what the fold of an attacker leaves in its deltas for the documents
+// that depend on it. Where an attacker can't be folded before them it costs a
+// figure in an activity document, or opens a mail domain too many.
+type learned struct {
 	events  int64
 	summary string
 	crowd   state.Crowd
-}
-
-// maxNotes bounds the attackers remembered for the documents that follow.
-const maxNotes = 1 << 14
-
-func (m *model) note(id string, n note) {
-	if len(m.notes) >= maxNotes {
-		clear(m.notes)
-	}
-	m.notes[id] = n
 }
 
 // Fold implements commit.Model.
@@ -128,13 +116,13 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 	if m.o.Transitions {
 		f.cross(in)
 	}
-	n := note{events: f.s.Total(), crowd: f.s.Crowd}
+	l := learned{events: f.s.Total(), crowd: f.s.Crowd}
 	if m.o.Activity {
 		m.summary = m.o.Renderer.AppendSummary(m.summary[:0], f.head, &f.s)
-		n.summary = string(m.summary)
+		l.summary = string(m.summary)
 	}
-	if m.o.Activity || f.s.Crowd.Share > 0 {
-		m.note(strings.Clone(key.ID), n)
+	for i := range in {
+		in[i].Delta.(*attackerDelta).learned = l
 	}
 	return f, nil
 }
@@ -155,7 +143,7 @@ func (f *attackerFold) cross(in []commit.Contribution) {
 		f.s.Cross(f.reached)
 	}
 	for _, t := range f.s.Transitions {
-		if !slices.ContainsFunc(in, func(c commit.Contribution) bool { return c.Chunk == t.Chunk }) {
+		if !slices.ContainsFunc(in, func(c commit.Contribution) bool { return c.Chunk == t.Chunk && !c.Complete }) {
 			continue
 		}
 		from := len(f.body)
@@ -221,7 +209,7 @@ func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribut
 		if in[i].Applied {
 			continue
 		}
-		if !opened && !m.notes[address].crowd.Opens(m.o.Rank(), d.domain, in[i].Chunk) {
+		if !opened && !d.attacker.learned.crowd.Opens(m.o.Rank(), d.domain, in[i].Chunk) {
 			continue
 		}
 		opened = true
@@ -267,14 +255,14 @@ func (m *model) foldHour(key commit.Key, payload []byte, in []commit.Contributio
 			return nil, fmt.Errorf("correlate: %T is no hour's delta", in[i].Delta)
 		}
 		prefix, f.hour = d.attacker.prefix, d.key.hour
+		if l := &d.attacker.learned; l.summary != "" {
+			f.s.Summary.Add(event.Time(l.events), l.summary)
+		}
 		if !in[i].Applied {
 			f.s.Fold(d.attacker.arena, d.attacker.sensor, d.events)
 		}
 	}
 	f.head = head(prefix, attackerOf(key), m.o.Now())
-	if n, ok := m.notes[f.head.ID]; ok && n.summary != "" {
-		f.s.Summary.Add(event.Time(n.events), n.summary)
-	}
 	return f, nil
 }
 

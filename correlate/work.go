@@ -56,6 +56,8 @@ type attackerDelta struct {
 	// first is the time of the chunk's first record that has one.
 	first  event.Time
 	events []*event.Event
+	// learned is what the attacker's fold leaves for the chunk's other parts.
+	learned learned
 }
 
 // targetDelta is what one chunk adds to one mail domain of an attacker.
@@ -179,7 +181,7 @@ func (w *work) parts(o *Options) []commit.Part {
 	index := o.Indices.Attackers()
 	for i := range w.deltas {
 		d := &w.deltas[i]
-		address := w.id(d.prefix)
+		address, at := w.id(d.prefix), len(parts)
 		parts = append(parts, commit.Part{
 			Key: commit.Key{Index: index, ID: address}, Class: ClassAttacker, Delta: d,
 		})
@@ -189,6 +191,7 @@ func (w *work) parts(o *Options) []commit.Part {
 		if o.Activity {
 			parts = w.hourParts(parts, d, address, o)
 		}
+		parts[at].Leads = len(parts) > at+1
 	}
 	// Only now do the deltas of targets and hours stay where they are.
 	targets, hours := w.targets, w.hours
@@ -240,7 +243,7 @@ func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string
 				w.targetAt[domain] = t
 				w.targets = append(w.targets, targetDelta{attacker: d, domain: domain})
 				parts = append(parts, commit.Part{
-					Key: commit.Key{Index: o.Indices.Targets(), ID: w.arena.Join(address, "|", domain)}, Class: ClassTarget,
+					Key: commit.Key{Index: o.Indices.Targets(), ID: w.arena.Join(address, "|", domain)}, Class: ClassTarget, Lead: address,
 				})
 			}
 			if evs := w.targets[t].events; len(evs) == 0 || evs[len(evs)-1] != ev {
@@ -275,7 +278,7 @@ func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, 
 				w.hours = append(w.hours, hourDelta{attacker: d, key: k})
 				name := w.hourName(k, o)
 				parts = append(parts, commit.Part{
-					Key: commit.Key{Index: name.index, ID: w.arena.Join(address, name.suffix)}, Class: ClassActivity,
+					Key: commit.Key{Index: name.index, ID: w.arena.Join(address, name.suffix)}, Class: ClassActivity, Lead: address,
 				})
 			}
 			last = t

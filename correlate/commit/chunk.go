@@ -106,6 +106,8 @@ type part struct {
 	// suspect: one of several whose write was rejected, or a dead letter. It is
 	// written apart, to find the one, and so that a replay sees its chunk.
 	suspect bool
+	// leads: others of the chunk depend on its fold.
+	leads bool
 }
 
 func decided(p *part) bool { return p.outcome != undecided }

@@ -28,6 +28,13 @@ type Part struct {
 	// the chunk is over.
 	Key   Key
 	Class Class
+	// Lead is the id of the document that this one is folded after: those of one
+	// lead one after the other, in the order of their leads. Empty is the
+	// document's own.
+	Lead string
+	// Leads says that parts of the chunk depend on what this one's fold learns. It
+	// is folded even where the document is known to hold all of it.
+	Leads bool
 	// Delta is what the Model folds; nil never.
 	Delta any
 }
@@ -76,6 +83,8 @@ type Contribution struct {
 	// Applied says that the state holds the delta already: it must not be
 	// folded again, but its effects may still be missing.
 	Applied bool
+	// Complete says that its effects aren't: it is there for those that it leads.
+	Complete bool
 }
 
 // ErrNotOpened is returned by Model.Fold for a document that doesn't exist
@@ -83,8 +92,7 @@ type Contribution struct {
 var ErrNotOpened = errors.New("commit: document not opened")
 
 // Model folds and renders documents. It is called by one goroutine at a time,
-// for the documents of a round in the order of their ids: one whose id begins
-// with another's comes after it.
+// for the documents of a round in the order of their leads (Part.Lead).
 type Model interface {
 	// Fold adds the contributions to the stored payload (nil: the document
 	// doesn't exist). The result may hold views of both; it is used before

@@ -2,6 +2,7 @@ package commit
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -9,6 +10,7 @@ import (
 type document struct {
 	key     Key
 	class   Class
+	lead    string // the id it is folded after, its own where it leads itself
 	waiting []*part
 	// attempt is what the task that owns it knows of it, nil while none does.
 	attempt  *attempt
@@ -18,6 +20,18 @@ type document struct {
 	parked   *gate   // the gate it waits behind
 	probes   []*gate // those it is the probe of
 	blocked  string  // the index whose failure keeps it from being done
+}
+
+// leadOf returns the lead of a document in memory of its own: most are what
+// the document's id begins with.
+func leadOf(id, lead string) string {
+	switch {
+	case lead == "":
+		return id
+	case strings.HasPrefix(id, lead):
+		return id[:len(lead)]
+	}
+	return strings.Clone(lead)
 }
 
 // attempt is a document in the hands of a task, from its read to its write.

@@ -156,12 +156,13 @@ func (m *Machine) prepareDocument(t *task, a *attempt, place int) bool {
 		// What a read shows may be rolled back: it is written again unless
 		// this process had it acknowledged.
 		it.write = it.write || !p.held || !a.confirmed && !weakened("no confirming write")
-		if p.held && a.confirmed && a.env.isComplete(p.chunk.id) {
-			// A backlog that takes longer than the deadline comes again and
-			// again: what is known to be there isn't made each time.
+		// A backlog that takes longer than the deadline comes again and again:
+		// what is known to be there isn't made each time.
+		complete := p.held && a.confirmed && a.env.isComplete(p.chunk.id)
+		if complete && !p.leads {
 			continue
 		}
-		f.in = append(f.in, Contribution{Chunk: p.chunk.id, Delta: p.delta, Applied: p.held})
+		f.in = append(f.in, Contribution{Chunk: p.chunk.id, Delta: p.delta, Applied: p.held, Complete: complete})
 	}
 	if it.to = len(f.in); it.to == it.from {
 		m.noteFilling(a)

@@ -95,12 +95,13 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 		if d == nil {
 			// It may outlast the chunk.
 			d = &document{key: Key{p.Key.Index, strings.Clone(p.Key.ID)}, class: p.Class}
+			d.lead = leadOf(d.key.ID, p.Lead)
 			m.docs[d.key] = d
 		}
 		if d.parked != nil {
 			d.waits() // what waits there may have ended long ago
 		}
-		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, suspect: replay != nil}
+		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, leads: p.Leads, suspect: replay != nil}
 		d.waiting = append(d.waiting, &ch.parts[i])
 		m.queue(d)
 	}

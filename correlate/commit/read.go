@@ -64,9 +64,12 @@ func (m *Machine) choose(l lane) (docs []*document) {
 	}
 	m.lanes.taken(l, n)
 	// What belongs together is folded one after the other, while its events are
-	// near; first what the ids of the others begin with.
+	// near, and first what the others depend on.
 	slices.SortFunc(docs, func(a, b *document) int {
-		return cmp.Or(strings.Compare(a.key.ID, b.key.ID), strings.Compare(a.key.Index, b.key.Index))
+		return cmp.Or(
+			strings.Compare(a.lead, b.lead), cmp.Compare(a.class, b.class),
+			strings.Compare(a.key.ID, b.key.ID), strings.Compare(a.key.Index, b.key.Index),
+		)
 	})
 	return docs
 }
