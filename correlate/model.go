@@ -219,6 +219,9 @@ func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribut
 	if !opened {
 		return nil, commit.ErrNotOpened
 	}
+	if n, ok := m.notes[address]; ok && n.summary != "" {
+		f.s.Summary.Add(event.Time(n.events), n.summary)
+	}
 	return f, nil
 }
 

@@ -491,7 +491,6 @@ func (c *Client) inspect(ctx context.Context, k *kind) ([]Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := fieldsOf(k.mappings)
 	var out []Index
 	for _, name := range slices.Sorted(maps.Keys(mapped)) {
 		if set[name] == nil {
@@ -506,7 +505,7 @@ func (c *Client) inspect(ctx context.Context, k *kind) ([]Index, error) {
 		json.Unmarshal(mapping, &outer)
 		json.Unmarshal(outer.Meta[metaKey], &m) // what is no object is not ours
 		if index.Schema, index.Err = k.check(name, m); index.Err == nil {
-			index.Fields = compareFields(fieldsOf(mapping), want)
+			index.Fields = k.unlike(fieldsOf(mapping))
 		}
 		out = append(out, index)
 	}

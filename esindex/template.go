@@ -39,6 +39,10 @@ type Template struct {
 	// Body is a JSON object with "settings", "mappings" and "aliases", as
 	// they stand under "template" in an index template.
 	Body json.RawMessage
+	// Better holds definitions of fields, by their dotted names, that stand in
+	// place of those in Body where the cluster has their type. An index may
+	// have either: which it is was decided when its template was installed.
+	Better map[string]json.RawMessage
 	// Fixed holds settings that must be the same for all documents of an
 	// index, for ever. They are recorded in the mapping; an index with
 	// others is not written to.
@@ -81,7 +85,11 @@ type kind struct {
 	Template
 	settings, aliases json.RawMessage
 	mappings          json.RawMessage // with _meta
-	meta              map[string]any  // what stands in _meta under metaKey
+	// bare is mappings without the fields that Better has a say in.
+	bare json.RawMessage
+	// either has both definitions of each field of Better.
+	either map[string][2]parameters
+	meta   map[string]any // what stands in _meta under metaKey
 }
 
 func newKind(t Template) (*kind, error) {
@@ -134,8 +142,10 @@ func newKind(t Template) (*kind, error) {
 	if body.Mappings["_meta"], err = json.Marshal(meta); err != nil {
 		return bad("%w", err)
 	}
-	k.mappings, err = json.Marshal(body.Mappings)
-	return k, err
+	if k.mappings, err = json.Marshal(body.Mappings); err != nil {
+		return bad("%w", err)
+	}
+	return k, k.readBetter()
 }
 
 // single says whether the kind has one index only.
@@ -197,6 +207,9 @@ func (s Step) Changed() bool {
 // refuses that the index goes on with the old one, and a Step says so.
 // Reconcile changes what is there.
 //
+// Of fields that have a Better definition the cluster is asked whether it knows
+// the type.
+//
 // Each kind becomes a component template <name>@package and an index template
 // <name>, which also takes <name>@custom if an operator made one: settings in
 // there win.
@@ -221,6 +234,9 @@ func (c *Client) install(ctx context.Context, templates []Template, look func(*k
 		return nil, err
 	}
 	if err := c.checkApart(ctx, kinds); err != nil {
+		return nil, err
+	}
+	if err := c.chooseTypes(ctx, kinds); err != nil {
 		return nil, err
 	}
 	var steps []Step
@@ -288,11 +304,17 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 			continue
 		}
 		step := Step{"mapping", index, fmt.Sprintf("upgraded from version %d", ours)}
-		if err := c.call(ctx, "upgrade mapping of "+index, esapi.IndicesPutMappingRequest{Index: []string{index}, Body: &payload{k.mappings}}, nil); err != nil {
+		if err := c.call(ctx, "upgrade mapping of "+index, esapi.IndicesPutMappingRequest{Index: []string{index}, Body: &payload{k.bare}}, nil); err != nil {
 			if e, _ := errors.AsType[*Error](err); e == nil || e.Status != http.StatusBadRequest {
 				return steps, err
 			}
 			step.Done = fmt.Sprintf("kept at version %d: %v", ours, err)
+		}
+		// One that has the other definition already keeps it.
+		if len(k.Better) > 0 {
+			if err := c.putFields(ctx, k, index, slices.Sorted(maps.Keys(k.Better))...); err != nil && !hasStatus(err, http.StatusBadRequest) {
+				return steps, err
+			}
 		}
 		steps = append(steps, step)
 	}
@@ -345,9 +367,10 @@ func (c *Client) installAliases(ctx context.Context, k *kind, index string) ([]S
 
 // createIndex creates the index with the kind's mapping, which holds whether
 // or not the template is there. All else comes from the template: an operator
-// may have other settings there.
+// may have other settings there, and who set it up has asked which types there
+// are.
 func (c *Client) createIndex(ctx context.Context, k *kind, index string) error {
-	body, err := json.Marshal(map[string]any{"mappings": k.mappings})
+	body, err := json.Marshal(map[string]any{"mappings": k.bare})
 	if err != nil {
 		return err
 	}

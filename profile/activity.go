@@ -120,6 +120,51 @@ func (r *Renderer) tried(d *document, s *state.Activity) {
 	d.end()
 }
 
+// lineNames appends the hour's distinct lines.
+func (r *Renderer) lineNames(d *document, s *state.Activity) {
+	r.names = r.names[:0]
+	add := func(line string) {
+		if line != "" && indexable(line) {
+			r.names = append(r.names, line)
+		}
+	}
+	for _, e := range s.Lines.Entries() {
+		add(e.Key)
+	}
+	// A version from before there were Lines keeps these only.
+	for _, list := range [2][]law.Item{s.Commands.Items(), s.Commands.Gone()} {
+		for i := range list {
+			add(state.CommandOf(&list[i]).Line())
+		}
+	}
+	if len(r.names) == 0 {
+		return
+	}
+	slices.Sort(r.names)
+	d.object("command")
+	d.strings("line", slices.Compact(r.names))
+	d.end()
+}
+
+// users appends the principals of the credentials that are shown.
+func (r *Renderer) users(d *document, s *state.Activity) {
+	r.names = r.names[:0]
+	for _, list := range [2][]law.Entry{s.Tried.Entries(), s.Admitted.Entries()} {
+		for i := range list {
+			if user := credentialOf(list[i].Key).principal; user != "" && indexable(user) {
+				r.names = append(r.names, user)
+			}
+		}
+	}
+	if len(r.names) == 0 {
+		return
+	}
+	slices.Sort(r.names)
+	d.object("credential")
+	d.strings("username", slices.Compact(r.names))
+	d.end()
+}
+
 // AppendActivity appends an attacker's hour.
 func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.Activity) []byte {
 	where := r.where(h)
@@ -158,7 +203,9 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 		}
 		d.endArray()
 	}
+	r.lineNames(&d, s)
 	r.tried(&d, s)
+	r.users(&d, s)
 	var u summary
 	if s.Summary.Time != event.Never && u.decode(s.Summary.Value) == nil {
 		d.int("event_count", u.events)
@@ -185,7 +232,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	for _, list := range [...]struct {
 		name string
 		of   *law.Bottom
-	}{{"credentials.tried", &s.Tried}, {"deckies", &s.Deckies}, {"observer.name", &s.Sensors}, {"ports", &s.Ports}, {"port_count", &s.Ports}, {"services", &s.Services}} {
+	}{{"command.line", &s.Lines}, {"credential.username", &s.Tried}, {"credentials.tried", &s.Tried}, {"deckies", &s.Deckies}, {"observer.name", &s.Sensors}, {"ports", &s.Ports}, {"port_count", &s.Ports}, {"services", &s.Services}} {
 		if list.of.Truncated() {
 			r.names = append(r.names, list.name)
 		}

@@ -61,9 +61,12 @@ func TestElasticsearch(t *testing.T) {
 			if f.Type == Object || f.Type == Binary {
 				continue
 			}
-			want := 0
+			want, name := 0, f.Name
+			if f.Type == OtherName {
+				name = f.Path
+			}
 			for _, doc := range docs {
-				if len(values(at(doc, f.Name))) > 0 {
+				if len(values(at(doc, name))) > 0 {
 					want++
 				}
 			}

@@ -62,6 +62,11 @@ const (
 	Nested Type = "nested"
 	// Object is kept in the source only: neither parsed nor indexed.
 	Object Type = "object"
+	// IPRange is a network, which a search for an address finds.
+	IPRange Type = "ip_range"
+	// OtherName is a second name of a field, in searches only: no document
+	// has it.
+	OtherName Type = "alias"
 )
 
 // longestKeyword is the number of characters above which a keyword is kept in
@@ -83,6 +88,11 @@ type Field struct {
 	Doc string
 	// Members are those of the objects, with Nested.
 	Members []Field
+	// Path is the field that an OtherName stands for.
+	Path string
+	// Words says that the texts are also searched by their parts, as
+	// Name + ".text".
+	Words bool
 	// ECS says that name and type are those of the Elastic Common Schema.
 	ECS bool
 }
@@ -98,6 +108,8 @@ const (
 	lawDerived = "derived from the state"
 	lawWrite   = "as of the write"
 	lawCopy    = "copy"
+	lawAlias   = "alias"
+	lawSummary = "of the write with most events"
 
 	srcEvery  = "every event but those of our own prober"
 	srcProven = "proven events"
@@ -148,7 +160,8 @@ func Fields(k Kind) []Field {
 var attackerFields = []Field{
 	{Name: "@timestamp", Type: Date, Law: lawMax, Source: srcEvery, Doc: "Same as `last_seen`.", ECS: true},
 	{Name: "ip", Type: IP, Law: lawKey, Source: "the sensor's own connection fields", Doc: "The attacker's address; IPv4-mapped IPv6 is unmapped, a zone is dropped. Absent where IPv6 sources are aggregated: see `network`."},
-	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The network, as CIDR, where IPv6 sources are aggregated by a prefix shorter than 128."},
+	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The network, as CIDR, where IPv6 sources are aggregated by a prefix shorter than 128. It goes with the next version of the schema, for ECS has an object of that name: use `cidr`."},
+	{Name: "cidr", Type: IPRange, Law: lawCopy, Source: "`network`", Doc: "Same as `network`; a search for any of its addresses finds it."},
 	{Name: "uuid", Type: Keyword, Law: lawKey, Source: "`ip`", Doc: "Name-based UUID (version 5, RFC 9562) of the address text in the name space `" + namespace + "`: the same on every sensor, for ever."},
 	{Name: "first_seen", Type: Date, Law: lawMin, Source: srcEvery, Doc: "Time of the oldest event, UTC, microseconds."},
 	{Name: "last_seen", Type: Date, Law: lawMax, Source: srcEvery, Doc: "Time of the newest event, UTC, microseconds."},
@@ -171,7 +184,7 @@ var attackerFields = []Field{
 	{Name: "movement.dwell", Type: Object, List: true, Law: lawDerived, Source: srcProven, Doc: "Stay per decoy: {decky, first, last, seconds, events}, in order of first contact."},
 	{Name: "commands", Type: Object, List: true, Law: "newest 200 by (time, content), first 10, and 48 that a rule knows by rank", Source: "command events, proven", Doc: "What was typed or sent: {timestamp, service, decky, command}, oldest first. What shells told is among it where the address had logged in on that decoy within the day before."},
 	{Name: "command_count", Type: Long, Law: lawSum, Source: "command events", Doc: "Number of commands, those that are only claimed included."},
-	{Name: "command.line", Type: Keyword, List: true, Law: lawDerived, Source: "`commands`", Doc: "The distinct lines among `commands` of at most 1,024 characters, in order of their oldest one there."},
+	{Name: "command.line", Type: Keyword, List: true, Words: true, Law: lawDerived, Source: "`commands`", Doc: "The distinct lines among `commands` of at most 1,024 characters, in order of their oldest one there. `command.line.text` finds their parts: of type `wildcard` where Elasticsearch has that, else `text`, which finds whole words."},
 	{Name: "credentials", Type: Object, List: true, Law: "rank 200, and 64 of those that were let in", Source: "login events that show a secret, proven", Doc: "Distinct (service, principal, kind of secret, SHA-256 of the secret): {service, principal, secret_kind, secret, secret_sha256, count, first_seen, last_seen, outcome}, by first_seen. Option `store_secrets` decides which of secret and secret_sha256 are shown, never what is distinct."},
 	{Name: "credential_count", Type: Long, Law: "distinct, exact up to 200, then estimated", Source: "`credentials`, `claimed.evidence`", Doc: "Number of distinct credentials, those that are only claimed included: of these as many as are kept."},
 	{Name: "credential.username", Type: Keyword, List: true, Law: lawDerived, Source: "`credentials`", Doc: "Principals, sorted, each once."},
@@ -251,7 +264,8 @@ var attackerFields = []Field{
 	{Name: "country_source", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Type of the database the country comes from."},
 	{Name: "asn", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system."},
 	{Name: "as_name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Name of the autonomous system."},
-	{Name: "as_network", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The database's network around the address."},
+	{Name: "as_network", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The database's network around the address. It goes with the next version of the schema: use `as_cidr`."},
+	{Name: "as_cidr", Type: IPRange, Law: lawCopy, Source: "`as_network`", Doc: "Same as `as_network`; a search for any of its addresses finds it."},
 	{Name: "asn_source", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Type of the database the number comes from."},
 	{Name: "ptr_record", Type: Keyword, Law: lawWrite, Source: "DNS, where switched on", Doc: "Reverse name. Off by default: a look-up tells the attacker's DNS."},
 	{Name: "scope", Type: Keyword, Law: lawWrite, Source: "option `internal_nets`", Doc: "`internal` where the address is one of the operator's own networks, by default the private ranges, else `external`. Whoever touches a decoy from inside is the strongest alert there is: nobody has business there."},
@@ -313,7 +327,8 @@ var attackerFields = []Field{
 var targetFields = []Field{
 	{Name: "@timestamp", Type: Date, Law: lawMax, Source: "mail events", Doc: "Same as `last_seen`.", ECS: true},
 	{Name: "ip", Type: IP, Law: lawKey, Source: "the sensor's own connection fields", Doc: "The attacker's address; absent for a network."},
-	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated."},
+	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated. It goes with the next version of the schema: use `cidr`."},
+	{Name: "cidr", Type: IPRange, Law: lawCopy, Source: "`network`", Doc: "Same as `network`; a search for any of its addresses finds it."},
 	{Name: "uuid", Type: Keyword, Law: lawKey, Source: "`ip`", Doc: "The attacker's `uuid`."},
 	{Name: "domain", Type: Keyword, Law: lawKey, Source: "rcpt_to, rcpt_denied, message_accepted", Doc: "The mail domain, lower case, punycode. The local part is never stored."},
 	{Name: "registrable_domain", Type: Keyword, Law: lawDerived, Source: "public suffix list", Doc: "The public suffix and one label more; absent where the domain is a public suffix itself."},
@@ -328,6 +343,8 @@ var targetFields = []Field{
 	{Name: "deckies", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "mail events", Doc: "Decoys used, sorted."},
 	{Name: "sensors", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "mail events", Doc: "Sensors that saw it, sorted."},
 	{Name: "country_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country."},
+	{Name: "risk.level", Type: Keyword, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `risk.level` when the domain was last written."},
+	{Name: "behavior.class", Type: Keyword, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `behavior.class` then."},
 	{Name: "ecs.version", Type: Keyword, Law: lawConst, Source: "", Doc: "The version of the Elastic Common Schema.", ECS: true},
 	{Name: "schema_version", Type: Integer, Law: lawConst, Source: "", Doc: "Version of this schema."},
 	{Name: "truncated", Type: Keyword, List: true, Law: lawDerived, Source: "caps", Doc: "Names of the fields whose cap bit, sorted."},
@@ -340,13 +357,17 @@ var activityFields = []Field{
 	{Name: "event.module", Type: Keyword, Law: lawConst, Source: "", Doc: "`dossier`.", ECS: true},
 	{Name: "event.dataset", Type: Keyword, Law: lawConst, Source: "", Doc: "`dossier.activity`.", ECS: true},
 	{Name: "source.ip", Type: IP, Law: lawKey, Source: "the sensor's own connection fields", Doc: "The attacker's address; absent for a network.", ECS: true},
-	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated."},
+	{Name: "ip", Type: OtherName, Path: "source.ip", Law: lawAlias, Source: "`source.ip`", Doc: "What the attackers' documents call it, so that one filter finds an attacker in every index."},
+	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated. It goes with the next version of the schema: use `cidr`."},
+	{Name: "cidr", Type: IPRange, Law: lawCopy, Source: "`network`", Doc: "Same as `network`; a search for any of its addresses finds it."},
 	{Name: "source.geo.country_iso_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country.", ECS: true},
 	{Name: "source.geo.location", Type: GeoPoint, Law: lawWrite, Source: srcFiles, Doc: "Where the database puts the address.", ECS: true},
 	{Name: "source.as.number", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system.", ECS: true},
 	{Name: "source.as.organization.name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Name of the autonomous system.", ECS: true},
+	{Name: "as_name", Type: OtherName, Path: "source.as.organization.name", Law: lawAlias, Source: "`source.as.organization.name`", Doc: "As the attackers' documents call it."},
 	{Name: "uuid", Type: Keyword, Law: lawKey, Source: "address", Doc: "The attacker's `uuid`."},
 	{Name: "observer.name", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "events of the hour", Doc: "Sensors that saw the hour, sorted.", ECS: true},
+	{Name: "sensors", Type: OtherName, Path: "observer.name", Law: lawAlias, Source: "`observer.name`", Doc: "As the attackers' documents call it."},
 	{Name: "activity.events", Type: Long, Law: lawSum, Source: "events of the hour", Doc: "Events of the hour."},
 	{Name: "activity.interactions", Type: Long, Law: lawSum, Source: "events of the hour", Doc: "Events that used a service."},
 	{Name: "activity.scans", Type: Long, Law: lawSum, Source: "events of the hour", Doc: "Events that touched a service."},
@@ -368,6 +389,7 @@ var activityFields = []Field{
 	{Name: "port_count", Type: Integer, Law: "distinct, exact while all are kept, then estimated", Source: "`ports`", Doc: "Number of ports; absent where no event tells one."},
 	{Name: "port.name", Type: Keyword, List: true, Law: lawCopy, Source: "`ports`", Doc: "The ports as `tcp/22`, or `22` where the transport isn't known, sorted."},
 	{Name: "commands", Type: Object, List: true, Law: "newest 20 by (time, content), first 5", Source: "command events", Doc: "What was typed or sent: {timestamp, service, decky, command}, oldest first."},
+	{Name: "command.line", Type: Keyword, List: true, Words: true, Law: "rank 64", Source: "command events", Doc: "Distinct lines of the hour of at most 1,024 characters, sorted: the 64 that are kept by rank, and those among `commands`. `command.line.text` finds their parts, as the attackers' does."},
 	{Name: "credentials.tried", Type: Nested, List: true, Law: "rank 128", Source: "login events that show a secret", Doc: "Distinct credentials of the hour, those tried most often first. Option `store_secrets` decides which of secret and secret_sha256 are shown, never what is distinct.", Members: []Field{
 		{Name: "service", Type: Keyword, Law: lawKey, Source: "login events", Doc: "The service."},
 		{Name: "user", Type: Keyword, Law: lawKey, Source: "login events", Doc: "The principal; absent where the protocol has none."},
@@ -377,15 +399,16 @@ var activityFields = []Field{
 		{Name: "attempts", Type: Long, Law: lawSum, Source: "login events", Doc: "How often it was tried in the hour."},
 		{Name: "successes", Type: Long, Law: lawSum, Source: "login events", Doc: "How often a decoy let it in."},
 	}},
-	{Name: "event_count", Type: Long, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `event_count` when the hour was last written."},
-	{Name: "service_count", Type: Integer, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `service_count` then."},
-	{Name: "decky_count", Type: Integer, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `decky_count` then."},
-	{Name: "bounty_count", Type: Long, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `bounty_count` then."},
-	{Name: "credential_count", Type: Long, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `credential_count` then."},
-	{Name: "is_traversal", Type: Boolean, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `is_traversal` then."},
-	{Name: "risk.score", Type: Float, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `risk.score` then."},
-	{Name: "risk.level", Type: Keyword, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `risk.level` then."},
-	{Name: "behavior.class", Type: Keyword, Law: "of the write with most events", Source: "the attacker", Doc: "The attacker's `behavior.class` then."},
+	{Name: "credential.username", Type: Keyword, List: true, Law: lawDerived, Source: "`credentials.tried`", Doc: "Principals, sorted, each once."},
+	{Name: "event_count", Type: Long, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `event_count` when the hour was last written."},
+	{Name: "service_count", Type: Integer, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `service_count` then."},
+	{Name: "decky_count", Type: Integer, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `decky_count` then."},
+	{Name: "bounty_count", Type: Long, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `bounty_count` then."},
+	{Name: "credential_count", Type: Long, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `credential_count` then."},
+	{Name: "is_traversal", Type: Boolean, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `is_traversal` then."},
+	{Name: "risk.score", Type: Float, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `risk.score` then."},
+	{Name: "risk.level", Type: Keyword, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `risk.level` then."},
+	{Name: "behavior.class", Type: Keyword, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `behavior.class` then."},
 	{Name: "scope", Type: Keyword, Law: lawWrite, Source: "option `internal_nets`", Doc: "The attacker's `scope`."},
 	{Name: "host.name", Type: Keyword, Law: lawWrite, Source: "option `internal_hosts`", Doc: "Name of an internal address.", ECS: true},
 	{Name: "country_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country."},
@@ -410,13 +433,19 @@ var transitionFields = []Field{
 	{Name: "message", Type: Keyword, Law: lawWrite, Source: "the attacker", Doc: "The transition in one sentence."},
 	{Name: "transition.value", Type: Keyword, Law: lawKey, Source: "the attacker", Doc: "The stage, the class or the risk level reached."},
 	{Name: "source.ip", Type: IP, Law: lawKey, Source: "the sensor's own connection fields", Doc: "The attacker's address; absent for a network.", ECS: true},
-	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated."},
+	{Name: "ip", Type: OtherName, Path: "source.ip", Law: lawAlias, Source: "`source.ip`", Doc: "What the attackers' documents call it, so that one filter finds an attacker in every index."},
+	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated. It goes with the next version of the schema: use `cidr`."},
+	{Name: "cidr", Type: IPRange, Law: lawCopy, Source: "`network`", Doc: "Same as `network`; a search for any of its addresses finds it."},
 	{Name: "source.geo.country_iso_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country.", ECS: true},
+	{Name: "country_code", Type: OtherName, Path: "source.geo.country_iso_code", Law: lawAlias, Source: "`source.geo.country_iso_code`", Doc: "As the attackers' documents call it."},
 	{Name: "source.geo.location", Type: GeoPoint, Law: lawWrite, Source: srcFiles, Doc: "Where the database puts the address.", ECS: true},
 	{Name: "source.as.number", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system.", ECS: true},
+	{Name: "asn", Type: OtherName, Path: "source.as.number", Law: lawAlias, Source: "`source.as.number`", Doc: "As the attackers' documents call it."},
 	{Name: "source.as.organization.name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Name of the autonomous system.", ECS: true},
+	{Name: "as_name", Type: OtherName, Path: "source.as.organization.name", Law: lawAlias, Source: "`source.as.organization.name`", Doc: "As the attackers' documents call it."},
 	{Name: "uuid", Type: Keyword, Law: lawKey, Source: "address", Doc: "The attacker's `uuid`."},
 	{Name: "observer.name", Type: Keyword, List: true, Law: lawWrite, Source: "the attacker", Doc: "Sensors that saw the attacker by then, sorted.", ECS: true},
+	{Name: "sensors", Type: OtherName, Path: "observer.name", Law: lawAlias, Source: "`observer.name`", Doc: "As the attackers' documents call it."},
 	{Name: "first_seen", Type: Date, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `first_seen` at that moment."},
 	{Name: "last_seen", Type: Date, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `last_seen` at that moment."},
 	{Name: "event_count", Type: Long, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `event_count` at that moment."},

@@ -773,23 +773,26 @@ func TestTypesOfFields(t *testing.T) {
 				"behavior.phase.exfil_latency_s risk.score risk.base risk.half_life_d",
 			Boolean:  "is_traversal spoofable login_inferred behavior.beacon.strobe",
 			GeoPoint: "threat.indicator.geo.location",
+			IPRange:  "cidr as_cidr",
 			Binary:   "state",
 			Object: "claimed.evidence claimed.commands hops movement.edges movement.dwell ports commands credentials fingerprints artifacts ip_leaks alerts behavior.tool_evidence " +
 				"behavior.conclusions behavior.technique_evidence behavior.tcp_fingerprint risk.reasons transitions",
 		},
 		Targets: {
 			IP: "ip", Date: "@timestamp first_seen last_seen updated_at", Long: "count rcpt_accepted_count rcpt_denied_count message_count",
-			Integer: "schema_version", Binary: "state",
+			Integer: "schema_version", Binary: "state", IPRange: "cidr",
 		},
 		Activity: {
 			IP: "source.ip", Date: "@timestamp updated_at", GeoPoint: "source.geo.location", Integer: "service_count port_count decky_count schema_version",
 			Long: "source.as.number activity.events activity.interactions activity.scans activity.commands activity.login_attempts activity.login_successes " +
 				"activity.recipients activity.claimed event_count bounty_count credential_count asn",
 			Float: "risk.score", Boolean: "is_traversal", Object: "commands", Nested: "credentials.tried ports", Binary: "state",
+			IPRange: "cidr", OtherName: "ip sensors as_name",
 		},
 		Transitions: {
 			IP: "source.ip related.ip", Date: "@timestamp event.ingested first_seen last_seen", GeoPoint: "source.geo.location",
 			Integer: "service_count decky_count schema_version", Boolean: "is_traversal spoofable", Float: "event.risk_score risk.score",
+			IPRange: "cidr", OtherName: "ip sensors country_code asn as_name",
 			Long: "source.as.number event_count login_attempts login_successes command_count bounty_count",
 		},
 		Sensors: {

@@ -16,7 +16,7 @@ func TestLawsOfFields(t *testing.T) {
 			"as of the write": "updated_at scope host.name country_code country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
 			"constant": "threat.framework threat.feed.name threat.indicator.provider threat.indicator.marking.tlp ecs.version event.kind " +
 				"event.category event.type event.module event.dataset schema_version",
-			"copy": "risk.confidence port.name threat.indicator.geo.country_iso_code " +
+			"copy": "cidr as_cidr risk.confidence port.name threat.indicator.geo.country_iso_code " +
 				"threat.indicator.as.number threat.indicator.as.organization.name related.user related.hosts related.hash",
 			"counts of the newest 24 hours, exact": "behavior.beacon.strobe",
 			"derived from the state": "is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
@@ -60,25 +60,29 @@ func TestLawsOfFields(t *testing.T) {
 			"the fold itself":                     "state",
 		},
 		Targets: {
-			"as of the write":        "updated_at country_code",
-			"constant":               "ecs.version schema_version",
-			"derived from the state": "registrable_domain truncated",
-			"key":                    "ip network uuid domain",
-			"max":                    "@timestamp last_seen",
-			"min":                    "first_seen",
-			"set, 64":                "services deckies sensors",
-			"sum, exact":             "count rcpt_accepted_count rcpt_denied_count message_count",
-			"the fold itself":        "state",
+			"as of the write":               "updated_at country_code",
+			"constant":                      "ecs.version schema_version",
+			"derived from the state":        "registrable_domain truncated",
+			"copy":                          "cidr",
+			"of the write with most events": "risk.level behavior.class",
+			"key":                           "ip network uuid domain",
+			"max":                           "@timestamp last_seen",
+			"min":                           "first_seen",
+			"set, 64":                       "services deckies sensors",
+			"sum, exact":                    "count rcpt_accepted_count rcpt_denied_count message_count",
+			"the fold itself":               "state",
 		},
 		Activity: {
 			"as of the write":                       "source.geo.country_iso_code source.geo.location source.as.number source.as.organization.name scope host.name country_code asn updated_at",
 			"constant":                              "event.kind event.module event.dataset ecs.version schema_version",
-			"derived from the state":                "truncated",
+			"derived from the state":                "credential.username truncated",
+			"alias":                                 "ip sensors as_name",
+			"rank 64":                               "command.line",
 			"key":                                   "@timestamp source.ip network uuid",
 			"newest 20 by (time, content), first 5": "commands",
 			"exact for 256 ports that matter, others rank 64 and what those leave": "ports",
 			"distinct, exact while all are kept, then estimated":                   "port_count",
-			"copy":                          "port.name",
+			"copy":                          "cidr port.name",
 			"rank 128":                      "credentials.tried",
 			"of the write with most events": "event_count service_count decky_count bounty_count credential_count is_traversal risk.score risk.level behavior.class",
 			"set, 64":                       "observer.name services deckies",
@@ -93,6 +97,8 @@ func TestLawsOfFields(t *testing.T) {
 				"risk.score risk.level risk.stage classification spoofable scope host.name threat.technique.id",
 			"constant": "event.kind event.category event.type event.module event.dataset ecs.version schema_version",
 			"key":      "@timestamp event.action transition.value source.ip network uuid related.ip",
+			"alias":    "ip sensors country_code asn as_name",
+			"copy":     "cidr",
 		},
 		Sensors: {
 			"as of the write": "@timestamp version started_at records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written " +

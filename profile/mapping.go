@@ -120,6 +120,22 @@ type Template struct {
 	// Body holds settings, mappings and aliases as JSON, as they stand under
 	// "template" in an index template.
 	Body []byte
+	// Better has the definitions of fields, by their dotted names, that are to
+	// stand in place of those in Body where the cluster has their type.
+	Better map[string]json.RawMessage
+}
+
+// better returns the kind's fields that have a type of more use than the one
+// that every Elasticsearch has.
+func better(k Kind) map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	for _, f := range Fields(k) {
+		if f.Words {
+			// ignore_above would leave out what nobody indexes as a keyword either.
+			out[f.Name+".text"] = json.RawMessage(`{"type":"wildcard"}`)
+		}
+	}
+	return out
 }
 
 // Index returns the name of the kind's index, or of a monthly kind the part
@@ -158,7 +174,7 @@ func Templates(o TemplateOptions) ([]Template, error) {
 		if err != nil {
 			return nil, fmt.Errorf("profile: template of %s: %w", k, err)
 		}
-		templates = append(templates, Template{Name: k.Index(o.Prefix), Kind: k, Pattern: pattern, Body: body})
+		templates = append(templates, Template{Name: k.Index(o.Prefix), Kind: k, Pattern: pattern, Body: body, Better: better(k)})
 	}
 	return templates, nil
 }
@@ -208,6 +224,11 @@ func (f Field) mapping() map[string]any {
 	switch f.Type {
 	case Keyword:
 		m["ignore_above"] = longestKeyword
+		if f.Words {
+			m["fields"] = map[string]any{"text": map[string]any{"type": "text"}}
+		}
+	case OtherName:
+		m["path"] = f.Path
 	case Object:
 		m["enabled"] = false
 	case Nested:

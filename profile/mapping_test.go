@@ -58,6 +58,9 @@ func TestMappings(t *testing.T) {
 				if property["type"] != string(f.Type) {
 					t.Errorf("%s: %s is %v, want %s", k, f.Name, property["type"], f.Type)
 				}
+				if path, _ := property["path"].(string); path != f.Path {
+					t.Errorf("%s: %s is another name of %q, want %q", k, f.Name, path, f.Path)
+				}
 				if f.Type == Object && property["enabled"] != false {
 					t.Errorf("%s: the object %s is parsed", k, f.Name)
 				}

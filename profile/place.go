@@ -52,6 +52,7 @@ func (d *document) enriched(p *Place, name string) {
 		d.int("asn", int64(p.ASN))
 		d.some("as_name", p.ASName)
 		d.some("as_network", p.Network)
+		d.some("as_cidr", p.Network)
 		d.string("asn_source", p.ASNSource)
 	}
 	d.some("ptr_record", name)

@@ -276,6 +276,7 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	}
 	nh := networkHead()
 	nh.State = []byte("state")
+	target.Summary.Add(event.Time(s.Events), string(r.AppendSummary(nil, headOf(someone), s)))
 	documents := map[Kind][]map[string]any{
 		Attackers: {
 			decode(t, r.AppendAttacker(nil, headOf(netip.MustParseAddr("71.6.135.131")), listed)),
@@ -313,6 +314,12 @@ func TestTableHoldsExactlyWhatIsRendered(t *testing.T) {
 		known := map[string]bool{}
 		for _, f := range Fields(kind) {
 			known[f.Name] = true
+			if f.Type == OtherName {
+				if rendered[f.Name] || !rendered[f.Path] {
+					t.Errorf("%s: %s is another name of %s: it is never rendered, and that is", kind, f.Name, f.Path)
+				}
+				continue
+			}
 			if !rendered[f.Name] {
 				t.Errorf("%s: %s is in the table but never rendered", kind, f.Name)
 			}
@@ -362,6 +369,10 @@ func checkType(t *testing.T, k Kind, f Field, v any) {
 	case IP:
 		text, _ := v.(string)
 		_, err := netip.ParseAddr(text)
+		ok = err == nil
+	case IPRange:
+		text, _ := v.(string)
+		_, err := netip.ParsePrefix(text)
 		ok = err == nil
 	case Binary:
 		text, _ := v.(string)
@@ -514,6 +525,7 @@ func TestAttacker(t *testing.T) {
 		"country_code":                  `"DE"`,
 		"asn":                           `60729`,
 		"as_network":                    `"185.0.0.0/8"`,
+		"as_cidr":                       `"185.0.0.0/8"`,
 		"ptr_record":                    `"host.example"`,
 		"spoofable":                     `false`,
 		"sensors":                       `["sensor-1"]`,
@@ -806,7 +818,7 @@ func TestHoursAndTargetsAreBounded(t *testing.T) {
 	for name, m := range map[string]map[string]any{"hour": decode(t, doc), "target": decode(t, other)} {
 		want := "[deckies sensors services]"
 		if name == "hour" {
-			want = "[commands deckies observer.name services]"
+			want = "[command.line commands deckies observer.name services]"
 		}
 		if got := fmt.Sprint(m["truncated"]); got != want {
 			t.Errorf("%s: truncated is %s, want %s", name, got, want)

@@ -463,7 +463,7 @@ func (r *Renderer) Transitions(dst []state.Transition, h Head, s *state.Attacker
 // address appends who the attacker is.
 func (d *document) who(h Head) {
 	if h.Network.IsValid() {
-		d.string("network", h.ID)
+		d.network(h)
 	} else {
 		d.address("ip", h.Addr)
 	}

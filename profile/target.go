@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"dossier/correlate/event"
 	"dossier/correlate/state"
 
 	"golang.org/x/net/publicsuffix"
@@ -27,6 +28,15 @@ func (r *Renderer) AppendTarget(dst []byte, h Head, domain string, s *state.Targ
 	r.keys(&d, "deckies", &s.Deckies, s.Deckies.Len())
 	r.keys(&d, "sensors", &s.Sensors, s.Sensors.Len())
 	d.some("country_code", r.where(h).Country)
+	var u summary
+	if s.Summary.Time != event.Never && u.decode(s.Summary.Value) == nil {
+		d.object("risk")
+		d.string("level", u.level)
+		d.end()
+		d.object("behavior")
+		d.string("class", u.class)
+		d.end()
+	}
 	r.names = r.names[:0]
 	if s.Deckies.Truncated() {
 		r.names = append(r.names, "deckies")

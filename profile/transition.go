@@ -96,10 +96,16 @@ func sentence(t state.Transition) string {
 	}
 }
 
+// network appends which network the attacker is.
+func (d *document) network(h Head) {
+	d.string("network", h.ID)
+	d.string("cidr", h.ID)
+}
+
 // source appends where an activity came from.
 func (d *document) source(h Head, where *Place) {
 	if h.Network.IsValid() {
-		d.string("network", h.ID)
+		d.network(h)
 	}
 	d.object("source")
 	if !h.Network.IsValid() {

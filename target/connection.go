@@ -63,7 +63,7 @@ func templates(o options.Options) ([]esindex.Template, error) {
 	out := make([]esindex.Template, len(made))
 	for i, m := range made {
 		out[i] = esindex.Template{
-			Name: m.Name, Pattern: m.Pattern, Version: profile.SchemaVersion, Body: m.Body,
+			Name: m.Name, Pattern: m.Pattern, Version: profile.SchemaVersion, Body: m.Body, Better: m.Better,
 			Monthly: m.Kind.Monthly(), Homes: m.Kind == profile.Chunks,
 		}
 		switch m.Kind {

@@ -8,6 +8,9 @@ import (
 // LimitActivityCommands bounds the commands of one hour.
 var LimitActivityCommands = law.Limit{Keys: 20, Bytes: 16 << 10, Entry: 512, Firsts: 5}
 
+// LimitLines bounds the distinct command lines of one hour.
+var LimitLines = law.Limit{Keys: 64, Bytes: 8 << 10, Entry: 512}
+
 // LimitTried bounds the credentials of one hour.
 var LimitTried = law.Limit{Keys: 128, Bytes: 13824, Entry: credential, Part: 1, Payload: secret, Firsts: 8, Early: true}
 
@@ -24,6 +27,9 @@ type Activity struct {
 	Services, Deckies, Sensors law.Bottom
 	// Commands has the newest commands: A service, B decky, C line.
 	Commands law.Newest
+	// Lines has distinct command lines, beside Commands, which forget those
+	// of the middle of a long hour.
+	Lines law.Bottom
 	// Tried has the credentials shown, keyed by CredentialKey: Count is how
 	// often, Payload the secret as it may be shown. Admitted has those that a
 	// decoy let in, Count is how often. Both are cut by the same rank of the
@@ -57,6 +63,7 @@ var activityTable = table[Activity]{
 	keys("tr", "credentials: service, principal, kind of secret, its SHA-256; payload is the secret", &LimitTried, func(s *Activity) *law.Bottom { return &s.Tried }),
 	keys("ad", "credentials that a decoy let in", &LimitTried, func(s *Activity) *law.Bottom { return &s.Admitted }),
 	keys("po", "decoys' ports: transport, number; rank is 1 where proven", &LimitPorts, func(s *Activity) *law.Bottom { return &s.Ports }),
+	keys("li", "distinct command lines", &LimitLines, func(s *Activity) *law.Bottom { return &s.Lines }),
 	oldest("co", "the first commands, once not all are kept", &LimitActivityCommands, func(s *Activity) *law.Newest { return &s.Commands }),
 	latest("su", "the attacker as of the write with most events", maxSummary, func(s *Activity) *law.Latest { return &s.Summary }),
 }
@@ -115,7 +122,9 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 			switch e.Kind {
 			case event.Command:
 				s.CommandCount++
-				s.Commands.Add(commandItem(ev.Time, ev.Service, ev.Decky, law.Shorten(e.Command().Line(), maxLine)), LimitActivityCommands)
+				line := law.Shorten(e.Command().Line(), maxLine)
+				s.Commands.Add(commandItem(ev.Time, ev.Service, ev.Decky, line), LimitActivityCommands)
+				s.Lines.Add(law.Entry{Key: line}, LimitLines)
 			case event.Login:
 				login := e.Login()
 				n := login.Attempts()

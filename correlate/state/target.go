@@ -14,6 +14,8 @@ type Target struct {
 	// Messages the mails it took.
 	Accepted, Denied, Messages int64
 	Services, Deckies, Sensors law.Bottom
+	// Summary is as an hour's.
+	Summary law.Latest
 	carried
 }
 
@@ -29,6 +31,7 @@ var targetTable = table[Target]{
 	keys("s", "services", &LimitSmall, func(s *Target) *law.Bottom { return &s.Services }),
 	keys("d", "decoys", &LimitDecoys, func(s *Target) *law.Bottom { return &s.Deckies }),
 	keys("sn", "sensors", &LimitSensors, func(s *Target) *law.Bottom { return &s.Sensors }),
+	latest("su", "the attacker as of the write with most events", maxSummary, func(s *Target) *law.Latest { return &s.Summary }),
 }
 
 // By has the lists of s rank keys by r. It is called before Reset or Decode.

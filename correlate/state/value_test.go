@@ -539,11 +539,13 @@ func TestTargetByValue(t *testing.T) {
 	want := map[string]string{
 		"First": fmt.Sprint(t0 + 1), "Last": fmt.Sprint(t0 + 9), "Count": "3", "Accepted": "2", "Denied": "1", "Messages": "2",
 		"Services": "smtp x2 0-0 rank 0 ;", "Deckies": "d1 x1 0-0 rank 0 ; d2 x1 0-0 rank 0 ;", "Sensors": "one x0 0-0 rank 0 ;",
+		"Summary": "7 newer",
 	}
 	permute(len(events), func(order []int) {
 		s := new(Target)
-		for _, n := range order {
+		for i, n := range order {
 			s.Fold("one", "a.example", []*event.Event{events[n]})
+			s.Summary.Add(event.Time([]int{3, 7, 6, 7, 1}[i]), []string{"old", "newer", "z", "newer", "y"}[i])
 		}
 		each(s, func(_ int, name string, v reflect.Value) {
 			expect(t, want, name, dump(t, v), order)
@@ -580,6 +582,7 @@ func TestActivityByValue(t *testing.T) {
 		"Services": "http x1 0-0 rank 2 ; ssh x2 0-0 rank 2 ;", "Deckies": "d1 x2 0-0 rank 0 ; d2 x1 0-0 rank 0 ;", "Sensors": "one x0 0-0 rank 0 ;",
 		"Ports":    fmt.Sprintf("\x01|\x16 x1 %[1]d-%[1]d rank 1 ;", t0+5),
 		"Commands": fmt.Sprintf("%d ssh/d1/id %d ssh/d1/ls", t0+9, t0+9), "Summary": "7 newer",
+		"Lines":    "id x0 0-0 rank 0 ; ls x0 0-0 rank 0 ;",
 		"Tried":    "ssh|pi|publickey|" + zeros + fmt.Sprintf(" x1 %[1]d-%[1]d rank 0 k; ssh|root|plaintext|%[2]s x2 %[1]d-%[1]d rank 0 xy;", t0+5, zeros),
 		"Admitted": fmt.Sprintf("ssh|root|plaintext|%s x1 %[2]d-%[2]d rank 0 x;", zeros, t0+5),
 	}
