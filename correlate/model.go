@@ -117,7 +117,7 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 		f.cross(in)
 	}
 	l := learned{events: f.s.Total(), crowd: f.s.Crowd}
-	if m.o.Activity {
+	if m.o.Activity || f.s.Domains.Count() > 0 {
 		m.summary = m.o.Renderer.AppendSummary(m.summary[:0], f.head, &f.s)
 		l.summary = string(m.summary)
 	}
@@ -206,6 +206,9 @@ func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribut
 			return nil, fmt.Errorf("correlate: %T is no target's delta", in[i].Delta)
 		}
 		prefix, f.domain = d.attacker.prefix, d.domain
+		if l := &d.attacker.learned; l.summary != "" {
+			f.s.Summary.Add(event.Time(l.events), l.summary)
+		}
 		if in[i].Applied {
 			continue
 		}
@@ -218,9 +221,6 @@ func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribut
 	f.head = head(prefix, address, m.o.Now())
 	if !opened {
 		return nil, commit.ErrNotOpened
-	}
-	if n, ok := m.notes[address]; ok && n.summary != "" {
-		f.s.Summary.Add(event.Time(n.events), n.summary)
 	}
 	return f, nil
 }

@@ -232,7 +232,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	for _, list := range [...]struct {
 		name string
 		of   *law.Bottom
-	}{{"command.line", &s.Lines}, {"credential.username", &s.Tried}, {"credentials.tried", &s.Tried}, {"deckies", &s.Deckies}, {"observer.name", &s.Sensors}, {"ports", &s.Ports}, {"port_count", &s.Ports}, {"services", &s.Services}} {
+	}{{"command.line", &s.Lines}, {"credentials.tried", &s.Tried}, {"deckies", &s.Deckies}, {"observer.name", &s.Sensors}, {"ports", &s.Ports}, {"port_count", &s.Ports}, {"services", &s.Services}} {
 		if list.of.Truncated() {
 			r.names = append(r.names, list.name)
 		}

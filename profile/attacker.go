@@ -81,6 +81,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	}
 	d.enriched(place, name)
 	r.scoped(d, h)
+	r.exploits(d, s, p)
 	r.riskOf(d, s, f)
 	r.keys(d, "sensors", &s.Sensors, p.keep[listSensors])
 	d.bool("spoofable", !s.Handshake)

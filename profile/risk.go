@@ -1,6 +1,8 @@
 package profile
 
 import (
+	"slices"
+
 	"dossier/correlate/event"
 	"dossier/correlate/law"
 	"dossier/correlate/state"
@@ -187,6 +189,46 @@ func (r *Renderer) conclusion(d *document, e *law.Entry) {
 	d.string("stage", stage.String())
 	d.some("saw", e.Payload)
 	d.counted(e)
+	d.end()
+}
+
+// exploit returns the rule that a conclusion is by, where that is about
+// getting in through a flaw, else nil.
+func (r *Renderer) exploit(e *law.Entry) *rules.Rule {
+	id, _, _ := state.ConclusionOf(e.Key)
+	rule := r.o.Rules.Rule(id)
+	if rule == nil || len(rule.CVE) == 0 && rule.Technique != exploitation {
+		return nil
+	}
+	return rule
+}
+
+// exploitation is ATT&CK's Exploit Public-Facing Application.
+const exploitation = "T1190"
+
+// exploits appends which flaws were tried, and by what, of the conclusions that
+// are shown.
+func (r *Renderer) exploits(d *document, s *state.Attacker, p *plan) {
+	kept := r.byFirst(&s.Conclusions, p.keep[listConclusions])
+	var flaws, requests []string
+	for i := range kept {
+		rule := r.exploit(&kept[i])
+		if rule == nil {
+			continue
+		}
+		flaws = append(flaws, rule.CVE...)
+		if saw := kept[i].Payload; saw != "" && indexable(saw) {
+			requests = append(requests, saw)
+		}
+	}
+	if len(flaws)+len(requests) == 0 {
+		return
+	}
+	slices.Sort(flaws)
+	slices.Sort(requests)
+	d.object("exploit")
+	d.someStrings("cve", slices.Compact(flaws))
+	d.someStrings("request", slices.Compact(requests))
 	d.end()
 }
 
