@@ -216,7 +216,7 @@ func TestMonthsOfTheNextChunk(t *testing.T) {
 func TestLettersHaveEverything(t *testing.T) {
 	ev := event.Event{
 		Time: 5, Addr: netip.MustParseAddr("192.0.2.1"), Decky: "d", Service: "s", Type: "t", Kind: event.Interaction, Role: event.Sniffer,
-		Phase: event.Exfil, Proof: event.ByConnection, Port: 22, Transport: event.TCP, Large: true, Stray: true,
+		Phase: event.Exfil, Proof: event.ByConnection, Port: 22, Transport: event.TCP, Large: true, Stray: true, Naming: event.Guessed, Session: 77,
 		Evidence: []event.Evidence{{Kind: event.Login, Outcome: event.Success, N: 7, M: 8, A: "a", B: "b", C: "c", Digest: [32]byte{9}, Payload: []event.Field{{Key: "k", Value: "v"}}}},
 	}
 	whole := func(v reflect.Value) {

@@ -40,6 +40,8 @@ type letterEvent struct {
 	Transport string           `json:"transport,omitempty"`
 	Large     bool             `json:"large,omitempty"`
 	Stray     bool             `json:"stray,omitempty"`
+	Naming    event.Naming     `json:"naming,omitempty"`
+	Session   uint64           `json:"session,omitempty"`
 	Evidence  []letterEvidence `json:"evidence,omitempty"`
 }
 
@@ -82,6 +84,7 @@ func EncodeDelta(delta any) (json.RawMessage, error) {
 		l.Events[i] = letterEvent{
 			Time: ev.Time, Addr: ev.Addr, Decky: ev.Decky, Service: ev.Service, Type: ev.Type, Kind: ev.Kind, Role: ev.Role,
 			Phase: ev.Phase, Proof: ev.Proof.String(), Port: ev.Port, Transport: ev.Transport.String(), Large: ev.Large, Stray: ev.Stray,
+			Naming: ev.Naming, Session: ev.Session,
 			Evidence: make([]letterEvidence, len(ev.Evidence)),
 		}
 		for j := range ev.Evidence {
@@ -111,6 +114,7 @@ func DecodeDelta(class commit.Class, raw json.RawMessage) (any, error) {
 		ev := &event.Event{
 			Time: le.Time, Addr: le.Addr, Decky: le.Decky, Service: le.Service, Type: le.Type, Kind: min(le.Kind, event.Interaction),
 			Role: le.Role, Phase: le.Phase, Proof: le.proof(), Port: le.Port, Transport: event.TransportNamed(le.Transport), Large: le.Large, Stray: le.Stray,
+			Naming: min(le.Naming, event.Guessed), Session: le.Session,
 			Evidence: make([]event.Evidence, len(le.Evidence)),
 		}
 		for j := range le.Evidence {

@@ -22,7 +22,7 @@ type Stats struct {
 	// ExcludedBy counts the events left out by rule (Options.Exclude).
 	ExcludedBy []int64
 	// ServiceGuessed counts the events whose service no record of their chunk
-	// tells.
+	// tells: of most another chunk does.
 	ServiceGuessed int64
 	// Gateway is the private address that most events come from, nil while
 	// nothing is known.

@@ -167,6 +167,7 @@ func (r *Renderer) users(d *document, s *state.Activity) {
 
 // AppendActivity appends an attacker's hour.
 func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.Activity) []byte {
+	s = r.nameSessions(s)
 	where := r.where(h)
 	d := begin(dst)
 	d.time("@timestamp", hour)
@@ -191,6 +192,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	d.int("claimed", s.Claimed)
 	d.end()
 	r.keys(&d, "services", &s.Services, s.Services.Len())
+	d.someCount("service_guessed", s.Unnamed.Guessed)
 	r.keys(&d, "deckies", &s.Deckies, s.Deckies.Len())
 	r.ports(&d, &s.Ports, s.Ports.Len())
 	if newest, first := s.Commands.Items(), s.Commands.Gone(); len(newest) > 0 {

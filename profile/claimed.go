@@ -11,7 +11,7 @@ import (
 )
 
 // proven is a copy of a state in which what shells told of logged in
-// addresses is theirs.
+// addresses is theirs, and what sessions did is their services'.
 type proven struct {
 	of      *state.Attacker
 	changes uint64
@@ -25,7 +25,8 @@ type proven struct {
 	annotate func(*event.Event)
 }
 
-// prove returns s with what shells told of sessions among what is proven: what
+// prove returns s with what shells told of sessions among what is proven, and
+// with the services of sessions that other chunks told: what
 // is judged, and shown, is that state. It is valid until the next call with
 // another state. Where that panics all that shells told is claimed.
 func (r *Renderer) prove(s *state.Attacker) (with *state.Attacker) {
@@ -34,7 +35,7 @@ func (r *Renderer) prove(s *state.Attacker) (with *state.Attacker) {
 		return p.state
 	}
 	p.of, p.changes, p.state = s, s.Changes(), s
-	if !s.ProvesShell() {
+	if !s.ProvesShell() && !s.Unnamed.Waits() {
 		return s
 	}
 	defer func() {
@@ -51,9 +52,43 @@ func (r *Renderer) prove(s *state.Attacker) (with *state.Attacker) {
 		r.failed("sessions", fmt.Sprint(err))
 		return s
 	}
+	p.copied.Name(&p.arena)
 	p.copied.ProveShell(&p.arena, &p.memory, p.annotate)
 	p.state = &p.copied
 	return p.state
+}
+
+// hourly is a copy of an hour's state in which what sessions did is their
+// services'.
+type hourly struct {
+	copied state.Activity
+	wire   []byte // what the copy is a view of
+	arena  event.Arena
+}
+
+// nameSessions returns s with the services of sessions that other chunks told. It is
+// valid until the next call. Where that panics the hour lacks what they did there.
+func (r *Renderer) nameSessions(s *state.Activity) (with *state.Activity) {
+	if !s.Unnamed.Waits() {
+		return s
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			with = s
+			r.failed("sessions", cause)
+		}
+	}()
+	n := &r.hourly
+	n.arena.Reset()
+	n.wire = s.Append(n.wire[:0])
+	n.copied.Reset()
+	n.copied.By(s.Rank())
+	if err := n.copied.Decode(n.wire); err != nil {
+		r.failed("sessions", fmt.Sprint(err))
+		return s
+	}
+	n.copied.Name(&n.arena)
+	return &n.copied
 }
 
 // touched is where an attacker is said to have been, proven or claimed.

@@ -85,6 +85,7 @@ func numbered() *state.Attacker {
 	s.First, s.Last = moment(1), moment(999)
 	s.Events, s.Kinds = 1001, [3]int64{event.Noise: 1002, event.Scan: 1003, event.Interaction: 1004}
 	s.CommandCount, s.FirstCommand = 1005, moment(44)
+	s.Unnamed.Guessed = 1013
 	s.Attempts, s.Successes, s.FirstSuccess = 1006, 1007, moment(40)
 	s.LongestSession, s.Large, s.Retransmits = 1_008_009, 1010, 1011
 	s.Recon, s.Exfil, s.Handshake = moment(20), moment(33)+250_000, true
@@ -430,7 +431,7 @@ func attackerRows() map[string]string {
 	return map[string]string{
 		"@timestamp": clock(999), "ip": `"185.220.101.4"`, "uuid": someoneUUID, "first_seen": clock(1), "last_seen": clock(999),
 		"updated_at": writtenText, "event_count": "1001",
-		"services": `["ftp","http","smtp","ssh","telnet"]`, "service_count": "5",
+		"services": `["ftp","http","smtp","ssh","telnet"]`, "service_count": "5", "service_guessed": "1013",
 		"services_scanned": `["http","telnet"]`, "services_interacted": `["smtp","ssh"]`,
 		"ports":      `[{"port":8,"proven":true,"count":27,"first_seen":"2026-03-04T00:00:15.000000Z","last_seen":"2026-03-04T00:01:06.000000Z"},{"transport":"udp","port":161,"proven":false,"count":26,"first_seen":"2026-03-04T00:00:14.000000Z","last_seen":"2026-03-04T00:01:05.000000Z"},{"transport":"tcp","port":22,"proven":true,"count":25,"first_seen":"2026-03-04T00:00:13.000000Z","last_seen":"2026-03-04T00:01:04.000000Z"},{"transport":"tcp","port":9999,"proven":false,"count":25,"first_seen":"2026-03-04T00:00:16.000000Z","last_seen":"2026-03-04T00:01:07.000000Z"}]`,
 		"port_count": "4", "port.name": `["8","tcp/22","tcp/9999","udp/161"]`,
@@ -644,6 +645,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	hour := new(state.Activity)
 	hour.Events, hour.Kinds = 2001, [3]int64{event.Noise: 2002, event.Scan: 2003, event.Interaction: 2004}
 	hour.CommandCount, hour.Attempts, hour.Successes, hour.Recipients, hour.Claimed = 2005, 2006, 2007, 2008, 2012
+	hour.Unnamed.Guessed = 2015
 	for _, key := range []string{"b", "a"} {
 		hour.Services.Add(law.Entry{Key: "service-" + key}, large)
 		hour.Deckies.Add(law.Entry{Key: "decky-" + key}, large)
@@ -674,7 +676,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"ports": `[{"transport":"tcp","port":2013,"proven":true,"count":2014,"first_seen":` + clock(3701) + `,"last_seen":` + clock(3702) + `}]`, "port_count": "1", "port.name": `["tcp/2013"]`,
 		"activity.events": "2001", "activity.interactions": "2004", "activity.scans": "2003", "activity.commands": "2005",
 		"activity.login_attempts": "2006", "activity.login_successes": "2007", "activity.recipients": "2008", "activity.claimed": "2012",
-		"services": `["service-a","service-b"]`, "deckies": `["decky-a","decky-b"]`,
+		"services": `["service-a","service-b"]`, "service_guessed": "2015", "deckies": `["decky-a","decky-b"]`,
 		"commands":     fmt.Sprintf(`[{"timestamp":%s,"service":"ssh","decky":"delta","command":"id"}]`, clock(3700)),
 		"command.line": `["id","uname -a"]`, "credential.username": `["admin","root"]`,
 		"credentials.tried": `[{"service":"telnet","user":"admin","secret_kind":"plaintext","secret":"1234","secret_sha256":"` + strings.Repeat("d2", 32) + `","attempts":2011,"successes":0},` +

@@ -123,6 +123,13 @@ func (d *document) time(name string, t event.Time) {
 	d.b = append(d.b, '"')
 }
 
+// someCount appends n unless it is 0.
+func (d *document) someCount(name string, n int64) {
+	if n != 0 {
+		d.int(name, n)
+	}
+}
+
 // someTime appends a time unless it is unknown.
 func (d *document) someTime(name string, t event.Time) {
 	if t != event.Never {

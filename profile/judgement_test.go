@@ -766,7 +766,7 @@ func TestTypesOfFields(t *testing.T) {
 				"claimed.first_seen claimed.last_seen threat.indicator.first_seen threat.indicator.last_seen threat.indicator.modified_at " +
 				"risk.since.looking risk.since.attempting risk.since.inside risk.since.acting",
 			Long: "claimed.event_count claimed.command_count claimed.login_attempts claimed.login_successes event_count command_count credential_count login_attempts login_successes bounty_count session_count behavior.phase.large_payload_count " +
-				"behavior.retransmit_count smtp_domain_count smtp_domains_dropped asn threat.indicator.sightings threat.indicator.as.number",
+				"behavior.retransmit_count service_guessed smtp_domain_count smtp_domains_dropped asn threat.indicator.sightings threat.indicator.as.number",
 			Integer: "service_count port_count decky_count behavior.hop_distance schema_version",
 			Float: "session_longest_s behavior.timing.event_count behavior.timing.duration_s behavior.timing.mean_iat_s behavior.timing.median_iat_s " +
 				"behavior.timing.stdev_iat_s behavior.timing.min_iat_s behavior.timing.max_iat_s behavior.timing.cv behavior.beacon.interval_s " +
@@ -786,7 +786,7 @@ func TestTypesOfFields(t *testing.T) {
 		Activity: {
 			IP: "source.ip", Date: "@timestamp updated_at", GeoPoint: "source.geo.location", Integer: "service_count port_count decky_count schema_version",
 			Long: "source.as.number activity.events activity.interactions activity.scans activity.commands activity.login_attempts activity.login_successes " +
-				"activity.recipients activity.claimed event_count bounty_count credential_count asn",
+				"activity.recipients activity.claimed service_guessed event_count bounty_count credential_count asn",
 			Float: "risk.score", Boolean: "is_traversal", Object: "commands", Nested: "credentials.tried ports", Binary: "state",
 			IPRange: "cidr", OtherName: "ip sensors as_name",
 		},

@@ -19,7 +19,7 @@ func TestLawsOfFields(t *testing.T) {
 			"copy": "cidr as_cidr risk.confidence port.name threat.indicator.geo.country_iso_code " +
 				"threat.indicator.as.number threat.indicator.as.organization.name related.user related.hosts related.hash",
 			"counts of the newest 24 hours, exact": "behavior.beacon.strobe",
-			"derived from the state": "exploit.cve exploit.request is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
+			"derived from the state": "exploit.cve exploit.request service_guessed is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
 				"credential.password credential.pair fingerprint.ja3 fingerprint.ja3s fingerprint.ja4 fingerprint.ja4s fingerprint.ja4h " +
 				"fingerprint.ja4_quic fingerprint.hassh fingerprint.jarm fingerprint.user_agent fingerprint.ssh_client " +
 				"fingerprint.tls_cert_sha256 artifact.sha256 artifact.url alert.signature bounty_count claimed.kinds behavior.class " +
@@ -75,7 +75,7 @@ func TestLawsOfFields(t *testing.T) {
 		Activity: {
 			"as of the write":                       "source.geo.country_iso_code source.geo.location source.as.number source.as.organization.name scope host.name country_code asn updated_at",
 			"constant":                              "event.kind event.module event.dataset ecs.version schema_version",
-			"derived from the state":                "credential.username truncated",
+			"derived from the state":                "service_guessed credential.username truncated",
 			"alias":                                 "ip sensors as_name",
 			"rank 64":                               "command.line",
 			"key":                                   "@timestamp source.ip network uuid",

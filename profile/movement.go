@@ -14,6 +14,7 @@ func (r *Renderer) services(d *document, s *state.Attacker, p *plan) {
 	services := first(seen.services, p.keep[listServices])
 	r.keys(d, "services", seen.services, p.keep[listServices])
 	d.int("service_count", seen.serviceCount())
+	d.someCount("service_guessed", s.Unnamed.Guessed)
 	for _, list := range [...]struct {
 		name string
 		kind event.Kind

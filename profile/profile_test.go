@@ -251,11 +251,13 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	for i := range 5000 {
 		domains = append(domains, &event.Event{Proof: event.ByConnection, Time: morning + event.Time(i), Service: "smtp", Evidence: []event.Evidence{{Kind: event.Recipient, A: fmt.Sprintf("d%d.example.com", i)}}})
 	}
+	guessed := &event.Event{Time: morning, Service: event.GuessedService, Kind: event.Scan, Proof: event.ByConnection, Naming: event.Guessed, Session: 1}
 	network := new(state.Attacker)
 	network.Fold(new(event.Arena), "sensor-1", true, append(beaconEvents(), domains...))
 	network.Fold(new(event.Arena), "sensor-1", true, []*event.Event{
 		{Time: morning, Decky: "decky-01", Service: "snmp", Port: 161, Transport: event.UDP, Kind: event.Interaction, Evidence: []event.Evidence{{Kind: event.Login, B: "snmp_community", C: "public"}, {Kind: event.Command, A: "1.3.6"}}},
 		{Time: morning, Decky: "decky-01", Service: "ssh", Kind: event.Interaction, Proof: event.ByShell, Evidence: []event.Evidence{{Kind: event.Command, A: "id"}}},
+		guessed,
 	})
 	flood := make([]*event.Event, 86400)
 	for i := range flood {
@@ -269,7 +271,7 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	target.Fold("sensor-1", "mail.acme.co.uk", domains[:100])
 	hour := new(state.Activity)
 	domains[0].Port, domains[0].Transport = 25, event.TCP
-	hour.Fold(new(event.Arena), "sensor-1", append(everyEvent(), domains[:100]...))
+	hour.Fold(new(event.Arena), "sensor-1", append(append(everyEvent(), guessed), domains[:100]...))
 	hour.Summary.Add(event.Time(s.Events), string(r.AppendSummary(nil, headOf(someone), s)))
 	beat := &Heartbeat{
 		Sensor: "sensor-1", Version: "1.0.0", Started: written, RecordsIn: 1,

@@ -121,6 +121,7 @@ type Renderer struct {
 	reasons []rules.Reason
 	named   struct{ of, uuid string }
 	proven  proven
+	hourly  hourly
 	unions  [2]law.Bottom
 }
 

@@ -15,6 +15,8 @@ const cowriePrefix = "cowrie."
 // go.
 const directPrefix = cowriePrefix + "direct-tcpip."
 
+const cowrieConnect = cowriePrefix + "session.connect"
+
 // cowrie reads a document of Cowrie's jsonlog output, versions 2 and 3. Where
 // T-Pot passed it on, the machine is the decoy, not Cowrie's container.
 func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *event.Event) Verdict {
@@ -66,7 +68,7 @@ func (x *scratch) when(out *event.Event, r *event.Record, key string) (skewed bo
 
 func (x *scratch) cowrieEvidence(kind string, class class) {
 	switch kind {
-	case "cowrie.session.connect", "cowrie.log.closed":
+	case cowrieConnect, "cowrie.log.closed":
 		x.session(x.get("session"))
 	case "cowrie.session.closed":
 		length, ok := x.int("duration_ms")

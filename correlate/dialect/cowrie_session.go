@@ -5,11 +5,9 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
-)
 
-// guessedService is what a session of Cowrie's counts as where nothing tells:
-// most are.
-const guessedService = "ssh"
+	"github.com/dchest/siphash"
+)
 
 // sessionKey names a session of a sensor's. The address is the sensor's word,
 // so that no attacker speaks for another's session.
@@ -37,6 +35,10 @@ func (p *Parser) cowriePlace(x *scratch, kind string, out *event.Event, v *Verdi
 	}
 	if id := x.get("session"); id != "" {
 		x.tell(sessionKey{id, out.Addr}, sessionPlace{service, decky})
+		if _, named := x.lookup("protocol"); service != "" && (!named || kind == cowrieConnect) {
+			// Where every record names the protocol nobody needs to be told.
+			out.Naming, out.Session = event.Names, sessionHash(id)
+		}
 		if service == "" {
 			v.Missing |= MissingService
 		}
@@ -46,7 +48,7 @@ func (p *Parser) cowriePlace(x *scratch, kind string, out *event.Event, v *Verdi
 		v.session = id
 	}
 	if service == "" {
-		service = guessedService
+		service = event.GuessedService
 	}
 	out.Service, out.Decky = service, decky
 }
@@ -107,8 +109,14 @@ func (p *Parser) Settle(a *event.Arena, v Verdict, ev *event.Event) bool {
 	if v.Missing&MissingService == 0 {
 		return true
 	}
-	if told.service != "" {
-		ev.Service = told.service
+	if told.service == "" {
+		ev.Naming, ev.Session = event.Guessed, sessionHash(v.session)
+		return false
 	}
-	return told.service != ""
+	ev.Service = told.service
+	return true
 }
+
+// sessionHash returns what a session's id is known by beyond its chunk: 56 bits,
+// never 0. No attacker chooses an id.
+func sessionHash(id string) uint64 { return max(1, siphash.Hash(0, 0, event.Bytes(id))>>8) }

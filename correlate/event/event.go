@@ -113,6 +113,23 @@ const (
 	Exfil
 )
 
+// Naming says how an event's service is known.
+type Naming uint8
+
+const (
+	// Named is a service that the record, or another of its chunk, tells.
+	Named Naming = iota
+	// Names is one that a record tells for its session: the session's records
+	// in other chunks may lack it.
+	Names
+	// Guessed is GuessedService, unless another event of the session Names it.
+	Guessed
+)
+
+// GuessedService is what a session of Cowrie's counts as where nothing tells:
+// most are.
+const GuessedService = "ssh"
+
 // Event is one thing one attacker did, in the vocabulary all dialects share.
 type Event struct {
 	// Time is when it happened: the line's own time, or the record's where
@@ -139,6 +156,10 @@ type Event struct {
 	Transport Transport
 	// Large says that a payload of at least 1 MiB was moved.
 	Large bool
+	// Naming says how Service is known, Session which session of the sensor's
+	// the event is of, by a hash of its id: 0 where Naming is Named.
+	Naming  Naming
+	Session uint64
 	// Stray says that Time is so far from the record's own that it must not
 	// open a month of its own.
 	Stray bool

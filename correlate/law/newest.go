@@ -193,7 +193,7 @@ func (n *Newest) Settle(limit *Limit) {
 	if n.cut && len(n.Oldest.list) == 0 {
 		n.Oldest.take(n.list.items(), limit)
 	}
-	n.trim(limit)
+	n.trim(limit, nil)
 }
 
 // MostItems is what a Newest or a First with this limit takes at the most when
@@ -310,20 +310,27 @@ func (n *Newest) Truncated() bool { return n.cut }
 
 // Add combines it into the list: the newest items that fit are kept, without
 // a gap.
-func (n *Newest) Add(it Item, limit Limit) {
+func (n *Newest) Add(it Item, limit Limit) { n.AddOr(it, &limit, nil) }
+
+// AddOr combines it into the list as Add does, and hands out each item that
+// has no room there, once: it or ones that were kept until now.
+func (n *Newest) AddOr(it Item, limit *Limit, gone func(Item)) {
 	limit.fitItem(&it)
 	if n.cut {
-		n.Oldest.add(&it, &limit)
+		n.Oldest.add(&it, limit)
 		if it.Compare(n.mark) <= 0 {
+			if gone != nil {
+				gone(it)
+			}
 			return
 		}
 	}
 	n.insert(&it)
 	n.size += it.bytes()
-	n.trim(&limit)
+	n.trim(limit, gone)
 }
 
-func (n *Newest) trim(limit *Limit) {
+func (n *Newest) trim(limit *Limit, gone func(Item)) {
 	list, drop := n.list.items(), 0
 	for len(list)-drop > limit.Keys || limit.Bytes > 0 && n.size > limit.Bytes {
 		n.size -= list[drop].bytes()
@@ -334,6 +341,11 @@ func (n *Newest) trim(limit *Limit) {
 			n.Oldest.take(list, limit)
 		}
 		n.mark = list[drop-1]
+		if gone != nil {
+			for i := range list[:drop] {
+				gone(list[i])
+			}
+		}
 		n.list.drop(drop)
 		n.cut = true
 	}
@@ -414,13 +426,7 @@ const noteOverhead = 2
 func (f *First) Add(it Item, limit Limit) { f.add(&it, &limit) }
 
 func (f *First) add(it *Item, limit *Limit) {
-	if len(it.C) > limit.Note {
-		n := limit.Note
-		for n > 0 && !utf8.RuneStart(it.C[n]) {
-			n--
-		}
-		it.C = it.C[:n]
-	}
+	it.C = limit.CutNote(it.C)
 	f.fit(it, limit)
 	if f.size < 0 {
 		// Decoded: what the keys take is not stored.
@@ -449,6 +455,18 @@ func (f *First) add(it *Item, limit *Limit) {
 		f.mark, f.cut = list[n-1], true
 		f.list.remove(n - 1)
 	}
+}
+
+// CutNote cuts what a First knows of a key beside the key.
+func (l *Limit) CutNote(s string) string {
+	if len(s) <= l.Note {
+		return s
+	}
+	n := l.Note
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
 
 // fit cuts A where the key takes more than an entry may.

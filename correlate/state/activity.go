@@ -36,8 +36,9 @@ type Activity struct {
 	// key, and what Admitted keeps of a key is never longer, so a key whose
 	// attempts Tried counts is never missing in Admitted.
 	Tried, Admitted law.Bottom
-	// Ports is as the attacker's.
-	Ports law.Bottom
+	// Ports and Unnamed are as the attacker's.
+	Ports   law.Bottom
+	Unnamed Unnamed
 	// Summary is the attacker as it stood at the last write, encoded by
 	// whoever renders it; Latest keeps the one with most events.
 	Summary law.Latest
@@ -65,6 +66,9 @@ var activityTable = table[Activity]{
 	keys("po", "decoys' ports: transport, number; rank is 1 where proven", &LimitPorts, func(s *Activity) *law.Bottom { return &s.Ports }),
 	keys("li", "distinct command lines", &LimitLines, func(s *Activity) *law.Bottom { return &s.Lines }),
 	oldest("co", "the first commands, once not all are kept", &LimitActivityCommands, func(s *Activity) *law.Newest { return &s.Commands }),
+	toldField("ap", func(s *Activity) *Unnamed { return &s.Unnamed }),
+	unnamedField("au", func(s *Activity) *Unnamed { return &s.Unnamed }),
+	number("ag", lawSum, "events of those that had no room there", func(s *Activity) *int64 { return &s.Unnamed.Guessed }),
 	latest("su", "the attacker as of the write with most events", maxSummary, func(s *Activity) *law.Latest { return &s.Summary }),
 }
 
@@ -73,6 +77,9 @@ const maxSummary = 256
 
 // By has the lists of s rank keys by r. It is called before Reset or Decode.
 func (s *Activity) By(r law.Rank) { activityTable.by(s, &s.carried, r) }
+
+// Rank returns what By was given.
+func (s *Activity) Rank() law.Rank { return s.rank }
 
 // Reset empties s and keeps the memory of its lists.
 func (s *Activity) Reset() { activityTable.reset(s, &s.carried) }
@@ -111,7 +118,11 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 		}
 		s.Kinds[ev.Kind]++
 		foldPort(a, &s.Ports, ev)
-		if ev.Service != "" {
+		later := waits(ev)
+		if ev.Naming != event.Named {
+			s.Unnamed.fold(a, ev, s)
+		}
+		if ev.Service != "" && !later {
 			s.Services.Add(law.Entry{Key: ev.Service, Count: 1, Rank: uint8(ev.Kind)}, LimitSmall)
 		}
 		if ev.Decky != "" {
@@ -123,8 +134,11 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 			case event.Command:
 				s.CommandCount++
 				line := law.Shorten(e.Command().Line(), maxLine)
-				s.Commands.Add(commandItem(ev.Time, ev.Service, ev.Decky, line), LimitActivityCommands)
 				s.Lines.Add(law.Entry{Key: line}, LimitLines)
+				if later {
+					continue
+				}
+				s.Commands.Add(commandItem(ev.Time, ev.Service, ev.Decky, line), LimitActivityCommands)
 			case event.Login:
 				login := e.Login()
 				n := login.Attempts()
@@ -132,8 +146,8 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 				if e.Outcome == event.Success {
 					s.Successes += n
 				}
-				if login.SecretKind() == "" {
-					continue // no secret was shown
+				if login.SecretKind() == "" || later {
+					continue // no secret was shown, or not yet
 				}
 				key := CredentialKey(a, ev.Service, e)
 				s.Tried.See(key, ev.Time, 0, login.Secret(), &LimitTried)
@@ -143,6 +157,23 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 			case event.Recipient:
 				s.Recipients++
 			}
+		}
+	}
+}
+
+// place adds what of an event depends on its service.
+func (s *Activity) place(a *event.Arena, service string, p *placed) {
+	if p.touch && service != "" {
+		s.Services.Add(law.Entry{Key: service, Count: 1, Rank: uint8(p.kind)}, LimitSmall)
+	}
+	switch {
+	case p.command:
+		s.Commands.Add(commandItem(p.at, service, p.decky, p.text), LimitActivityCommands)
+	case p.login:
+		key := a.Join(service, "\x00", p.text)
+		s.Tried.See(key, p.at, 0, p.secret, &LimitTried)
+		if p.outcome == event.Success {
+			s.Admitted.See(key, p.at, 0, p.secret, &LimitTried)
 		}
 	}
 }

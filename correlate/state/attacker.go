@@ -93,6 +93,7 @@ type Attacker struct {
 	// Ports has the decoys' ports that the address connected to, keyed by
 	// PortKey; Rank is 1 where it is proven.
 	Ports       law.Bottom
+	Unnamed     Unnamed
 	Crowd       Crowd
 	Handshake   bool // whether anything is proven
 	Claimed     Claimed
@@ -160,6 +161,9 @@ var attackerTable = table[Attacker]{
 	other("tr", lawOnce, "lines crossed: action, value, time, chunk", transitionBytes, func(s *Attacker) value { return (*transitions)(&s.Transitions) }),
 	other("ts", lawOnce, "places of those that open no month", 2, func(s *Attacker) value { return (*stray)(&s.Transitions) }),
 	keys("po", "decoys' ports: transport, number; rank is 1 where proven", &LimitPorts, func(s *Attacker) *law.Bottom { return &s.Ports }),
+	toldField("ap", func(s *Attacker) *Unnamed { return &s.Unnamed }),
+	unnamedField("au", func(s *Attacker) *Unnamed { return &s.Unnamed }),
+	number("ag", lawSum, "events of those that had no room there", func(s *Attacker) *int64 { return &s.Unnamed.Guessed }),
 	number("tu", lawMax, "lines crossed that found no room", func(s *Attacker) *int64 { return &s.Untold }),
 
 	other("pv", "constant", "that what is proven is told from what is not", 1, func(s *Attacker) value { return &s.told }),
@@ -367,6 +371,34 @@ func (s *Attacker) foldProven(a *event.Arena, ev *event.Event) {
 	for i := range ev.Evidence {
 		s.foldEvidence(a, ev, &ev.Evidence[i])
 	}
+	if ev.Naming != event.Named {
+		s.Unnamed.fold(a, ev, s)
+	}
+}
+
+// place adds what of an event depends on its service.
+func (s *Attacker) place(a *event.Arena, service string, p *placed) {
+	if p.touch {
+		if service != "" {
+			s.Services.See(service, p.at, uint8(p.kind), "", &LimitServices)
+		}
+		if p.decky != "" {
+			s.Hops.Add(law.Item{Time: p.at, A: p.decky, B: service, C: p.what}, LimitHops)
+		}
+	}
+	switch {
+	case p.command:
+		s.Commands.Add(commandItem(p.at, service, p.decky, p.text), LimitCommands)
+		if p.known {
+			s.Known.See(KnownKey(a, service, p.text), p.at, 0, "", &LimitKnown)
+		}
+	case p.login:
+		key := a.Join(service, "\x00", p.text)
+		s.Credentials.See(key, p.at, uint8(p.outcome), p.secret, &LimitCredentials)
+		if p.outcome == event.Success {
+			s.Admitted.See(key, p.at, uint8(p.outcome), p.secret, &LimitAdmitted)
+		}
+	}
 }
 
 func (s *Attacker) foldEvent(ev *event.Event) {
@@ -376,12 +408,14 @@ func (s *Attacker) foldEvent(ev *event.Event) {
 	s.Kinds[ev.Kind]++
 	s.Times.Add(ev.Time, LimitTimes)
 	s.Hours.Add(ev.Time, LimitHours)
-	if ev.Service != "" {
+	if ev.Service != "" && !waits(ev) {
 		s.Services.See(ev.Service, ev.Time, uint8(ev.Kind), "", &LimitServices)
 	}
 	if ev.Decky != "" {
 		s.Deckies.See(ev.Decky, ev.Time, 0, "", &LimitDeckies)
-		s.Hops.Add(law.Item{Time: ev.Time, A: ev.Decky, B: ev.Service, C: ev.Type}, LimitHops)
+		if !waits(ev) {
+			s.Hops.Add(law.Item{Time: ev.Time, A: ev.Decky, B: ev.Service, C: ev.Type}, LimitHops)
+		}
 	}
 	if ev.Phase&event.Recon != 0 {
 		s.Recon = max(s.Recon, ev.Time)
@@ -400,6 +434,9 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 	case event.Command:
 		s.CommandCount++
 		s.FirstCommand = law.Earliest(s.FirstCommand, ev.Time)
+		if waits(ev) {
+			break
+		}
 		line := law.Shorten(e.Command().Line(), maxLine)
 		s.Commands.Add(commandItem(ev.Time, ev.Service, ev.Decky, line), LimitCommands)
 		if e.Command().Known() {
@@ -417,7 +454,7 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 		if e.Outcome != event.Failure && ev.Decky != "" && (ev.Service == "ssh" || ev.Service == "telnet") {
 			s.Logins.add(ev.Decky, ev.Time)
 		}
-		if login.SecretKind() != "" {
+		if login.SecretKind() != "" && !waits(ev) {
 			key := CredentialKey(a, ev.Service, e)
 			s.Credentials.See(key, ev.Time, uint8(e.Outcome), login.Secret(), &LimitCredentials)
 			if e.Outcome == event.Success {

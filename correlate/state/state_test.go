@@ -25,6 +25,7 @@ func randomEvent(r *rand.Rand) *event.Event {
 		Decky: pick(r, "", "decky-01", "decky-02", "decky-03"), Service: pick(r, "", "ssh", "http", "smtp"),
 		Type: pick(r, "connect", "command", "auth_attempt"), Kind: event.Kind(r.IntN(3)), Role: event.Role(r.IntN(3)),
 		Phase: event.Phase(r.IntN(4)), Proof: event.Proof(r.IntN(4)), Large: r.IntN(9) == 0, Port: uint16(r.IntN(3) * r.IntN(9)), Transport: event.Transport(r.IntN(3)),
+		Naming: event.Naming(r.IntN(3)), Session: uint64(1 + r.IntN(60)),
 	}
 	for range r.IntN(4) {
 		e := event.Evidence{
@@ -244,10 +245,12 @@ func full(t *testing.T, size int) *Attacker {
 				{Kind: event.Alert, A: text(i, event.MaxValue), B: text(-i, event.MaxValue), N: 1},
 			},
 		}
+		waits, names := *ev, event.Event{Time: ev.Time, Service: "telnet", Kind: event.Scan, Proof: event.ByConnection, Naming: event.Names, Session: uint64(i+1) << 40}
+		waits.Naming, waits.Service, waits.Session = event.Guessed, event.GuessedService, uint64(i+1)<<40
 		claimed, told, login := *ev, *ev, *ev
 		claimed.Proof, told.Proof, login.Service = event.Claimed, event.ByShell, "ssh"
 		login.Evidence = login.Evidence[1:2]
-		s.Fold(a, text(i, event.MaxName), true, []*event.Event{ev, &claimed, &told, &login, {Time: ev.Time, Role: event.Contact}})
+		s.Fold(a, text(i, event.MaxName), true, []*event.Event{ev, &claimed, &told, &login, &waits, &names, {Time: ev.Time, Role: event.Contact}})
 		if i%250 == 249 {
 			if err := s.Decode(s.Append(nil)); err != nil {
 				t.Fatal(err)
@@ -419,7 +422,8 @@ func TestFullStatesAreFreeOfOrderAndCut(t *testing.T) {
 			events = append(events, &event.Event{
 				Time: event.Time(1_760_000_000_000_000 + r.Int64N(300)*1_000_000), Addr: netip.MustParseAddr("2001:db8::7"),
 				Decky: "decky-" + n, Service: pick(r, "ssh", "http"), Type: "x", Kind: event.Interaction,
-				Proof: pick(r, event.ByConnection, event.ByConnection, event.BySession, event.ByShell, event.Claimed),
+				Proof:  pick(r, event.ByConnection, event.ByConnection, event.BySession, event.ByShell, event.Claimed),
+				Naming: event.Naming(r.IntN(3)), Session: uint64(1 + r.IntN(600)),
 				Evidence: []event.Evidence{
 					{Kind: event.Command, A: text, N: int64(i % 2)},
 					{Kind: event.Login, A: "u" + n, B: "plaintext", C: text, Digest: sha256.Sum256([]byte(text)), Outcome: event.Outcome(r.IntN(3))},
@@ -457,7 +461,7 @@ func TestFullStatesAreFreeOfOrderAndCut(t *testing.T) {
 				}
 			}
 			if !att.Credentials.Full() || !att.Fingerprints.Full() || !att.Artifacts.Full() || !att.Admitted.Full() || !att.Known.Full() || !act.Tried.Full() || !att.Domains.Full() ||
-				!att.Claimed.Evidence.Full() || !att.Claimed.Deckies.Full() || !att.Claimed.Shell.Truncated() {
+				!att.Claimed.Evidence.Full() || !att.Unnamed.Events.Truncated() || !act.Unnamed.Events.Truncated() || !att.Claimed.Deckies.Full() || !att.Claimed.Shell.Truncated() {
 				t.Fatalf("seed %d: lists aren't full", seed)
 			}
 			if att.Size() > MaxAttacker {

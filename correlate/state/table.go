@@ -329,6 +329,7 @@ const (
 	lawOr     = "or"
 	lawOnce   = "once crossed"
 	lawSet    = "newest, each for good"
+	lawHashed = "last by the hash of the session's id"
 )
 
 // number is a field that is one, or a time.

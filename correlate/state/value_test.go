@@ -64,6 +64,10 @@ func dump(t *testing.T, v reflect.Value) string {
 		return fmt.Sprint(l.Count()) + mark(l.Truncated())
 	case *law.Latest:
 		return fmt.Sprintf("%d %s", l.Time, fields(l.Value))
+	case *told:
+		return strings.Trim(fmt.Sprint(*l), "[]")
+	case *waiting:
+		return items(l.Items(), l.Truncated())
 	case *logins:
 		return fmt.Sprintf("%+v, gone %+v", l.list, l.gone.list)
 	default:
@@ -139,6 +143,15 @@ func fill(t *testing.T, v reflect.Value, n int) {
 		}
 	case *law.Latest:
 		l.Add(at, name(0))
+	case *waiting:
+		few.Firsts = 0
+		for i := range 3 {
+			l.Add(law.Item{Time: at + event.Time(i), A: name(i), B: "b", C: "c"}, few)
+		}
+	case *told:
+		for i := range 3 {
+			l.tell(uint64(7*n+i), services[1+i%2])
+		}
 	case *logins:
 		for i := range 3 {
 			l.add(name(i), at+event.Time(i))
@@ -160,7 +173,7 @@ func each(s encoded, do func(n int, name string, v reflect.Value)) {
 	of = func(path string, v reflect.Value) {
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
-			if f.Type == reflect.TypeFor[Claimed]() || f.Type == reflect.TypeFor[Contacts]() {
+			if f.Type == reflect.TypeFor[Claimed]() || f.Type == reflect.TypeFor[Contacts]() || f.Type == reflect.TypeFor[Unnamed]() {
 				of(f.Name+".", v.Field(i))
 				continue
 			}
@@ -487,6 +500,8 @@ func TestAttackerByValue(t *testing.T) {
 		"Claimed.First": "0", "Claimed.Last": "0", "Claimed.Events": "0", "Claimed.Kinds": "[0 0 0]", "Claimed.Commands": "0", "Claimed.Attempts": "0",
 		"Claimed.Successes": "0", "Claimed.Large": "0", "Claimed.Services": "", "Claimed.Deckies": "", "Claimed.Evidence": "", "Claimed.Shell": "", "Claimed.Known": "",
 		"Contacts.First": "0", "Contacts.Last": "0", "Contacts.Events": "0",
+		// Nothing waits for its service: TestNamesByValue.
+		"Unnamed.Told": "", "Unnamed.Events": "", "Unnamed.Guessed": "0",
 	}
 	permute(len(events), func(order []int) {
 		a, s := new(event.Arena), new(Attacker)
@@ -582,9 +597,10 @@ func TestActivityByValue(t *testing.T) {
 		"Services": "http x1 0-0 rank 2 ; ssh x2 0-0 rank 2 ;", "Deckies": "d1 x2 0-0 rank 0 ; d2 x1 0-0 rank 0 ;", "Sensors": "one x0 0-0 rank 0 ;",
 		"Ports":    fmt.Sprintf("\x01|\x16 x1 %[1]d-%[1]d rank 1 ;", t0+5),
 		"Commands": fmt.Sprintf("%d ssh/d1/id %d ssh/d1/ls", t0+9, t0+9), "Summary": "7 newer",
-		"Lines":    "id x0 0-0 rank 0 ; ls x0 0-0 rank 0 ;",
-		"Tried":    "ssh|pi|publickey|" + zeros + fmt.Sprintf(" x1 %[1]d-%[1]d rank 0 k; ssh|root|plaintext|%[2]s x2 %[1]d-%[1]d rank 0 xy;", t0+5, zeros),
-		"Admitted": fmt.Sprintf("ssh|root|plaintext|%s x1 %[2]d-%[2]d rank 0 x;", zeros, t0+5),
+		"Lines":        "id x0 0-0 rank 0 ; ls x0 0-0 rank 0 ;",
+		"Tried":        "ssh|pi|publickey|" + zeros + fmt.Sprintf(" x1 %[1]d-%[1]d rank 0 k; ssh|root|plaintext|%[2]s x2 %[1]d-%[1]d rank 0 xy;", t0+5, zeros),
+		"Admitted":     fmt.Sprintf("ssh|root|plaintext|%s x1 %[2]d-%[2]d rank 0 x;", zeros, t0+5),
+		"Unnamed.Told": "", "Unnamed.Events": "", "Unnamed.Guessed": "0",
 	}
 	permute(len(events), func(order []int) {
 		a, s := new(event.Arena), new(Activity)

@@ -90,7 +90,7 @@ func NewSeries(rules []exclude.Rule) []Series {
 	}
 	counter("events_excluded_by_rule_total", byRule, func(f *Figures) int64 { return f.excludedByNets(len(rules)) }, Label{"rule", "exclude_nets"})
 	counter("events_clock_skew_total", "Events that were given their record's time.", func(f *Figures) int64 { return f.Engine.ClockSkew })
-	counter("events_service_guessed_total", "Events whose service no record of their chunk tells: of Cowrie 2, counted as ssh.", func(f *Figures) int64 { return f.Engine.ServiceGuessed })
+	counter("events_service_guessed_total", "Events whose service no record of their chunk tells, of Cowrie 2: ssh, unless another chunk tells it.", func(f *Figures) int64 { return f.Engine.ServiceGuessed })
 	counter("panics_total", "Panics, each of which cost a try of what was being done (a chunk, a document, a heartbeat, setting up); each is a defect of Dossier.", func(f *Figures) int64 { return f.Panics + f.Target.Panics + f.Target.Commit.Panics })
 	counter("parts_left_out_total", "Parts of documents (behavior, campaigns, enrichment) that failed and were left out; each is a defect of Dossier.", func(f *Figures) int64 { return f.Target.LeftOut })
 	counter("documents_read_total", "Documents read from Elasticsearch.", func(f *Figures) int64 { return f.Target.Commit.DocumentsRead })

@@ -110,9 +110,18 @@ func (f fixture) flush(t testing.TB, tag string, lines []string) {
 // The same lines must give the same documents, to the byte, wherever they are
 // cut into chunks and in whatever order the chunks come.
 func TestCutAndOrderDontShow(t *testing.T) {
-	for _, name := range []string{"raw_2k.log", "raw_20k.log"} {
-		t.Run(name, func(t *testing.T) {
-			lines := readLines(t, name)
+	for _, log := range []struct {
+		name    string
+		lines   func() []string
+		indices []string
+	}{
+		{"raw_2k.log", func() []string { return readLines(t, "raw_2k.log") }, []string{"dossier-attackers", "dossier-smtp-targets"}},
+		{"raw_20k.log", func() []string { return readLines(t, "raw_20k.log") }, []string{"dossier-attackers", "dossier-smtp-targets"}},
+		// Only the first record of a session tells its protocol.
+		{"cowrie-2.7.json", func() []string { return sessionsOfTwo(t) }, []string{"dossier-attackers", "dossier-activity-2026.01"}},
+	} {
+		t.Run(log.name, func(t *testing.T) {
+			lines := log.lines()
 			whole := newFixture(t, correlate.Options{Activity: true})
 			whole.flush(t, "all", lines)
 			whole.close()
@@ -130,7 +139,7 @@ func TestCutAndOrderDontShow(t *testing.T) {
 					cut.flush(t, fmt.Sprint(i), c)
 				}
 				cut.close()
-				for _, index := range []string{"dossier-attackers", "dossier-smtp-targets"} {
+				for _, index := range log.indices {
 					want, got := whole.store.Documents(index), cut.store.Documents(index)
 					if len(want) == 0 || len(want) != len(got) {
 						t.Fatalf("seed %d: %s: %d documents, %d in one chunk", seed, index, len(got), len(want))
@@ -152,6 +161,51 @@ func TestCutAndOrderDontShow(t *testing.T) {
 }
 
 var ofAttacker = regexp.MustCompile(`"risk":\{[^}]*\},"behavior":\{[^}]*\},`)
+
+// sessionsOfTwo returns what Cowrie 2 wrote, its sessions spread over ten
+// addresses, so that none has more than is kept apart, and every other one as it
+// writes Telnet's: with that protocol, and without what only SSH's clients say.
+func sessionsOfTwo(t *testing.T) (lines []string) {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join("..", "data", "cowrie", "cowrie-2.7.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := map[string]int{}
+	telnet := 0
+	for line := range strings.Lines(string(file)) {
+		var r map[string]any
+		// Before the time of the records.
+		if err := json.Unmarshal([]byte(strings.ReplaceAll(line, "2026-11-2", "2026-01-0")), &r); err != nil {
+			t.Fatal(err)
+		}
+		session, _ := r["session"].(string)
+		n, known := place[session]
+		if !known {
+			n = len(place)
+			place[session] = n
+		}
+		r["src_ip"] = fmt.Sprint("192.0.2.", 1+n%10)
+		if kind, _ := r["eventid"].(string); n/10%2 == 1 {
+			if strings.HasPrefix(kind, "cowrie.client.") || strings.Contains(kind, "-tcpip.") {
+				continue
+			}
+			if kind == "cowrie.session.connect" {
+				r["protocol"] = "telnet"
+				telnet++
+			}
+		}
+		out, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, string(out))
+	}
+	if telnet < 10 {
+		t.Fatalf("%d sessions of Telnet", telnet)
+	}
+	return lines
+}
 
 // withoutState cuts the state out of a document, byte for byte otherwise.
 func withoutState(t *testing.T, doc []byte) string {
