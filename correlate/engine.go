@@ -34,6 +34,9 @@ type Records interface {
 	Offset() int
 	// Malformed counts the entries that were whole but no records.
 	Malformed() int
+	// Cut counts the records that had more fields, depth or longer names than
+	// are read.
+	Cut() int
 }
 
 // Broken is the part of a chunk that can't be decoded.
@@ -199,6 +202,7 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 	}
 	e.settle(w, &seen)
 	seen.Malformed = int64(records.Malformed())
+	seen.Cut += int64(records.Cut())
 	broken := records.Err()
 	if broken != nil && w.records == 0 {
 		if err := e.bury(ctx, id, tag, data, 0, broken); err != nil {
@@ -271,6 +275,9 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Reason {
 	v, excluded := e.o.Read(&w.arena, r, ev)
 	if v.ClockSkew {
 		seen.ClockSkew++
+	}
+	if v.Cut {
+		seen.Cut++
 	}
 	if v.Class() != dialect.Parsed {
 		seen.refuse(v, r)

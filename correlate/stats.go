@@ -18,6 +18,9 @@ type Stats struct {
 	Bytes                              int64
 	Records, Events                    int64
 	Malformed, Broken                  int64
+	// Cut counts the records, and the documents in their texts, that had more
+	// fields, depth or longer names than are read, and lost the rest.
+	Cut int64
 	ClockSkew, Excluded                int64
 	// ExcludedBy counts the events left out by rule (Options.Exclude).
 	ExcludedBy []int64
@@ -132,6 +135,7 @@ func (c *counters) add(s *Stats) {
 	c.s.Records += s.Records
 	c.s.Events += s.Events
 	c.s.Malformed += s.Malformed
+	c.s.Cut += s.Cut
 	c.s.Broken += s.Broken
 	c.s.ClockSkew += s.ClockSkew
 	c.s.Excluded += s.Excluded

@@ -82,7 +82,11 @@ func databaseOptions(o options.Options) enrich.Options {
 }
 
 func ruleOptions(o options.Options) rules.Options {
-	return rules.Options{Tools: o.ToolRules, Rules: o.AttackRules, Risk: o.RiskRules}
+	r := rules.Options{Tools: o.ToolRules, Rules: o.AttackRules, Risk: o.RiskRules, Internal: o.InternalNets}
+	if r.Internal == nil {
+		r.Internal = profile.PrivateNets()
+	}
+	return r
 }
 
 // rendererOptions lacks the rules, and where places and names are looked up.
@@ -110,7 +114,7 @@ func tracerOptions(o options.Options, version string) tracing.Options {
 func parserOptions(o options.Options) dialect.Options {
 	d := dialect.Options{
 		Force: o.Dialect, DropApps: o.DropApps, InternalDeckyPrefix: o.InternalDeckyPrefix,
-		DecoyNets: o.DecoyNets, DecoyNames: o.DecoyNames, Ports: o.PortMap, SentencesOnly: !o.StructuredData,
+		DecoyNets: o.DecoyNets, DecoyNames: o.DecoyNames, Ports: o.PortMap, DecoyPorts: o.DecoyPorts, SentencesOnly: !o.StructuredData,
 		JSON: dialect.JSONTrust{All: o.JSONInSyslog, Units: o.JSONUnits}, Zone: o.SyslogTimezone,
 		Secrets: o.StoreSecrets,
 	}

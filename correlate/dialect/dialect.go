@@ -52,6 +52,8 @@ type Options struct {
 	// Ports maps a decoy's inner port to the one that attackers connect to,
 	// where the decoy runs behind a redirection.
 	Ports map[uint16]uint16
+	// DecoyPorts does so for one decoy, and goes before Ports.
+	DecoyPorts map[DecoyPort]uint16
 	// SentencesOnly says that nothing is read but what programs say in
 	// sentences: no structured data of DECNET's and no JSON, which somebody may
 	// have typed on the decoy.
@@ -68,6 +70,13 @@ type Options struct {
 	Zone *time.Location
 }
 
+// DecoyPort is a port on which a decoy listens.
+type DecoyPort struct {
+	// Decky is the decoy's name, as events have it.
+	Decky string
+	Port  uint16
+}
+
 // Parser reads records. It doesn't change and may be used concurrently, with
 // arenas that aren't.
 type Parser struct {
@@ -78,6 +87,7 @@ type Parser struct {
 	secrets  Secrets
 	names    map[netip.Addr]string
 	ports    map[uint16]uint16
+	ownPorts map[DecoyPort]uint16
 	maps     fieldMaps
 	zone     zone
 	json     JSONTrust
@@ -96,6 +106,7 @@ func New(o Options) (*Parser, error) {
 		decoys:   slices.Clone(o.DecoyNets),
 		names:    maps.Clone(o.DecoyNames),
 		ports:    maps.Clone(o.Ports),
+		ownPorts: maps.Clone(o.DecoyPorts),
 		secrets:  o.Secrets,
 		zone:     zone{location: o.Zone},
 		json:     JSONTrust{o.JSON.All, slices.Clone(o.JSON.Units)},
@@ -451,7 +462,10 @@ func (p *Parser) jsonText(x *scratch, r *event.Record, text string, depth int, o
 	if !ok {
 		return Verdict{Dialect: p.force, Reason: BadJSON}
 	}
-	return p.document(x, r, fields[start:], depth+1, out)
+	cut := x.json.cut
+	v := p.document(x, r, fields[start:], depth+1, out)
+	v.Cut = v.Cut || cut
+	return v
 }
 
 // syslogLine reads a line of syslog: RFC 5424, or what older programs write.

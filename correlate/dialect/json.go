@@ -36,7 +36,9 @@ type scanner struct {
 	max    int
 	maxTop int
 	// top counts the members of the outermost object.
-	top    int
+	top int
+	// cut says that something was left out.
+	cut    bool
 	joined event.Joined
 	// path is the name of the object or array at work, with a dot at its end;
 	// "" of the outermost object.
@@ -108,6 +110,7 @@ func (sc *scanner) room(depth int) bool {
 func (sc *scanner) add(key, value string) {
 	if len(sc.path) > 0 {
 		if !sc.joined.Take(len(sc.path)+len(key), sc.i) {
+			sc.cut = true
 			return
 		}
 		key = sc.arena.Join(event.View(sc.path), key)
@@ -121,12 +124,17 @@ func (sc *scanner) value(key string, keep bool, depth int) bool {
 	c := sc.peek()
 	if c != '{' && c != '[' {
 		v, ok := sc.scalar(c, keep)
-		if ok && keep && c != 'n' {
-			sc.add(key, v)
+		if ok && c != 'n' {
+			if keep {
+				sc.add(key, v)
+			} else {
+				sc.cut = true
+			}
 		}
 		return ok
 	}
-	if keep = keep && sc.within(key, depth+1) && len(sc.path)+len(key) < event.MaxKey; !keep {
+	if keep = keep && event.Within(sc.path, key, depth+1) && len(sc.path)+len(key) < event.MaxKey; !keep {
+		sc.cut = true
 		return sc.skip(depth + 1)
 	}
 	above := len(sc.path)
@@ -139,15 +147,6 @@ func (sc *scanner) value(key string, keep bool, depth int) bool {
 	}
 	sc.path = sc.path[:above]
 	return ok
-}
-
-// within says whether an object or array named key may be kept that is inside
-// depth others: OpenTelemetry's take four for each that is meant.
-func (sc *scanner) within(key string, depth int) bool {
-	if depth < event.MaxDepth {
-		return true
-	}
-	return depth < 3*event.MaxDepth && (isKeyValueList(key) || strings.Contains(event.View(sc.path), "kvlist"))
 }
 
 // scalar reads a value that begins with c and is neither an object nor an

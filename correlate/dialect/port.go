@@ -59,7 +59,9 @@ func (p *Parser) place(x *scratch, v Verdict, ev *event.Event) {
 		return
 	}
 	ev.Port = uint16(n)
-	if outer, ok := p.ports[ev.Port]; ok {
+	if outer, ok := p.ownPorts[DecoyPort{ev.Decky, ev.Port}]; ok {
+		ev.Port = outer
+	} else if outer, ok := p.ports[ev.Port]; ok {
 		ev.Port = outer
 	}
 	if len(transport) <= longestTransport {

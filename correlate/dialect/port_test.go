@@ -14,12 +14,14 @@ func TestPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newParser(t, Options{DecoyNets: tenNet, FieldMaps: maps, Ports: map[uint16]uint16{2222: 22}})
+	p := newParser(t, Options{DecoyNets: tenNet, FieldMaps: maps, Ports: map[uint16]uint16{2222: 22}, DecoyPorts: map[DecoyPort]uint16{{"inner-2", 2222}: 2200, {"inner-2", 8080}: 80}})
 	for line, want := range map[string]string{
 		eve("http", "TCP", "8080", `"http": {}`):                           "tcp/8080",
 		eve("dns", "UDP", "53", `"dns": {"type": "query", "rrname": "x"}`): "udp/53",
 		`{"timestamp": "2026-11-26T10:00:00Z", "flow_id": 2, "event_type": "alert", "direction": "to_client", "src_ip": "10.0.0.5", "src_port": 443, "dest_ip": "192.0.2.30", "dest_port": 40000, "proto": "TCP"}`: "tcp/443",
 		`{"eventid": "cowrie.session.connect", "src_ip": "192.0.2.1", "src_port": 5, "dst_port": 2222, "session": "a", "protocol": "ssh"}`:                                                                         "tcp/22",
+		`{"eventid": "cowrie.session.connect", "src_ip": "192.0.2.1", "src_port": 5, "dst_port": 2222, "session": "a", "protocol": "ssh", "sensor": "inner-2"}`:                                                    "tcp/2200",
+		`{"eventid": "cowrie.session.connect", "src_ip": "192.0.2.1", "src_port": 5, "dst_port": 8080, "session": "a", "protocol": "ssh", "sensor": "inner-3"}`:                                                    "tcp/8080",
 		`{"eventid": "cowrie.direct-tcpip.request", "src_ip": "192.0.2.1", "dst_port": 25, "session": "a"}`:                                                                                                        "0",
 		canary("4000", "22", "", ""):   "tcp/22",
 		canary("13001", "161", "", ""): "udp/161",

@@ -18,6 +18,9 @@ type Verdict struct {
 	// ClockSkew says that the event has the record's time because the line's
 	// own was missing, unreadable or too far ahead.
 	ClockSkew bool
+	// Cut says that a document had more than is read of one (event.MaxFields and
+	// others), and lost the rest.
+	Cut bool
 	// Missing says what the record leaves to others of its session, for
 	// Parser.Settle.
 	Missing Missing

@@ -128,8 +128,6 @@ const envelope = "resourceLogs.0.scopeLogs.0.logRecords.0."
 // kvlists are the names under which OpenTelemetry's JSON has an object's members.
 var kvlists = []string{"body.kvlistValue.values.", "body.kvlist_value.values.", envelope + "body.kvlistValue.values."}
 
-func isKeyValueList(key string) bool { return key == "kvlistValue" || key == "kvlist_value" }
-
 // mayWrap says whether a field is of those that documents are wrapped in.
 func mayWrap(key string) bool {
 	if key == "" {
@@ -287,7 +285,7 @@ func (x *scratch) nameOf(fields []event.Field, i, at int) string {
 			name = x.arena.Join(name, ".", own)
 		}
 		list, _, _ := strings.Cut(what, ".")
-		if isKeyValueList(list) {
+		if event.IsKeyValueList(list) {
 			inner := len(list) + len(".values.")
 			if at = len(key) - len(what) + inner; at >= len(key) {
 				return ""

@@ -1,5 +1,7 @@
 package event
 
+import "bytes"
+
 // The bounds of what is read of one record or document, whatever it is written
 // in. What lies beyond is left out.
 const (
@@ -17,6 +19,22 @@ const (
 	maxJoined        = 16 << 10
 	maxJoinedPerByte = 4
 )
+
+// Within says whether an object or array named key, below path, is read that
+// is inside depth others: OpenTelemetry's lists of keys take four for each that is
+// meant.
+func Within(path []byte, key string, depth int) bool {
+	if depth < MaxDepth {
+		return true
+	}
+	return depth < 3*MaxDepth && (IsKeyValueList(key) || bytes.Contains(path, kvlist))
+}
+
+var kvlist = []byte("kvlist")
+
+// IsKeyValueList says whether a name is that under which OpenTelemetry's JSON has
+// an object's members.
+func IsKeyValueList(key string) bool { return key == "kvlistValue" || key == "kvlist_value" }
 
 // Joined counts the bytes of the names of one record that had to be put
 // together. The zero value has none.

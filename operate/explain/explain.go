@@ -18,6 +18,7 @@ import (
 	"dossier/correlate/commit"
 	"dossier/correlate/event"
 	"dossier/plugin/options"
+	"dossier/profile"
 	"dossier/target"
 )
 
@@ -78,7 +79,10 @@ func Records(out io.Writer, in io.Reader, o Options) error {
 	}
 	defer reading.Close()
 	w := bufio.NewWriter(out)
-	said := &report{w: w}
+	said := &report{w: w, internal: o.Output.InternalNets, told: o.Output.InternalNets != nil}
+	if !said.told {
+		said.internal = profile.PrivateNets()
+	}
 	var a event.Arena
 	err = chunks(in, &o, func(data []byte, lines []int) error {
 		a.Reset()
@@ -90,14 +94,16 @@ func Records(out io.Writer, in io.Reader, o Options) error {
 			reading.Engine.Read(&a, &r, &ev)
 		}
 		records := reading.Engine.Decode(&a, data)
-		for i := 0; records.Next(); i++ {
+		for i, before := 0, 0; records.Next(); i++ {
+			cut := records.Cut() > before
+			before = records.Cut()
 			r := records.Record()
 			var ev event.Event
 			v, excluded := reading.Engine.Read(&a, &r, &ev)
 			if v.Missing != 0 {
 				_, excluded = reading.Engine.Settle(&a, v, &ev)
 			}
-			said.record(lines[i], &a, &r, v, excluded, &ev)
+			said.record(lines[i], &a, &r, v, excluded, cut, &ev)
 		}
 		return records.Err()
 	}, said.unread)

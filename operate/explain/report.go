@@ -3,11 +3,14 @@ package explain
 import (
 	"fmt"
 	"io"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"dossier/correlate"
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
+	"dossier/profile"
 )
 
 // maxShown is how much of a value is shown, in bytes.
@@ -19,6 +22,10 @@ type report struct {
 	records, events, out, wrong int
 	skewed                      int
 	refused                     [dialect.ReasonCount]int
+	// internal are the networks of scope internal; told says that the option
+	// names them, and both scopes are shown.
+	internal []netip.Prefix
+	told     bool
 }
 
 // unread tells of a line that is no record.
@@ -29,8 +36,11 @@ func (r *report) unread(line int, why error) {
 }
 
 // record tells what a record is read as.
-func (r *report) record(line int, a *event.Arena, rec *event.Record, v dialect.Verdict, excluded bool, ev *event.Event) {
+func (r *report) record(line int, a *event.Arena, rec *event.Record, v dialect.Verdict, excluded, cut bool, ev *event.Event) {
 	r.records++
+	if cut || v.Cut {
+		defer fmt.Fprintf(r.w, "    it is not whole: what is beyond %d fields, %d levels or names of %d bytes is left out\n", event.MaxFields, event.MaxDepth, event.MaxKey)
+	}
 	shape, decided := dialect.Basis(a, v)
 	fmt.Fprintf(r.w, "line %d: read as %s%s: ", line, v.Dialect, fields(a, ", by ", shape))
 	if v.Class() != dialect.Parsed {
@@ -53,7 +63,11 @@ func (r *report) record(line int, a *event.Arena, rec *event.Record, v dialect.V
 	}
 	r.events++
 	fmt.Fprintf(r.w, "event %s\n", ev.Type)
-	fmt.Fprintf(r.w, "    attacker %s, decky %q, service %q, kind %s, time %s", ev.Addr, ev.Decky, ev.Service, ev.Kind, ev.Time.Time().Format("2006-01-02T15:04:05.000000Z"))
+	fmt.Fprintf(r.w, "    attacker %s%s, decky %q, service %q, ", ev.Addr, r.scope(ev.Addr), ev.Decky, ev.Service)
+	if ev.Port != 0 {
+		fmt.Fprintf(r.w, "port %s, ", strings.TrimPrefix(fmt.Sprint(ev.Transport, "/", ev.Port), "/"))
+	}
+	fmt.Fprintf(r.w, "kind %s, time %s", ev.Kind, ev.Time.Time().Format("2006-01-02T15:04:05.000000Z"))
 	if v.ClockSkew {
 		r.skewed++
 		fmt.Fprint(r.w, " (the record's)")
@@ -73,6 +87,17 @@ func (r *report) record(line int, a *event.Arena, rec *event.Record, v dialect.V
 	for i := range ev.Evidence {
 		fmt.Fprintf(r.w, "    %s\n", evidence(a, &ev.Evidence[i]))
 	}
+}
+
+// scope names where an address is, where that says something.
+func (r *report) scope(addr netip.Addr) string {
+	switch {
+	case slices.ContainsFunc(r.internal, func(net netip.Prefix) bool { return net.Contains(addr) }):
+		return " (" + profile.Internal + ")"
+	case r.told:
+		return " (" + profile.External + ")"
+	}
+	return ""
 }
 
 // sum tells what became of all.

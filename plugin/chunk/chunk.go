@@ -347,7 +347,7 @@ func (d *Decoder) value(key string, depth int) error {
 	case kind == nilKind:
 		return d.in.skip()
 	case len(d.fields) >= event.MaxFields, len(d.path)+len(key) > event.MaxKey,
-		(kind == mapKind || kind == arrayKind) && depth >= event.MaxDepth, kind == extKind:
+		(kind == mapKind || kind == arrayKind) && !event.Within(d.path, key, depth), kind == extKind:
 		d.isCut = true
 		return d.in.skip()
 	case kind == mapKind:

@@ -71,6 +71,7 @@ func NewSeries(rules []exclude.Rule) []Series {
 	counter("chunk_bytes_total", "Bytes of the chunks that are done.", func(f *Figures) int64 { return f.Engine.Bytes })
 	counter("records_total", "Records of the chunks that are done.", func(f *Figures) int64 { return f.Engine.Records })
 	counter("records_malformed_total", "Entries of chunks that are no records.", func(f *Figures) int64 { return f.Engine.Malformed })
+	counter("records_cut_total", "Records of which fields were left out: beyond 512, 8 levels (24 of OpenTelemetry's lists), or with longer names.", func(f *Figures) int64 { return f.Engine.Cut })
 	for _, r := range dialect.Reasons() {
 		if r.Class() == dialect.Unparsed {
 			counter("records_unparsed_total", "Records in no form that any dialect knows, by reason.", func(f *Figures) int64 { return f.Engine.Refused[r] }, Label{"reason", r.String()})

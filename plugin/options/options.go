@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"time"
 
+	"dossier/correlate/dialect"
 	"dossier/correlate/exclude"
 	"dossier/correlate/redact"
 )
@@ -123,6 +124,8 @@ type Options struct {
 	DecoyNets []netip.Prefix
 	// PortMap maps decoys' inner ports to those that attackers connect to.
 	PortMap map[uint16]uint16
+	// DecoyPorts has what PortMap says of one decoy alone.
+	DecoyPorts map[dialect.DecoyPort]uint16
 	// StructuredData says whether records count that are more than programs'
 	// sentences: DECNET's structured data, and JSON.
 	//

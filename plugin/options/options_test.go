@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"dossier/correlate/dialect"
 	"dossier/correlate/redact"
 	"dossier/testbed/esnode"
 	"dossier/testbed/page"
@@ -135,6 +136,7 @@ func TestValues(t *testing.T) {
 		{"internal_nets", "none", func(o Options) any { return o.InternalNets }, []netip.Prefix{}},
 		{"internal_nets", "10.0.0.0/8 2001:db8::/32", func(o Options) any { return o.InternalNets }, prefixes("10.0.0.0/8", "2001:db8::/32")},
 		{"decoy_nets", "10.0.0.0/8", func(o Options) any { return o.DecoyNets }, prefixes("10.0.0.0/8")},
+		{"port_map", "web-1/8080=80 2222=22, a/b/8080=81", func(o Options) any { return o.DecoyPorts }, map[dialect.DecoyPort]uint16{{Decky: "web-1", Port: 8080}: 80, {Decky: "a/b", Port: 8080}: 81}},
 		{"port_map", "2222=22, 2223=23", func(o Options) any { return o.PortMap }, map[uint16]uint16{2222: 22, 2223: 23}},
 		{
 			"decoy_names", "10.0.0.1=web-1, ::ffff:10.0.0.2=b", func(o Options) any { return o.DecoyNames },

@@ -322,9 +322,9 @@ var table = []option{
 	},
 	{
 		key: "port_map", group: groupEvents,
-		want: "up to 1000 pairs such as 2222=22, separated by spaces or commas",
-		doc:  "Ports on which decoys listen behind a redirection, and those that attackers connect to: Cowrie's 2222 is 22 to them. Lists of ports, and the `port` of `exclude`, have the latter.",
-		set:  func(o *Options, v string) error { return parsePorts(&o.PortMap, v) },
+		want: "up to 1000 pairs such as 2222=22 or web-1/8080=80, separated by spaces or commas",
+		doc:  "Ports on which decoys listen behind a redirection, and those that attackers connect to: Cowrie's 2222 is 22 to them. What stands behind the name of a decoy and a `/` is of that decoy alone, and goes before the others. Lists of ports, and the `port` of `exclude`, have the latter.",
+		set:  func(o *Options, v string) error { return parsePorts(o, v) },
 	},
 	{
 		key: "structured_data", group: groupEvents, value: "on",

@@ -20,6 +20,7 @@ import (
 	"unicode"
 
 	"dossier/correlate"
+	"dossier/correlate/dialect"
 	"dossier/esindex/cloudid"
 )
 
@@ -156,25 +157,37 @@ func parseNames(dst *map[netip.Addr]string, v string) error {
 }
 
 // parsePorts reads pairs of an inner and an outer port.
-func parsePorts(dst *map[uint16]uint16, v string) error {
+func parsePorts(o *Options, v string) error {
 	pairs := list(v)
 	if len(pairs) == 0 || len(pairs) > maxNets {
 		return errWant
 	}
-	out := make(map[uint16]uint16, len(pairs))
+	ports, own := make(map[uint16]uint16, len(pairs)), map[dialect.DecoyPort]uint16{}
 	for _, s := range pairs {
 		inner, outer, _ := strings.Cut(s, "=")
+		decky := ""
+		slash := strings.LastIndexByte(inner, '/')
+		if slash >= 0 {
+			decky, inner = inner[:slash], inner[slash+1:]
+		}
 		from, err1 := strconv.ParseUint(inner, 10, 16)
 		to, err2 := strconv.ParseUint(outer, 10, 16)
-		if err1 != nil || err2 != nil || from == 0 || to == 0 {
+		if err1 != nil || err2 != nil || from == 0 || to == 0 || slash == 0 {
 			return &badValue{value: s}
 		}
-		if _, twice := out[uint16(from)]; twice {
+		at := dialect.DecoyPort{Decky: decky, Port: uint16(from)}
+		_, twice := own[at]
+		if decky == "" {
+			_, twice = ports[at.Port]
+			ports[at.Port] = uint16(to)
+		} else {
+			own[at] = uint16(to)
+		}
+		if twice {
 			return &badValue{value: s, reason: "the inner port is there twice"}
 		}
-		out[uint16(from)] = uint16(to)
 	}
-	*dst = out
+	o.PortMap, o.DecoyPorts = ports, own
 	return nil
 }
 

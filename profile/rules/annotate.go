@@ -632,7 +632,7 @@ func (w *annotation) meets(c *condition) bool {
 		return c.fits(yes(w.login != nil && tried(w.login, w.event.Service)))
 	case scopeField:
 		scope := "external"
-		if w.event.Addr.IsPrivate() {
+		if w.set.isInternal(w.event.Addr) {
 			scope = "internal"
 		}
 		return c.fits(scope)

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -360,6 +361,32 @@ func TestToolAndRuleFilesAreChecked(t *testing.T) {
 		got := concluded(s, event.Event{Evidence: []event.Evidence{{Kind: event.Command, A: line}}})
 		if slices.Contains(got, "T1105 does it") != want {
 			t.Errorf("%q: %q", line, got)
+		}
+	}
+}
+
+// Who is internal is who the options say, and by default who has a private
+// address.
+func TestScopeOfRules(t *testing.T) {
+	file := put(t, strings.Replace(ownRules("from-inside", "T1105", "when: {type: connect, scope: internal}"), "channel: shell", "channel: event", 1))
+	for _, tt := range []struct {
+		internal []netip.Prefix
+		addr     string
+		want     bool
+	}{
+		{nil, "10.0.0.1", true},
+		{nil, "192.0.2.1", false},
+		{[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, "192.0.2.1", true},
+		{[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, "10.0.0.1", false},
+		{[]netip.Prefix{}, "10.0.0.1", false},
+	} {
+		s, err := New(Options{Rules: file, Internal: tt.internal})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := concluded(s, event.Event{Type: "connect", Addr: netip.MustParseAddr(tt.addr)})
+		if slices.Contains(got, "T1105 does it") != tt.want {
+			t.Errorf("%s with %v: %q", tt.addr, tt.internal, got)
 		}
 	}
 }

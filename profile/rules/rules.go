@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -44,6 +45,10 @@ type Options struct {
 	//
 	// If Risk is empty, the built-in file is used.
 	Risk string
+	// Internal holds the networks whose addresses have the scope internal.
+	//
+	// If Internal is nil, those of RFC 1918 and RFC 4193 will be used.
+	Internal []netip.Prefix
 }
 
 // fileVersion is the version of all files that this package reads.
@@ -60,12 +65,21 @@ type Set struct {
 	index      *index
 	risk       riskRules
 	scanners   scanners
+	internal   []netip.Prefix
 	work       sync.Pool // *annotation
+}
+
+// isInternal says whether an address has the scope internal.
+func (s *Set) isInternal(addr netip.Addr) bool {
+	if s.internal == nil {
+		return addr.IsPrivate()
+	}
+	return slices.ContainsFunc(s.internal, func(net netip.Prefix) bool { return net.Contains(addr) })
 }
 
 // New reads the rules.
 func New(o Options) (*Set, error) {
-	s := new(Set)
+	s := &Set{internal: o.Internal}
 	if err := s.catalogue.load(techniquesFile); err != nil {
 		return nil, fmt.Errorf("rules: techniques: %w", err)
 	}
