@@ -17,7 +17,7 @@ type sentence struct {
 // sentences are those that name a peer, from OpenSSH's source: auth.c,
 // auth-pam.c, auth2-pubkey.c, auth2-hostbased.c, auth2-gss.c, monitor.c,
 // packet.c, canohost.c, kex.c, sshd.c, sshd-session.c, serverloop.c, session.c,
-// srclimit.c and sftp-server.c. "refused connect" is the wrappers' that
+// channels.c, srclimit.c and sftp-server.c. "refused connect" is the wrappers' that
 // Debian links in; a few forms without a port are older than 7.0.
 var sentences = []sentence{
 	{"login", event.Failure, []string{
@@ -64,6 +64,9 @@ var sentences = []sentence{
 		"Username too long from {a} port {n}", "ROOT LOGIN REFUSED FROM {a}", "ROOT LOGIN REFUSED FROM {a} port {n}",
 		"Connection from {a} port {n} with IP opts: {*}",
 		"drop connection #{n} from [{a}]:{n} on [{w}]:{n} {*}",
+		"Received request from {a} port {n} to connect to host {*}, but the request was denied.",
+		"Received request from {a} port {n} to remote forward to {*}, but the request was denied.",
+		"Received request from {a} port {n} to remote forward, but the request was denied.",
 		"refused connect from {u} ({a})", "refused connect from {h}", "refused connect from {u}@{h}",
 	}},
 	{"penalty", event.Unknown, []string{
