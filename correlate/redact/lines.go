@@ -206,6 +206,12 @@ func (f *found) line(p Protocol, from, to int, asked bool) bool {
 			return false
 		}
 	}
+	if strings.HasPrefix(verb, "AUTH=") && (p == SMTP || p == Any) {
+		if more { // as servers from before RFC 2554 have it
+			f.mark(second, to)
+		}
+		return true
+	}
 	switch {
 	case p == IMAP && !imapVerbs[verb] && !imapVerbs[next] && !login(p, verb) && !login(p, next):
 		// What no command is was asked for by one: a literal (RFC 3501 §7.5),
@@ -233,7 +239,9 @@ func login(p Protocol, verb string) bool {
 	switch verb {
 	case "PASS", "AUTH":
 		return true
-	case "LOGIN", "AUTHENTICATE":
+	case "LOGIN":
+		return p == IMAP || p == POP3 || p == Any
+	case "AUTHENTICATE":
 		return p == IMAP || p == Any
 	case "APOP":
 		return p == POP3 || p == Any
@@ -282,6 +290,9 @@ func (f *found) login(p Protocol, verb string, w words) bool {
 	case "SITE":
 		switch key {
 		case "PSWD", "PASSWD", "PASSWORD", "CHPASS", "CPWD", "GPASS", "PASS", "AUTH":
+			from, _, ok = w.next()
+		case "ADDUSER", "USERADD":
+			w.next()
 			from, _, ok = w.next()
 		default:
 			return false
@@ -397,9 +408,15 @@ func (r *redisReader) word(s string, from, to int) int {
 			return from + i + 1
 		}
 	case r.verb == "EVAL", r.verb == "EVAL_RO", r.verb == "SCRIPT", r.verb == "FUNCTION":
-		if i := indexFold(word, "auth"); i >= 0 {
-			return from + i + len("auth")
+		for _, call := range [...]string{"auth", "setuser"} {
+			if i := indexFold(word, call); i >= 0 {
+				return from + i + len(call)
+			}
 		}
+	case n > 0 && secretName(strings.Trim(word[strings.LastIndexAny(word, ":./")+1:], `"'`)):
+		// SET admin:password x, HSET user password x: what follows the name.
+		r.awaited = true
+		return -1
 	}
 	for _, name := range redisParameters {
 		if key == name {
@@ -493,7 +510,7 @@ func respNumber(s string, at int) (n, end int, ok bool) {
 // word is the secret, unless something else starts before.
 func (f *found) sql() {
 	var buf [64]byte
-	s := f.s
+	s, identified := f.s, false
 	for i := 0; i < len(s); {
 		if !letter(s[i]) {
 			i++
@@ -507,10 +524,115 @@ func (f *found) sql() {
 			continue
 		}
 		switch keyword(&buf, s[start:i]) {
-		case "PASSWORD", "OLD_PASSWORD", "IDENTIFIED", "SECRET", "PWD":
+		case "PASSWORD", "OLD_PASSWORD", "SECRET", "PWD", "MASTER_PASSWORD", "SOURCE_PASSWORD":
+			if end := f.assigned(i); end > i {
+				i = end
+				continue
+			}
 			i = f.literal(i)
+		case "IDENTIFIED":
+			identified = true
+			if end := f.bare(i); end > i {
+				i = end
+				continue
+			}
+			i = f.literal(i)
+		case "REPLACE":
+			if identified {
+				i = f.literal(i)
+			}
+		case "SP_ADDLOGIN", "SP_PASSWORD", "OPENROWSET", "OPENDATASOURCE":
+			// Their arguments have no names.
+			i = f.arguments(i)
 		}
 	}
+}
+
+// assigned hides what stands without quotes behind "=", as in a connection's
+// string. It returns where that ends, at where there is none.
+func (f *found) assigned(at int) int {
+	s, start := f.s, skipBlanks(f.s, at)
+	if start == len(s) || s[start] != '=' {
+		return at
+	}
+	start = skipBlanks(s, start+1)
+	end := start
+	for end < len(s) && !blank(s[end]) && strings.IndexByte(`'"();,$`, s[end]) < 0 {
+		end++
+	}
+	switch {
+	case end == start, end < len(s) && s[end] == '(':
+		return at // in quotes, or a function's
+	case end < len(s) && (s[end] == '\'' || s[end] == '"') && (end == start+1 || s[start] == '_'):
+		return at // N'x', E'x', _utf8'x'
+	}
+	f.mark(start, end)
+	return end
+}
+
+// bare hides the word behind BY, as Oracle has passwords. It returns where that
+// ends, at where it is in quotes.
+func (f *found) bare(at int) int {
+	s, start := f.s, skipBlanks(f.s, at)
+	if start+2 >= len(s) || !strings.EqualFold(s[start:start+2], "BY") || !blank(s[start+2]) {
+		return at
+	}
+	start = skipBlanks(s, start+2)
+	end := start
+	for end < len(s) && !blank(s[end]) && strings.IndexByte(`'"();,/`, s[end]) < 0 {
+		end++
+	}
+	if word := s[start:end]; word == "" || end < len(s) && (s[end] == '\'' || s[end] == '"') ||
+		strings.EqualFold(word, "PASSWORD") || strings.EqualFold(word, "VALUES") {
+		return at
+	}
+	f.mark(start, end)
+	return end
+}
+
+// arguments hides the texts in quotes between the brackets behind at, or to the
+// end of the statement.
+func (f *found) arguments(at int) int {
+	s, depth := f.s, 0
+	for at < len(s) {
+		switch c := s[at]; c {
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth <= 0 {
+				return at
+			}
+		case ';':
+			if depth == 0 {
+				return at
+			}
+		case '\'', '"':
+			end := quoted(s, at)
+			f.mark(at+1, end)
+			at = end
+		}
+		at++
+	}
+	return at
+}
+
+func skipBlanks(s string, at int) int {
+	for at < len(s) && blank(s[at]) {
+		at++
+	}
+	return at
+}
+
+// quoted returns where the text in quotes that starts at at ends.
+func quoted(s string, at int) int {
+	c, end := s[at], at+1
+	for end < len(s) && (s[end] != c || end+1 < len(s) && s[end+1] == c) {
+		if s[end] == '\\' || s[end] == c {
+			end++
+		}
+		end++
+	}
+	return min(end, len(s))
 }
 
 // literal hides the first text in quotes behind at. It returns where to go on.
@@ -522,14 +644,24 @@ func (f *found) literal(at int) int {
 		switch c {
 		case ';':
 			return at
-		case '\'', '"':
-			end := i + 1
-			for end < len(s) && (s[end] != c || end+1 < len(s) && s[end+1] == c) {
-				if s[end] == '\\' || s[end] == c {
-					end++
-				}
-				end++
+		case '$':
+			// PostgreSQL's $tag$x$tag$.
+			tag := i + 1
+			for tag < len(s) && (letter(s[tag]) || s[tag] == '_') {
+				tag++
 			}
+			if tag == len(s) || s[tag] != '$' {
+				continue
+			}
+			tag++
+			end := strings.Index(s[tag:], s[i:tag])
+			if end < 0 {
+				end = len(s) - tag
+			}
+			f.mark(tag, tag+end)
+			return tag + end
+		case '\'', '"':
+			end := quoted(s, i)
 			name := s[at:i]
 			if strings.HasSuffix(strings.ToUpper(strings.TrimRight(name, " \t")), "FOR") || end+1 < len(s) && s[end+1] == '@' {
 				// 'user'@'host' comes before the secret.

@@ -9,6 +9,7 @@ const maxName = 128
 // XML, headers), that follow a scheme of RFC 9110 §11, and that are in URLs.
 func (f *found) web(to int) {
 	f.pairs(to)
+	f.calls(to)
 	f.schemes(to)
 	f.urls(0, to)
 }
@@ -17,6 +18,7 @@ func (f *found) web(to int) {
 // "name": "value", name: value, <name>value</name>, and the parts of a form
 // (RFC 7578).
 func (f *found) pairs(to int) {
+	rpc, sasl := f.has(to, "<methodcall"), f.has(to, "sasl")
 	for i := 0; i < to; i++ {
 		switch f.s[i] {
 		case '=', ':':
@@ -28,11 +30,13 @@ func (f *found) pairs(to int) {
 				i = f.part(i+1, to)
 				continue
 			}
-			if secretName(name) {
+			if secretName(name) || sasl && strings.EqualFold(name, "payload") {
 				i = f.valueAt(i+1, to, f.s[i] == ':', name) - 1
 			}
 		case '>':
-			if secretName(f.elementBefore(i)) {
+			// The parameters of XML-RPC have no names.
+			element := f.elementBefore(i)
+			if secretName(element) || rpc && (element == "string" || element == "value" || element == "base64") {
 				end := i + 1
 				for end < to && f.s[end] != '<' {
 					end++
@@ -43,6 +47,9 @@ func (f *found) pairs(to int) {
 		}
 	}
 }
+
+// has says whether s[:to] has a word, in any case.
+func (f *found) has(to int, word string) bool { return indexFold(f.s[:to], word) >= 0 }
 
 func nameByte(c byte) bool {
 	switch {
@@ -139,6 +146,38 @@ func (f *found) part(at, to int) int {
 	return stop
 }
 
+// calls finds the password in db.auth("name", "password") of MongoDB's shell, and
+// the token that a websocket to Kubernetes has in its subprotocol's name.
+func (f *found) calls(to int) {
+	const subprotocol = "bearer.authorization.k8s.io."
+	if at := indexFold(f.s[:to], subprotocol); at >= 0 {
+		at += len(subprotocol)
+		end := at
+		for end < to && !blank(f.s[end]) && f.s[end] != ',' && f.s[end] != '\\' && f.s[end] != '"' {
+			end++
+		}
+		f.mark(at, end)
+	}
+	const call = ".auth("
+	for at := 0; at < to; {
+		n := indexFold(f.s[at:to], call)
+		if n < 0 {
+			return
+		}
+		at += n + len(call)
+		comma := strings.IndexByte(f.s[at:to], ',')
+		if comma < 0 {
+			return
+		}
+		end := strings.IndexByte(f.s[at+comma:to], ')')
+		if end < 0 {
+			end = to - at - comma
+		}
+		f.mark(at+comma+1, at+comma+end)
+		at += comma + end
+	}
+}
+
 // valueAt hides the value that starts at or behind at: to the end of its quotes,
 // of the pair, or of the line. It returns where the value ends.
 func (f *found) valueAt(at, to int, colon bool, name string) int {
@@ -171,8 +210,11 @@ func (f *found) valueAt(at, to int, colon bool, name string) int {
 	if colon && (at+1 < to && s[at] == '/' && s[at+1] == '/') {
 		return at // a URL's scheme
 	}
-	if at < to && (s[at] == '[' || s[at] == '{') && colon {
-		return at // what it holds has names of its own, or is a list
+	if at < to && s[at] == '[' && colon {
+		return f.list(at+1, to)
+	}
+	if at < to && s[at] == '{' && colon {
+		return at // what it holds has names of its own
 	}
 	end := at
 	for end < to && s[end] != '\r' && s[end] != '\n' && (colon || s[end] != '&') {
@@ -186,6 +228,30 @@ func (f *found) valueAt(at, to int, colon bool, name string) int {
 	}
 	f.mark(at, end)
 	return end
+}
+
+// list hides the texts in quotes of a list that starts at at. It returns where the
+// list ends.
+func (f *found) list(at, to int) int {
+	s := f.s
+	for at < to && s[at] != ']' && s[at] != '{' {
+		quote := s[at]
+		at++
+		if quote != '"' && quote != '\'' {
+			continue
+		}
+		start := at
+		for at < to && s[at] != quote {
+			if s[at] == '\\' {
+				at++
+			}
+			at++
+		}
+		at = min(at, to)
+		f.mark(start, at-backslashes(s[start:at]))
+		at = min(at+1, to)
+	}
+	return at
 }
 
 // backslashes returns how many backslashes s ends with, 8 at the most.
@@ -254,8 +320,8 @@ var (
 		"passw", "passphrase", "passcode", "passkey", "secret", "token", "apikey", "accesskey", "privatekey", "credential",
 		"authorization", "kennwort", "contrasena", "motdepasse", "bearer",
 	}
-	secretEnds  = [...]string{"pass", "pwd", "passwd", "psswd", "pswd", "jwt"}
-	secretNames = set("pw pin psw pword key auth otp sig signature senha mdp clave creds passe parola haslo sifre")
+	secretEnds  = [...]string{"pass", "pwd", "passwd", "psswd", "pswd", "jwt", "authkey", "sessionid", "sessid"}
+	secretNames = set("pw pin psw psd pword key auth otp sig signature senha mdp clave creds passe parola haslo sifre sid cookie setcookie")
 )
 
 // secretName says whether a value of that name is a secret: password, user_pass,
@@ -372,6 +438,9 @@ func (f *found) url(from int, word, line ending) int {
 		end = doubtful(s, word, line)
 		f.mark(start, end)
 		return end
+	case named && at == start:
+		f.mark(from, colon) // without a password the name is one: a token
+		return authority
 	case named && at > colon:
 		f.mark(start, at)
 		return authority

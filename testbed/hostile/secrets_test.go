@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -344,6 +345,22 @@ var logins = map[string][]string{
 	"mysql": {"CREATE USER 'bob'@'h' IDENTIFIED BY '%s'", "SET PASSWORD FOR 'bob'@'h' = PASSWORD('%s')"},
 }
 
+// allLogins returns every form, a part of them where the race detector makes each
+// take ten times as long: one goroutine reads them all.
+func allLogins() map[string][]string {
+	all := map[string][]string{}
+	for _, forms := range []map[string][]string{logins, laterLogins} {
+		for service, list := range forms {
+			for i, form := range list {
+				if !raceDetector || i%4 == 0 {
+					all[service] = append(all[service], form)
+				}
+			}
+		}
+	}
+	return all
+}
+
 // No password, token or key comes out that somebody puts into a login of a
 // protocol, in any form and by any sensor: not in a document, not in a state, not
 // in a dead letter of documents or of bytes.
@@ -353,7 +370,7 @@ func TestNoSecretOfALoginComesOut(t *testing.T) {
 			var lines []string
 			hidden := map[string]string{}
 			n := 0
-			for service, forms := range logins {
+			for service, forms := range allLogins() {
 				for _, form := range forms {
 					for _, s := range senders {
 						n++
@@ -379,6 +396,9 @@ func TestNoSecretOfALoginComesOut(t *testing.T) {
 			all := outputs(t, secrets, lines)
 			found := map[string]bool{}
 			for place, text := range all {
+				if !slices.ContainsFunc([]string{"zq7x", "enE3e", "AGJvYgB6cTd4"}, func(start string) bool { return strings.Contains(text, start) }) {
+					continue // how each begins
+				}
 				for mark, from := range hidden {
 					if strings.Contains(text, mark) && !found[from] {
 						found[from] = true
@@ -387,7 +407,7 @@ func TestNoSecretOfALoginComesOut(t *testing.T) {
 					}
 				}
 			}
-			if len(lines) < 400 || len(all) < 400 {
+			if least := map[bool]int{false: 1500, true: 300}[raceDetector]; len(lines) < least || len(all) < least {
 				t.Errorf("%d lines gave %d outputs", len(lines), len(all))
 			}
 		})
