@@ -133,9 +133,14 @@ func (x *scratch) flags(key string) uint64 {
 	return n
 }
 
-// applicationSeen says whether an alert carries what an application protocol's
-// parser read from a stream.
+// applicationSeen says whether an alert on a stream carries what an application
+// protocol's parser read from it, or that it was that protocol's.
 func (x *scratch) applicationSeen() bool {
+	// It names a protocol once it has read a stream's beginning, behind the handshake.
+	switch x.get("app_proto") {
+	case "http", "http2", "tls", "ssh", "smtp", "smb", "ftp", "dcerpc":
+		return true
+	}
 	for i := range x.params {
 		key := x.params[i].Key
 		if dot := strings.IndexByte(key, '.'); dot > 0 {
