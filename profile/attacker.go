@@ -72,6 +72,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 		d.float("session_longest_s", float64(s.LongestSession)/1000)
 	}
 	r.part("behavior", d, func() { r.behavior(d, s, f, p) })
+	r.software(d, f)
 	r.part("campaigns", d, func() { r.campaigns(d, s, p) })
 	if n := s.Domains.Count(); n > 0 {
 		d.int("smtp_domain_count", n)

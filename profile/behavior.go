@@ -14,6 +14,17 @@ import (
 func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan) {
 	d.object("behavior")
 	d.string("class", f.class)
+	d.some("kind", f.kind)
+	d.some("kind_why", event.View(f.kindWhy))
+	if p := &f.pauses; f.byHand {
+		d.object("pauses")
+		d.int("count", int64(p.Count))
+		d.float("median_s", p.Median)
+		d.float("min_s", p.Least)
+		d.float("max_s", p.Most)
+		d.int("corrected", int64(p.Corrected))
+		d.end()
+	}
 	t := &f.timing
 	d.object("timing")
 	d.int("event_count", int64(t.Events))
@@ -48,7 +59,7 @@ func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan)
 	}
 	d.someStrings("tools", f.tools)
 	d.someStrings("cadence_like", f.cadences)
-	elements(d, "tool_evidence", r.byFirst(&s.Tools, p.keep[listTools]), d.tool)
+	elements(d, "tool_evidence", r.byFirst(&s.Tools, p.keep[listTools]), func(e *law.Entry) { r.tool(d, e) })
 	r.conclusions(d, s, p)
 	if large := s.Large + s.Claimed.Large; s.Recon != event.Never || s.Exfil != event.Never || large > 0 {
 		d.object("phase")
@@ -67,14 +78,6 @@ func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan)
 	d.stack(s)
 	d.int("retransmit_count", s.Retransmits)
 	elements(d, "kex_order", r.byFirst(&s.KexOrders, p.keep[listKex]), func(e *law.Entry) { d.item(e.Key) })
-	d.end()
-}
-
-func (d *document) tool(e *law.Entry) {
-	d.element()
-	d.string("tool", e.Key)
-	d.some("by", e.Payload)
-	d.counted(e)
 	d.end()
 }
 

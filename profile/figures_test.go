@@ -402,7 +402,7 @@ const (
 	toolchainKey   = "toolchain:b81b740c0ba2ce246419f9fc58757f93"
 )
 
-func attackerRows() map[string]string {
+func attackerRows(r *Renderer) map[string]string {
 	hop := func(n int64, decky, service, kind string) string {
 		if service == "" {
 			return fmt.Sprintf(`{"timestamp":%s,"decky":%q}`, clock(n), decky)
@@ -480,7 +480,11 @@ func attackerRows() map[string]string {
 		"behavior.beacon.score": "0.691", "behavior.beacon.ts_score": "0.233", "behavior.beacon.hist_score": "0.923", "behavior.beacon.dur_score": "0.916",
 		"behavior.tools": `["paramiko","sqlmap"]`,
 		"behavior.tool_evidence": list(
-			`{"tool":"sqlmap","by":"user agent",`+seen(67, 87, 88)+`}`, `{"tool":"paramiko","by":"HASSH",`+seen(68, 89, 90)+`}`),
+			`{"tool":"sqlmap","kind":"tool","by":"user agent","source":"the default user agents in the programs' own sources and documentation",`+seen(67, 87, 88)+`}`,
+			`{"tool":"paramiko","kind":"library","by":"HASSH","source":"salesforce/hassh README.md and python/hasshGen/hassh_fingerprints.csv at cf68ec49",`+seen(68, 89, 90)+`}`),
+		"rules.version": `"` + r.o.Rules.Version() + `"`, "rules.lists_date": `"` + r.o.Rules.ScannersDate() + `"`,
+		"software.library": `["paramiko"]`, "software.tool": `["sqlmap"]`, "threat.software.name": `["sqlmap"]`, "threat.software.type": `["Tool"]`,
+		"behavior.kind": `"automated_session"`, "behavior.kind_why": `"commands: 1005, none of a person's pauses between them"`,
 		"behavior.technique_evidence": list(
 			`{"technique":"T1110","why":"tries to log in",` + seen(69, 91, 92) + `}`), // what a rule says stands among the conclusions
 		"behavior.phase.recon_end_ts": clock(20), "behavior.phase.exfil_start_ts": strings.Replace(clock(33), ".000000", ".250000", 1),
@@ -513,7 +517,7 @@ func attackerRows() map[string]string {
 		"threat.indicator.type": `"ipv4-addr"`, "threat.indicator.name": `"185.220.101.4"`, "threat.indicator.ip": `"185.220.101.4"`,
 		"threat.indicator.first_seen": clock(1), "threat.indicator.last_seen": clock(999), "threat.indicator.modified_at": clock(999),
 		"threat.indicator.sightings": "1001", "threat.indicator.confidence": `"High"`, "threat.indicator.provider": `"Dossier"`,
-		"threat.indicator.description": `"185.220.101.4, slow_scan: 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+		"threat.indicator.description": `"185.220.101.4 runs a script on the decoys it got into: fetches a file (sqlmap tool); 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
 		"threat.indicator.marking.tlp": `"GREEN"`, "threat.indicator.geo.country_iso_code": `"CL"`, "threat.indicator.geo.location": location,
 		"threat.indicator.as.number": "64499", "threat.indicator.as.organization.name": `"Example SA"`,
 		"related.ip": `["185.220.101.4","81.2.69.142"]`, "related.user": `["admin","root"]`,
@@ -533,13 +537,13 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	distinctFigures(t, "attacker", s)
 	s.Untold = 0
 	head := headOf(someone)
-	shows(t, "an attacker", Attackers, r.AppendAttacker(nil, head, s), attackerRows(), asserted)
+	shows(t, "an attacker", Attackers, r.AppendAttacker(nil, head, s), attackerRows(r), asserted)
 
 	// What is claimed of the same attacker, and what decoys did: it counts, and
 	// changes nothing else.
 	s = claiming(numbered())
 	distinctFigures(t, "claimed", &s.Claimed)
-	shows(t, "an attacker of whom more is claimed", Attackers, r.AppendAttacker(nil, head, s), with(attackerRows(), map[string]string{
+	shows(t, "an attacker of whom more is claimed", Attackers, r.AppendAttacker(nil, head, s), with(attackerRows(r), map[string]string{
 		"@timestamp": clock(1999), "first_seen": clock(0), "last_seen": clock(1999), "event_count": "6011", "command_count": "3010",
 		"login_attempts": "3012", "login_successes": "3014", "credential_count": "4", "bounty_count": "24", "behavior.phase.large_payload_count": "3018",
 		"services": `["ftp","http","smtp","snmp","ssh","telnet"]`, "service_count": "6", "services_interacted": `["smtp","snmp","ssh"]`,
@@ -553,7 +557,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 			`{"kind":"ip_leak","claimed_ip":"9.9.9.9","header":"XFF",` + claims(6) + `},{"kind":"alert","value":"SIG","category":"CAT","severity":2,` + claims(7) + `},` +
 			`{"kind":"technique","value":"T1046","why":"because",` + claims(8) + `}]`,
 		"claimed.commands":             fmt.Sprintf(`[{"timestamp":%s,"service":"ssh","decky":"echo","command":"reboot"},{"timestamp":%s,"service":"ssh","decky":"delta","command":"halt"}]`, clock(2001), clock(2002)),
-		"threat.indicator.description": `"185.220.101.4, slow_scan: 6011 events (2001 claimed) on 6 services of 5 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+		"threat.indicator.description": `"185.220.101.4 runs a script on the decoys it got into: fetches a file (sqlmap tool); 6011 events (2001 claimed) on 6 services of 5 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
 	}), asserted)
 
 	// The same as a network, of which some lists are cut.
@@ -570,15 +574,16 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	if dropped < 2000 || dropped > 4000 {
 		t.Fatalf("5000 domains are estimated as %d", dropped+2000)
 	}
-	ofNetwork := with(attackerRows(), map[string]string{
+	ofNetwork := with(attackerRows(r), map[string]string{
 		"ip": "null", "network": `"2a00:1450:4001::/48"`, "cidr": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "scope": `"external"`, "host.name": "null",
 		"as_network": `"2a00:1450::/32"`, "as_cidr": `"2a00:1450::/32"`, "smtp_domain_count": fmt.Sprint(dropped + 2000), "smtp_domains_dropped": fmt.Sprint(dropped),
+		"behavior.kind": `"scan"`, "behavior.kind_why": `"looks at services: 5"`,
 		"risk.score": "0", "risk.level": `"Unknown"`, "spoofable": "true", "threat.indicator.confidence": `"Low"`,
 		"risk.stage": `"none"`, "risk.confidence": `"Low"`, "risk.base": "0", "risk.half_life_d": "7", "risk.since.looking": "null", "risk.since.attempting": "null", "risk.since.inside": "null", "classification": `"suspicious"`,
 		"risk.reasons":          "null",
 		"threat.indicator.type": `"ipv6-addr"`, "threat.indicator.name": `"2a00:1450:4001::/48"`,
 		"threat.indicator.ip":          `["2a00:1450:4001::1","2a00:1450:4001::2"]`,
-		"threat.indicator.description": `"2a00:1450:4001::/48, slow_scan: 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+		"threat.indicator.description": `"2a00:1450:4001::/48 looks for services: fetches a file (sqlmap tool); 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
 		"related.ip":                   `["2a00:1450:4001::1","2a00:1450:4001::2","81.2.69.142"]`,
 		"sensors":                      fmt.Sprintf("[%q,%q]", sensors[0], sensors[1]), "truncated": `["sensors","smtp_domain_count"]`,
 	})
@@ -590,8 +595,9 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	s.Services.Reset()
 	s.Services.Add(law.Entry{Key: "ssh", Count: 5, Rank: uint8(event.Scan)}, large)
 	s.Times = times(1767340802*1e6, 50, 61, 70, 55, 66, 64, 48)
-	beat := with(attackerRows(), map[string]string{
+	beat := with(attackerRows(r), map[string]string{
 		"services": `["ssh"]`, "service_count": "1", "services_scanned": `["ssh"]`, "services_interacted": `[]`,
+		"behavior.kind": `"relay"`, "behavior.kind_why": `"mails to be relayed: 1"`,
 		"behavior.class": `"beaconing"`, "behavior.timing.event_count": "8", "behavior.timing.duration_s": "414",
 		"behavior.timing.mean_iat_s": "59.143", "behavior.timing.median_iat_s": "61", "behavior.timing.stdev_iat_s": "7.717",
 		"behavior.timing.min_iat_s": "48", "behavior.timing.max_iat_s": "70", "behavior.timing.cv": "0.1305",
@@ -601,9 +607,27 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"behavior.beacon.ts_score": "0.763", "behavior.beacon.hist_score": "0", "behavior.beacon.dur_score": "0", "behavior.beacon.score": "0.254",
 		"threat.technique.id": `["T1105","T1110","T1595"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force","Active Scanning"]`,
 		"threat.tactic.id": `["TA0006","TA0011","TA0043"]`, "threat.tactic.name": `["Credential Access","Command and Control","Reconnaissance"]`,
-		"threat.indicator.description": `"185.220.101.4, beaconing: 1001 events on 1 service of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+		"threat.indicator.description": `"185.220.101.4 uses decoys to relay mail or connections: fetches a file (sqlmap tool); 1001 events on 1 service of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
 	})
 	shows(t, "a beacon", Attackers, r.AppendAttacker(nil, head, s), beat, asserted)
+
+	// Somebody who types, and names of each kind.
+	person := typing("s1", []float64{0, 4, 9, 2.5, 14, 21}, "sl -la", "ls -la", "/bin/busybox MIRAI", "echo mdrfckr >> ~/.ssh/authorized_keys", "w", "exit")
+	person[0].Evidence = append(person[0].Evidence, event.Evidence{Kind: event.Fingerprint, A: "ssh_client_banner", B: "SSH-2.0-masscan"})
+	known := renderer(t, Options{})
+	doc := decode(t, known.AppendAttacker(nil, head, folded(known, person)))
+	for name, want := range map[string]any{
+		"behavior.kind": "hands_on", "behavior.kind_why": "pauses of 2.5 to 21.0 s between the commands of a session, mistyped and put right: 1",
+		"behavior.pauses.count": 5.0, "behavior.pauses.median_s": 9.0, "behavior.pauses.min_s": 2.5, "behavior.pauses.max_s": 21.0, "behavior.pauses.corrected": 1.0,
+		"software.scanner": []any{"masscan"}, "software.malware": []any{"mirai"}, "threat.group.name": []any{"outlaw"},
+		"threat.software.name": []any{"masscan", "mirai"}, "threat.software.type": []any{"Tool", "Malware"},
+		"rules.version": known.o.Rules.Version(), "rules.lists_date": known.o.Rules.ScannersDate(),
+	} {
+		if got := at(doc, name); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+		asserted[Attackers][name] = true
+	}
 
 	// One contact a second.
 	s = numbered()
@@ -613,7 +637,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	for i := range 600 {
 		s.Times.Add(moment(7200)+event.Time(i)*second, 512)
 	}
-	doc := decode(t, r.AppendAttacker(nil, head, s))
+	doc = decode(t, r.AppendAttacker(nil, head, s))
 	if beacon := at(doc, "behavior.beacon"); !reflect.DeepEqual(beacon, map[string]any{"strobe": true}) {
 		t.Errorf("a strobe shows %v", beacon)
 	}
@@ -713,7 +737,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 			"first_seen": clock(1), "last_seen": clock(999), "event_count": "1001", "services": `["ftp","http","smtp","ssh","telnet"]`,
 			"service_count": "5", "decky_count": "4", "is_traversal": "true", "traversal_path": `"delta → alpha → charlie → bravo"`,
 			"login_attempts": "1006", "login_successes": "1007", "command_count": "1005", "bounty_count": "20",
-			"behavior.class": `"slow_scan"`, "behavior.tools": `["paramiko","sqlmap"]`, "risk.score": aScore, "risk.level": `"High"`,
+			"behavior.class": `"slow_scan"`, "behavior.kind": `"automated_session"`, "behavior.tools": `["paramiko","sqlmap"]`, "risk.score": aScore, "risk.level": `"High"`,
 			"risk.stage": `"inside"`, "classification": `"malicious"`, "spoofable": "false", "scope": `"internal"`, "host.name": `"files-1"`, "threat.technique.id": `["T1105","T1110","T1595.001"]`, "related.ip": `["185.220.101.4"]`,
 			"ecs.version": `"9.4.0"`, "schema_version": schemaText,
 		}
@@ -810,8 +834,8 @@ func distinctFigures(t *testing.T, what string, of any) {
 		case reflect.TypeFor[state.Claimed](), reflect.TypeFor[state.Contacts]():
 			continue // claiming gives them values
 		}
-		if f.Name == "Logins" {
-			continue // they decide, and are not shown
+		if f.Name == "Logins" || f.Name == "Turns" {
+			continue // they decide, and are not shown: TestKindHandsOn
 		}
 		if v.Field(i).IsZero() {
 			t.Errorf("%s: nothing gives %s a value: do so, and say which field shows it", what, f.Name)

@@ -311,7 +311,7 @@ func TestEveryFactHasItsOwnSource(t *testing.T) {
 		t.Fatalf("a fact that is none: %v", err)
 	}
 	for fact := range strings.SplitSeq(strings.TrimSpace(list), ", ") {
-		if _, known := want[fact]; !known && !slices.Contains([]string{"shell_commands", "inferred", "unproven", "internal"}, fact) {
+		if _, known := want[fact]; !known && !slices.Contains([]string{"shell_commands", "inferred", "unproven", "internal", "person"}, fact) {
 			t.Errorf("nothing says where the fact %q comes from", fact)
 		}
 	}
@@ -471,7 +471,7 @@ func TestDescription(t *testing.T) {
 		fill(&s.Services, c.services)
 		fill(&s.Deckies, c.deckies)
 		fill(&s.Artifacts, c.files)
-		want := "185.220.101.4, unknown: " + c.want
+		want := "185.220.101.4 is behind packets without a connection; " + c.want
 		if got := at(decode(t, r.AppendAttacker(nil, headOf(someone), s)), "threat.indicator.description"); got != want {
 			t.Errorf("got  %v\nwant %s", got, want)
 		}
@@ -767,11 +767,11 @@ func TestTypesOfFields(t *testing.T) {
 				"risk.since.looking risk.since.attempting risk.since.inside risk.since.acting",
 			Long: "claimed.event_count claimed.command_count claimed.login_attempts claimed.login_successes event_count command_count credential_count login_attempts login_successes bounty_count session_count behavior.phase.large_payload_count " +
 				"behavior.retransmit_count service_guessed smtp_domain_count smtp_domains_dropped asn threat.indicator.sightings threat.indicator.as.number",
-			Integer: "service_count port_count decky_count behavior.hop_distance schema_version",
+			Integer: "service_count port_count decky_count behavior.hop_distance behavior.pauses.count behavior.pauses.corrected schema_version",
 			Float: "session_longest_s behavior.timing.event_count behavior.timing.duration_s behavior.timing.mean_iat_s behavior.timing.median_iat_s " +
 				"behavior.timing.stdev_iat_s behavior.timing.min_iat_s behavior.timing.max_iat_s behavior.timing.cv behavior.beacon.interval_s " +
 				"behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score behavior.beacon.hist_score behavior.beacon.dur_score " +
-				"behavior.phase.exfil_latency_s risk.score risk.base risk.half_life_d",
+				"behavior.phase.exfil_latency_s behavior.pauses.median_s behavior.pauses.min_s behavior.pauses.max_s risk.score risk.base risk.half_life_d",
 			Boolean:  "is_traversal spoofable login_inferred behavior.beacon.strobe",
 			GeoPoint: "threat.indicator.geo.location",
 			IPRange:  "cidr as_cidr",

@@ -13,7 +13,7 @@ import (
 func TestLawsOfFields(t *testing.T) {
 	for k, laws := range map[Kind]map[string]string{
 		Attackers: {
-			"as of the write": "updated_at scope host.name country_code country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
+			"as of the write": "updated_at rules.version rules.lists_date scope host.name country_code country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
 			"constant": "threat.framework threat.feed.name threat.indicator.provider threat.indicator.marking.tlp ecs.version event.kind " +
 				"event.category event.type event.module event.dataset schema_version",
 			"copy": "cidr as_cidr risk.confidence port.name threat.indicator.geo.country_iso_code " +
@@ -26,7 +26,7 @@ func TestLawsOfFields(t *testing.T) {
 				"behavior.beacon.interval_s behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score " +
 				"behavior.beacon.hist_score behavior.beacon.dur_score behavior.phase.exfil_latency_s behavior.os_guess " +
 				"behavior.hop_distance campaign.keys campaign.payload campaign.credentials campaign.toolchain smtp_domains_dropped " +
-				"risk.score risk.level risk.stage risk.base risk.half_life_d risk.reasons classification classification_basis actor login_inferred behavior.cadence_like transitions threat.technique.name threat.tactic.id threat.tactic.name " +
+				"risk.score risk.level risk.stage risk.base risk.half_life_d risk.reasons classification classification_basis actor login_inferred behavior.cadence_like behavior.kind behavior.kind_why behavior.pauses.median_s behavior.pauses.min_s behavior.pauses.max_s behavior.pauses.corrected software.library software.scanner software.tool software.malware threat.software.name threat.software.type threat.group.name transitions threat.technique.name threat.tactic.id threat.tactic.name " +
 				"threat.indicator.confidence threat.indicator.description related.ip truncated",
 			"distinct, exact up to 128, then estimated":                            "service_count",
 			"distinct, exact up to 200, then estimated":                            "credential_count",
@@ -44,6 +44,7 @@ func TestLawsOfFields(t *testing.T) {
 			"key":                         "ip network uuid threat.indicator.type threat.indicator.name",
 			"key; newest 32 of a network": "threat.indicator.ip",
 			"newest 200 by (time, content), first 10, and 48 that a rule knows by rank": "commands",
+			"newest 96 commands of shells with their sessions":                          "behavior.pauses.count",
 			"set, 32": "claimed.services",
 			"max":     "claimed.last_seen threat.indicator.last_seen @timestamp last_seen session_longest_s behavior.phase.recon_end_ts threat.indicator.modified_at",
 			"min":     "claimed.first_seen threat.indicator.first_seen first_seen behavior.phase.exfil_start_ts risk.since.looking risk.since.attempting risk.since.inside risk.since.acting",
@@ -91,6 +92,7 @@ func TestLawsOfFields(t *testing.T) {
 			"the fold itself": "state",
 		},
 		Transitions: {
+			"derived from the state": "behavior.kind",
 			"as of the write": "event.ingested event.risk_score message source.geo.country_iso_code source.geo.location source.as.number " +
 				"source.as.organization.name observer.name first_seen last_seen event_count services service_count decky_count " +
 				"is_traversal traversal_path login_attempts login_successes command_count bounty_count behavior.class behavior.tools " +
@@ -147,7 +149,7 @@ func TestECSExtractSaysWhatItMust(t *testing.T) {
 		{"keyword", false, "ecs.version event.action event.dataset event.kind event.module host.name observer.name source.as.organization.name " +
 			"source.geo.country_iso_code threat.feed.name threat.framework threat.indicator.as.organization.name " +
 			"threat.indicator.confidence threat.indicator.description threat.indicator.geo.country_iso_code " +
-			"threat.indicator.marking.tlp threat.indicator.name threat.indicator.provider threat.indicator.type"},
+			"threat.group.name threat.software.name threat.software.type threat.indicator.marking.tlp threat.indicator.name threat.indicator.provider threat.indicator.type"},
 		{"keyword", true, "event.category event.type related.hash related.hosts related.user threat.tactic.id threat.tactic.name " +
 			"threat.technique.id threat.technique.name"},
 		{"float", false, "event.risk_score"},

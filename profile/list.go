@@ -110,7 +110,9 @@ var listed = [lists]list{
 		measure: func(m *meter, of *subject) { m.keys(of, of.seen.services, keySizeTwice) },
 	},
 	listTools: ofKeys("behavior.tool_evidence", 512, func(of *subject) *law.Bottom { return &of.Tools },
-		func(m *meter, _ *subject, e *law.Entry) int { return m.size(func(d *document) { d.tool(e) }) }),
+		func(m *meter, of *subject, e *law.Entry) int {
+			return m.size(func(d *document) { of.r.tool(d, e) }) + 4*m.quoted(e.Key) + len(`"Malware",`)
+		}),
 	listTechniques: ofKeys("behavior.technique_evidence", 768, func(of *subject) *law.Bottom { return &of.Techniques },
 		func(m *meter, _ *subject, e *law.Entry) int { return m.size(func(d *document) { d.concluded(e) }) }),
 	listConclusions: ofKeys("behavior.conclusions", 1<<10, func(of *subject) *law.Bottom { return &of.Conclusions },

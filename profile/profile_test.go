@@ -287,6 +287,8 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 			decode(t, r.AppendAttacker(nil, nh, network)),
 			decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, beaconEvents()))),
 			decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, flood))),
+			decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, typing("s1", []float64{0, 4, 9, 2, 14, 21},
+				"sl -la", "ls -la", "/bin/busybox MIRAI", "echo mdrfckr >> ~/.ssh/authorized_keys", "w", "exit")))),
 		},
 		Targets: {
 			decode(t, r.AppendTarget(nil, headOf(someone), "mail.acme.co.uk", target)),

@@ -108,6 +108,7 @@ type Renderer struct {
 	shown   []law.Entry // credentials
 	lines   []law.Item  // commands
 	floats  []float64
+	turns   []behavior.Typed
 	names   []string
 	keysOf  []string
 	text    []byte
@@ -250,6 +251,12 @@ type figures struct {
 	// behind it.
 	cadences []string
 	actor    string
+	// kind is what it does, kindWhy from what that was concluded; byHand says that
+	// somebody typed, pauses how.
+	kind    string
+	kindWhy []byte
+	byHand  bool
+	pauses  behavior.Pauses
 	// techniques and tactics are ids of ATT&CK.
 	techniques, tactics []string
 	risk                rules.Risk
@@ -297,13 +304,16 @@ func (r *Renderer) judge(h Head, s *state.Attacker) (f *figures) {
 
 func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	r.judged = judged{}
-	*f = figures{tools: f.tools[:0], cadences: f.cadences[:0], techniques: f.techniques[:0], tactics: f.tactics[:0]}
+	*f = figures{tools: f.tools[:0], cadences: f.cadences[:0], techniques: f.techniques[:0], tactics: f.tactics[:0], kindWhy: f.kindWhy[:0]}
 	f.timing, r.floats = behavior.Time(s.Times.List(), r.floats)
 	f.class = behavior.Class(f.timing, s.Events, s.Services.Distinct())
 	f.beacon, f.beacons, r.floats = behavior.Score(s.Times.List(), !s.Times.Truncated(), s.Hours.List(), r.floats)
 	f.system = behavior.System(&s.SystemGuesses, &s.TTLs)
 	for i := range s.Tools.Entries() {
-		f.tools = append(f.tools, s.Tools.Entries()[i].Key)
+		// What ordinary clients show as well names nobody.
+		if e := &s.Tools.Entries()[i]; r.o.Rules.Mark(e.Key, e.Payload).Collides == "" {
+			f.tools = append(f.tools, e.Key)
+		}
 	}
 	f.cadences = r.o.Rules.AppendCadences(f.cadences, f.timing)
 	// The name comes from single packets, which anybody can send.
@@ -326,7 +336,12 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	}
 	f.tactics = distinct(f.tactics)
 	f.tools = distinct(f.tools)
+	r.typed(s, f)
 	r.weigh(h, s, f, f.tools)
+	if name := r.o.Rules.NameOf(f.actor); f.risk.Basis == rules.ByNetwork && name != "" {
+		f.tools = distinct(append(f.tools, name))
+	}
+	r.kindOf(s, f)
 }
 
 // guesses returns how many different users and secrets the kept credentials have.

@@ -83,6 +83,9 @@ func (r *Renderer) weigh(h Head, s *state.Attacker, f *figures, tools []string) 
 	if inferred(s) {
 		n[rules.Inferred], since[rules.Inferred] = 1, s.FirstCommand
 	}
+	if f.byHand {
+		n[rules.Person] = 1
+	}
 	if !s.Handshake {
 		n[rules.Unproven] = requested(s)
 	}
@@ -235,6 +238,12 @@ func (r *Renderer) exploits(d *document, s *state.Attacker, p *plan) {
 // riskOf appends how dangerous the attacker is, and why.
 func (r *Renderer) riskOf(d *document, s *state.Attacker, f *figures) {
 	risk := &f.risk
+	if version := r.o.Rules.Version(); version != "" {
+		d.object("rules")
+		d.string("version", version)
+		d.string("lists_date", r.o.Rules.ScannersDate())
+		d.end()
+	}
 	d.some("classification", risk.Class)
 	d.some("classification_basis", risk.Basis)
 	d.some("actor", f.actor)

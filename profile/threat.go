@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,7 @@ func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, pl
 	if len(f.techniques) > 0 {
 		r.attack(d, f)
 	}
+	r.attributed(d, f)
 	d.string("framework", "MITRE ATT&CK")
 	d.object("feed")
 	d.string("name", "Dossier")
@@ -44,10 +46,8 @@ func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, pl
 	d.int("sightings", s.Events)
 	d.string("confidence", f.confidence(s))
 	d.string("provider", "Dossier")
-	d.key("description")
-	d.b = append(d.b, '"')
-	d.b = r.describe(d.b, h, s, f)
-	d.b = append(d.b, '"')
+	r.text = r.describe(r.text[:0], h, s, f)
+	d.string("description", event.View(r.text))
 	d.object("marking")
 	d.string("tlp", r.o.TLP)
 	d.end()
@@ -56,8 +56,83 @@ func (r *Renderer) threat(d *document, h Head, s *state.Attacker, f *figures, pl
 	d.end()
 }
 
+// doing has what an attacker of a kind does, in words.
+var doing = map[string]string{
+	KindScan:       "looks for services",
+	KindCrawl:      "asks a web server for page after page",
+	KindBruteForce: "guesses logins",
+	KindSpraying:   "tries few secrets for many users",
+	KindExploit:    "attacks services",
+	KindAutomated:  "runs a script on the decoys it got into",
+	KindHandsOn:    "behaves like a person at a keyboard",
+	KindRelay:      "uses decoys to relay mail or connections",
+	KindMonitor:    "watches whether services answer",
+	KindNoise:      "is behind packets without a connection",
+}
+
+// basisWords has by what somebody is taken for harmless, in words.
+var basisWords = map[string]string{
+	rules.ByNetwork: "its listed network",
+	rules.ByName:    "its name",
+	rules.Announced: "what it says itself",
+	rules.Noise:     "packets alone",
+}
+
+// The most acts and names that a description tells.
+const (
+	actsTold  = 3
+	namesTold = 3
+)
+
+// acts appends what the furthest and gravest rules saw the attacker do, what it did
+// before what it only asked for.
+func (r *Renderer) acts(b []byte) []byte {
+	var told [actsTold]string
+	for n := range told {
+		var best *rules.Rule
+		door := true
+		for i := range r.facts.Concluded {
+			c := &r.facts.Concluded[i]
+			rule := r.o.Rules.Rule(c.Rule)
+			if rule == nil || rule.Rank() < rules.Attempting || rule.Software != nil && rule.Technique == "" || slices.Contains(told[:n], rule.Name) {
+				continue
+			}
+			if best == nil || door && !c.Door || door == c.Door && (rule.Grave() > best.Grave() || rule.Grave() == best.Grave() && rule.ID < best.ID) {
+				best, door = rule, c.Door
+			}
+		}
+		if best == nil {
+			break
+		}
+		told[n] = best.Name
+		b = append(b, []string{": ", ", ", ", "}[n]...)
+		b = append(b, best.Name...)
+	}
+	return b
+}
+
+// namesTold appends the names of programs and groups that say something.
+func (r *Renderer) namesTold(b []byte, f *figures) []byte {
+	n := 0
+	for _, kind := range [...]string{rules.Group, rules.Malware, rules.Tool, rules.Scanner} {
+		for _, name := range f.tools {
+			if n == namesTold || r.o.Rules.Kind(name) != kind || r.o.Rules.Announces(name) {
+				continue
+			}
+			b = append(b, []string{" (", ", ", ", "}[n]...)
+			b = append(b, name...)
+			b = append(append(b, ' '), kind...)
+			n++
+		}
+	}
+	if n > 0 {
+		b = append(b, ')')
+	}
+	return b
+}
+
 // describe appends the profile in one sentence. Everything in it is a number
-// or a word of ours.
+// or a word of ours, or of the user's rules.
 func (r *Renderer) describe(b []byte, h Head, s *state.Attacker, f *figures) []byte {
 	count := func(n int64, one, many string) {
 		b = strconv.AppendInt(b, n, 10)
@@ -69,9 +144,19 @@ func (r *Renderer) describe(b []byte, h Head, s *state.Attacker, f *figures) []b
 		}
 	}
 	b = append(b, h.ID...)
-	b = append(b, ", "...)
-	b = append(b, f.class...)
-	b = append(b, ": "...)
+	if f.actor != "" && f.risk.Basis != "" {
+		b = append(append(b, ", of "...), f.actor...)
+		b = append(append(b, " by "...), basisWords[f.risk.Basis]...)
+		b = append(b, ',')
+	}
+	b = append(b, ' ')
+	if f.kind == "" {
+		b = append(b, "was seen"...)
+	}
+	b = append(b, doing[f.kind]...)
+	b = r.acts(b)
+	b = r.namesTold(b, f)
+	b = append(b, "; "...)
 	seen := r.touched(s)
 	count(s.Total(), "event", "events")
 	if s.Claimed.Events > 0 {

@@ -51,6 +51,7 @@ func (r *Renderer) AppendTransition(dst []byte, h Head, t state.Transition, s *s
 	d.int("bounty_count", s.Bounties())
 	d.object("behavior")
 	d.string("class", f.class)
+	d.some("kind", f.kind)
 	d.someStrings("tools", f.tools)
 	d.end()
 	d.object("risk")

@@ -94,7 +94,7 @@ func (x *scratch) cowrieEvidence(kind string, class class) {
 		x.cowrieLogin(event.Success)
 	case "cowrie.command.input", "cowrie.session.input":
 		if input, _ := x.lookup("input"); !silentRealm(x.get("realm")) {
-			x.command(input)
+			x.commandIn(input, x.get("session"))
 		}
 	case "cowrie.command.chpasswd":
 		x.technique("T1098", kind)

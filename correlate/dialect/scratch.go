@@ -205,13 +205,16 @@ func (x *scratch) fingerprint(kind, value string) {
 
 // command adds a command line: as it was typed into a shell, else without the
 // secrets of the protocol at hand and without local parts.
-func (x *scratch) command(line string) {
+func (x *scratch) command(line string) { x.commandIn(line, "") }
+
+// commandIn adds one that was given in the session of that id.
+func (x *scratch) commandIn(line, session string) {
 	line = redact.Shown(x.protocol, x.usual, x.secrets != Plain, line)
 	if line = strings.TrimSpace(line); line == "" {
 		return
 	}
 	line, _ = x.arena.Clean(line, event.MaxCommand)
-	x.add(event.Evidence{Kind: event.Command, A: line})
+	x.add(event.Evidence{Kind: event.Command, A: line, C: x.value(session)})
 }
 
 // decimal writes n.

@@ -30,6 +30,10 @@ func (e *Evidence) Command() *CommandEvidence { return (*CommandEvidence)(e) }
 // Line is what was typed or sent.
 func (e *CommandEvidence) Line() string { return e.A }
 
+// Session is the sensor's name of the session it was given in, "" where it names
+// none with the command.
+func (e *CommandEvidence) Session() string { return e.C }
+
 // Known says whether a rule knows it.
 func (e *CommandEvidence) Known() bool { return e.N > 0 }
 

@@ -57,6 +57,9 @@ type Attacker struct {
 	Commands     law.Newest
 	CommandCount int64
 	FirstCommand event.Time
+	// Turns has when and in which session the newest commands in shells were
+	// given.
+	Turns Turns
 	// Known has the commands that a rule knows, keyed by service, NUL, line.
 	Known law.Bottom
 	// Credentials is keyed by CredentialKey; Rank is the best event.Outcome,
@@ -125,6 +128,7 @@ var attackerTable = table[Attacker]{
 	other("hr", lawSum+", newest hours", "events by hour", law.HoursSize(LimitHours), func(s *Attacker) value { return &s.Hours }),
 	newest("c", "commands: service, decoy, line", &LimitCommands, func(s *Attacker) *law.Newest { return &s.Commands }),
 	oldest("co", "the first commands, once not all are kept", &LimitCommands, func(s *Attacker) *law.Newest { return &s.Commands }),
+	other("ct", lawNewest, "commands in shells: time, digests of the session and the line", mostTurns, func(s *Attacker) value { return &s.Turns }),
 	keys("ck", "commands that a rule knows: service, line", &LimitKnown, func(s *Attacker) *law.Bottom { return &s.Known }),
 	number("cn", lawSum, "commands", func(s *Attacker) *int64 { return &s.CommandCount }),
 	number("cf", lawMin, "time of the first command", func(s *Attacker) *int64 { return (*int64)(&s.FirstCommand) }),
@@ -439,6 +443,9 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 		}
 		line := law.Shorten(e.Command().Line(), maxLine)
 		s.Commands.Add(commandItem(ev.Time, ev.Service, ev.Decky, line), LimitCommands)
+		if InShell(ev.Service) {
+			s.Turns.Add(ev.Time, sessionOf(ev, e), line)
+		}
 		if e.Command().Known() {
 			s.Known.See(KnownKey(a, ev.Service, line), ev.Time, 0, "", &LimitKnown)
 		}

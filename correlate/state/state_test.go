@@ -170,6 +170,7 @@ func TestResetForgetsEverything(t *testing.T) {
 		s.Kinds[i]++
 	}
 	s.Crowd.Chunk[0] = 1
+	s.Turns.Add(1, "s", "id")
 	s.Untold, s.shellCut = 1, true
 	s.Stack = law.Latest{Time: 1, Value: "x"}
 	v := reflect.ValueOf(s).Elem()

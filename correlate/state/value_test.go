@@ -70,6 +70,8 @@ func dump(t *testing.T, v reflect.Value) string {
 		return items(l.Items(), l.Truncated())
 	case *logins:
 		return fmt.Sprintf("%+v, gone %+v", l.list, l.gone.list)
+	case *Turns:
+		return fmt.Sprint(l.List())
 	default:
 		t.Fatalf("a field of type %s: tell this test how it is filled and shown", v.Type())
 		return ""
@@ -159,6 +161,10 @@ func fill(t *testing.T, v reflect.Value, n int) {
 		}
 		for i := range event.Time(maxLogins) {
 			l.add(name(0), at+i*day+7)
+		}
+	case *Turns:
+		for i := range 3 {
+			l.Add(at+event.Time(i), name(i), name(i))
 		}
 	default:
 		t.Fatalf("a field of type %s: tell this test how it is filled and shown", v.Type())
@@ -490,6 +496,11 @@ func TestAttackerByValue(t *testing.T) {
 		"Ports":   fmt.Sprintf("\x01|\x16 x1 %[1]d-%[1]d rank 1 ;", t0+2),
 		"Domains": "2", "Crowd": fmt.Sprint(Crowd{}), "Handshake": "true",
 		"Transitions": "[]", "Untold": "0", // no fold's work: TestCrossIsBounded
+		"Turns": func() string {
+			var l Turns
+			l.Add(t0+hr+5, "s2", "uname -a")
+			return fmt.Sprint(l.List())
+		}(),
 		"Logins": func() string {
 			var l logins
 			l.add("d1", t0+1)

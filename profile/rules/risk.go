@@ -32,6 +32,7 @@ const (
 	ShellCommands // commands in a shell
 	Internal      // 1 for an address of scope internal
 	Inferred      // 1 where commands prove a login of which no sensor tells how it ended
+	Person        // 1 where somebody types at a keyboard
 	Unproven      // events that looked at a decoy with an address that nothing proves
 	facts
 )
@@ -39,7 +40,7 @@ const (
 var factNames = [facts]string{
 	"hands_on", "login_successes", "login_attempts", "commands", "files", "mails", "smtp_domains", "credentials", "deckies",
 	"services", "interactions", "events", "large_payloads", "worst_alerts", "alerts", "claims", "strobe",
-	"shell_commands", "internal", "inferred", "unproven",
+	"shell_commands", "internal", "inferred", "person", "unproven",
 }
 
 // Facts is what an attacker's risk is judged by.

@@ -182,8 +182,8 @@ func TestBuiltinRisk(t *testing.T) {
 	if s.risk.bands != want {
 		t.Errorf("bands %v, want %v", s.risk.bands, want)
 	}
-	if len(s.risk.rules) != 30 {
-		t.Errorf("%d reasons are built in, 30 are counted", len(s.risk.rules))
+	if len(s.risk.rules) != 31 {
+		t.Errorf("%d reasons are built in, 31 are counted", len(s.risk.rules))
 	}
 	for i := range s.risk.rules {
 		r := &s.risk.rules[i]

@@ -57,7 +57,11 @@ type Software struct {
 }
 
 // SoftwareTypes are what a name may stand for.
-var SoftwareTypes = []string{"library", "scanner", "tool", "malware", "group"}
+var SoftwareTypes = []string{Library, Scanner, Tool, Malware, Group}
+
+// Grave says how much the rule's conclusion weighs beside others': its stage,
+// then its severity.
+func (r *Rule) Grave() int { return int(r.rank)*len(severities) + slices.Index(severities, r.Severity) }
 
 var severities = []string{"low", "medium", "high", "critical"}
 
@@ -159,8 +163,8 @@ func readRules(name string, data []byte) ([]*Rule, error) {
 	return f.Rules, nil
 }
 
-// builtinRules reads the rules that the program comes with.
-func builtinRules() ([]*Rule, error) {
+// builtinRules reads the rules that the program comes with, and tells their bytes.
+func builtinRules(told io.Writer) ([]*Rule, error) {
 	names, err := fs.Glob(ruleFiles, "data/rules/*.yaml")
 	if err != nil {
 		return nil, err
@@ -169,6 +173,9 @@ func builtinRules() ([]*Rule, error) {
 	for _, name := range names {
 		data, err := ruleFiles.ReadFile(name)
 		if err != nil {
+			return nil, err
+		}
+		if _, err := told.Write(data); err != nil {
 			return nil, err
 		}
 		rules, err := readRules(path.Base(name), data)

@@ -4,10 +4,13 @@ package rules
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"maps"
 	"net/netip"
 	"os"
@@ -62,11 +65,15 @@ type Set struct {
 	catalogue  catalogue
 	cadences   []behavior.Cadence
 	signatures map[string]*signatures // by type of fingerprint
+	names      map[string]string      // kinds of names
+	marks      map[mark]*Mark
 	index      *index
 	risk       riskRules
 	scanners   scanners
 	internal   []netip.Prefix
 	work       sync.Pool // *annotation
+	read       hash.Hash // of what was read so far
+	version    string
 }
 
 // isInternal says whether an address has the scope internal.
@@ -79,7 +86,7 @@ func (s *Set) isInternal(addr netip.Addr) bool {
 
 // New reads the rules.
 func New(o Options) (*Set, error) {
-	s := &Set{internal: o.Internal}
+	s := &Set{names: map[string]string{}, read: sha256.New(), internal: o.Internal}
 	if err := s.catalogue.load(techniquesFile); err != nil {
 		return nil, fmt.Errorf("rules: techniques: %w", err)
 	}
@@ -100,6 +107,7 @@ func New(o Options) (*Set, error) {
 	} {
 		data, err := read(f.path, f.builtin)
 		if err == nil {
+			s.read.Write(data)
 			err = f.load(data)
 		}
 		if err != nil {
@@ -112,7 +120,18 @@ func New(o Options) (*Set, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	s.version = hex.EncodeToString(s.read.Sum(nil)[:6])
+	s.read = nil
 	return s, nil
+}
+
+// Version tells sets apart that may judge differently: it changes with every
+// byte of a file that was read, built in or the user's.
+func (s *Set) Version() string {
+	if s == nil {
+		return ""
+	}
+	return s.version
 }
 
 func read(path string, builtin []byte) ([]byte, error) {
@@ -211,6 +230,47 @@ func (s *Set) Tactic(id string) (Tactic, bool) {
 	return t, ok
 }
 
+// The kinds of names, those of a rule's software too.
+const (
+	Library = "library"
+	Scanner = "scanner"
+	Tool    = "tool"
+	Malware = "malware"
+	Group   = "group"
+)
+
+// Kind returns what a name stands for: Library, Scanner, Tool, Malware or Group.
+// One that no file tells the kind of is a tool's.
+func (s *Set) Kind(name string) string {
+	if s != nil {
+		if kind, ok := s.names[name]; ok {
+			return kind
+		}
+	}
+	return Tool
+}
+
+// mark is by what a name was recognised.
+type mark struct{ name, by string }
+
+// Mark is what is known of the signatures of one type that recognise a name.
+type Mark struct {
+	// Source is where they come from, Collides says with which ordinary clients
+	// all of them collide.
+	Source, Collides string
+}
+
+// Mark returns what is known of the signatures by which a name was recognised;
+// nothing of a rule's.
+func (s *Set) Mark(name, by string) Mark {
+	if s != nil {
+		if m := s.marks[mark{name, by}]; m != nil {
+			return *m
+		}
+	}
+	return Mark{}
+}
+
 // signatures recognises tools by fingerprints of one type.
 type signatures struct {
 	by      string
@@ -226,7 +286,8 @@ type form struct {
 
 func (s *Set) loadTools(data []byte) error {
 	var f struct {
-		Version  int `json:"version"`
+		Version  int                 `json:"version"`
+		Kinds    map[string][]string `json:"kinds"`
 		Cadences []struct {
 			Tool              string  `json:"tool"`
 			Interval          float64 `json:"interval_s"`
@@ -244,6 +305,7 @@ func (s *Set) loadTools(data []byte) error {
 				Contains string `json:"contains"`
 				Prefix   string `json:"prefix"`
 				Value    string `json:"value"`
+				Collides string `json:"collides"`
 			} `json:"tools"`
 		} `json:"fingerprints"`
 	}
@@ -252,6 +314,18 @@ func (s *Set) loadTools(data []byte) error {
 	}
 	if err := checkVersion(f.Version); err != nil {
 		return err
+	}
+	s.marks = map[mark]*Mark{}
+	for kind, names := range f.Kinds {
+		if !slices.Contains(SoftwareTypes, kind) {
+			return fmt.Errorf("kinds: %q: there are %s", kind, strings.Join(SoftwareTypes, ", "))
+		}
+		for _, name := range names {
+			if other, twice := s.names[name]; twice {
+				return fmt.Errorf("kinds: %s is %s and %s", name, min(kind, other), max(kind, other))
+			}
+			s.names[name] = kind
+		}
 	}
 	for i, c := range f.Cadences {
 		if c.Tool == "" || c.Interval <= 0 {
@@ -276,6 +350,12 @@ func (s *Set) loadTools(data []byte) error {
 			}
 			if t.Tool == "" || given != 1 {
 				return fmt.Errorf("fingerprints %s, tool %d: tool and one of contains, prefix and value must be given", group.Type, j)
+			}
+			of := mark{t.Tool, group.By}
+			if m := s.marks[of]; m == nil {
+				s.marks[of] = &Mark{group.Source, t.Collides}
+			} else if t.Collides == "" {
+				m.Collides = ""
 			}
 			switch {
 			case t.Value != "":
@@ -308,7 +388,7 @@ func (s *Set) AppendCadences(dst []string, t behavior.Timing) []string {
 
 // loadRules takes the built-in rules and those of a user's file.
 func (s *Set) loadRules(path string) error {
-	all, err := builtinRules()
+	all, err := builtinRules(s.read)
 	if err != nil {
 		return err
 	}
@@ -324,6 +404,7 @@ func (s *Set) loadRules(path string) error {
 		var own []*Rule
 		data, err := read(path, nil)
 		if err == nil {
+			s.read.Write(data)
 			own, err = readRules(path, data)
 		}
 		if err != nil {
@@ -344,6 +425,18 @@ func (s *Set) loadRules(path string) error {
 	}
 	for _, r := range all {
 		errs = append(errs, r.check(&s.catalogue))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.Software == nil {
+			continue
+		}
+		if kind, known := s.names[r.Software.Name]; known && kind != r.Software.Type {
+			errs = append(errs, fmt.Errorf("rule %s: %s is %s elsewhere, not %s: a name has one type", r.ID, r.Software.Name, kind, r.Software.Type))
+		}
+		s.names[r.Software.Name] = r.Software.Type
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

@@ -15,7 +15,9 @@ var scannersFile []byte
 type scanners struct {
 	date string
 	// agents has who stands behind a tool that a client names.
-	agents   map[string]string
+	agents map[string]string
+	// kinds has those that do something else than scan.
+	kinds    map[string]string
 	networks map[netip.Prefix]string
 	// bits has the lengths of prefixes there are, of each family.
 	bits [2][129]bool
@@ -27,6 +29,7 @@ func (k *scanners) load(data []byte) error {
 		Date     string              `json:"date"`
 		Origin   string              `json:"origin"`
 		Agents   map[string]string   `json:"agents"`
+		Kinds    map[string][]string `json:"kinds"`
 		Networks map[string][]string `json:"networks"`
 	}
 	if err := strict(data, &f); err != nil {
@@ -38,7 +41,15 @@ func (k *scanners) load(data []byte) error {
 	if f.Date == "" || f.Origin == "" {
 		return errors.New("date and origin must be given")
 	}
-	*k = scanners{date: f.Date, agents: f.Agents, networks: map[netip.Prefix]string{}}
+	*k = scanners{date: f.Date, agents: f.Agents, kinds: map[string]string{}, networks: map[netip.Prefix]string{}}
+	for kind, actors := range f.Kinds {
+		if kind != "monitor" && kind != "crawl" {
+			return fmt.Errorf("kinds: %q: there are monitor and crawl", kind)
+		}
+		for _, actor := range actors {
+			k.kinds[actor] = kind
+		}
+	}
 	for actor, networks := range f.Networks {
 		for _, text := range networks {
 			p, err := netip.ParsePrefix(text)
@@ -88,5 +99,31 @@ func (s *Set) Announced(tools []string) string {
 	return ""
 }
 
+// Announces says whether a name is one that a known scanner gives itself.
+func (s *Set) Announces(name string) bool { return s.scanners.agents[name] != "" }
+
+// NameOf returns the first of the names that a known scanner gives itself, "" where it
+// has none.
+func (s *Set) NameOf(actor string) (name string) {
+	if actor == "" {
+		return ""
+	}
+	for n, of := range s.scanners.agents {
+		if of == actor && (name == "" || n < name) {
+			name = n
+		}
+	}
+	return name
+}
+
+// ScannerKind returns "monitor" or "crawl" for an actor that does that, "" for one
+// that scans.
+func (s *Set) ScannerKind(actor string) string { return s.scanners.kinds[actor] }
+
 // ScannersDate returns the date of the list of known scanners.
-func (s *Set) ScannersDate() string { return s.scanners.date }
+func (s *Set) ScannersDate() string {
+	if s == nil {
+		return ""
+	}
+	return s.scanners.date
+}

@@ -165,6 +165,7 @@ type Judged struct {
 	MissingIndicators []string // URLs and digests
 	MissingSoft       []string // domains and addresses
 	Class             string
+	Behaviour         string
 }
 
 // Report is all figures of a set.
@@ -310,6 +311,7 @@ func judge(l *Label, docs []Document) Judged {
 	}
 	j.names(l)
 	j.indicators(l)
+	j.Behaviour, _ = d.get("behavior.kind").(string)
 	for _, path := range []string{"classification", "threat.classification", "risk.classification"} {
 		if v, ok := d.get(path).(string); ok {
 			j.Class = v

@@ -46,6 +46,8 @@ type Figures struct {
 	Indicators         float64
 	IndicatorsOf       int
 	Classified         float64
+	Kinds              float64 // of those labelled
+	KindsOf            int
 	Lines, LinesOf     int
 	Harmless, ClearOf  int
 	BenignAbove20      int
@@ -57,7 +59,7 @@ type Figures struct {
 func (r *Report) Figures() Figures {
 	f := Figures{TauB: r.TauB, PairsOf: len(r.Set.Pairs), LinesOf: len(r.Set.Lines.Expect), ClearOf: len(r.Set.Lines.None), LinesNotAnAttacker: len(r.NotSeen)}
 	f.Pairs, f.Lines, f.Harmless = f.PairsOf-len(r.Failed), f.LinesOf-len(r.Missed), f.ClearOf-len(r.False)
-	var techniques, tactics, tacticsOf, names, indicators, classified int
+	var techniques, tactics, tacticsOf, names, indicators, classified, kinds int
 	for i := range r.Judged {
 		j := &r.Judged[i]
 		l := j.Label
@@ -76,6 +78,12 @@ func (r *Report) Figures() Figures {
 		if j.Class == l.Classification {
 			classified++
 		}
+		if l.Kind != "" {
+			f.KindsOf++
+			if j.Behaviour == l.Kind {
+				kinds++
+			}
+		}
 		if l.Classification == "benign" && j.Score > 20 {
 			f.BenignAbove20++
 		}
@@ -85,6 +93,7 @@ func (r *Report) Figures() Figures {
 	}
 	f.Techniques, f.Tactics = share(techniques, f.TechniquesOf), share(tactics, tacticsOf)
 	f.Names, f.Indicators, f.Classified = share(names, f.NamesOf), share(indicators, f.IndicatorsOf), share(classified, len(r.Judged))
+	f.Kinds = share(kinds, f.KindsOf)
 	return f
 }
 
@@ -106,6 +115,7 @@ func (r *Report) Write(w io.Writer, details bool) {
 	fmt.Fprintf(w, "names                             %.0f %% of %d, false ones %d\n", 100*f.Names, f.NamesOf, f.FalseNames)
 	fmt.Fprintf(w, "URLs and digests as indicators    %.0f %% of %d\n", 100*f.Indicators, f.IndicatorsOf)
 	fmt.Fprintf(w, "classification                    %.0f %%, benign ones above 20: %d\n", 100*f.Classified, f.BenignAbove20)
+	fmt.Fprintf(w, "kinds                             %.0f %% of %d\n", 100*f.Kinds, f.KindsOf)
 	fmt.Fprintf(w, "lines recognised, harmless clean  %d/%d, %d/%d (not seen: %d)\n", f.Lines, f.LinesOf, f.Harmless, f.ClearOf, f.LinesNotAnAttacker)
 	for tier := range 5 {
 		var scores []float64
@@ -134,7 +144,7 @@ func (r *Report) Write(w io.Writer, details bool) {
 	slices.SortStableFunc(sorted, func(a, b Judged) int { return int(math.Copysign(1, b.Score-a.Score)) })
 	for i := range sorted {
 		j := &sorted[i]
-		fmt.Fprintf(w, "t%d %6.2f %-9s %s %-20s missing=%s forbidden=%s odd=%s tactics-=%s names=%s names-=%s false=%s ind-=%d\n", j.Label.Tier, j.Score, j.Level, j.Label.ID, j.Label.Name,
+		fmt.Fprintf(w, "t%d %6.2f %-9s %s %-20s kind=%s/%s missing=%s forbidden=%s odd=%s tactics-=%s names=%s names-=%s false=%s ind-=%d\n", j.Label.Tier, j.Score, j.Level, j.Label.ID, j.Label.Name, j.Behaviour, j.Label.Kind,
 			list(j.Missing), list(j.Forbidden), list(j.Odd), list(j.MissingTactics), list(j.Names), list(j.MissingNames), list(j.FalseNames), len(j.MissingIndicators))
 	}
 	for _, l := range r.Missed {
