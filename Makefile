@@ -33,7 +33,7 @@ demo: build/out_dossier.so ## start Elasticsearch, replay a sensor's log through
 # What works without a server runs first and in parallel; what starts nodes and
 # hosts runs two packages at a time, and what goes by the clock alone.
 TIMED   = ./testbed/faults ./testbed/bench ./plugin
-SERVERS = ./testbed/... ./esindex/... ./operate/... ./cmd/... ./target ./profile
+SERVERS = ./testbed/... ./esindex/... ./operate/... ./cmd/... ./target ./profile ./analyst
 # Everything is vetted once, before.
 TEST    = $(GO) test -vet=off
 
@@ -44,6 +44,8 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	@command -v "$${FLUENT_BIT:-fluent-bit}" >/dev/null || echo 'SKIP: no fluent-bit on PATH and FLUENT_BIT not set: the tests through a real Fluent Bit are left out'
 	cd tools && $(GO) vet ./... && $(GO) test ./...
 	@$(GO) run ./profile/cmd/publicdata
+	@$(GO) run ./testbed/validators/cmd/validators
+	@for tool in tmux chromium nft ipset; do command -v $$tool >/dev/null || echo "SKIP: no $$tool: what the command writes for it isn't tried"; done
 	$(TEST) -race -timeout 20m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SERVERS) $(TIMED))")
 	@# What is said of memory holds without the race detector only.
 	$(TEST) ./correlate -run Allocates

@@ -20,9 +20,9 @@ import (
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dossier",
-		Short: "Set up, check, prune and repair the indices of the Fluent Bit output dossier",
-		Long: `dossier sets up, checks, prunes and repairs the indices that the Fluent Bit output dossier writes, and explains what
-becomes of records.
+		Short: "Keep and read the profiles that the Fluent Bit output dossier writes",
+		Long: `dossier sets up, checks, prunes and repairs the indices that the Fluent Bit output dossier writes, explains what
+becomes of records, and shows, finds and exports the attackers.
 
 Every option of the output that matters here is a flag (es_hosts is --es-hosts) and an
 environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-file,
@@ -33,7 +33,8 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 
 		PersistentPreRunE: noEmptyFlags,
 	}
-	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newKeys(), newExplain())
+	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newKeys(), newExplain(),
+		newShow(), newTop(), newSearch(), newExport(), newReport())
 	giveOnce(root)
 	return root
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"dossier/analyst"
 )
 
 // version is set by the linker.
@@ -23,6 +25,9 @@ func main() {
 // couldNotCheck is the status of dossier check where it could not begin: 1
 // and 2 say what it found.
 const couldNotCheck = 3
+
+// unknown is the status where there is no profile of the address.
+const unknown = 4
 
 // exit ends the command with a status and without a message.
 type exit int
@@ -40,6 +45,9 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintln(root.ErrOrStderr(), "dossier:", message(err))
 		if c.Name() == "check" {
 			return couldNotCheck
+		}
+		if errors.Is(err, analyst.ErrUnknown) {
+			return unknown
 		}
 		return 1
 	}

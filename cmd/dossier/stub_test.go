@@ -61,11 +61,11 @@ func newStub(t *testing.T, tls bool) *stub {
 }
 
 func (s *stub) answer(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body) // before, or nobody would see that the client is gone
 	if s.silent.Load() {
 		<-r.Context().Done()
 		return
 	}
-	body, _ := io.ReadAll(r.Body)
 	a := asked{line: r.Method + " " + r.RequestURI, authorization: r.Header.Get("Authorization"), encoding: r.Header.Get("Accept-Encoding"), body: string(body)}
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		a.client = r.TLS.PeerCertificates[0].Subject.CommonName
