@@ -14,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -55,7 +56,7 @@ func run(ctx context.Context, plugin, log string, rows int, down bool) error {
 	if err != nil {
 		return err
 	}
-	step("Elasticsearch (fetched once, then about 15 s to start) ...")
+	step("Elasticsearch: some 900 MB are fetched the first time; then it starts in about 15 s, or runs already ...")
 	node, err := esnode.Open(ctx, esnode.Options{Name: nodeName, Heap: "1g"})
 	if err != nil {
 		return err
@@ -202,6 +203,18 @@ func short(s string, n int) string {
 	return s
 }
 
+// next names the commands that go on from here.
+func next(w io.Writer, url, address string) {
+	fmt.Fprintf(w, `
+The node runs on at %s; go run ./testbed/demo -down removes it. Next:
+
+  make build && export DOSSIER_ES_HOSTS=%s
+  build/dossier top                     # the attackers, live; q ends it
+  build/dossier show %s
+  build/dossier report --since 2026-01-01 --to report.html
+`, url, url, address)
+}
+
 func show(ctx context.Context, node *esnode.Node, rows int) error {
 	if status, answer, err := node.Do(ctx, "POST", "/dossier-*/_refresh", nil); err != nil || status != 200 {
 		return fmt.Errorf("refresh: HTTP %d: %v: %w", status, answer, err)
@@ -243,6 +256,10 @@ func show(ctx context.Context, node *esnode.Node, rows int) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Printf("\nLook around: %s/dossier-attackers/_search?pretty   (it runs on; `go run ./testbed/demo -down` removes it)\n", node.URL)
+	first := "ADDRESS"
+	if len(attackers) > 0 {
+		first = text(attackers[0], "ip")
+	}
+	next(os.Stdout, node.URL, first)
 	return nil
 }
