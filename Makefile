@@ -27,7 +27,7 @@ build/dossier: FORCE
 
 FORCE:
 
-demo: build/out_dossier.so ## start Elasticsearch, replay a sensor's log through the plugin, show the attackers
+demo: build ## start Elasticsearch, replay a sensor's log through the plugin, show the attackers
 	$(GO) run ./testbed/demo -plugin build/out_dossier.so
 
 # What works without a server runs first and in parallel; what starts nodes and

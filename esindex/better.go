@@ -72,6 +72,9 @@ func edited(mapping json.RawMessage, change func(name string) (any, bool)) (json
 					delete(inner, below)
 				}
 			}
+			if len(inner) == 0 {
+				delete(fields, name) // an object of which nothing is left is no field
+			}
 		}
 	}
 	walk("", root["properties"])

@@ -16,13 +16,13 @@ func TestFieldsGetTheTypeThatTheClusterHas(t *testing.T) {
 	with := func(prefix, better string) []esindex.Template {
 		out := templates(prefix, 1)
 		for i := range out {
-			out[i].Body = json.RawMessage(strings.Replace(string(out[i].Body), `"name"`, `"line": {"type": "keyword", "fields": {"text": {"type": "text"}}}, "name"`, 1))
-			out[i].Better = map[string]json.RawMessage{"line.text": json.RawMessage(`{"type":"` + better + `"}`)}
+			out[i].Body = json.RawMessage(strings.Replace(string(out[i].Body), `"name"`, `"tool": {"properties": {"line": {"type": "keyword", "fields": {"text": {"type": "text"}}}}}, "name"`, 1))
+			out[i].Better = map[string]json.RawMessage{"tool.line.text": json.RawMessage(`{"type":"` + better + `"}`)}
 		}
 		return out
 	}
 	typeOf := func(s *site, index string) any {
-		return dig(s.Must(t, "GET", index+"/_mapping", nil)[index], "mappings", "properties", "line", "fields", "text", "type")
+		return dig(s.Must(t, "GET", index+"/_mapping", nil)[index], "mappings", "properties", "tool", "properties", "line", "fields", "text", "type")
 	}
 	reconcile := func(s *site, list []esindex.Template) (changed []string) {
 		t.Helper()
@@ -58,7 +58,7 @@ func TestFieldsGetTheTypeThatTheClusterHas(t *testing.T) {
 		list := with(s.prefix, better)
 		// The index is there without the field, as one of an earlier build is.
 		install(t, s.client, templates(s.prefix, 1))
-		if got := strings.Join(reconcile(s, list), "\n"); !strings.Contains(got, "field line.text: added") && !strings.Contains(got, "field line: added") {
+		if got := strings.Join(reconcile(s, list), "\n"); !strings.Contains(got, "field tool.line.text: added") && !strings.Contains(got, "field tool.line: added") {
 			t.Errorf("%s: set-up did:\n%s", better, got)
 		}
 		if got := typeOf(s, s.prefix+"-things"); got != want {
@@ -90,7 +90,7 @@ func TestFieldsGetTheTypeThatTheClusterHas(t *testing.T) {
 	}
 	install(t, s.client, plain)
 	list := with(s.prefix, "binary")
-	if got := strings.Join(reconcile(s, list), "\n"); !strings.Contains(got, "field line.text is text, not binary: updated") || strings.Contains(got, "index "+s.prefix+"-things:") {
+	if got := strings.Join(reconcile(s, list), "\n"); !strings.Contains(got, "field tool.line.text is text, not binary: updated") || strings.Contains(got, "index "+s.prefix+"-things:") {
 		t.Errorf("set-up did:\n%s", got)
 	}
 	if got := typeOf(s, s.prefix+"-things"); got != "text" {

@@ -1,5 +1,5 @@
 // Command demo shows what Dossier does: it starts a real Elasticsearch,
-// replays a sensor's log through the plugin as Fluent Bit would, and prints
+// replays sensors' logs through the plugin as Fluent Bit would, and prints
 // the attackers and mail domains that are found there afterwards.
 //
 //	demo -plugin build/out_dossier.so [-log FILE] [-rows N] [-down]
@@ -9,12 +9,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -23,16 +23,16 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"dossier/plugin/chunk/chunktest"
 	"dossier/testbed/esnode"
 	"dossier/testbed/host"
+	"dossier/testbed/sample"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	plugin := flag.String("plugin", "build/out_dossier.so", "the plugin")
-	log := flag.String("log", "testbed/data/decnet/raw_20k.log", "the sensor's log, a line each")
+	log := flag.String("log", "", "the sensor's log, a line each, in place of the sample's")
 	rows := flag.Int("rows", 15, "attackers to print")
 	down := flag.Bool("down", false, "stop the demo's node, remove its data and do no more")
 	flag.Parse()
@@ -52,7 +52,11 @@ func run(ctx context.Context, plugin, log string, rows int, down bool) error {
 		}
 		return errors.Join(node.Stop(ctx), node.Purge())
 	}
-	chunks, lines, err := readChunks(log)
+	files := sample.Files()
+	if log != "" {
+		files = []string{log}
+	}
+	chunks, lines, err := sample.Chunks(files...)
 	if err != nil {
 		return err
 	}
@@ -66,15 +70,20 @@ func run(ctx context.Context, plugin, log string, rows int, down bool) error {
 	if err != nil {
 		return err
 	}
+	properties, err := sample.Databases(filepath.Dir(letters))
+	if err != nil {
+		return err
+	}
+	maps.Copy(properties, map[string]string{"es_hosts": node.URL, "sensor_id": "demo-sensor", "dead_letter_path": letters})
 	h, err := host.Start(ctx, host.Options{
 		Plugin: plugin, Workers: 2, Log: indent{os.Stdout},
-		Properties: map[string]string{"es_hosts": node.URL, "sensor_id": "demo-sensor", "dead_letter_path": letters},
+		Properties: properties,
 	})
 	if err != nil {
 		return err
 	}
 	defer h.Kill()
-	step(fmt.Sprintf("%d lines of %s in %d chunks ...", lines, log, len(chunks)))
+	step(fmt.Sprintf("%d lines of %s in %d chunks ...", lines, names(files), len(chunks)))
 	start := time.Now()
 	if err := deliver(ctx, h, chunks); err != nil {
 		return err
@@ -89,6 +98,15 @@ func run(ctx context.Context, plugin, log string, rows int, down bool) error {
 
 func step(what string) { fmt.Println("==>", what) }
 
+// names are the files' own.
+func names(files []string) string {
+	short := make([]string, len(files))
+	for i, f := range files {
+		short[i] = filepath.Base(f)
+	}
+	return strings.Join(short, " and ")
+}
+
 // indent sets the plugin's own log lines apart.
 type indent struct{ f *os.File }
 
@@ -97,37 +115,6 @@ func (i indent) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return i.f.Write(p)
-}
-
-// chunkLines is about what fits a chunk of 2 MB.
-const chunkLines = 5000
-
-// readChunks cuts a log into chunks as Fluent Bit would deliver them. The
-// records' time is the file's own, so that each run delivers the same bytes.
-func readChunks(path string) (chunks [][]byte, n int, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
-	var lines []string
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 1<<20)
-	at := time.Date(2026, 1, 8, 0, 0, 0, 0, time.UTC)
-	cut := func() {
-		if len(lines) > 0 {
-			chunks = append(chunks, chunktest.Lines(at, "log", lines...))
-			lines = nil
-		}
-	}
-	for s.Scan() {
-		n++
-		if lines = append(lines, s.Text()); len(lines) == chunkLines {
-			cut()
-		}
-	}
-	cut()
-	return chunks, n, s.Err()
 }
 
 // deliver hands all chunks over at once, as Fluent Bit does with a backlog,
@@ -211,7 +198,7 @@ The node runs on at %s; go run ./testbed/demo -down removes it. Next:
   make build && export DOSSIER_ES_HOSTS=%s
   build/dossier top                     # the attackers, live; q ends it
   build/dossier show %s
-  build/dossier report --since 2026-01-01 --to report.html
+  build/dossier kibana dashboards --url http://localhost:5601   # of the first week of January 2026: set the time to it
 `, url, url, address)
 }
 
