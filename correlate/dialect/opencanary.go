@@ -49,7 +49,10 @@ func (p *Parser) openCanary(x *scratch, r *event.Record, fields []event.Field, o
 	case code == "20001":
 		kind.name = strings.TrimPrefix(x.get("logdata.action"), "mongodb.")
 		class = classify(OpenCanary, kind.name)
-		if x.driverHello() {
+		switch {
+		case kind.name == "":
+			kind.name, class = "connection", scan // earlier than its actions
+		case x.driverHello():
 			class = scan
 		}
 	case !known && class.Kind == event.Noise:
@@ -103,8 +106,13 @@ func (x *scratch) canaryTime() string {
 
 func (x *scratch) canaryEvidence(code, name string) {
 	switch code {
-	case "2000", "7001", "9002", "99000", "99001", "99002", "99003", "99004", "99005", "99006", "99007", "99008", "99009":
+	case "2000", "7001", "9002":
 		x.canaryLogin(plaintext)
+	case "99000", "99001", "99002", "99003", "99004", "99005", "99006", "99007", "99008", "99009":
+		// Somebody's own module: a login where it has one.
+		if x.first("logdata.USERNAME", "logdata.UserName", "logdata.PASSWORD", "logdata.Password") != "" {
+			x.canaryLogin(plaintext)
+		}
 	case "3000", "3002", "3003":
 		x.canaryAgent()
 		x.saidRequest(x.get("logdata.REQUEST_TYPE"), x.get("logdata.PATH"), "", "")

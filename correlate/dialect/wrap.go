@@ -232,7 +232,7 @@ func (p *Parser) unwrapped(x *scratch, r *event.Record, fields []event.Field, de
 			continue
 		}
 		inner := x.documents[start:]
-		if s := p.shapeOf(inner); s.dialect != None {
+		if s := p.shapeOf(inner); s.dialect != None || s.wrapped {
 			return p.document(x, r, inner, depth+1, out), true
 		}
 		x.documents = x.documents[:start]
@@ -340,7 +340,7 @@ var gelfFields = []string{"version", "host", "short_message", "full_message", "t
 // one.
 func wrappedText(fields []event.Field) string {
 	var payload, value, message, body, text, original, short string
-	kafka, otel, splunk, gelf := 0, false, false, true
+	kafka, otel, proto, splunk, gelf := 0, false, false, false, true
 	logstash, others, collector := true, true, true
 	for i := range fields {
 		key, v := fields[i].Key, fields[i].Value
@@ -361,6 +361,10 @@ func wrappedText(fields []event.Field) string {
 			message = v
 		case "body", "body.stringValue", "body.string_value", "Body", "Body.stringValue":
 			body = v
+			proto = proto || len(key) > len("body") // nobody else writes a text so
+			continue
+		case "timeUnixNano", "severityText":
+			proto = true
 		case envelope + "body.stringValue":
 			body, otel = v, true
 		case "event.original":
@@ -391,7 +395,7 @@ func wrappedText(fields []event.Field) string {
 		return value
 	case message != "" && logstash:
 		return message
-	case body != "" && otel:
+	case body != "" && (otel || proto && others):
 		return body
 	case text != "" && splunk && collector:
 		return text

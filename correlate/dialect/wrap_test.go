@@ -188,6 +188,10 @@ func TestWrappers(t *testing.T) {
 		{"the original of Logstash's document", recordOf("@version", "1", "@timestamp", stamp, "event.original", cowrieSays, "host.name", "h"), cowrieMeans},
 		{"OpenTelemetry's body in snake case", logRecord(`{"body":{"string_value":` + q + `},"observed_time_unix_nano":"1"}`), cowrieMeans},
 		{"a log's file beside a message", recordOf("log.file.path", "/var/log/auth.log", "log.offset", "1", "message", "Nov 26 10:00:00 decoy-1 sshd[1]: "+sshdSays), sshdBlames},
+		{"a log record of OpenTelemetry's", logRecord(`{"timeUnixNano":"1","severityText":"INFO","body":{"stringValue":` + q + `},"attributes":[{"key":"a","value":{"stringValue":"b"}}]}`), cowrieMeans},
+		{"a body with a time of OpenTelemetry's", recordOf("timeUnixNano", "1", "body", cowrieSays), cowrieMeans},
+		{"a list of keys with a log in it", logRecord(`{"timeUnixNano":"1","body":{"kvlistValue":{"values":[{"key":"log","value":{"kvlistValue":{"values":` + kvlist(false) + `}}}]}}}`), cowrieMeans},
+		{"a text of OpenTelemetry's beside a client", logRecord(`{"client":"192.0.2.7","body":{"stringValue":` + q + `}}`), "unknown_shape"},
 		// What a sensor that isn't known got from a client.
 		{"a body of somebody's", recordOf("body", cowrieSays, "src_ip", "192.0.2.7", "method", "POST"), "unknown_shape"},
 		{"a payload of somebody's", recordOf("payload", cowrieSays, "src_ip", "192.0.2.7"), "unknown_shape"},
