@@ -182,3 +182,44 @@ func TestCowrieInput(t *testing.T) {
 		}
 	}
 }
+
+// A record that tells its session's protocol alone tells it to other chunks; one
+// whose chunk doesn't tell it is a guess of that session. Where every record
+// tells it nobody is told, and where the chunk tells it nothing waits.
+func TestCowrieNamesSessions(t *testing.T) {
+	p := newParser(t, Options{})
+	line := func(kind, more string) string {
+		return `{"eventid":"cowrie.` + kind + `","src_ip":"192.0.2.1","session":"s1","sensor":"d","timestamp":"2026-11-26T10:00:00.000000Z"` + more + `}`
+	}
+	for _, tt := range []struct {
+		name    string
+		lines   []string
+		service string
+		naming  event.Naming
+	}{
+		{"a connection", []string{line("session.connect", `,"protocol":"telnet"`)}, "telnet", event.Names},
+		{"what only SSH's clients say", []string{line("client.kex", `,"hassh":"a"`)}, "ssh", event.Names},
+		{"version 1's system", []string{line("login.failed", `,"system":"CowrieTelnetTransport,1,192.0.2.1"`)}, "telnet", event.Names},
+		{"a login of version 2", []string{line("login.failed", `,"username":"a","password":"b"`)}, "ssh", event.Guessed},
+		{"a login of version 3", []string{line("login.failed", `,"username":"a","password":"b","protocol":"telnet"`)}, "telnet", event.Named},
+		{"a login whose chunk tells", []string{line("login.failed", `,"username":"a","password":"b"`), line("session.connect", `,"protocol":"telnet"`)}, "telnet", event.Named},
+		{"another address's connection", []string{line("login.failed", `,"username":"a","password":"b"`), strings.Replace(line("session.connect", `,"protocol":"telnet"`), "192.0.2.1", "192.0.2.9", 1)}, "ssh", event.Guessed},
+	} {
+		var a event.Arena
+		evs := make([]event.Event, len(tt.lines))
+		verdicts := make([]Verdict, len(tt.lines))
+		for i, line := range tt.lines {
+			if verdicts[i] = p.Parse(&a, logRecord(line), &evs[i]); verdicts[i].Reason != OK {
+				t.Fatalf("%s: %s", tt.name, verdicts[i].Reason)
+			}
+		}
+		known := p.Settle(&a, verdicts[0], &evs[0])
+		ev := &evs[0]
+		if ev.Service != tt.service || ev.Naming != tt.naming || known == (tt.naming == event.Guessed) || (ev.Session != 0) != (ev.Naming != event.Named) {
+			t.Errorf("%s: %q, naming %d, session %x, known %t", tt.name, ev.Service, ev.Naming, ev.Session, known)
+		}
+		if ev.Naming != event.Named && ev.Session != sessionHash("s1") {
+			t.Errorf("%s: session %x", tt.name, ev.Session)
+		}
+	}
+}

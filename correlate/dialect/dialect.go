@@ -393,6 +393,11 @@ func (p *Parser) document(x *scratch, r *event.Record, fields []event.Field, dep
 	case Mapped:
 		return p.mapped(x, r, fields, s.custom, out)
 	}
+	if s.ecs {
+		if f, ok := x.unparsedSentence(fields); ok {
+			return p.decnet(x, &f, r, out)
+		}
+	}
 	// Inside a document, only what shippers wrap has a line: any other text in
 	// it may be the attacker's.
 	if s.rank == len(lineKeys) || depth > 0 && !s.docker && !shipped(fields) {

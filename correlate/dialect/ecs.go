@@ -67,6 +67,18 @@ func (p *Parser) ecs(x *scratch, r *event.Record, fields []event.Field, out *eve
 	return p.mapped(x, r, fields, &ecsMap, out)
 }
 
+// unparsedSentence returns the line of a document of Filebeat's system module whose
+// pipeline knows but some of sshd's sentences, and leaves the others as they are.
+func (x *scratch) unparsedSentence(fields []event.Field) (f frame, ok bool) {
+	x.document(fields)
+	f = frame{app: x.get("process.name"), msg: strings.TrimSpace(x.get("message")), time: x.get("@timestamp"), timed: true}
+	if x.get("event.dataset") != "system.auth" || f.msg == "" || programService(f.app) != "ssh" {
+		return f, false
+	}
+	f.host = x.ecsDecky(false)
+	return f, true
+}
+
 // ecsTransports are the fields of the schema that tell what an event came over.
 var ecsTransports = Names{"network.transport", "network.iana_number"}
 

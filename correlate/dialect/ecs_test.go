@@ -57,6 +57,14 @@ func TestECSSensors(t *testing.T) {
 			`192.0.2.40 d/ssh authentication_failure scan recon handshake`,
 		},
 		{
+			"a sentence that the pipeline doesn't know", `{"@timestamp": "2026-11-26T10:00:00Z", "ecs": {"version": "8.0.0"}, "event": {"kind": "event", "dataset": "system.auth"}, "host": {"hostname": "d"}, "process": {"name": "sshd", "pid": 3}, "message": "Connection closed by 192.0.2.40 port 4000 [preauth]"}`,
+			`192.0.2.40 d/ssh disconnect scan handshake`,
+		},
+		{
+			"one of another program's", `{"@timestamp": "2026-11-26T10:00:00Z", "ecs": {"version": "8.0.0"}, "event": {"dataset": "system.auth"}, "host": {"hostname": "d"}, "process": {"name": "x"}, "message": "Connection closed by 192.0.2.40 port 4000"}`,
+			`unattributed/sensor_event`,
+		},
+		{
 			"a peer without a banner", `{"@timestamp": "2026-11-26T10:00:00Z", "event": {"kind": "event", "dataset": "system.auth"}, "host": {"hostname": "d"}, "process": {"name": "sshd"}, "system": {"auth": {"ssh": {"dropped_ip": "192.0.2.40"}}}}`,
 			`192.0.2.40 d/ssh connection scan recon handshake`,
 		},
