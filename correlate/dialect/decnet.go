@@ -223,6 +223,8 @@ func program(app string) string {
 	if i := strings.IndexByte(app, '['); i > 0 {
 		app = app[:i]
 	}
+	// Linux-PAM before 0.99 put its module behind the program's name.
+	app, _, _ = strings.Cut(app, "(pam_")
 	return app[strings.LastIndexByte(app, '/')+1:]
 }
 

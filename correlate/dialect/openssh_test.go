@@ -309,3 +309,30 @@ func FuzzHeaders(f *testing.F) {
 		}
 	})
 }
+
+// Linux-PAM before 0.99 named its module behind the program.
+func TestOldPAM(t *testing.T) {
+	p := newParser(t, Options{})
+	for line, want := range map[string]string{
+		"sshd(pam_unix)[42]: authentication failure; logname= uid=0 euid=0 tty=NODEVssh ruser= rhost=192.0.2.1  user=root":                    "192.0.2.1",
+		"sshd(pam_unix)[42]: authentication failure; logname= uid=0 euid=0 tty=NODEVssh ruser= rhost=192.0.2.1 ":                              "192.0.2.1",
+		"sshd(pam_unix)[42]: 2 more authentication failures; logname= uid=0 euid=0 tty=NODEVssh ruser= rhost=192.0.2.1  user=root":            "192.0.2.1",
+		"sshd(pam_unix)[42]: authentication failure; logname= uid=0 euid=0 tty=NODEVssh ruser= rhost=host.example ":                           "",
+		"sshd(pam_unix)[42]: check pass; user unknown":                                                                                        "",
+		"sshd(pam_unix)[42]: authentication failure; logname= uid=0 euid=0 tty=NODEVssh ruser= rhost=6.6.6.6  user=x rhost=192.0.2.1  user=y": "",
+		"login(pam_unix)[42]: authentication failure; logname=LOGIN uid=0 euid=0 tty=tty1 ruser= rhost=  user=root":                           "",
+	} {
+		var a event.Arena
+		var ev event.Event
+		got := ""
+		if v := p.Parse(&a, logRecord("Nov 26 10:00:00 d "+line), &ev); v.Reason == OK {
+			got = ev.Addr.String()
+			if ev.Type != "login_pam" || ev.Service != "ssh" {
+				t.Errorf("%s: %s of %s", line, ev.Type, ev.Service)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: blames %q, want %q", line, got, want)
+		}
+	}
+}

@@ -47,6 +47,13 @@ func pamProse(msg string) prose {
 	return p
 }
 
+// ofOldPAM says whether a message is one of a module that Linux-PAM before 0.99
+// named behind the program, as sshd(pam_unix)[42]: authentication failure; …
+func ofOldPAM(msg string) bool {
+	n, _, more := strings.Cut(msg, " more authentication failure")
+	return strings.HasPrefix(msg, "authentication failure; ") || more && isNumber(n)
+}
+
 // pamAccess reads "NAME' from `ADDRESS'".
 func pamAccess(s string) prose {
 	p := prose{kind: "refused"}

@@ -476,7 +476,7 @@ func parseProse(msg string, dropbear bool) prose {
 
 func parseSentence(msg string) prose {
 	msg = withoutMarks(msg)
-	if strings.HasPrefix(msg, "pam_") || strings.HasPrefix(msg, "PAM ") {
+	if strings.HasPrefix(msg, "pam_") || strings.HasPrefix(msg, "PAM ") || ofOldPAM(msg) {
 		return pamProse(msg)
 	}
 	if msg == "" {
