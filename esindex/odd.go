@@ -170,7 +170,7 @@ func (i *Index) oddAliases(k *kind, raw json.RawMessage) {
 		case slices.Contains(k.Retired, alias), k.single() && alias == k.Pattern: // told apart; reindexed
 		case !ours:
 			i.odd(false, "it has the alias %s, its template none of that name", oneLine(alias))
-		case text(have[alias]) != text(want[alias]):
+		case !sameJSON(have[alias], want[alias]):
 			i.odd(false, "its alias %s is %s, in its template %s", oneLine(alias), text(have[alias]), text(want[alias]))
 		}
 	}

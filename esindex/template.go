@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -340,7 +341,8 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 	return append(steps, more...), err
 }
 
-// installAliases makes the aliases that the index lacks. A new index has them
+// installAliases makes the aliases that the index lacks, and gives those that
+// it has the filter they are to have. A new index has them
 // from its template, so they are as new as it is: index says which.
 func (c *Client) installAliases(ctx context.Context, k *kind, index string) ([]Step, error) {
 	var wanted map[string]json.RawMessage
@@ -352,9 +354,19 @@ func (c *Client) installAliases(ctx context.Context, k *kind, index string) ([]S
 	for _, alias := range slices.Sorted(maps.Keys(wanted)) {
 		op := "alias " + alias
 		done := index
-		err := c.call(ctx, op, esapi.IndicesGetAliasRequest{Index: on, Name: []string{alias}}, nil)
-		if hasStatus(err, http.StatusNotFound) {
-			done = "created"
+		var has map[string]struct {
+			Aliases map[string]json.RawMessage `json:"aliases"`
+		}
+		err := c.call(ctx, op, esapi.IndicesGetAliasRequest{Index: on, Name: []string{alias}}, &has)
+		missing := hasStatus(err, http.StatusNotFound)
+		other := false
+		for _, index := range has {
+			other = other || !sameJSON(index.Aliases[alias], wanted[alias])
+		}
+		if missing || err == nil && other {
+			if done = "created"; !missing {
+				done = "its filter replaced: " + text(wanted[alias])
+			}
 			err = c.call(ctx, op, esapi.IndicesPutAliasRequest{Index: on, Name: alias, Body: &payload{wanted[alias]}}, nil)
 		}
 		if err != nil {
@@ -363,6 +375,12 @@ func (c *Client) installAliases(ctx context.Context, k *kind, index string) ([]S
 		steps = append(steps, Step{"alias", alias, done})
 	}
 	return steps, nil
+}
+
+// sameJSON says whether two values are the same whatever the order of their names.
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
 // createIndex creates the index with the kind's mapping, which holds whether

@@ -8,6 +8,8 @@ import (
 
 	"dossier/correlate/event"
 	"dossier/correlate/state"
+	"dossier/profile/enrich"
+	"dossier/profile/rules"
 )
 
 // typing returns commands in a shell, each so many seconds behind the one before.
@@ -114,5 +116,40 @@ func TestCollidingSignatureNamesNobody(t *testing.T) {
 	}
 	if !strings.Contains(evidence, "emotet") || !strings.Contains(evidence, "Schannel") {
 		t.Errorf("evidence %s", evidence)
+	}
+}
+
+// A known scanner's name makes harmless who only looks, where it is confirmed and
+// nowhere else; the description says by what.
+func TestHarmlessByName(t *testing.T) {
+	look := func(evidence ...event.Evidence) []*event.Event {
+		return []*event.Event{{
+			Time: morning, Addr: someone, Decky: "decky-01", Service: "ssh", Type: "connect", Kind: event.Scan, Phase: event.Recon, Proof: event.ByConnection, Evidence: evidence,
+		}}
+	}
+	login := event.Evidence{Kind: event.Login, A: "root", B: "plaintext", C: "toor", Outcome: event.Success}
+	for name, tt := range map[string]struct {
+		host      string
+		confirmed bool
+		events    []*event.Event
+		basis     any
+	}{
+		"confirmed":       {"census1.shodan.io", true, look(), rules.ByName},
+		"only reverse":    {"census1.shodan.io", false, look(), nil},
+		"somebody else's": {"shodan.io.example.com", true, look(), nil},
+		"logs in":         {"census1.shodan.io", true, look(login), nil},
+	} {
+		names := enrich.KnownNames()
+		names.Tell(someone, tt.host, tt.confirmed)
+		r := renderer(t, Options{Names: names})
+		doc := decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, tt.events)))
+		score, _ := at(doc, "risk.score").(float64)
+		benign := tt.basis != nil
+		if at(doc, "classification_basis") != tt.basis || (at(doc, "classification") == rules.Benign) != benign || (score <= 10) != benign || (at(doc, "actor") == "Shodan") != strings.HasSuffix(tt.host, ".shodan.io") && tt.confirmed {
+			t.Errorf("%s: %v by %v, %v, score %v", name, at(doc, "classification"), at(doc, "classification_basis"), at(doc, "actor"), score)
+		}
+		if said := strings.Contains(fmt.Sprint(at(doc, "threat.indicator.description")), "of Shodan by its name"); said != benign {
+			t.Errorf("%s: %v", name, at(doc, "threat.indicator.description"))
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dossier/correlate"
+	"dossier/profile/rules"
 )
 
 // SchemaVersion is the version of the documents' fields. It is in every
@@ -168,7 +169,7 @@ func Templates(o TemplateOptions) ([]Template, error) {
 			"mappings": mappings(k, meta(k, o.IPv6Prefix)),
 		}
 		if k == Attackers {
-			template["aliases"] = map[string]any{Alias(o.Prefix): map[string]any{}}
+			template["aliases"] = map[string]any{Alias(o.Prefix): map[string]any{"filter": harmful}}
 		}
 		body, err := json.Marshal(template)
 		if err != nil {
@@ -178,6 +179,12 @@ func Templates(o TemplateOptions) ([]Template, error) {
 	}
 	return templates, nil
 }
+
+// harmful leaves out of the alias for threat intelligence who is known to be
+// harmless by more than its own word, and stray packets.
+var harmful = map[string]any{"bool": map[string]any{"must_not": map[string]any{
+	"terms": map[string]any{"classification_basis": []string{rules.ByNetwork, rules.ByName, rules.Noise}},
+}}}
 
 func meta(k Kind, ipv6Prefix int) Meta {
 	m := Meta{Product: Product, Kind: k.String(), SchemaVersion: SchemaVersion}

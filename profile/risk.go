@@ -114,6 +114,9 @@ func (r *Renderer) harmless(h Head, s *state.Attacker, tools []string) (basis, a
 			return rules.ByNetwork, actor
 		}
 	}
+	if actor = r.o.Rules.Named(r.o.Names.Confirmed(h.Addr)); actor != "" {
+		return rules.ByName, actor
+	}
 	if actor = r.o.Rules.Announced(tools); actor != "" {
 		return rules.Announced, actor
 	}

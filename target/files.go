@@ -19,6 +19,7 @@ func (t *Target) openFiles() error {
 	if err != nil {
 		return err
 	}
+	t.rules = set
 	databases := databaseOptions(t.o)
 	databases.OnPanic = t.panicked
 	databases.OnError = func(err error) {

@@ -82,7 +82,7 @@ func databaseOptions(o options.Options) enrich.Options {
 }
 
 func ruleOptions(o options.Options) rules.Options {
-	r := rules.Options{Tools: o.ToolRules, Rules: o.AttackRules, Risk: o.RiskRules, Internal: o.InternalNets}
+	r := rules.Options{Tools: o.ToolRules, Rules: o.AttackRules, Risk: o.RiskRules, Scanners: o.KnownScanners, Good: o.KnownGood, Internal: o.InternalNets}
 	if r.Internal == nil {
 		r.Internal = profile.PrivateNets()
 	}
@@ -144,11 +144,13 @@ func maskOptions(o options.Options) redact.Options {
 }
 
 // ruleFiles are the files of rules by option, "" where there is none.
-func ruleFiles(o options.Options) [3]ruleFile {
+func ruleFiles(o options.Options) [5]ruleFile {
 	return [...]ruleFile{
 		{"tool_rules", o.ToolRules, rules.Options{Tools: o.ToolRules}},
 		{"attack_rules", o.AttackRules, rules.Options{Rules: o.AttackRules}},
 		{"risk_rules", o.RiskRules, rules.Options{Risk: o.RiskRules}},
+		{"known_scanners", o.KnownScanners, rules.Options{Scanners: o.KnownScanners}},
+		{"known_good", o.KnownGood, rules.Options{Good: o.KnownGood}},
 	}
 }
 

@@ -38,7 +38,7 @@ type parts struct {
 	letters   deadletter.Options
 	databases enrich.Options
 	rules     rules.Options
-	ruleFiles [3]ruleFile
+	ruleFiles [5]ruleFile
 	renderer  profile.Options
 	model     correlate.ModelOptions
 	machine   commit.MachineOptions
@@ -77,6 +77,7 @@ func TestEveryOptionArrives(t *testing.T) {
 	geo, asn := write(t, "geo.mmdb", database), write(t, "asn.mmdb", database)
 	password, apiKey := write(t, "password", "from file\n"), write(t, "key", "id:from-file\n")
 	attack, tool, risk, maps1 := write(t, "attack", ""), write(t, "tool", ""), write(t, "risk", ""), write(t, "maps", "")
+	scanners, good := write(t, "scanners", ""), write(t, "good", "")
 	hosts := write(t, "hosts", "10.0.0.5 files-1\n")
 	const cloud = "site:ZXUuZXhhbXBsZSRhYmMkZGVm"
 	type arrival struct {
@@ -182,6 +183,14 @@ func TestEveryOptionArrives(t *testing.T) {
 		{"tool_rules", tool, "", []arrival{
 			{"rules", func(p *parts) any { return p.rules.Tools }, tool},
 			{"its own", func(p *parts) any { return p.ruleFiles[0] }, ruleFile{"tool_rules", tool, rules.Options{Tools: tool}}},
+		}},
+		{"known_scanners", scanners, "", []arrival{
+			{"rules", func(p *parts) any { return p.rules.Scanners }, scanners},
+			{"its own", func(p *parts) any { return p.ruleFiles[3] }, ruleFile{"known_scanners", scanners, rules.Options{Scanners: scanners}}},
+		}},
+		{"known_good", good, "", []arrival{
+			{"rules", func(p *parts) any { return p.rules.Good }, good},
+			{"its own", func(p *parts) any { return p.ruleFiles[4] }, ruleFile{"known_good", good, rules.Options{Good: good}}},
 		}},
 		{"risk_rules", risk, "", []arrival{
 			{"rules", func(p *parts) any { return p.rules.Risk }, risk},
@@ -318,7 +327,7 @@ func TestRunningParts(t *testing.T) {
 		t.Errorf("a wrong field map: %v", err)
 	}
 	bad := write(t, "rules", "not: [yaml")
-	for _, key := range []string{"tool_rules", "attack_rules", "risk_rules"} {
+	for _, key := range []string{"tool_rules", "attack_rules", "risk_rules", "known_scanners", "known_good"} {
 		if _, err := readRules(read(t, map[string]string{"sensor_id": "x", key: bad})); err == nil || !strings.Contains(err.Error(), "option "+key+": got") {
 			t.Errorf("wrong %s: %v", key, err)
 		}

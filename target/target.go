@@ -49,6 +49,7 @@ import (
 	"dossier/plugin/options"
 	"dossier/profile"
 	"dossier/profile/enrich"
+	"dossier/profile/rules"
 )
 
 const (
@@ -88,6 +89,7 @@ type Target struct {
 	leftOut   atomic.Int64 // parts of documents that failed
 	panics    atomic.Int64 // of no output in particular
 	files     *enrich.Files
+	rules     *rules.Set
 	names     *enrich.Names
 	committer *commit.Committer
 	requests  *requests
@@ -196,6 +198,32 @@ func (t *Target) start() {
 			t.beat(ctx)
 		}
 	})
+	if t.o.KnownScanners != "" || t.o.KnownGood != "" {
+		t.group.Go(func() { t.watchLists(ctx, rules.ReloadEvery) })
+	}
+}
+
+// watchLists reads the lists of known scanners again when they change, until ctx
+// ends.
+func (t *Target) watchLists(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		panics.Do("lists", t.panicked, func() {
+			switch changed, err := t.rules.Reload(); {
+			case err != nil:
+				t.Erred(err.Error())
+				t.log.Error("a changed list of known scanners can't be read; the one before stays in use", "err", err)
+			case changed:
+				t.log.Info("the list of known scanners is read again; dossier rejudge judges who doesn't come again", "date", t.rules.ScannersDate())
+			}
+		})
+	}
 }
 
 func (t *Target) stop() {

@@ -23,6 +23,7 @@ import (
 
 	"dossier/correlate/event"
 	"dossier/operate"
+	"dossier/profile/rules"
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
 )
@@ -389,6 +390,65 @@ func expires(value string, change func(*expiry)) func(u use) {
 	}
 }
 
+// rejudged makes an attacker's document, has it and all others rendered anew with the
+// flag, and returns it.
+func (u use) rejudged(value string) (doc, errs, out string) {
+	u.Helper()
+	dir, id, _ := u.w.letters(u.T, u.w.prefix)
+	dossier(u.T, nil, append([]string{"replay"}, u.w.real(dir)...)...)
+	u.w.node.Must(u.T, "POST", u.w.prefix+"-attackers/_refresh", nil)
+	var args []string
+	for flag, value := range map[string]string{"all": "true", "rate": "5000", "geoip-db": u.w.mmdb, "asn-db": u.w.mmdb} {
+		if flag != u.flag {
+			args = append(args, "--"+flag+"="+value)
+		}
+	}
+	out, errs, _ = u.run(value, u.w.real(args...)...)
+	b, err := json.Marshal(u.w.node.Must(u.T, "GET", u.w.prefix+"-attackers/_doc/"+id, nil)["_source"])
+	if err != nil {
+		u.Fatal(err)
+	}
+	return string(b), errs, out
+}
+
+// rejudges wants something in the document that the flag alone brings.
+func rejudges(want string, value func(u use) string) func(u use) {
+	return func(u use) {
+		u.Helper()
+		if doc, errs, _ := u.rejudged(value(u)); !strings.Contains(doc, want) {
+			u.Errorf("no %s in\n%s\n%s", want, doc, errs)
+		}
+	}
+}
+
+// rejudgedBy wants the document to be judged by a changed file.
+func rejudgedBy(file, from, to string) func(u use) {
+	return func(u use) {
+		u.Helper()
+		b, err := os.ReadFile(filepath.Join("../../profile/rules/data", file))
+		if err != nil || !strings.Contains(string(b), from) {
+			u.Fatalf("%s without %q: %v", file, from, err)
+		}
+		set, err := rules.New(rules.Options{})
+		if err != nil {
+			u.Fatal(err)
+		}
+		doc, errs, _ := u.rejudged(write(u.T, strings.ReplaceAll(string(b), from, to)))
+		if !strings.Contains(doc, `"rules":{`) || strings.Contains(doc, fmt.Sprintf(`"rules":{"lists_date":%q,"version":%q}`, set.ScannersDate(), set.Version())) {
+			u.Errorf("judged by what is built in:\n%s\n%s", doc, errs)
+		}
+	}
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // replays replays the letters of a new attacker and returns his documents.
 func (u use) replays(value string) (attacker, hour string) {
 	u.Helper()
@@ -555,12 +615,55 @@ var rows = map[string]row{
 	"explain --internal-hosts": option("internal_hosts", "/nowhere", func(u use) {
 		explains(sshdLine, `"host":{"name":"files-1"}`, "", u.w.hosts, "--profiles", "--internal-nets=185.0.0.0/8")(u)
 	}),
-	"explain --geoip-db":     option("geoip_db", "/nowhere", func(u use) { explains(sshdLine, `"DE"`, "", u.w.mmdb, "--profiles")(u) }),
-	"explain --asn-db":       option("asn_db", "/nowhere", func(u use) { explains(sshdLine, `60729`, "", u.w.mmdb, "--profiles")(u) }),
-	"explain --tlp":          option("tlp", "PURPLE", explains(cowrieLine, `"tlp":"RED"`, "", "RED", "--profiles")),
-	"explain --attack-rules": option("attack_rules", "/nowhere", changed("rules/persistence.yaml", "name: schedules a job", "name: plants a timer", commandLine)),
-	"explain --tool-rules":   option("tool_rules", "/nowhere", changed("tools.json", `"paramiko"`, `"gadget"`, bannerLine)),
-	"explain --risk-rules":   option("risk_rules", "/nowhere", changed("risk.json", "events: {n}", "records: {n}", cowrieLine)),
+	"explain --geoip-db":       option("geoip_db", "/nowhere", func(u use) { explains(sshdLine, `"DE"`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --asn-db":         option("asn_db", "/nowhere", func(u use) { explains(sshdLine, `60729`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --tlp":            option("tlp", "PURPLE", explains(cowrieLine, `"tlp":"RED"`, "", "RED", "--profiles")),
+	"explain --attack-rules":   option("attack_rules", "/nowhere", changed("rules/persistence.yaml", "name: schedules a job", "name: plants a timer", commandLine)),
+	"explain --tool-rules":     option("tool_rules", "/nowhere", changed("tools.json", `"paramiko"`, `"gadget"`, bannerLine)),
+	"explain --known-scanners": option("known_scanners", "/nowhere", changed("scanners.json", `"date": "`, `"date": "2001-`, cowrieLine)),
+	"explain --known-good": option("known_good", "/nowhere", func(u use) {
+		explains(bannerLine, `"actor":"our monitoring"`, "", write(u.T, "192.0.2.0/24 our monitoring\n"), "--profiles")(u)
+	}),
+	"explain --risk-rules": option("risk_rules", "/nowhere", changed("risk.json", "events: {n}", "records: {n}", cowrieLine)),
+
+	"rejudge --ipv6-prefix": option("ipv6_prefix", "129", func(u use) {
+		_, errs, _ := u.rejudged("64")
+		contains(u.T, errs, "made with ipv6_prefix 128, this sensor has 64")
+	}),
+	"rejudge --internal-nets": option("internal_nets", "10/8", rejudges(`"scope":"internal"`, func(u use) string { return "185.0.0.0/8" })),
+	"rejudge --internal-hosts": option("internal_hosts", "/nowhere", func(u use) {
+		u.more = append(u.more, "DOSSIER_INTERNAL_NETS=185.0.0.0/8")
+		rejudges(`"files-1"`, func(u use) string { return u.w.hosts })(u)
+	}),
+	"rejudge --geoip-db": option("geoip_db", "/nowhere", rejudges(`"DE"`, func(u use) string { return u.w.mmdb })),
+	"rejudge --asn-db":   option("asn_db", "/nowhere", rejudges(`60729`, func(u use) string { return u.w.mmdb })),
+	"rejudge --tlp":      option("tlp", "PURPLE", rejudges(`"tlp":"RED"`, func(use) string { return "RED" })),
+	"rejudge --store-secrets": option("store_secrets", "md5", func(u use) {
+		if doc, _, _ := u.rejudged("none"); strings.Contains(doc, "hunter2") || !strings.Contains(doc, `"root"`) {
+			u.Errorf("the document: %s", doc)
+		}
+	}),
+	"rejudge --tool-rules":     option("tool_rules", "/nowhere", rejudgedBy("tools.json", `"paramiko"`, `"gadget"`)),
+	"rejudge --attack-rules":   option("attack_rules", "/nowhere", rejudgedBy("rules/persistence.yaml", "name: schedules a job", "name: plants a timer")),
+	"rejudge --risk-rules":     option("risk_rules", "/nowhere", rejudgedBy("risk.json", "events: {n}", "records: {n}")),
+	"rejudge --known-scanners": option("known_scanners", "/nowhere", rejudgedBy("scanners.json", `"date": "`, `"date": "2001-`)),
+	"rejudge --known-good": option("known_good", "/nowhere", rejudges(`"actor":"our monitoring"`, func(u use) string {
+		return write(u.T, "185.0.0.0/8 our monitoring\n")
+	})),
+	"rejudge --all": {"maybe", `"maybe" for "--all"`, func(u use) {
+		_, _, out := u.rejudged("true")
+		if strings.HasPrefix(out, "0 of about 0 ") {
+			u.Errorf("nothing rendered: %s", out)
+		}
+	}},
+	"rejudge --rate": {"0", "--rate: got 0, want 1 to 5000", func(u use) {
+		_, _, out := u.rejudged("4000")
+		contains(u.T, out, "documents rendered anew")
+	}},
+	"rejudge --dry-run": {"maybe", `"maybe" for "-n, --dry-run"`, func(u use) {
+		_, _, out := u.rejudged("true")
+		contains(u.T, out, "0 of about ")
+	}},
 
 	"retain --attackers":   {"3h", `got "3h", want days`, expires("77d", func(e *expiry) { e.attackers = 77 })},
 	"retain --targets":     {"3h", `got "3h", want days`, expires("78d", func(e *expiry) { e.targets = 78 })},

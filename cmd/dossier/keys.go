@@ -82,6 +82,7 @@ var duties = map[string]string{
 	"setup":           "make templates, indices, mappings and the alias, look at everything; not write or delete documents",
 	"retention":       "read and delete documents and month indices; not write documents",
 	"reader":          "read everything but the ledger; nothing else",
+	"rejudge":         "read attackers and write their documents anew; not delete",
 }
 
 // may says what a key may do: in words where that is what its role has.

@@ -26,8 +26,11 @@ const (
 	CreatingWriter = "creating-writer"
 )
 
+// Rejudge is the role of dossier rejudge.
+const Rejudge = "rejudge"
+
 // Names returns the roles' names.
-func Names() []string { return []string{Writer, CreatingWriter, "setup", "retention", "reader"} }
+func Names() []string { return []string{Writer, CreatingWriter, "setup", "retention", "reader", Rejudge} }
 
 // Role is a role of Elasticsearch, or what an API key may do.
 type Role struct {

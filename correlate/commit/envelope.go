@@ -135,6 +135,13 @@ func decodeEnvelope(src []byte) (e envelope, err error) {
 	return e, err
 }
 
+// Payload returns the model's payload of a stored state, a view of it where it
+// isn't packed. The error is ErrNewer or ErrCorrupt.
+func Payload(stored []byte) ([]byte, error) {
+	e, err := decodeEnvelope(stored)
+	return e.payload, err
+}
+
 // unpack returns the model's payload, a view where it isn't packed.
 func (e *envelope) unpack() ([]byte, error) {
 	switch e.packing {

@@ -179,6 +179,9 @@ type Options struct {
 	// AttackRules, ToolRules and RiskRules are files that replace the rules
 	// Dossier brings along, "" for those.
 	AttackRules, ToolRules, RiskRules string
+	// KnownScanners is a list in place of the built-in one, "" for that;
+	// KnownGood one of the user's own beside it, "" for none.
+	KnownScanners, KnownGood string
 	// PTR says whether the attackers' reverse names are looked up, which
 	// tells the attackers' name servers about it.
 	//
@@ -221,6 +224,8 @@ var shared = []struct {
 	{"attack_rules", func(o *Options) any { return o.AttackRules }},
 	{"tool_rules", func(o *Options) any { return o.ToolRules }},
 	{"risk_rules", func(o *Options) any { return o.RiskRules }},
+	{"known_scanners", func(o *Options) any { return o.KnownScanners }},
+	{"known_good", func(o *Options) any { return o.KnownGood }},
 	{"ptr", func(o *Options) any { return o.PTR }},
 }
 

@@ -228,6 +228,8 @@ func TestWrongValues(t *testing.T) {
 		"attack_rules":          {missing},
 		"tool_rules":            {missing},
 		"risk_rules":            {missing},
+		"known_scanners":        {missing},
+		"known_good":            {missing},
 		"ptr":                   {"x"},
 		"metrics_listen":        {"9600", ":9600", "127.0.0.1:0", "127.0.0.1:http", "example.org:9600"},
 	}

@@ -504,6 +504,24 @@ var table = []option{
 		},
 	},
 	{
+		key: "known_scanners", group: groupProfiles, shown: "built in",
+		want: "a readable list of known scanners",
+		doc:  "List of known scanners in place of the built-in one ([rules.md](rules.md#known_scanners)). Read again when it changes.",
+		set: func(o *Options, v string) error {
+			o.KnownScanners = v
+			return checkReadable(v)
+		},
+	},
+	{
+		key: "known_good", group: groupProfiles,
+		want: "a readable file with a network or address and a name a line",
+		doc:  "Your own scanners and monitors, a network or address and whose it is a line: they are benign by network while they only look. Read again when it changes.",
+		set: func(o *Options, v string) error {
+			o.KnownGood = v
+			return checkReadable(v)
+		},
+	},
+	{
 		key: "ptr", group: groupProfiles, value: "off",
 		want: wantOnOff,
 		doc:  "Look up the attackers' reverse names. It tells the name servers of the attackers that somebody looks.",

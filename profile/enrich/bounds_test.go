@@ -386,7 +386,7 @@ func TestAnswersExpire(t *testing.T) {
 	addr := netip.MustParseAddr("185.220.101.4")
 	for age, holds := range map[time.Duration]bool{0: true, 24*time.Hour - time.Minute: true, 24 * time.Hour: false, 48 * time.Hour: false} {
 		for _, name := range []string{"old.example", ""} {
-			n := &Names{questions: make(chan netip.Addr, 1), answers: map[netip.Addr]answer{addr: {name, time.Now().Add(-age)}}}
+			n := &Names{questions: make(chan netip.Addr, 1), answers: map[netip.Addr]answer{addr: {name: name, at: time.Now().Add(-age)}}}
 			got := n.Name(addr)
 			want := name
 			if !holds {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,6 +58,8 @@ type Names struct {
 type answer struct {
 	name string
 	at   time.Time
+	// confirmed says that the name leads back to the address.
+	confirmed bool
 }
 
 // NewNames starts to answer questions.
@@ -79,6 +82,15 @@ func NewNames(o NamesOptions) *Names {
 	return n
 }
 
+// KnownNames returns Names that ask nobody: they know what they are told by Tell.
+func KnownNames() *Names { return &Names{stop: func() {}, answers: map[netip.Addr]answer{}} }
+
+// Tell has n know the name of an address, as if it had just been asked for. It is for
+// KnownNames.
+func (n *Names) Tell(addr netip.Addr, name string, confirmed bool) {
+	n.keep(addr, host(name), confirmed)
+}
+
 // Close gives up what is being asked and returns when all is quiet.
 func (n *Names) Close() {
 	n.stop()
@@ -88,25 +100,39 @@ func (n *Names) Close() {
 // Name returns what is known of addr's name. It never waits: an unknown
 // address is asked for in the background, for the next time.
 func (n *Names) Name(addr netip.Addr) string {
+	name, _ := n.known(addr)
+	return name
+}
+
+// Confirmed is Name where the name leads back to the address, else "": whoever runs
+// the reverse DNS of an address may give it any name, but not put the address behind it.
+func (n *Names) Confirmed(addr netip.Addr) string {
+	if name, confirmed := n.known(addr); confirmed {
+		return name
+	}
+	return ""
+}
+
+func (n *Names) known(addr netip.Addr) (name string, confirmed bool) {
 	if n == nil || !Routed(addr) {
-		return ""
+		return "", false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := time.Now()
 	if a, ok := n.answers[addr]; ok && now.Sub(a.at) < answerAge {
-		return a.name
+		return a.name, a.confirmed
 	}
 	select {
 	case n.questions <- addr:
 	default:
-		return "" // too many wait: another time
+		return "", false // too many wait: another time
 	}
 	if len(n.answers) >= maxAnswers {
 		clear(n.answers)
 	}
 	n.answers[addr] = answer{at: now}
-	return ""
+	return "", false
 }
 
 func (n *Names) work(ctx context.Context) {
@@ -116,25 +142,41 @@ func (n *Names) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case addr := <-n.questions:
-			panics.Do("names", n.o.OnPanic, func() { n.keep(addr, n.ask(ctx, addr)) })
+			panics.Do("names", n.o.OnPanic, func() {
+				name, confirmed := n.ask(ctx, addr)
+				n.keep(addr, name, confirmed)
+			})
 		}
 	}
 }
 
-func (n *Names) keep(addr netip.Addr, name string) {
+func (n *Names) keep(addr netip.Addr, name string, confirmed bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.answers[addr] = answer{name, time.Now()}
+	n.answers[addr] = answer{name, time.Now(), confirmed}
 }
 
-func (n *Names) ask(ctx context.Context, addr netip.Addr) string {
+// forwards is a resolver that tells the addresses of a name too.
+type forwards interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+func (n *Names) ask(ctx context.Context, addr netip.Addr) (name string, confirmed bool) {
 	ctx, cancel := context.WithTimeout(ctx, n.o.Timeout)
 	defer cancel()
 	names, err := n.o.Resolver.LookupAddr(ctx, addr.String())
 	if err != nil || len(names) == 0 {
-		return ""
+		return "", false
 	}
-	return host(names[0])
+	if name = host(names[0]); name == "" {
+		return "", false
+	}
+	back, ok := n.o.Resolver.(forwards)
+	if !ok {
+		return name, false
+	}
+	addrs, err := back.LookupNetIP(ctx, "ip", name)
+	return name, err == nil && slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Unmap() == addr })
 }
 
 // host returns name as a host name of letters, digits, hyphens, underscores

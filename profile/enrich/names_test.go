@@ -76,3 +76,44 @@ func TestNamesNeverWait(t *testing.T) {
 		t.Error("without a resolver there is a name")
 	}
 }
+
+// both answers in both directions.
+type both struct {
+	zone
+	addresses map[string][]netip.Addr
+}
+
+func (b *both) LookupNetIP(_ context.Context, network, host string) ([]netip.Addr, error) {
+	if network != "ip" {
+		return nil, errors.New("only addresses of both families")
+	}
+	return b.addresses[host], nil
+}
+
+// A name is confirmed where it leads back to the address, and a resolver that can't
+// tell confirms none.
+func TestConfirmedNames(t *testing.T) {
+	first, second := netip.MustParseAddr("185.220.101.4"), netip.MustParseAddr("185.220.101.5")
+	table := zone{names: map[string][]string{"185.220.101.4": {"one.example."}, "185.220.101.5": {"one.example."}}}
+	b := &both{zone: zone{names: table.names}, addresses: map[string][]netip.Addr{"one.example": {netip.MustParseAddr("::ffff:185.220.101.4")}}}
+	n := NewNames(NamesOptions{Resolver: b, Workers: 1})
+	defer n.Close()
+	waitFor(t, "both names", func() bool { return n.Name(first) != "" && n.Name(second) != "" })
+	if n.Confirmed(first) != "one.example" || n.Confirmed(second) != "" {
+		t.Errorf("confirmed: %q and %q", n.Confirmed(first), n.Confirmed(second))
+	}
+	one := NewNames(NamesOptions{Resolver: &table, Workers: 1})
+	defer one.Close()
+	waitFor(t, "the name", func() bool { return one.Name(first) != "" })
+	if got := one.Confirmed(first); got != "" {
+		t.Errorf("confirmed by a resolver that can't: %q", got)
+	}
+	told := KnownNames()
+	told.Tell(first, "One.example.", true)
+	told.Tell(second, "two.example", false)
+	if told.Name(first) != "one.example" || told.Confirmed(first) != "one.example" || told.Name(second) != "two.example" || told.Confirmed(second) != "" ||
+		told.Name(netip.MustParseAddr("8.8.8.8")) != "" {
+		t.Error("what was told isn't known, or something else is")
+	}
+	told.Close()
+}

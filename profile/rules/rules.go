@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"dossier/profile/behavior"
 )
@@ -52,6 +53,15 @@ type Options struct {
 	//
 	// If Internal is nil, those of RFC 1918 and RFC 4193 will be used.
 	Internal []netip.Prefix
+	// Scanners holds the path of a list of known scanners.
+	//
+	// If Scanners is empty, the built-in list is used.
+	Scanners string
+	// Good holds the path of a list of the user's own scanners and monitors,
+	// beside the known ones.
+	//
+	// If Good is empty, there are none.
+	Good string
 }
 
 // fileVersion is the version of all files that this package reads.
@@ -60,7 +70,8 @@ const fileVersion = 1
 // maxFile bounds a rule file, in bytes.
 const maxFile = 4 << 20
 
-// Set is a set of rules. It doesn't change and is safe for concurrent use.
+// Set is a set of rules. Its lists of known scanners change by Reload, nothing
+// else of it does. It is safe for concurrent use.
 type Set struct {
 	catalogue  catalogue
 	cadences   []behavior.Cadence
@@ -69,10 +80,11 @@ type Set struct {
 	marks      map[mark]*Mark
 	index      *index
 	risk       riskRules
-	scanners   scanners
 	internal   []netip.Prefix
-	work       sync.Pool // *annotation
-	read       hash.Hash // of what was read so far
+	scanners   atomic.Pointer[scanners]
+	lists      [2]listFile // known scanners, and the user's own
+	work       sync.Pool   // *annotation
+	read       hash.Hash   // of what was read so far
 	version    string
 }
 
@@ -93,10 +105,9 @@ func New(o Options) (*Set, error) {
 	if err := s.catalogue.addICS(icsTechniquesFile); err != nil {
 		return nil, fmt.Errorf("rules: techniques of ICS: %w", err)
 	}
-	if err := s.scanners.load(scannersFile); err != nil {
-		return nil, fmt.Errorf("rules: known scanners: %w", err)
-	}
+	s.lists = [2]listFile{{path: o.Scanners}, {path: o.Good}}
 	var errs []error
+	errs = append(errs, s.loadLists())
 	for _, f := range []struct {
 		option, path string
 		builtin      []byte

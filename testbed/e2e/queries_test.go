@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -13,10 +14,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 
+	"dossier/profile/behavior"
+	"dossier/profile/rules"
 	"dossier/testbed/esnode"
 	"dossier/testbed/host"
 )
@@ -226,6 +230,36 @@ var judges = map[string]func(w *world, answer map[string]any) (want, got []strin
 			if attempts[s] != number(b, "attempts.value") || successes[s] != number(b, "successes.value") {
 				got = append(got, "wrong: "+s)
 			}
+		}
+		return want, got
+	},
+	"Who is dangerous now?": func(w *world, answer map[string]any) (want, got []string) {
+		current := func(doc map[string]any) float64 {
+			at, err := time.Parse(time.RFC3339, field(doc, "last_seen").(string))
+			if err != nil {
+				return -1
+			}
+			return rules.Current(number(doc, "risk.score"), number(doc, "risk.half_life_d"), time.Since(at).Hours()/24)
+		}
+		// Of scores that faded to the same any order is right.
+		var all []float64
+		for _, doc := range w.attackers {
+			all = append(all, current(doc))
+		}
+		slices.Sort(all)
+		slices.Reverse(all)
+		for _, v := range all[:min(20, len(all))] {
+			want = append(want, fmt.Sprint(v))
+		}
+		for _, hit := range list(answer, "hits.hits") {
+			h := hit.(map[string]any)
+			id := h["_id"].(string)
+			v := behavior.Round(h["fields"].(map[string]any)["risk.current"].([]any)[0].(float64), 2)
+			if of := current(w.attackers[id]); math.Abs(v-of) > 0.011 {
+				got = append(got, fmt.Sprintf("%s: %v, want %v", id, v, of))
+				continue
+			}
+			got = append(got, fmt.Sprint(current(w.attackers[id])))
 		}
 		return want, got
 	},
