@@ -109,3 +109,7 @@ func (t *trust) dial(ctx context.Context, d *net.Dialer, network, addr string) (
 	}
 	return conn, nil
 }
+
+// TLS returns what connections with these options trust and show, as the files
+// say now: for whoever talks to something else behind the same authority.
+func TLS(o Options) (*tls.Config, error) { return (&trust{o: o}).load() }

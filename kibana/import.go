@@ -161,6 +161,9 @@ func (c *Client) post(ctx context.Context, path, name string, file []byte, out a
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err // the address is said below
 		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("Kibana at %s: no answer in time", oneLine(base))
+		}
 		return fmt.Errorf("Kibana at %s can't be reached: %w", oneLine(base), err)
 	}
 	defer answer.Body.Close()

@@ -34,7 +34,7 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 		PersistentPreRunE: noEmptyFlags,
 	}
 	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newRejudge(), newKeys(), newExplain(),
-		newShow(), newTop(), newSearch(), newExport(), newReport())
+		newShow(), newTop(), newSearch(), newExport(), newReport(), newKibana())
 	giveOnce(root)
 	return root
 }
