@@ -8,7 +8,7 @@ EXPLORE_FOR ?= 30m
 TAGS     = netgo,osusergo
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 
-.PHONY: all build demo test test-short test-faults test-fuzz explore bench bench-compare golden lint fmt vuln docs clean help
+.PHONY: all build demo test test-short test-faults test-fuzz explore pictures bench bench-compare golden lint fmt vuln docs clean help
 
 all: build
 
@@ -75,6 +75,10 @@ explore: ## every schedule of the commit protocol's small scopes, for EXPLORE_FO
 
 test-fuzz: ## every fuzz target, 60 s each
 	./testbed/fuzz.sh 60s
+
+pictures: build ## draw the dashboards into build/pictures (needs npm; Chromium is installed where it is missing and may be)
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || true
+	$(GO) run ./testbed/kibana/cmd/pictures -plugin build/out_dossier.so -out build/pictures
 
 bench: build ## measure and compare; prints a table, writes build/bench.json
 	$(GO) run ./testbed/bench -plugin build/out_dossier.so -out build/bench.json

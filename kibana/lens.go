@@ -50,7 +50,16 @@ func (k kit) lens(p *panel) object {
 		rows = append(rows, fmt.Sprintf("row%d", i))
 		columns[rows[i]] = p.rows[i].encode(metrics[0])
 	}
-	order = append(append(order, rows...), metrics...)
+	// What is counted within a time comes before it: else each step of time
+	// would have top values of its own.
+	for _, times := range []bool{false, true} {
+		for i, id := range rows {
+			if (p.rows[i].op == "date_histogram") == times {
+				order = append(order, id)
+			}
+		}
+	}
+	order = append(order, metrics...)
 	data := object{"columns": columns, "columnOrder": order, "incompleteColumns": object{}, "sampling": 1}
 	if p.view == sensors {
 		// Sensors have none of the fields of attackers: a filter on one of

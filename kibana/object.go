@@ -21,7 +21,7 @@ func (k kit) objects() []any {
 		name, time string
 		formats    object
 	}{
-		{attackers, "attackers", "@timestamp", object{}},
+		{attackers, "attackers", "@timestamp", object{"asn": object{"id": "number", "params": object{"pattern": "0"}}}},
 		{activity, "activity by the hour", "@timestamp", object{}},
 		{transitions, "transitions", "@timestamp", object{}},
 		{targets, "mail targets", "@timestamp", object{}},

@@ -165,7 +165,7 @@ If it knew where to go, change what the first decoy told it.`,
 ## What to look at
 
 1. [[Attacker**: the address. *Commands, by when*, *Files*, *Why the risk is what it is*.
-2. [[Tools and campaigns**: *Keys that several share*. Is it one of many?
+2. [[Tools and campaigns**: *Campaign keys, most shared first*. Is it one of many?
 3. In our own logs: the same lines, the same credentials.
 
 ## What to do

@@ -116,13 +116,13 @@ var attacker = dashboard{
 			figure("Commands", "How much did it type?", "read what below", attackers, Condition{}, 8, sum("command_count", "Commands")),
 			figure("Evidence", "How much is there to show?", "take credentials, files and fingerprints from the tables below", attackers, Condition{}, 8, sum("bounty_count", "Pieces")),
 		}},
-		{9, []panel{
+		{6, []panel{
 			who("Profile", "Who is it?", Condition{}, 48,
 				most("risk.score", "Risk"), last("threat.indicator.description", "In one sentence"), last("behavior.os_guess", "System"), last("ptr_record", "Name"),
 				last("country_code", "Country"), last("as_name", "Network"), last("traversal_path", "Path"), earliest("first_seen", "First seen"), latest("last_seen", "Last seen")),
 		}},
 		{12, []panel{
-			{kind: vega, title: "Why the risk is what it is", question: "What makes the score?", next: "look for the strongest reason in the tables below", view: attackers, spec: kit.reasons, w: 24},
+			{kind: vega, title: "Why the risk is what it is", question: "What makes the score, of the most dangerous one that is looked at?", next: "look for the strongest reason in the tables below", view: attackers, spec: kit.reasons, w: 24},
 			{
 				kind: bars, title: "Activity by the hour", question: "When was it there, and what did it do?", next: "drag over an hour to see what it typed then",
 				view: activity, rows: []column{hours()}, metrics: []column{sum("activity.scans", "Scans"), sum("activity.interactions", "Interactions")}, w: 24,
@@ -209,7 +209,7 @@ var credentials = dashboard{
 		}},
 		{14, []panel{
 			worst(addresses(table, "Pairs, by addresses that tried them", "Which pairs are common, and which does a single address try?", "a pair that only one knows may be a leaked one", "credential.pair", "User and secret", 500, 16)),
-			worst(addresses(table, "One list, several addresses", "Which addresses work through the same list?", "click the list to see who belongs together", "campaign.credentials", "List", 100, 16)),
+			worst(addresses(table, "Lists, most shared first", "Which addresses work through the same list?", "click the list to see who belongs together", "campaign.credentials", "List", 100, 16)),
 			who("Who tries most", "Who are they?", over("login_attempts", 0), 16, sum("login_attempts", "Attempts"), sum("login_successes", "Let in"), most("credential_count", "Credentials"), most("risk.score", "Risk")),
 		}},
 	},
@@ -221,7 +221,7 @@ var campaigns = dashboard{
 	about:    "**What belongs together: tools, fingerprints, files, shared keys.** A key that several addresses share is a lead, not an identity. Counted are attackers.",
 	bands: []band{
 		{14, []panel{
-			worst(addresses(table, "Keys that several share", "Which addresses belong together?", "click a key to see them", "campaign.keys", "Key", 100, 20)),
+			worst(addresses(table, "Campaign keys, most shared first", "Which addresses belong together?", "click a key to see them", "campaign.keys", "Key", 100, 20)),
 			addresses(lying, "Tools", "What do they work with?", "click a tool to see who uses it", "behavior.tools", "Tool", 15, 14),
 			addresses(donut, "Systems", "From what systems?", "click one to see who", "behavior.os_guess", "System", 10, 14),
 		}},
@@ -308,7 +308,7 @@ var fleet = dashboard{
 			figure("Exactness at risk", "How many chunks might count twice?", "see docs/guarantees.md", sensors, Condition{}, 8, sum("exactness_at_risk", "chunks")),
 			figure("Retries", "How many chunks had to come again?", "look at Elasticsearch's load", sensors, Condition{}, 8, sum("retries", "chunks")),
 		}},
-		{12, []panel{{
+		{9, []panel{{
 			kind: table, title: "Sensors", question: "How is each sensor?", next: "read its last error, oldest heartbeat first",
 			view: sensors, rows: []column{top("sensor", "Sensor", 200).rising()},
 			metrics: []column{

@@ -57,7 +57,7 @@ func nested(path, key, value string) object {
 	return object{"size": 0, "aggs": object{"list": object{
 		"nested": object{"path": path},
 		"aggs": object{"key": object{
-			"terms": object{"field": path + "." + key, "size": 20, "order": object{"n": "desc"}},
+			"terms": object{"field": path + "." + key, "size": 12, "order": object{"n": "desc"}},
 			"aggs":  object{"n": object{"sum": object{"field": path + "." + value}}},
 		}},
 	}}}
@@ -73,15 +73,15 @@ func (k kit) ports() object {
 		[]any{object{"calculate": "toString(datum.key)", "as": "port"}, object{"calculate": "datum.n.value", "as": "connections"}}, "port", "connections", "connections")
 }
 
-// reasons is why the risk is what it is, of the attackers who are looked at; the
-// list is in the documents only.
+// reasons is why the risk is what it is, of the most dangerous of the attackers
+// who are looked at; the list is in the documents only.
 func (k kit) reasons() object {
-	return ranking(k.asked(attackers, object{"size": 5, "_source": []any{"ip", "network", "risk"}, "sort": []any{object{"risk.score": "desc"}}}, "hits.hits"),
+	return ranking(k.asked(attackers, object{"size": 1, "_source": []any{"ip", "network", "risk"}, "sort": []any{object{"risk.score": "desc"}}}, "hits.hits"),
 		[]any{
 			object{"filter": "isValid(datum._source.risk) && isValid(datum._source.risk.reasons)"},
 			object{"flatten": []any{"_source.risk.reasons"}, "as": []any{"reason"}},
 			object{"calculate": "datum.reason.points", "as": "points"},
-			object{"calculate": "datum.reason.reason + ' (' + datum.reason.stage + ')'", "as": "why"},
+			object{"calculate": "datum.reason.reason + (isValid(datum.reason.stage) ? ' (' + datum.reason.stage + ')' : '')", "as": "why"},
 			object{"aggregate": []any{object{"op": "max", "field": "points", "as": "points"}}, "groupby": []any{"why"}},
 		}, "why", "points", "points of the score")
 }

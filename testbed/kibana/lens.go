@@ -93,6 +93,18 @@ func (w *proof) lens(raw any, panel *Panel, refs *references, index string, sour
 	answer := w.do("POST", "/"+p+"/_search?ignore_unavailable=true&allow_no_indices=true", object{"size": 0, "query": query, "aggs": aggregations})
 	found, _ := answer["aggregations"].(object)
 	rows(found, buckets, metrics, nil, &panel.Rows)
+	// What stands on the axis comes first, as in the picture.
+	x := get(state, "xAccessor")
+	for _, l := range list(get(state, "layers")) {
+		x = get(l, "xAccessor")
+	}
+	if len(buckets) == 2 && buckets[1] == x {
+		for _, r := range panel.Rows {
+			r[0], r[1] = r[1], r[0]
+		}
+		panel.Columns[0], panel.Columns[1] = panel.Columns[1], panel.Columns[0]
+		panel.Types[0], panel.Types[1] = panel.Types[1], panel.Types[0]
+	}
 }
 
 // visual checks that every column that the visualization names is there.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -623,9 +622,8 @@ func get(v any, path ...string) any {
 	return v
 }
 
-func list(v any) []any   { l, _ := v.([]any); return l }
-func str(v any) string   { s, _ := v.(string); return s }
-func same(a, b any) bool { return reflect.DeepEqual(a, b) }
+func list(v any) []any { l, _ := v.([]any); return l }
+func str(v any) string { s, _ := v.(string); return s }
 
 // decoded is what a text of JSON says.
 func decoded(v any) any {

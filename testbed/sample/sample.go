@@ -151,9 +151,12 @@ func More() ([]byte, error) {
 	return []byte(strings.Join(out, "\n") + "\n"), nil
 }
 
+// Visitor is an attacker of the sample of whom there is something in every list.
+const Visitor = "45.140.125.201"
+
 // visitors are the addresses that Cowrie's clients get: with the recorded log's
 // they are of networks of which the databases know a country.
-var visitors = []string{"45.140.125.201", "193.32.126.44", "103.25.133.99", "141.148.40.220", "185.79.110.247"}
+var visitors = []string{Visitor, "193.32.126.44", "103.25.133.99", "141.148.40.220", "185.79.110.247"}
 
 func hash(s string) int {
 	h := fnv.New32a()
@@ -236,7 +239,7 @@ func Databases(dir string) (map[string]string, error) {
 	slices.SortFunc(networks, func(a, b [2]byte) int { return bytes.Compare(a[:], b[:]) })
 	for _, n := range networks {
 		p := places[hash(fmt.Sprint(n[0]))%len(places)]
-		network := &net.IPNet{IP: net.IPv4(n[0], n[1], 0, 0), Mask: net.CIDRMask(16, 32)}
+		network := &net.IPNet{IP: net.IPv4(n[0], n[1], 0, 0).To4(), Mask: net.CIDRMask(16, 32)}
 		err := cmp.Or(
 			city.Insert(network, mmdbtype.Map{
 				"country":  mmdbtype.Map{"iso_code": mmdbtype.String(p.code)},

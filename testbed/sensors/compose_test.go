@@ -22,8 +22,11 @@ import (
 // Fluent Bit's configuration as the user that the script makes.
 func TestCompose(t *testing.T) {
 	var c struct {
-		Services map[string]struct{ Command []string }
-		Configs  map[string]struct{ Content string }
+		Services map[string]struct {
+			Command     []string
+			Environment map[string]string
+		}
+		Configs map[string]struct{ Content string }
 	}
 	if err := yaml.Unmarshal([]byte(file(t, conf("compose.yaml"))), &c); err != nil {
 		t.Fatal(err)
@@ -48,7 +51,18 @@ func TestCompose(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	node := esnode.Require(t, esnode.Options{Name: "compose", Password: "elastic-secret"})
+	node := esnode.Require(t, esnode.Options{Name: "compose", Password: "elastic-secret", TLS: true})
+	secrets := filepath.Join(dir, "secrets")
+	if err := os.Mkdir(secrets, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"ca.crt": string(node.Authority().CA()), "elastic.password": "elastic-secret", "kibana.password": "kibana-secret", "dossier.password": "dossier-secret",
+	} {
+		if err := os.WriteFile(filepath.Join(secrets, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	run := func(env []string, name string, args ...string) {
 		t.Helper()
 		cmd := exec.CommandContext(ctx, name, args...)
@@ -58,14 +72,17 @@ func TestCompose(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", name, err, out)
 		}
 	}
-	run([]string{"ELASTICSEARCH=" + node.URL, "ELASTIC_PASSWORD=elastic-secret", "KIBANA_PASSWORD=kibana-secret", "DOSSIER_PASSWORD=dossier-secret"},
-		"bash", "-euc", strings.ReplaceAll(script[0], "$$", "$"))
-	run([]string{"DOSSIER_ES_HOSTS=" + node.URL, "DOSSIER_ES_USER=elastic", "DOSSIER_ES_PASSWORD=elastic-secret"},
-		"go", "run", "./cmd/dossier", "setup")
+	here := strings.NewReplacer("$$", "$", "/secrets", secrets, "https://elasticsearch:9200", node.URL)
+	run(nil, "bash", "-euc", here.Replace(script[0]))
+	var env []string
+	for name, value := range c.Services["setup"].Environment {
+		env = append(env, name+"="+here.Replace(value))
+	}
+	run(env, "go", "run", "./cmd/dossier", "setup")
 
 	s := all[1] // Cowrie
 	content = strings.NewReplacer(
-		"/usr/lib/dossier/out_dossier.so", host.BuildPlugin(t), "/var/lib/dossier/dead-letters", filepath.Join(dir, "dead-letters"), "2020", freePort(t),
+		"/usr/lib/dossier/out_dossier.so", host.BuildPlugin(t), "/var/lib/dossier/dead-letters", filepath.Join(dir, "dead-letters"), "/secrets", secrets, "2020", freePort(t),
 	).Replace(content)
 	if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
@@ -78,7 +95,7 @@ func TestCompose(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, err := flb.Start(ctx, flb.Options{Config: config, Env: []string{
-		"SENSOR_LOG=" + filepath.Join(dir, "*.json"), "STORAGE=" + filepath.Join(dir, "storage"), "DOSSIER_ES_HOSTS=" + node.URL, "DOSSIER_PASSWORD=dossier-secret",
+		"SENSOR_LOG=" + filepath.Join(dir, "*.json"), "STORAGE=" + filepath.Join(dir, "storage"), "DOSSIER_ES_HOSTS=" + node.URL,
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -101,5 +118,39 @@ func TestCompose(t *testing.T) {
 	}
 	if len(e2e.Documents(t, node, "dossier-activity-*")) == 0 || len(e2e.Documents(t, node, "dossier-sensors")) == 0 {
 		t.Error("no activity, or no heartbeat")
+	}
+}
+
+// The sample that conf/compose.yaml replays is the recorded one, and its week
+// ends today: the dashboards look at the last days.
+func TestComposeSample(t *testing.T) {
+	var c struct {
+		Services map[string]struct{ Command []string }
+	}
+	if err := yaml.Unmarshal([]byte(file(t, conf("compose.yaml"))), &c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("SKIP: no bash to run the script of the sample with")
+	}
+	dir := t.TempDir()
+	script := strings.NewReplacer("$$", "$", "/sample/", dir+"/", "/recorded/", e2e.Data()+"/").Replace(c.Services["sample"].Command[0])
+	today := time.Now().UTC()
+	if out, err := exec.CommandContext(t.Context(), "bash", "-euc", script).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	was := append(e2e.Lines(t, e2e.Data("decnet", "raw_20k.log")), e2e.Lines(t, e2e.Data("demo", "more.log"))...)
+	is := e2e.Lines(t, filepath.Join(dir, "sample.json"))
+	if len(is) != len(was) {
+		t.Fatalf("%d lines of %d", len(is), len(was))
+	}
+	for i := range is {
+		want := was[i]
+		for day := 1; day <= 8; day++ {
+			want = strings.ReplaceAll(want, "2026-01-0"+string(rune('0'+day)), "@"+today.AddDate(0, 0, day-7).Format(time.DateOnly))
+		}
+		if want = strings.ReplaceAll(want, "@20", "20"); strings.ReplaceAll(is[i], "@20", "20") != want {
+			t.Fatalf("line %d is\n%s\nwant\n%s", i+1, is[i], want)
+		}
 	}
 }
