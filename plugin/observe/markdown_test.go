@@ -26,7 +26,8 @@ time, with the histograms, the figures of the Go runtime and the process, and ` 
 chunks done, 503 with one line for each that doesn't).
 
 What several outputs to the same indices have in common (documents, conflicts, cache, requests) is counted at the first
-of them, so that sums are right. Rules to alert on are in ` + "`conf/alerts.yaml`" + `.
+of them, so that sums are right. Rules to alert on are in ` + "`conf/alerts.yaml`" + `, a
+dashboard for Grafana in ` + "`conf/grafana-dashboard.json`" + `.
 
 <!-- Made from the code in plugin/observe by go generate; don't edit. -->
 

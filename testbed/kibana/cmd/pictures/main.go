@@ -77,6 +77,9 @@ func run(ctx context.Context, plugin, out string) (err error) {
 		if err := draw(ctx, out, id, data, report); err != nil {
 			return err
 		}
+		if err := shrink(filepath.Join(out, id+".png")); err != nil {
+			return err
+		}
 		fmt.Println(filepath.Join(out, id+".png"))
 	}
 	return nil
