@@ -312,6 +312,16 @@ var judges = map[string]func(w *world, answer map[string]any) (want, got []strin
 			return slices.ContainsFunc(list(doc, "command.line"), func(l any) bool { return strings.Contains(l.(string), "wget http") })
 		}, "last_seen"), hitValues(answer, "last_seen")
 	},
+	"Who ran this, and when?": func(w *world, answer map[string]any) (want, got []string) {
+		for _, doc := range w.hours {
+			if slices.Contains(list(doc, "command.line"), any("crontab -l")) {
+				want = append(want, fmt.Sprint(field(doc, "@timestamp")))
+			}
+		}
+		slices.Sort(want)
+		slices.Reverse(want)
+		return want[:min(50, len(want))], hitValues(answer, "@timestamp")
+	},
 	"Who uses the same tools?": func(w *world, answer map[string]any) (want, got []string) {
 		n := map[string]int{}
 		for _, doc := range w.attackers {
