@@ -130,8 +130,14 @@ func contains(field, part string) any {
 func (q Query) body(verdicts map[string]*Verdict) (any, error) {
 	var must []any
 	for _, f := range []struct{ flag, text string }{
-		{"command", q.Command}, {"credential", q.Credential}, {"fingerprint", q.Fingerprint}, {"file", q.File}, {"campaign", strings.Join(q.Campaign, "")},
-		{"service", q.Service}, {"decky", q.Decky}, {"tool", q.Tool},
+		{"command", q.Command},
+		{"credential", q.Credential},
+		{"fingerprint", q.Fingerprint},
+		{"file", q.File},
+		{"campaign", strings.Join(q.Campaign, "")},
+		{"service", q.Service},
+		{"decky", q.Decky},
+		{"tool", q.Tool},
 	} {
 		if clean := Repair(f.text); string(clean) != f.text {
 			return nil, fmt.Errorf("--%s: got %q, want text as it is shown: what can't be seen is spelled out, as \\x1b", f.flag, clean)

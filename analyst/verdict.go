@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 )
 
 // Verdict is what an analyst said of an attacker: benign, suspicious or
@@ -103,4 +105,62 @@ func (r *Reader) verdicts(ctx context.Context) (map[string]*Verdict, error) {
 		return nil
 	})
 	return newest, err
+}
+
+// NotesBody is what the index of notes is made with.
+func NotesBody() []byte {
+	return []byte(`{"settings":{"index.number_of_shards":1,"index.auto_expand_replicas":"0-1"},"mappings":{"dynamic":false,"_meta":{"dossier":{"kind":"notes"}},"properties":{` +
+		`"@timestamp":{"type":"date"},"attacker":{"type":"keyword"},"author":{"type":"keyword","ignore_above":256},"verdict":{"type":"keyword"},"note":{"type":"text"}}}}`)
+}
+
+// The longest note and author, in bytes.
+const (
+	MaxNote   = 4096
+	MaxAuthor = 128
+)
+
+// None takes a verdict back.
+const None = "none"
+
+// Validate says what is wrong with a note that is to be added.
+func (n Note) Validate() error {
+	switch {
+	case n.Text == "" && n.Verdict == "":
+		return errors.New("got neither a note nor a verdict")
+	case len(n.Text) > MaxNote:
+		return fmt.Errorf("got a note of %d bytes or more, want at most %d", len(n.Text), MaxNote)
+	case n.Author == "" || len(n.Author) > MaxAuthor:
+		return fmt.Errorf("--author: got %d bytes, want 1 to %d", len(n.Author), MaxAuthor)
+	case n.Verdict != "" && n.Verdict != None && !slices.Contains(Classes(), string(n.Verdict)):
+		return fmt.Errorf("got verdict %q, want one of %s, or %s to take one back", Repair(string(n.Verdict)), strings.Join(Classes(), ", "), None)
+	}
+	return nil
+}
+
+// Say adds what an analyst says of an attacker, who must have a profile: a
+// note, a verdict (one of Classes, or None), or both. It is there for the next
+// search when Say returns. It needs the role analyst.
+func (r *Reader) Say(ctx context.Context, address string, n Note) (*Profile, error) {
+	if err := n.Validate(); err != nil {
+		return nil, err
+	}
+	p, err := r.Profile(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	doc := map[string]any{
+		"@timestamp": r.now().UTC().Format("2006-01-02T15:04:05.000000Z"), "attacker": p.ID, "author": Repair(string(n.Author)),
+	}
+	if n.Text != "" {
+		doc["note"] = Repair(string(n.Text))
+	}
+	if n.Verdict != "" {
+		doc["verdict"] = n.Verdict
+	}
+	body, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	err = r.client.Call(ctx, "add a note on "+p.ID, http.MethodPost, "/"+NotesIndex(r.prefix)+"/_doc?refresh=wait_for", body, nil)
+	return p, err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"dossier/analyst"
 	"dossier/esindex"
 	"dossier/profile"
 )
@@ -97,7 +98,7 @@ func (t *Target) kindOf(name string) string {
 // isOurs says whether an index has the one name of its kind, or was reindexed
 // to a name that begins with it.
 func (t *Target) isOurs(name string) bool {
-	return slices.ContainsFunc(t.templates, func(tt esindex.Template) bool { return strings.HasPrefix(name, tt.Pattern) })
+	return name == analyst.NotesIndex(t.o.IndexPrefix) || slices.ContainsFunc(t.templates, func(tt esindex.Template) bool { return strings.HasPrefix(name, tt.Pattern) })
 }
 
 // maxTransitions bounds the newest transitions that are looked at.

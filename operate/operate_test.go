@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"dossier/analyst"
 	"dossier/conf/roles"
 	"dossier/correlate/commit"
 	"dossier/esindex"
@@ -355,7 +356,7 @@ func TestReaderRole(t *testing.T) {
 		target := s.as(t, prefix, r)
 		names := append([]string{
 			admin.indices.Attackers(), admin.indices.Targets(), admin.indices.Sensors(), "logs-ti_" + prefix + ".attackers",
-			prefix + "-activity-other", prefix + "-transitions-other",
+			prefix + "-activity-other", prefix + "-transitions-other", analyst.NotesIndex(prefix),
 		}, admin.months(time.Now().UTC())[:2]...)
 		for _, name := range names {
 			// What a data view and a search need.

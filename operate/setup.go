@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"dossier/analyst"
 	"dossier/conf/roles"
 	"dossier/correlate"
 	"dossier/esindex"
@@ -84,6 +85,9 @@ func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) er
 		return err
 	}
 	if err := t.setUpMonths(ctx, s, step); err != nil {
+		return err
+	}
+	if err := t.setUpNotes(ctx, step); err != nil {
 		return err
 	}
 	if err := t.setUpRoles(ctx, s, step); err != nil {
@@ -160,6 +164,20 @@ func (t *Target) setUpMonths(ctx context.Context, s Setup, step func(esindex.Ste
 		step(esindex.Step{Object: "month indices", Name: t.ahead(0).Format("2006.01") + " to " + t.ahead(s.Months).Format("2006.01"), Done: fmt.Sprintf("kept, %d of %d", kept, len(names))})
 	}
 	return nil
+}
+
+// setUpNotes makes the index of what analysts say, unless it is there. It has
+// no template: one index, of one shard, whose documents are never changed.
+func (t *Target) setUpNotes(ctx context.Context, step func(esindex.Step)) error {
+	name := analyst.NotesIndex(t.o.IndexPrefix)
+	err := t.client.Call(ctx, "create index "+name, http.MethodPut, "/"+name, analyst.NotesBody(), nil)
+	if e, ok := errors.AsType[*esindex.Error](err); ok && e.Type == "resource_already_exists_exception" {
+		return nil
+	}
+	if err == nil {
+		step(esindex.Step{Object: "index", Name: name, Done: "created"})
+	}
+	return err
 }
 
 // secured says whether the cluster has security.

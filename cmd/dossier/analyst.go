@@ -93,6 +93,53 @@ func addFormat(c *cobra.Command, f *format) {
 	c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag is there
 }
 
+// addLines gives the command the flag --json, which came before --output and says
+// ndjson.
+func addLines(c *cobra.Command, lines *bool) {
+	c.Flags().BoolVar(lines, "json", false, "One JSON object a line, as --output ndjson")
+}
+
+// or returns the format, or ndjson where lines were asked for.
+func (f format) or(lines bool) format {
+	if lines {
+		return asNDJSON
+	}
+	return f
+}
+
+// listing writes values one by one in a format, or all at the end where that
+// wants them together.
+type listing struct {
+	w   io.Writer
+	as  format
+	all []any
+	err error
+}
+
+// add writes a value, which is text in a table.
+func (l *listing) add(v any, text string) {
+	switch {
+	case l.err != nil:
+	case l.as == asTable:
+		_, l.err = fmt.Fprintln(l.w, text)
+	case l.as == asNDJSON:
+		l.err = l.as.write(l.w, v)
+	default:
+		l.all = append(l.all, v)
+	}
+}
+
+// end writes what was kept for the end, and returns the first error.
+func (l *listing) end() error {
+	if l.err != nil || l.as == asTable || l.as == asNDJSON {
+		return l.err
+	}
+	if l.all == nil {
+		l.all = []any{}
+	}
+	return l.as.write(l.w, l.all)
+}
+
 // write writes one value in a format for programs.
 func (f format) write(w io.Writer, v any) error {
 	var b bytes.Buffer

@@ -232,6 +232,20 @@ var readerRows = map[string]row{
 	"search --since":          {"0d", "want how long ago", whoever("11d", nil, busy, quiet)},
 	"search --classification": {"evil", `--classification: got "evil"`, whoever("suspicious", nil, quiet)},
 
+	"note --author": {strings.Repeat("x", 200), "--author: got 200 bytes", func(u use) {
+		out, _ := u.reads("anna", quiet, "seen before")
+		contains(u.T, out, quiet+": noted, by anna")
+	}},
+	"verdict --author": {strings.Repeat("x", 200), "--author: got 200 bytes", func(u use) {
+		out, _ := u.reads("anna", quiet, "none")
+		contains(u.T, out, quiet+": noted, by anna")
+	}},
+	"verdict --note": {strings.Repeat("x", 5000), "got a note of 5000 bytes", func(u use) {
+		u.reads("our scanner", quiet, "none")
+		out, _, _ := dossier(u.T, nil, append([]string{"show", quiet}, u.w.real()...)...)
+		contains(u.T, out, "our scanner")
+	}},
+
 	"report --to": toFile,
 	"report --since": {"soon", "want how long ago", func(u use) {
 		out, _ := u.reads("5d")
@@ -268,6 +282,21 @@ func TestReading(t *testing.T) {
 		{[]string{"report", "203.0.113.1"}, 4, "", "no profile of 203.0.113.1"},
 		{[]string{"export", "--diff"}, 1, "", "say --to FILE"},
 		{[]string{"export", "--no-benign", "--classification=benign"}, 1, "", "asked for and left out"},
+		{[]string{"note", quiet, "an \x1b[31modd", "one"}, 0, quiet + ": noted, by ", ""},
+		{[]string{"note", quiet, "--author=", "x"}, 1, "", "got nothing"},
+		{[]string{"note", "203.0.113.1", "x"}, 4, "", "no profile"},
+		{[]string{"verdict", quiet, "evil"}, 1, "", `got verdict "evil", want one of benign, suspicious, malicious, or none`},
+		{[]string{"verdict", quiet, "malicious", "--author=anna", "--note=came back"}, 0, "by anna", ""},
+		{[]string{"show", quiet}, 0, "risk 30 Low, malicious\n" + quiet + " did it\nverdict: malicious, by anna on ", ""},
+		{[]string{"show", quiet}, 0, `an \x1b[31modd one`, ""},
+		{[]string{"show", "-o", "json", quiet}, 0, `"author": "anna"`, ""},
+		{[]string{"search", "--classification=malicious"}, 0, quiet, ""},
+		{[]string{"export", "--form=blocklist", "--min-risk=90"}, 0, "\n" + quiet + "\n", "2 written"},
+		{[]string{"verdict", busy, "benign"}, 0, "noted", ""},
+		{[]string{"export", "--form=blocklist", "--min-risk=90"}, 0, "\n" + quiet + "\n", "1 written; left out: 1 benign"},
+		{[]string{"verdict", busy, "none"}, 0, "noted", ""},
+		{[]string{"verdict", quiet, "none"}, 0, "noted", ""},
+		{[]string{"export", "--form=blocklist", "--min-risk=90"}, 0, "\n" + busy + "\n", "1 written"},
 		{[]string{"top"}, 1, "", "top wants a terminal"},
 	} {
 		out, errs, status := dossier(t, []string{"NO_COLOR="}, append(c.args, link...)...)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,7 +33,7 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 		PersistentPreRunE: noEmptyFlags,
 	}
 	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newRejudge(), newKeys(), newExplain(),
-		newShow(), newTop(), newSearch(), newExport(), newReport(), newKibana())
+		newShow(), newTop(), newSearch(), newExport(), newReport(), newNote(), newVerdict(), newKibana(), newMan())
 	giveOnce(root)
 	return root
 }
@@ -148,7 +147,8 @@ func statusOf(worst operate.Level) int {
 func newCheck() *cobra.Command {
 	var timeout time.Duration
 	var check operate.Check
-	var asJSON bool
+	var out format
+	var lines bool
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Say what is wrong and how to fix it",
@@ -162,17 +162,14 @@ it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 w
 			}
 			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
 				worst := operate.OK
+				l := listing{w: c.OutOrStdout(), as: out.or(lines)}
 				t.Check(ctx, check, func(f operate.Finding) {
 					worst = max(worst, f.Level)
-					if !asJSON {
-						fmt.Fprintln(c.OutOrStdout(), f)
-						return
-					}
-					b, err := json.Marshal(f)
-					if err == nil {
-						fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
-					}
+					l.add(f, f.String())
 				})
+				if err := l.end(); err != nil {
+					return err
+				}
 				if status := statusOf(worst); status != 0 {
 					return exit(status)
 				}
@@ -182,7 +179,8 @@ it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 w
 	}
 	addOptions(c, "ipv6_prefix", "dead_letter_path", "syslog_timezone")
 	c.Flags().StringVar(&check.Role, "role", "writer", "What the credentials are meant for: "+strings.Join(roles.Names(), ", "))
-	c.Flags().BoolVar(&asJSON, "json", false, "One JSON object a line")
+	addFormat(c, &out)
+	addLines(c, &lines)
 	addTimeout(c, &timeout, time.Minute)
 	return c
 }

@@ -682,6 +682,19 @@ var rows = map[string]row{
 		u.w.node.Must(u.T, "DELETE", index+"/_doc/old?refresh=true", nil)
 	}},
 
+	"check --output": {"xml", "want one of table", func(u use) {
+		out, _, _ := u.run("json", "--es-hosts", u.w.http.URL)
+		var findings []struct{ Level, Subject, Text string }
+		if err := json.Unmarshal([]byte(out), &findings); err != nil || len(findings) < 5 || findings[0].Subject != "connection" {
+			u.Errorf("%v: %s", err, out)
+		}
+		out, _, _ = u.run("yaml", "--es-hosts", u.w.http.URL)
+		contains(u.T, out, `- level: "`, `subject: "connection"`)
+	}},
+	"keys list --output": {"xml", "want one of table", func(u use) {
+		out, _, _ := u.run("yaml", "--es-hosts", u.w.http.URL)
+		contains(u.T, out, `role: "retention"`, `id: "old"`)
+	}},
 	"keys list --json": {"maybe", `"maybe" for "--json"`, func(u use) {
 		out, _, _ := u.run("true", "--es-hosts", u.w.http.URL)
 		var k struct{ Key struct{ ID, Role string } }
@@ -797,9 +810,11 @@ var rows = map[string]row{
 
 // likeShow are the commands whose link is made by the function that makes that
 // of show, which is tried with it; dossier top asks nothing without a terminal.
-var likeShow = []string{"search", "export", "report", "top"}
+var likeShow = []string{"search", "export", "report", "top", "note", "verdict"}
 
-func init() { maps.Copy(rows, readerRows) }
+func init() {
+	maps.Copy(rows, readerRows)
+}
 
 // TestEveryFlag uses every flag of every command: with a value that is not
 // its default, by the environment where a variable stands for it, beside a
@@ -903,6 +918,8 @@ func wantRefused(t *testing.T, u use, part, flag string) {
 		args = append(args, "what")
 	case "show":
 		args = append(args, "192.0.2.1")
+	case "note", "verdict":
+		args = append(args, "192.0.2.1", "benign")
 	}
 	out, errs, status := dossier(t, nil, args...)
 	if status != want || out != "" || strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "dossier: ") || !strings.Contains(errs, part) {

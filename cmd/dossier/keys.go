@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -29,7 +28,8 @@ cluster privilege manage_security, such as elastic, or as the user who made the 
 
 func newKeysList() *cobra.Command {
 	var timeout time.Duration
-	var asJSON, privileges bool
+	var out format
+	var lines, privileges bool
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "Show each key: its role, what it may do, when it was made, expires or was revoked",
@@ -42,25 +42,22 @@ have other privileges than their role has today. The exit status is 0 where all 
 				if err != nil {
 					return err
 				}
-				if len(keys) == 0 && !asJSON {
+				as := out.or(lines)
+				if len(keys) == 0 && as == asTable {
 					fmt.Fprintln(c.OutOrStdout(), "there are no keys of this prefix that these credentials may see; dossier setup --key ROLE=FILE makes one")
 				}
 				worst := operate.OK
+				l := listing{w: c.OutOrStdout(), as: as}
 				t.JudgeKeys(keys, func(k operate.APIKey, f operate.Finding) {
 					worst = max(worst, f.Level)
-					if asJSON {
-						b, err := json.Marshal(struct {
-							operate.Finding
-							Key operate.APIKey `json:"key"`
-						}{f, k})
-						if err == nil {
-							fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
-						}
-						return
-					}
-					fmt.Fprintln(c.OutOrStdout(), f)
-					fmt.Fprintln(c.OutOrStdout(), "     may: "+may(k, privileges))
+					l.add(struct {
+						operate.Finding
+						Key operate.APIKey `json:"key"`
+					}{f, k}, f.String()+"\n     may: "+may(k, privileges))
 				})
+				if err := l.end(); err != nil {
+					return err
+				}
 				if worst >= operate.Warning {
 					return exit(1)
 				}
@@ -69,7 +66,8 @@ have other privileges than their role has today. The exit status is 0 where all 
 		},
 	}
 	addOptions(c)
-	c.Flags().BoolVar(&asJSON, "json", false, "One JSON object a line")
+	addFormat(c, &out)
+	addLines(c, &lines)
 	c.Flags().BoolVar(&privileges, "privileges", false, "Show every privilege by its name")
 	addTimeout(c, &timeout, time.Minute)
 	return c
@@ -83,6 +81,7 @@ var duties = map[string]string{
 	"retention":       "read and delete documents and month indices; not write documents",
 	"reader":          "read everything but the ledger; nothing else",
 	"rejudge":         "read attackers and write their documents anew; not delete",
+	"analyst":         "read everything but the ledger, add notes and verdicts; nothing else",
 }
 
 // may says what a key may do: in words where that is what its role has.
