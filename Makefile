@@ -8,7 +8,7 @@ EXPLORE_FOR ?= 30m
 TAGS     = netgo,osusergo
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 
-.PHONY: all build demo test test-short test-faults test-fuzz explore pictures bench bench-compare golden lint fmt vuln docs clean help
+.PHONY: all build install demo test test-short test-faults test-fuzz explore pictures bench bench-compare golden lint fmt vuln docs clean help
 
 all: build
 
@@ -26,6 +26,28 @@ build/dossier: FORCE
 	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./cmd/dossier
 
 FORCE:
+
+# Where make install puts things: what conf/ and docs/ say. PREFIX=/usr/local
+# takes a configuration's path to the plugin with it.
+PREFIX     ?= /usr
+SYSCONFDIR ?= /etc
+PLUGIN      = build/out_dossier.so
+COMMAND     = build/dossier
+INSTALL    ?= install
+
+install: $(PLUGIN) $(COMMAND) ## plugin, command, configurations, man pages and completions below DESTDIR and PREFIX (/usr)
+	$(INSTALL) -D -m 0644 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/dossier/out_dossier.so
+	$(INSTALL) -D -m 0755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin/dossier
+	@# A configuration that somebody edited stays; the new one is put beside it.
+	cd conf && for f in *.yaml *.conf field_maps/*; do \
+		to=$(DESTDIR)$(SYSCONFDIR)/dossier/$$f; new=$$to; \
+		mkdir -p "$$(dirname "$$to")"; sed 's|/usr/lib/dossier/|$(PREFIX)/lib/dossier/|' "$$f" >"$$to.tmp"; chmod 0644 "$$to.tmp"; \
+		if [ -e "$$to" ] && ! cmp -s "$$to" "$$to.tmp"; then new=$$to.new; echo "$$to was edited: the new one is $$new"; fi; \
+		mv "$$to.tmp" "$$new"; done
+	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1
+	$(COMMAND) man $(DESTDIR)$(PREFIX)/share/man/man1
+	for s in bash:bash-completion/completions/dossier zsh:zsh/site-functions/_dossier fish:fish/vendor_completions.d/dossier.fish; do \
+		to=$(DESTDIR)$(PREFIX)/share/$${s#*:}; mkdir -p "$$(dirname "$$to")"; $(COMMAND) completion "$${s%%:*}" >"$$to" && chmod 0644 "$$to" || exit 1; done
 
 demo: build ## start Elasticsearch, replay a sensor's log through the plugin, show the attackers
 	$(GO) run ./testbed/demo -plugin build/out_dossier.so

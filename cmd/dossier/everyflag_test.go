@@ -814,6 +814,7 @@ var likeShow = []string{"search", "export", "report", "top", "note", "verdict"}
 
 func init() {
 	maps.Copy(rows, readerRows)
+	maps.Copy(rows, tryRows)
 }
 
 // TestEveryFlag uses every flag of every command: with a value that is not
