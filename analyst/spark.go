@@ -20,10 +20,9 @@ func Spark(hours []Hour, width int) (line, from, to string) {
 	steps := []rune(blocks)
 	out := make([]rune, len(bins))
 	for i, n := range bins {
-		switch {
-		case n == 0:
+		if n == 0 {
 			out[i] = '·'
-		default:
+		} else {
 			out[i] = steps[min(len(steps)-1, int(n*int64(len(steps))/(most+1)))]
 		}
 	}

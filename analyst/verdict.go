@@ -93,8 +93,8 @@ func (r *Reader) verdicts(ctx context.Context) (map[string]*Verdict, error) {
 	query := map[string]any{"exists": map[string]any{"field": "verdict"}}
 	err := r.each(ctx, NotesIndex(r.prefix), query, Query{Sort: byNote, Fields: []string{"@timestamp", "author", "note", "verdict", "attacker"}}, func(h hit) error {
 		var d noteDocument
-		if json.Unmarshal(h.Source, &d) != nil || seen[string(d.ID)] {
-			return nil
+		if err := json.Unmarshal(h.Source, &d); err != nil || seen[string(d.ID)] {
+			return nil //nolint:nilerr // a note that somebody spoilt is none
 		}
 		if seen[string(d.ID)] = true; len(seen) > maxVerdicts {
 			return fmt.Errorf("%w in %s: more than %d attackers have one; delete old ones", errTooManyVerdicts, NotesIndex(r.prefix), maxVerdicts)

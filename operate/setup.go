@@ -174,8 +174,13 @@ func (t *Target) setUpNotes(ctx context.Context, step func(esindex.Step)) error 
 	if e, ok := errors.AsType[*esindex.Error](err); ok && e.Type == "resource_already_exists_exception" {
 		return nil
 	}
+	done := esindex.Step{Object: "index", Name: name, Done: "created"}
+	if isForbidden(err) {
+		// A key from before there were notes: all else goes on.
+		done.Done, err = "left out: these credentials may not make it; run dossier setup once as a user such as elastic", nil
+	}
 	if err == nil {
-		step(esindex.Step{Object: "index", Name: name, Done: "created"})
+		step(done)
 	}
 	return err
 }
