@@ -847,7 +847,7 @@ func TestTypesOfFields(t *testing.T) {
 func TestDocumentedBounds(t *testing.T) {
 	page := string(Markdown())
 	for _, row := range []string{
-		"| `services` | 128 | 4608 |", "| `ports` | – | 11200 |", "| `deckies` | 256 | 12288 |", "| `hops` | 128 | 7424 |", "| `commands` | 200 | 16384 |",
+		"| `services` | 128 | 4608 |", "| `ports` | – | 13440 |", "| `deckies` | 256 | 12288 |", "| `hops` | 128 | 7424 |", "| `commands` | 200 | 16384 |",
 		"| `credentials` | 200 | 23552 |", "| `fingerprints` | – | 18432 |", "| `artifacts` | – | 10240 |", "| `ip_leaks` | – | 3456 |",
 		"| `alerts` | 64 | 6144 |", "| `behavior.tool_evidence` | 64 | 3072 |", "| `behavior.technique_evidence` | 96 | 5120 |", "| `behavior.conclusions` | – | 24576 |",
 		"| `behavior.kex_order` | 64 | 18432 |", "| `sensors` | 64 | 2560 |", "| `threat.indicator.ip` | 32 | 1700 |",

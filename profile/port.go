@@ -14,10 +14,10 @@ func (r *Renderer) ports(d *document, ports *law.Bottom, n int) {
 	if ports.Len() == 0 {
 		return
 	}
-	r.entries = append(r.entries[:0], first(ports, n)...)
+	r.entries = state.MergePorts(append(r.entries[:0], first(ports, n)...))
 	slices.SortFunc(r.entries, state.ComparePorts)
 	elements(d, "ports", r.entries, d.port)
-	d.int("port_count", ports.Distinct())
+	d.int("port_count", state.CountPorts(ports))
 	d.object("port")
 	d.strings("name", r.each(r.entries, func(e *law.Entry) (string, bool) {
 		return r.arena.Keep(appendPort(r.arena.Grab(maxPort), e)), true

@@ -3,6 +3,7 @@ package state
 import (
 	"cmp"
 	"encoding/binary"
+	"slices"
 
 	"dossier/correlate/event"
 	"dossier/correlate/law"
@@ -11,11 +12,23 @@ import (
 // portBytes is what a port takes at the most: its key is three bytes.
 const portBytes = 30 + 1 + 3 + 1
 
-// LimitPorts has room for all the ports that matter, and a share for the
-// others, which take what those leave.
-var LimitPorts = law.Limit{Bytes: (len(portsThatMatter) + 64) * portBytes, Class: portClass, Shares: []law.Share{
-	{Bytes: len(portsThatMatter) * portBytes}, {Bytes: 64 * portBytes},
+// LimitPorts has room for all the ports that matter, and shares for the
+// others, claimed and proven, which take what those leave.
+var LimitPorts = law.Limit{Bytes: (len(portsThatMatter) + 64 + 64) * portBytes, Entry: 64, Class: portClass, Shares: []law.Share{
+	portsMattering: {Bytes: len(portsThatMatter) * portBytes}, portsOther: {Bytes: 64 * portBytes, Firsts: 4}, portsProven: {Bytes: 64 * portBytes, Firsts: 8},
 }}
+
+// The classes of ports.
+const (
+	portsMattering = iota
+	portsOther
+	portsProven
+)
+
+// provenPort marks in the key of a port that matters to nobody that it is
+// proven: a sweep in the name of an address, which costs a packet a port, pushes
+// nothing out that a connection proved.
+const provenPort = 0x80
 
 // PortKey returns the key of a port of a decoy's.
 func PortKey(a *event.Arena, t event.Transport, port uint16) string {
@@ -27,7 +40,46 @@ func PortOf(key string) (event.Transport, uint16) {
 	if len(key) != 3 {
 		return event.NoTransport, 0
 	}
-	return event.Transport(key[0]), uint16(key[1])<<8 | uint16(key[2])
+	return event.Transport(key[0] &^ provenPort), uint16(key[1])<<8 | uint16(key[2])
+}
+
+// MergePorts makes one of what is claimed and what is proven of a port. It
+// changes entries, and returns those that are left.
+func MergePorts(entries []law.Entry) []law.Entry {
+	left := entries[:0]
+	for _, e := range entries {
+		i := slices.IndexFunc(left, func(o law.Entry) bool { return samePort(o.Key, e.Key) })
+		if i < 0 {
+			left = append(left, e)
+			continue
+		}
+		o := &left[i]
+		o.Count, o.Rank = o.Count+e.Count, max(o.Rank, e.Rank)
+		o.First, o.Last = law.Earliest(o.First, e.First), max(o.Last, e.Last)
+	}
+	return left
+}
+
+func samePort(a, b string) bool {
+	t, port := PortOf(a)
+	u, number := PortOf(b)
+	return t == u && port == number
+}
+
+// CountPorts estimates how many ports there were: those that are kept as claimed
+// and as proven count once.
+func CountPorts(ports *law.Bottom) int64 {
+	n := ports.Distinct()
+	entries := ports.Entries()
+	for i := range entries {
+		if portClass(entries[i].Key) != portsProven {
+			continue
+		}
+		if slices.ContainsFunc(entries, func(o law.Entry) bool { return o.Key != entries[i].Key && samePort(o.Key, entries[i].Key) }) {
+			n--
+		}
+	}
+	return n
 }
 
 // ComparePorts orders ports by how often they were tried, then by transport and
@@ -45,17 +97,28 @@ func foldPort(a *event.Arena, to *law.Bottom, ev *event.Event) {
 	if ev.Proof.Proven() {
 		proven = 1
 	}
-	to.See(PortKey(a, ev.Transport, ev.Port), ev.Time, proven, "", &LimitPorts)
+	t := ev.Transport
+	if proven > 0 && !portMatters(t, ev.Port) {
+		t |= provenPort
+	}
+	to.See(PortKey(a, t, ev.Port), ev.Time, proven, "", &LimitPorts)
 }
 
 // portClass tells the ports that matter from the others: whoever sweeps all
 // ports pushes none of the former out.
 func portClass(key string) int {
-	t, port := PortOf(key)
-	if t == event.TCP && streamPorts.has(port) || t == event.UDP && datagramPorts.has(port) {
-		return 0
+	switch t, port := PortOf(key); {
+	case portMatters(t, port):
+		return portsMattering
+	case len(key) > 0 && key[0]&provenPort != 0:
+		return portsProven
+	default:
+		return portsOther
 	}
-	return 1
+}
+
+func portMatters(t event.Transport, port uint16) bool {
+	return t == event.TCP && streamPorts.has(port) || t == event.UDP && datagramPorts.has(port)
 }
 
 // portSet is a set of ports.

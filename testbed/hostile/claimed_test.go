@@ -375,3 +375,41 @@ func TestClaimsPushNothingProvenOut(t *testing.T) {
 		t.Errorf("truncated: %s", truncated)
 	}
 }
+
+// A sweep of all ports in the name of an address, which costs a packet each,
+// pushes no port out that a connection proved, and none is counted twice.
+func TestASweepInAnothersNamePushesOutNoPort(t *testing.T) {
+	flow := func(port int, state, flags string) string {
+		return fmt.Sprintf(`{"timestamp":"2026-11-24T11:00:00.000000+0000","flow_id":1,"event_type":"flow","src_ip":%q,"src_port":50000,"dest_ip":"10.0.0.5","dest_port":%d,"proto":"TCP",`+
+			`"flow":{"state":%q},"tcp":{"tcp_flags_ts":%q,"tcp_flags_tc":%q}}`, victim, port, state, flags, flags)
+	}
+	var lines []string
+	for port := range flood {
+		lines = append(lines, flow(40_001+port, "new", "02"))
+	}
+	lines = append(lines, flow(31337, "closed", "1b"), flow(31337, "new", "02"))
+	for port := range flood {
+		lines = append(lines, flow(50_002+port, "new", "02"))
+	}
+	doc := func(lines []string) map[string]any {
+		docs, _ := profiles(t, dialect.Options{DecoyNets: decoyNets}, lines...)
+		return docs[victim]
+	}
+	swept := doc(lines)
+	list, _ := swept["ports"].([]any)
+	found := 0
+	for _, p := range list {
+		if p := p.(map[string]any); p["port"] == 31337.0 {
+			if found++; p["proven"] != true {
+				t.Errorf("31337 is not proven: %v", p)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("31337 is there %d times among %d ports", found, len(list))
+	}
+	few := doc([]string{flow(31337, "closed", "1b"), flow(31337, "new", "02"), flow(40_000, "new", "02")})
+	if list, _ := few["ports"].([]any); few["port_count"] != 2.0 || len(list) != 2 || list[0].(map[string]any)["count"] != 2.0 {
+		t.Errorf("of two ports %v are counted: %v", few["port_count"], list)
+	}
+}
