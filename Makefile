@@ -71,6 +71,8 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	$(TEST) -race -timeout 20m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SERVERS) $(TIMED))")
 	@# What is said of memory holds without the race detector only.
 	$(TEST) ./correlate -run Allocates
+	@# And what 10,000 hostile items push out, of which one goroutine reads all.
+	$(TEST) ./testbed/hostile -run 'Push|Pushed|CameFirst|Grinding|Estimates|Stay|Secret'
 	@# Prints how far the conclusions are those of an analyst.
 	$(TEST) -count=1 -v -run Figures ./testbed/judgement
 	@# So is exploring: ten times as many states a second.

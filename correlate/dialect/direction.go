@@ -41,7 +41,7 @@ func (o opener) who() opener { return o &^ doubtful }
 // attacker's before a private one; else whoever opened the connection, where
 // that is told.
 func (p *Parser) sides(src, dst netip.Addr, by opener) (f flow, reason Reason) {
-	if src == dst || src.IsLoopback() || dst.IsLoopback() || p.nobody(src) || p.nobody(dst) {
+	if src == dst || src.IsLoopback() || dst.IsLoopback() || p.nobody(src) || p.nobody(dst) || p.likeBroadcast(dst) {
 		return flow{}, DecoysOnly
 	}
 	doubt := by.who() == byNobodyKnown || by&doubtful != 0
@@ -72,24 +72,36 @@ func (p *Parser) sides(src, dst netip.Addr, by opener) (f flow, reason Reason) {
 }
 
 // nobody says whether an address is no host's: of all, or of a group. The
-// broadcast address of a network is known where it is the decoys', and guessed
-// where private networks mostly have it.
+// broadcast address of a network is known where it is the decoys'.
 func (p *Parser) nobody(a netip.Addr) bool {
-	switch {
-	case a.IsMulticast(), a.IsUnspecified(), a == limitedBroadcast:
+	if a.IsMulticast() || a.IsUnspecified() || a == limitedBroadcast {
 		return true
-	case !a.Is4():
-		return false
 	}
-	for _, net := range p.decoys {
-		if net.Contains(a) {
-			return net.Addr().Is4() && net.Bits() < 31 && a == lastAddress(net)
-		}
+	net, ok := p.decoyNet(a)
+	return ok && a.Is4() && net.Addr().Is4() && net.Bits() < 31 && a == lastAddress(net)
+}
+
+// likeBroadcast guesses where private networks mostly have their broadcast
+// address. Nothing is sent from one (RFC 1122 §3.2.1.3): who sends has a wider
+// network, and is a host.
+func (p *Parser) likeBroadcast(a netip.Addr) bool {
+	if _, ok := p.decoyNet(a); ok {
+		return false
 	}
 	if _, named := p.names[a]; named {
 		return false
 	}
-	return a.IsPrivate() && a.As4()[3] == 255
+	return a.Is4() && a.IsPrivate() && a.As4()[3] == 255
+}
+
+// decoyNet returns the decoys' network that has an address.
+func (p *Parser) decoyNet(a netip.Addr) (netip.Prefix, bool) {
+	for _, net := range p.decoys {
+		if net.Contains(a) {
+			return net, true
+		}
+	}
+	return netip.Prefix{}, false
 }
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

@@ -562,7 +562,7 @@ func (p *Parser) mappedSides(x *scratch, m *fieldMap) (f flow, reason Reason) {
 		return flow{}, reason
 	}
 	decoy, known := event.ParseAddress(x.says(m, n.Decoy))
-	if p.nobody(addr) || known && (p.nobody(decoy) || addr == decoy && !addr.IsLoopback()) {
+	if p.nobody(addr) || known && (p.nobody(decoy) || p.likeBroadcast(decoy) || addr == decoy && !addr.IsLoopback()) {
 		return flow{}, DecoysOnly // on loopback somebody may come through a tunnel
 	}
 	switch {

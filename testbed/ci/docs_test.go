@@ -66,3 +66,23 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 		}
 	}
 }
+
+// Of what attackers try every row names the test that shows it, or is one of
+// those that say what is left and how it is seen.
+func TestEachPromiseOfSecurityNamesItsTest(t *testing.T) {
+	b, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(b), "\n| attempt | what comes of it |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(table, "\n")
+	for _, row := range rows {
+		if !testName.MatchString(row) {
+			t.Errorf("no test shows it: %.120s", row)
+		}
+	}
+	if len(rows) < 30 {
+		t.Errorf("%d rows of what attackers try", len(rows))
+	}
+}
