@@ -367,6 +367,8 @@ func (p *Parser) peer(text string, found bool, own string) (netip.Addr, Reason) 
 func (x *scratch) decnetProof(program *programMemo, kind string) event.Proof {
 	app := &program.app
 	switch {
+	case strings.EqualFold(x.get("transport"), "udp"):
+		return event.Claimed // whatever the service is mostly asked over
 	case sawEstablished(app.role, kind), program.name == "dns" && x.get("transport") == "tcp":
 		return event.ByConnection
 	case kind == "file_captured" && app.proof.Proven():

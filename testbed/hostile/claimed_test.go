@@ -98,6 +98,7 @@ func claims() map[string]string {
 		"ECS by a list of numbers":  ecs(`"iana_number":["17"],"protocol":"ssh"`, login),
 		"ECS of OpenCanary to come": ecs(`"transport":"udp"`, `"log":{"logger":"LOG_COAP_LOGIN_ATTEMPT"},"event":{"outcome":"success"},"user":{"name":"root"}`),
 		"an SFTP server's variable": fmt.Sprintf(`Nov 24 11:00:00 decky-01 sftp-server[7]: session opened for local user root from [%s]`, victim),
+		"DECNET's CLDAP":            fmt.Sprintf(`<134>1 2026-11-24T11:00:00+00:00 decky-01 ldap - bind [relay@55555 src="%s" dn="cn=root" transport="udp"]`, victim),
 		"ECS of CLDAP":              ecs(`"protocol":"ldap"`, login),
 		"ECS of a connection":       ecs(`"transport":"tcp","protocol":"ssh"`, `"event":{"action":"connection"}`),
 		"a map of UDP services":     fmt.Sprintf(`{"honey":"x","from":%q,"proto":"snmp","what":"login","user":"root","password":"x","ok":"success","cmd":"id"}`, victim),
