@@ -193,7 +193,7 @@ func TestADecoysOwnTrafficFramesNobody(t *testing.T) {
 	docs, _ := profiles(t, o, beat...)
 	blameless(t, "all of it", docs["8.8.8.8"])
 	// At the beat of a tool, and so often that the number alone would tell.
-	for what, n := range map[string]int{"a beat": 100, "a flood": 12_000} {
+	for what, n := range map[string]int{"a beat": 100, "a flood": flood + flood/5} {
 		var lines []string
 		for i := range n {
 			lines = append(lines, strings.ReplaceAll(framed()["dns"], "T11:00:00", at.Add(time.Duration(i-n)*time.Minute/time.Duration(1+n/200)).Format("T15:04:05")))

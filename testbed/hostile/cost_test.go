@@ -126,7 +126,8 @@ func (c *capped) cost(rank law.Rank, nth int) int {
 	list.See(truth, at+event.Time(nth), 0, "", c.limit)
 	for i := range flood - nth {
 		list.See(c.key(1+nth+i), at+event.Time(1+nth+i), 0, "", c.limit)
-		if list.Get(truth) == nil {
+		// What is gone stays so: of what should stay the end tells, about.
+		if (nth > 0 || i%64 == 63) && list.Get(truth) == nil {
 			return nth + i + 1
 		}
 	}
@@ -142,9 +143,9 @@ var rigTime = at
 func TestWhatItCostsToPushOutOneTrueEntry(t *testing.T) {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "document\tlist\tclass\twho makes the keys\tthe first ones\ta later one, in the middle of %d\n", 9)
+	fmt.Fprint(w, "document\tlist\tclass\twho makes the keys\tthe first ones\ta later one, in the middle of nine\n")
 	for _, c := range cappedLists(t) {
-		const keys = 9
+		keys := map[bool]int{false: 9, true: 1}[raceDetector]
 		var first, later []int
 		for k := range keys {
 			rank := law.NewRank([law.RankKeySize]byte{byte(k), 0xd0})
