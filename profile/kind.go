@@ -119,6 +119,10 @@ func (r *Renderer) kindOf(s *state.Attacker, f *figures) {
 		counted("login attempts: ", guessed)
 		counted(", and then no more than commands: ", n[rules.Commands])
 		is(KindBruteForce)
+	case stage == rules.Inside && n[rules.Commands] == 0 && n[rules.Files] == 0 && n[rules.LoginSuccesses] > 0 && r.onlyLogsIn():
+		counted("login attempts: ", guessed)
+		why = append(why, ", and nothing behind the login"...)
+		is(KindBruteForce)
 	case stage >= rules.Inside && (n[rules.Commands] > 0 || n[rules.Files] > 0 || n[rules.LoginSuccesses] > 0 || !onlyWeb(s)):
 		if rule, _ := r.gravest(); n[rules.Commands] == 0 && rule != nil {
 			why = append(append(append(why, rule.Name...), ", rule "...), rule.ID...)
@@ -205,6 +209,12 @@ func (r *Renderer) gravest() (gravest *rules.Rule, looked bool) {
 		}
 	}
 	return gravest, looked
+}
+
+// onlyLogsIn says whether the gravest that a rule concluded is the login itself.
+func (r *Renderer) onlyLogsIn() bool {
+	gravest, _ := r.gravest()
+	return gravest == nil || gravest.Technique == "T1078"
 }
 
 // discovery is the tactic of asking what is there.

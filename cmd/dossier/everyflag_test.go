@@ -615,12 +615,14 @@ var rows = map[string]row{
 	"explain --internal-hosts": option("internal_hosts", "/nowhere", func(u use) {
 		explains(sshdLine, `"host":{"name":"files-1"}`, "", u.w.hosts, "--profiles", "--internal-nets=185.0.0.0/8")(u)
 	}),
-	"explain --geoip-db":       option("geoip_db", "/nowhere", func(u use) { explains(sshdLine, `"DE"`, "", u.w.mmdb, "--profiles")(u) }),
-	"explain --asn-db":         option("asn_db", "/nowhere", func(u use) { explains(sshdLine, `60729`, "", u.w.mmdb, "--profiles")(u) }),
-	"explain --tlp":            option("tlp", "PURPLE", explains(cowrieLine, `"tlp":"RED"`, "", "RED", "--profiles")),
-	"explain --attack-rules":   option("attack_rules", "/nowhere", changed("rules/persistence.yaml", "name: schedules a job", "name: plants a timer", commandLine)),
-	"explain --tool-rules":     option("tool_rules", "/nowhere", changed("tools.json", `"paramiko"`, `"gadget"`, bannerLine)),
-	"explain --known-scanners": option("known_scanners", "/nowhere", changed("scanners.json", `"date": "`, `"date": "2001-`, cowrieLine)),
+	"explain --geoip-db":     option("geoip_db", "/nowhere", func(u use) { explains(sshdLine, `"DE"`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --asn-db":       option("asn_db", "/nowhere", func(u use) { explains(sshdLine, `60729`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --tlp":          option("tlp", "PURPLE", explains(cowrieLine, `"tlp":"RED"`, "", "RED", "--profiles")),
+	"explain --attack-rules": option("attack_rules", "/nowhere", changed("rules/persistence.yaml", "name: schedules a job", "name: plants a timer", commandLine)),
+	"explain --tool-rules":   option("tool_rules", "/nowhere", changed("tools.json", `"paramiko"`, `"gadget"`, bannerLine)),
+	"explain --known-scanners": option("known_scanners", "/nowhere", func(u use) {
+		explains(cowrieLine, `"lists_date":"2001-02-03"`, "", write(u.T, `{"version":1,"date":"2001-02-03","origin":"o"}`), "--profiles")(u)
+	}),
 	"explain --known-good": option("known_good", "/nowhere", func(u use) {
 		explains(bannerLine, `"actor":"our monitoring"`, "", write(u.T, "192.0.2.0/24 our monitoring\n"), "--profiles")(u)
 	}),

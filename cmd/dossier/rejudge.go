@@ -34,7 +34,9 @@ one judges. It takes a key of the role rejudge (dossier setup --key rejudge=FILE
 						fmt.Fprintln(c.OutOrStdout(), r)
 					}
 				})
-				fmt.Fprintln(c.OutOrStdout(), done)
+				if err == nil || done.Written > 0 {
+					fmt.Fprintln(c.OutOrStdout(), done)
+				}
 				return err
 			})
 		},
