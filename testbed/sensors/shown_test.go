@@ -146,7 +146,7 @@ var shown = map[string]string{
 		],
 		"threat.technique.id": ["T1046", "T1059", "T1078", "T1105", "T1110", "T1190", "T1566.001", "T1595.003"],
 		"risk.level": "High",
-		"threat.indicator.description": "10.99.0.1, scanning: 101 events (23 claimed) on 9 services of 2 decoys, 2 login attempts (1 successful), 3 commands, 2 files"
+		"threat.indicator.description": "10.99.0.1, scanning: 101 events (27 claimed) on 9 services of 2 decoys, 2 login attempts (1 successful), 3 commands, 2 files"
 	}`,
 	"ecs": `{
 		"ip": "127.0.0.41",
