@@ -46,7 +46,8 @@ var rows = []struct {
 		}},
 		{"How long requests take", "To Elasticsearch, 19 of 20.", "s", false, 12, 8, [][2]string{{`histogram_quantile(0.95, sum by (le, kind) (rate(dossier_request_seconds_bucket{job=~"$job",outcome="ok"}[$__rate_interval])))`, "{{kind}}"}}},
 		{"Documents", "Read and written; what is created is new.", "cps", false, 8, 8, [][2]string{
-			{`sum(rate(dossier_documents_read_total{job=~"$job"}[$__rate_interval]))`, "read"}, {`sum(rate(dossier_documents_written_total{job=~"$job"}[$__rate_interval]))`, "written"},
+			{`sum(rate(dossier_documents_read_total{job=~"$job"}[$__rate_interval]))`, "read"},
+			{`sum(rate(dossier_documents_written_total{job=~"$job"}[$__rate_interval]))`, "written"},
 			{`sum(rate(dossier_documents_created_total{job=~"$job"}[$__rate_interval]))`, "created"},
 		}},
 		{"Conflicts", "Writes that met another sensor's and were made again.", "cps", false, 8, 8, [][2]string{{`sum by (instance) (rate(dossier_conflicts_total{job=~"$job"}[$__rate_interval]))`, "{{instance}}"}}},
