@@ -438,14 +438,14 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 	case event.Command:
 		s.CommandCount++
 		s.FirstCommand = law.Earliest(s.FirstCommand, ev.Time)
+		line := law.Shorten(e.Command().Line(), maxLine)
+		if InShell(ev.Service) { // whichever of them it turns out to be, where that waits
+			s.Turns.Add(ev.Time, sessionOf(ev, e), line)
+		}
 		if waits(ev) {
 			break
 		}
-		line := law.Shorten(e.Command().Line(), maxLine)
 		s.Commands.Add(commandItem(ev.Time, ev.Service, ev.Decky, line), LimitCommands)
-		if InShell(ev.Service) {
-			s.Turns.Add(ev.Time, sessionOf(ev, e), line)
-		}
 		if e.Command().Known() {
 			s.Known.See(KnownKey(a, ev.Service, line), ev.Time, 0, "", &LimitKnown)
 		}
