@@ -1,8 +1,8 @@
 package commit
 
-// Payload returns the model's payload of a stored state, and how many chunks
+// Contents returns the model's payload of a stored state, and how many chunks
 // the state holds.
-func Payload(state []byte) (payload []byte, applied int, err error) {
+func Contents(state []byte) (payload []byte, applied int, err error) {
 	e, err := decodeEnvelope(state)
 	return e.payload, len(e.applied), err
 }

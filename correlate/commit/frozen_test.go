@@ -68,7 +68,7 @@ func TestFrozenStatesReencode(t *testing.T) {
 				continue
 			}
 			stored := d.State(t)
-			payload, applied, err := commit.Payload(stored)
+			payload, applied, err := commit.Contents(stored)
 			if err != nil {
 				t.Fatalf("%s/%s: %v", d.Index, d.ID, err)
 			}
@@ -217,7 +217,7 @@ func TestFrozenStatesRender(t *testing.T) {
 				continue
 			}
 			stored := d.State(t)
-			payload, _, err := commit.Payload(stored)
+			payload, _, err := commit.Contents(stored)
 			if err != nil {
 				t.Fatal(err)
 			}
