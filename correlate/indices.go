@@ -12,6 +12,7 @@ const (
 	ClassAttacker commit.Class = iota
 	ClassTarget
 	ClassActivity
+	ClassIndicator
 )
 
 // Indices names the indices of one index prefix.
@@ -24,6 +25,10 @@ func (i Indices) Attackers() string { return i.Prefix + "-attackers" }
 
 // Targets holds one document per address and mail domain.
 func (i Indices) Targets() string { return i.Prefix + "-smtp-targets" }
+
+// Indicators holds one document per thing that attackers used beyond the
+// decoys.
+func (i Indices) Indicators() string { return i.Prefix + "-indicators" }
 
 // Sensors holds one document per sensor.
 func (i Indices) Sensors() string { return i.Prefix + "-sensors" }

@@ -17,8 +17,12 @@ type letterDelta struct {
 	Domain string       `json:"domain,omitempty"`
 	// First is the time of the chunk's first record. Letters of the first
 	// version have none.
-	First  *event.Time   `json:"first,omitempty"`
-	Hour   event.Time    `json:"hour,omitempty"`
+	First *event.Time `json:"first,omitempty"`
+	Hour  event.Time  `json:"hour,omitempty"`
+	// Kind and Value are an indicator's; its events say whose they are and how
+	// each uses it.
+	Kind   string        `json:"kind,omitempty"`
+	Value  string        `json:"value,omitempty"`
 	Events []letterEvent `json:"events"`
 }
 
@@ -42,6 +46,8 @@ type letterEvent struct {
 	Stray     bool             `json:"stray,omitempty"`
 	Naming    event.Naming     `json:"naming,omitempty"`
 	Session   uint64           `json:"session,omitempty"`
+	Source    *netip.Prefix    `json:"source,omitempty"`
+	Use       string           `json:"use,omitempty"`
 	Evidence  []letterEvidence `json:"evidence,omitempty"`
 }
 
@@ -76,6 +82,12 @@ func EncodeDelta(delta any) (json.RawMessage, error) {
 		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Domain: d.domain}, d.events
 	case *hourDelta:
 		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Hour: d.key.hour}, d.events
+	case *indicatorDelta:
+		l = letterDelta{Kind: d.kind, Value: d.value}
+		for i := range d.uses {
+			u := &d.uses[i]
+			l.Sensor, l.Source, events = u.attacker.sensor, u.attacker.prefix, append(events, u.event)
+		}
 	default:
 		return nil, fmt.Errorf("correlate: %T is no delta", delta)
 	}
@@ -96,11 +108,27 @@ func EncodeDelta(delta any) (json.RawMessage, error) {
 			l.Events[i].Evidence[j] = le
 		}
 	}
+	if d, ok := delta.(*indicatorDelta); ok {
+		for i := range d.uses {
+			// What the events show beside is in the attackers' documents.
+			l.Events[i].Source, l.Events[i].Use, l.Events[i].Evidence = &d.uses[i].attacker.prefix, d.uses[i].use, nil
+		}
+	}
 	return json.Marshal(l)
 }
 
 // DecodeDelta reads what EncodeDelta returned for a document of that class.
 func DecodeDelta(class commit.Class, raw json.RawMessage) (any, error) {
+	return new(Letters).Decode(class, raw)
+}
+
+// Letters reads dead letters one after the other: what depends on an attacker
+// whose letter came just before learns of its fold. The zero value has read
+// none.
+type Letters struct{ attacker *attackerDelta }
+
+// Decode reads what EncodeDelta returned for a document of that class.
+func (r *Letters) Decode(class commit.Class, raw json.RawMessage) (any, error) {
 	var l letterDelta
 	if err := json.Unmarshal(raw, &l); err != nil {
 		return nil, fmt.Errorf("correlate: a dead letter's events: %w", err)
@@ -130,6 +158,9 @@ func DecodeDelta(class commit.Class, raw json.RawMessage) (any, error) {
 		}
 		events[i] = ev
 	}
+	if class == ClassIndicator {
+		return decodeUses(&l, events)
+	}
 	d := &attackerDelta{arena: new(event.Arena), sensor: l.Sensor, prefix: l.Source, events: events}
 	if l.First != nil {
 		d.first = *l.First
@@ -140,8 +171,12 @@ func DecodeDelta(class commit.Class, raw json.RawMessage) (any, error) {
 			}
 		}
 	}
+	if last := r.attacker; class != ClassAttacker && last != nil && last.prefix == d.prefix && last.sensor == d.sensor {
+		d = last
+	}
 	switch class {
 	case ClassAttacker:
+		r.attacker = d
 		return d, nil
 	case ClassTarget:
 		return &targetDelta{attacker: d, domain: l.Domain, events: events}, nil
@@ -149,4 +184,31 @@ func DecodeDelta(class commit.Class, raw json.RawMessage) (any, error) {
 		return &hourDelta{attacker: d, key: hourKey{hour: l.Hour}, events: events}, nil
 	}
 	return nil, fmt.Errorf("correlate: no documents of class %d", class)
+}
+
+// decodeUses makes the delta of an indicator: each event with its attacker.
+func decodeUses(l *letterDelta, events []*event.Event) (any, error) {
+	d := &indicatorDelta{kind: l.Kind, value: l.Value}
+	attackers := map[netip.Prefix]*attackerDelta{}
+	for i, ev := range events {
+		source := l.Events[i].Source
+		if source == nil || !source.IsValid() {
+			return nil, fmt.Errorf("correlate: a dead letter's event names no source")
+		}
+		a := attackers[*source]
+		if a == nil {
+			a = &attackerDelta{arena: new(event.Arena), sensor: l.Sensor, prefix: *source}
+			attackers[*source] = a
+		}
+		d.uses = append(d.uses, use{a, idOf(*source), l.Events[i].Use, ev})
+	}
+	return d, nil
+}
+
+// idOf returns the id of the attacker with that address or network.
+func idOf(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
 }

@@ -8,6 +8,7 @@ import (
 
 	"dossier/correlate/commit"
 	"dossier/correlate/event"
+	"dossier/correlate/state"
 )
 
 // CheckLetter reports where a dead letter's envelope and content disagree:
@@ -20,9 +21,12 @@ func (i Indices) CheckLetter(key commit.Key, class commit.Class, raw json.RawMes
 		Source netip.Prefix `json:"source"`
 		Domain string       `json:"domain"`
 		Hour   event.Time   `json:"hour"`
+		Kind   string       `json:"kind"`
+		Value  string       `json:"value"`
 		Events []struct {
-			Time event.Time `json:"time"`
-			Addr netip.Addr `json:"address"`
+			Time   event.Time   `json:"time"`
+			Addr   netip.Addr   `json:"address"`
+			Source netip.Prefix `json:"source"`
 		} `json:"events"`
 	}
 	if err := json.Unmarshal(raw, &l); err != nil {
@@ -31,10 +35,7 @@ func (i Indices) CheckLetter(key commit.Key, class commit.Class, raw json.RawMes
 	if !l.Source.IsValid() || l.Source != l.Source.Masked() || l.Source.Addr().Is4In6() {
 		return fmt.Errorf("correlate: a dead letter's events name no source")
 	}
-	id := l.Source.String()
-	if l.Source.IsSingleIP() {
-		id = l.Source.Addr().String()
-	}
+	id := idOf(l.Source)
 	var indices []string
 	switch class {
 	case ClassAttacker:
@@ -42,6 +43,9 @@ func (i Indices) CheckLetter(key commit.Key, class commit.Class, raw json.RawMes
 	case ClassTarget:
 		indices = []string{i.Targets()}
 		id += "|" + l.Domain
+	case ClassIndicator:
+		indices = []string{i.Indicators()}
+		id = state.IndicatorID(l.Kind, l.Value)
 	case ClassActivity:
 		if !sane(l.Hour) || l.Hour != l.Hour.Hour() {
 			return fmt.Errorf("correlate: a dead letter of hour %d, which is none of the years 1 to 9999", l.Hour)
@@ -59,8 +63,12 @@ func (i Indices) CheckLetter(key commit.Key, class commit.Class, raw json.RawMes
 		return fmt.Errorf("correlate: a dead letter for the index %q; documents of its class are in %q", key.Index, indices[0])
 	}
 	for _, ev := range l.Events {
+		source := l.Source
+		if class == ClassIndicator {
+			source = ev.Source
+		}
 		switch {
-		case !l.Source.Contains(ev.Addr):
+		case !source.IsValid() || source != source.Masked() || !source.Contains(ev.Addr):
 			return fmt.Errorf("correlate: a dead letter for the document %q with an event of %q", key.ID, ev.Addr)
 		case !sane(ev.Time):
 			return fmt.Errorf("correlate: a dead letter with an event at %d, which is none of the years 1 to 9999", ev.Time)

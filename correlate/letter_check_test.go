@@ -8,6 +8,7 @@ import (
 
 	"dossier/correlate"
 	"dossier/correlate/commit"
+	"dossier/correlate/state"
 )
 
 // TestCheckLetter: what Bury writes passes, and a change of any part that says
@@ -20,6 +21,10 @@ func TestCheckLetter(t *testing.T) {
 	}
 	one := func(at int64, address string) string { return fmt.Sprintf(`{"time":%d,"address":%q}`, at, address) }
 	good := one(at, "203.0.113.9")
+	from := func(event, source string) string {
+		return strings.TrimSuffix(event, "}") + fmt.Sprintf(`,"source":%q}`, source)
+	}
+	url, thing := state.IndicatorID("url", "http://a/"), `,"kind":"url","value":"http://a/"`
 	withHour := fmt.Sprintf(`,"hour":%d`, int64(hour))
 	for _, c := range []struct {
 		index, id string
@@ -45,7 +50,12 @@ func TestCheckLetter(t *testing.T) {
 		{"p-sensors", "203.0.113.9", 0, events("203.0.113.9/32", "", good), "p-sensors"},
 		{"q-attackers", "203.0.113.9", 0, events("203.0.113.9/32", "", good), "q-attackers"},
 		{"p-attackers", "203.0.113.9", 1, events("203.0.113.9/32", "", good), "203.0.113.9"},
-		{"p-attackers", "203.0.113.9", 3, events("203.0.113.9/32", "", good), "class 3"},
+		{"p-attackers", "203.0.113.9", 4, events("203.0.113.9/32", "", good), "class 4"},
+		{"p-indicators", url, 3, events("203.0.113.9/32", thing, from(good, "203.0.113.9/32"), from(one(at, "2001:db8::7"), "2001:db8::/64")), ""},
+		{"p-indicators", url, 3, events("203.0.113.9/32", thing, good), "203.0.113.9"},
+		{"p-indicators", url, 3, events("203.0.113.9/32", thing, from(good, "8.8.8.8/32")), "203.0.113.9"},
+		{"p-indicators", url, 3, events("203.0.113.9/32", `,"kind":"url","value":"http://b/"`, from(good, "203.0.113.9/32")), url},
+		{"p-attackers", url, 3, events("203.0.113.9/32", thing, from(good, "203.0.113.9/32")), "p-attackers"},
 		{"p-attackers", "203.0.113.9|example.org", 1, events("203.0.113.9/32", `,"domain":"example.org"`, good), "p-attackers"},
 		{"p-smtp-targets", "203.0.113.9|example.org", 1, events("203.0.113.9/32", `,"domain":"example.com"`, good), "example.com"},
 		{"p-activity-2026.02", "203.0.113.9|2026-01-07T10", 2, events("203.0.113.9/32", withHour, good), "p-activity-2026.02"},

@@ -52,6 +52,7 @@ type model struct {
 	attacker attackerFold
 	target   targetFold
 	hour     hourFold
+	thing    indicatorFold
 	summary  []byte // memory to write one in
 }
 
@@ -62,6 +63,7 @@ type learned struct {
 	events  int64
 	summary string
 	crowd   state.Crowd
+	things  state.Crowd
 }
 
 // Fold implements commit.Model.
@@ -73,6 +75,8 @@ func (m *model) Fold(key commit.Key, class commit.Class, payload []byte, in []co
 		return m.foldTarget(key, payload, in)
 	case ClassActivity:
 		return m.foldHour(key, payload, in)
+	case ClassIndicator:
+		return m.foldIndicator(payload, in)
 	}
 	return nil, fmt.Errorf("correlate: no documents of class %d", class)
 }
@@ -106,17 +110,20 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 		if in[i].Applied {
 			continue
 		}
-		before := f.s.Domains.Count()
+		before, things := f.s.Domains.Count(), f.s.IndicatorCount.Count()
 		f.s.Fold(d.arena, d.sensor, !d.prefix.IsSingleIP(), d.events)
 		if after := f.s.Domains.Count(); before <= state.MaxTargets && after > state.MaxTargets {
 			f.s.Crowd = state.Crowd{Share: float64(state.MaxTargets) / float64(after), Chunk: in[i].Chunk}
+		}
+		if after := f.s.IndicatorCount.Count(); things <= state.MaxIndicators && after > state.MaxIndicators {
+			f.s.IndicatorCrowd = state.Crowd{Share: float64(state.MaxIndicators) / float64(after), Chunk: in[i].Chunk}
 		}
 	}
 	f.head = head(prefix, key.ID, m.o.Now())
 	if m.o.Transitions {
 		f.cross(in)
 	}
-	l := learned{events: f.s.Total(), crowd: f.s.Crowd}
+	l := learned{events: f.s.Total(), crowd: f.s.Crowd, things: f.s.IndicatorCrowd}
 	if m.o.Activity || f.s.Domains.Count() > 0 {
 		m.summary = m.o.Renderer.AppendSummary(m.summary[:0], f.head, &f.s)
 		l.summary = string(m.summary)
@@ -233,6 +240,55 @@ func (f *targetFold) AppendDocument(dst, st []byte) []byte {
 }
 
 func (f *targetFold) Effects() []commit.Effect { return nil }
+
+// indicatorFold is an indicator's next state.
+type indicatorFold struct {
+	m           *model
+	s           state.Indicator
+	head        Head
+	kind, value string
+}
+
+func (m *model) foldIndicator(payload []byte, in []commit.Contribution) (commit.Folded, error) {
+	f := &m.thing
+	f.m, f.head = m, Head{Now: m.o.Now()}
+	f.s.By(m.o.Rank())
+	if payload == nil {
+		f.s.Reset()
+	} else if err := f.s.Decode(payload); err != nil {
+		return nil, err
+	}
+	opened := payload != nil
+	for i := range in {
+		d, ok := in[i].Delta.(*indicatorDelta)
+		if !ok {
+			return nil, fmt.Errorf("correlate: %T is no indicator's delta", in[i].Delta)
+		}
+		f.kind, f.value = d.kind, d.value
+		for j := range d.uses {
+			u := &d.uses[j]
+			// One attacker's rule holds for what he names, whoever else does.
+			if in[i].Applied || !opened && !u.attacker.learned.things.Opens(m.o.Rank(), d.value, in[i].Chunk) {
+				continue
+			}
+			opened = true
+			f.s.Fold(u.attacker.sensor, u.id, u.use, u.event)
+		}
+	}
+	if !opened {
+		return nil, commit.ErrNotOpened
+	}
+	return f, nil
+}
+
+func (f *indicatorFold) AppendState(dst []byte) []byte { return f.s.Append(dst) }
+
+func (f *indicatorFold) AppendDocument(dst, st []byte) []byte {
+	f.head.State = st
+	return f.m.o.Renderer.AppendIndicator(dst, f.head, f.kind, f.value, &f.s)
+}
+
+func (f *indicatorFold) Effects() []commit.Effect { return nil }
 
 // hourFold is the next state of an attacker's hour.
 type hourFold struct {

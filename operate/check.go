@@ -376,7 +376,7 @@ func (k *checker) templatesThere(ctx context.Context) {
 // and can be written at all.
 func (k *checker) indicesFit(ctx context.Context) {
 	const subject = "indices"
-	single := []string{k.indices.Attackers(), k.indices.Targets(), k.indices.Sensors()}
+	single := []string{k.indices.Attackers(), k.indices.Targets(), k.indices.Indicators(), k.indices.Sensors()}
 	months := append(k.months(k.ahead(0)), k.others()...)
 	var later []string
 	for n := 1; n <= monthsAhead; n++ {
@@ -589,15 +589,19 @@ func (k *checker) fieldsFit(index *esindex.Index) (bad int) {
 }
 
 func (k *checker) alias(ctx context.Context) {
+	k.aliasOf(ctx, k.indices.Attackers(), profile.Alias(k.o.IndexPrefix), "attackers")
+	k.aliasOf(ctx, k.indices.Indicators(), profile.IndicatorsAlias(k.o.IndexPrefix), "URLs, files and hosts that they used")
+}
+
+func (k *checker) aliasOf(ctx context.Context, index, alias, what string) {
 	const subject = "alias"
-	index := k.indices.Attackers()
-	err := k.client.Call(ctx, "look for the alias", http.MethodGet, "/"+index+"/_alias/"+profile.Alias(k.o.IndexPrefix), nil, nil)
+	err := k.client.Call(ctx, "look for the alias", http.MethodGet, "/"+index+"/_alias/"+alias, nil, nil)
 	switch {
 	case err == nil:
-		k.say(OK, subject, "", "%s is %s for Elastic Security", index, profile.Alias(k.o.IndexPrefix))
+		k.say(OK, subject, "", "%s is %s for Elastic Security", index, alias)
 	case isMissing(err):
 	case isNotFound(err):
-		k.say(Warning, subject, "run dossier setup", "%s is missing: Elastic Security's indicator rules don't find the attackers", profile.Alias(k.o.IndexPrefix))
+		k.say(Warning, subject, "run dossier setup", "%s is missing: Elastic Security's indicator rules don't find the %s", alias, what)
 	default:
 		k.failed(subject, err)
 	}

@@ -21,7 +21,7 @@ const maxForeign = 20
 
 // installation matches what follows the prefix in the names of another
 // installation's indices.
-var installation = regexp.MustCompile(`-(attackers|smtp-targets|sensors|(activity|transitions|chunks)-([0-9]{4}\.[0-9]{2}|other))$`)
+var installation = regexp.MustCompile(`-(attackers|smtp-targets|indicators|sensors|(activity|transitions|chunks)-([0-9]{4}\.[0-9]{2}|other))$`)
 
 // foreign names the indices under the prefix that Dossier gives no name like
 // theirs. Elasticsearch tells names and shards with the cluster's health, also

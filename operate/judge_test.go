@@ -329,14 +329,14 @@ func TestEachKeyChecksItself(t *testing.T) {
 
 func TestDefaultAges(t *testing.T) {
 	want := Ages{
-		Attackers: 365 * 24 * time.Hour, Targets: 365 * 24 * time.Hour, Activity: 180 * 24 * time.Hour,
+		Attackers: 365 * 24 * time.Hour, Targets: 365 * 24 * time.Hour, Indicators: 365 * 24 * time.Hour, Activity: 180 * 24 * time.Hour,
 		Transitions: 365 * 24 * time.Hour, Sensors: 30 * 24 * time.Hour, Ledger: 60 * 24 * time.Hour,
 	}
 	if got := DefaultAges(); got != want {
 		t.Errorf("%+v", got)
 	}
 	for _, change := range []func(*Ages){
-		func(a *Ages) { a.Attackers = day - 1 }, func(a *Ages) { a.Targets = 0 }, func(a *Ages) { a.Activity = -2 },
+		func(a *Ages) { a.Attackers = day - 1 }, func(a *Ages) { a.Targets = 0 }, func(a *Ages) { a.Indicators = 0 }, func(a *Ages) { a.Activity = -2 },
 		func(a *Ages) { a.Transitions = 0 }, func(a *Ages) { a.Sensors = 0 }, func(a *Ages) { a.Ledger = 30*day - 1 },
 	} {
 		ages := DefaultAges()
@@ -344,7 +344,7 @@ func TestDefaultAges(t *testing.T) {
 			t.Errorf("%+v is taken", ages)
 		}
 	}
-	for _, least := range []Ages{{day, day, day, day, day, 30 * day}, {Forever, Forever, Forever, Forever, Forever, Forever}} {
+	for _, least := range []Ages{{day, day, day, day, day, day, 30 * day}, {Forever, Forever, Forever, Forever, Forever, Forever, Forever}} {
 		if err := least.validate(); err != nil {
 			t.Error(err)
 		}

@@ -28,9 +28,9 @@ const LeastLedger = 30 * day
 
 // Ages says how long what is kept. Forever is allowed everywhere.
 type Ages struct {
-	// Attackers and Targets (mail domains) expire so long after their last
-	// event.
-	Attackers, Targets time.Duration
+	// Attackers, Targets (mail domains) and Indicators expire so long after their
+	// last event.
+	Attackers, Targets, Indicators time.Duration
 	// Activity and Transitions expire by whole months, so long after their
 	// end.
 	Activity, Transitions time.Duration
@@ -43,7 +43,7 @@ type Ages struct {
 
 // DefaultAges are the ages of dossier retain.
 func DefaultAges() Ages {
-	return Ages{Attackers: 365 * day, Targets: 365 * day, Activity: 180 * day, Transitions: 365 * day, Sensors: 30 * day, Ledger: 60 * day}
+	return Ages{Attackers: 365 * day, Targets: 365 * day, Indicators: 365 * day, Activity: 180 * day, Transitions: 365 * day, Sensors: 30 * day, Ledger: 60 * day}
 }
 
 // ParseAge reads an age: "90d", or "forever".
@@ -64,7 +64,7 @@ func (a Ages) validate() error {
 		return fmt.Errorf("--ledger: got %d days, want at least %d: a chunk that Fluent Bit delivers again after its marker is gone counts twice",
 			a.Ledger/day, LeastLedger/day)
 	}
-	for _, age := range []time.Duration{a.Attackers, a.Targets, a.Activity, a.Transitions, a.Sensors} {
+	for _, age := range []time.Duration{a.Attackers, a.Targets, a.Indicators, a.Activity, a.Transitions, a.Sensors} {
 		if age != Forever && age < day {
 			return errors.New("an age is less than a day")
 		}
@@ -91,6 +91,7 @@ func (t *Target) retain(ctx context.Context, ages Ages, dryRun bool, step func(e
 	for _, do := range []func() error{
 		func() error { return r.documents(ctx, t.indices.Attackers(), "last_seen", ages.Attackers) },
 		func() error { return r.documents(ctx, t.indices.Targets(), "last_seen", ages.Targets) },
+		func() error { return r.documents(ctx, t.indices.Indicators(), "last_seen", ages.Indicators) },
 		func() error { return r.documents(ctx, t.indices.Sensors(), "@timestamp", ages.Sensors) },
 		func() error { return r.months(ctx, prefix+"-activity-", ages.Activity, "updated_at") },
 		func() error { return r.months(ctx, prefix+"-transitions-", ages.Transitions, "event.ingested") },

@@ -63,6 +63,7 @@ func (r *Renderer) attacker(d *document, h Head, s *state.Attacker, f *figures, 
 	r.credentials(d, s, p)
 	r.fingerprints(d, s, p)
 	r.artifacts(d, s, p)
+	r.indicators(d, s, p)
 	r.leaks(d, s, p)
 	r.alerts(d, s, p)
 	r.claimed(d, s, p)

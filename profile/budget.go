@@ -8,7 +8,7 @@ import (
 // The sizes of an attacker's document, in bytes.
 const (
 	// documentBudget bounds the whole document.
-	documentBudget = 464 << 10
+	documentBudget = 496 << 10
 	// maxEnvelope is what the chunk ids and headers around a stored state
 	// take at the most: 512 ids of 24 bytes.
 	maxEnvelope = 512*24 + 32

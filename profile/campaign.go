@@ -8,6 +8,7 @@ import (
 
 	"dossier/correlate/law"
 	"dossier/correlate/state"
+	"dossier/profile/rules"
 )
 
 // What a campaign key needs, so that it doesn't put strangers together.
@@ -27,7 +28,7 @@ func (r *Renderer) campaigns(d *document, s *state.Attacker, p *plan) {
 	r.keysOf = r.keysOf[:0]
 	artifacts := s.Artifacts.Entries()
 	for i := range artifacts[:min(len(artifacts), p.keep[listArtifacts])] {
-		if a := artifactOf(artifacts[i].Key); a.sha256 != "" && a.kind != "mail" {
+		if a := artifactOf(artifacts[i].Key); a.sha256 != "" && a.kind != "mail" && !rules.Nothing(a.sha256) {
 			r.text = append(append(r.text[:0], "payload\x00"...), a.sha256...)
 			r.keysOf = append(r.keysOf, r.campaign("payload:"))
 		}

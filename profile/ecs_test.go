@@ -58,7 +58,9 @@ func TestECSCopiesAreValid(t *testing.T) {
 			if !f.ECS || !known {
 				continue
 			}
-			if string(f.Type) != spec.Type {
+			// Wildcards are of the same family, for searches that begin with a
+			// star; not every distribution has them.
+			if string(f.Type) != spec.Type && (f.Type != Keyword || spec.Type != "wildcard") {
 				t.Errorf("%s: %s is %s, in ECS %s", kind, f.Name, f.Type, spec.Type)
 			}
 			if spec.Array && !f.List {

@@ -9,6 +9,8 @@ const (
 	Attackers Kind = iota
 	// Targets has one document per address and mail domain.
 	Targets
+	// Indicators has one document per thing that attackers used beyond the decoys.
+	Indicators
 	// Activity has one document per address and hour.
 	Activity
 	// Transitions has one document per address and line crossed.
@@ -20,11 +22,13 @@ const (
 )
 
 // Kinds returns all kinds.
-func Kinds() []Kind { return []Kind{Attackers, Targets, Activity, Transitions, Sensors, Chunks} }
+func Kinds() []Kind {
+	return []Kind{Attackers, Targets, Indicators, Activity, Transitions, Sensors, Chunks}
+}
 
 // String returns the part of the index name behind the prefix.
 func (k Kind) String() string {
-	return [...]string{"attackers", "smtp-targets", "activity", "transitions", "sensors", "chunks"}[k]
+	return [...]string{"attackers", "smtp-targets", "indicators", "activity", "transitions", "sensors", "chunks"}[k]
 }
 
 // Monthly says whether the kind has one index a month (and one for times
@@ -36,6 +40,7 @@ func (k Kind) id() string {
 	return [...]string{
 		"the address in canonical form, or the CIDR text of an IPv6 network",
 		"`address|domain`",
+		"the SHA-256 of kind, NUL and value, in hex",
 		"`address|hour`",
 		"`address|action|value`",
 		"the sensor's id",
@@ -146,6 +151,8 @@ func Fields(k Kind) []Field {
 		return attackerFields
 	case Targets:
 		return targetFields
+	case Indicators:
+		return indicatorFields
 	case Activity:
 		return activityFields
 	case Transitions:
@@ -208,6 +215,20 @@ var attackerFields = []Field{
 	{Name: "artifacts", Type: Object, List: true, Law: "rank, shares for files fetched, files brought, mails, URLs alone", Source: "captures, uploads, downloads, mails, proven", Doc: "Distinct files: {sha256, url, kind, payload, count, first_seen, last_seen}, by first_seen."},
 	{Name: "artifact.sha256", Type: Keyword, List: true, Law: lawDerived, Source: "`artifacts`", Doc: "SHA-256 of the files, sorted, each once."},
 	{Name: "artifact.url", Type: Keyword, List: true, Law: lawDerived, Source: "`artifacts`", Doc: "Where the files came from, sorted, each once."},
+	{Name: "indicators", Type: Object, List: true, Law: "rank, a share for each kind", Source: "what is named in commands, requests and files, proven; what decoys fetched", Doc: "What was used beyond the decoys: {kind, value, use, count, first_seen, last_seen}, by first_seen. `use` is how it was used: command, request, file, note, key, written (into a file of the system), system (a program of the decoy's own), fetched (by the decoy)."},
+	{Name: "indicator.url", Type: Keyword, List: true, Law: lawDerived, Source: "`indicators`", Doc: "URLs, without names and passwords, sorted. `tftp://` and `http://` stand in front of what is given to such programs without."},
+	{Name: "indicator.domain", Type: Keyword, List: true, Law: lawDerived, Source: "`indicators`", Doc: "Hosts by name, those of the URLs included."},
+	{Name: "indicator.ip", Type: IP, List: true, Law: lawDerived, Source: "`indicators`", Doc: "Hosts by address, those of the URLs included."},
+	{Name: "indicator.sha256", Type: Keyword, List: true, Law: lawDerived, Source: "`indicators`", Doc: "SHA-256 of files; not of mails."},
+	{Name: "indicator.sha1", Type: Keyword, List: true, Law: lawDerived, Source: "`indicators`", Doc: "SHA-1 of files, where a sensor tells it."},
+	{Name: "indicator.md5", Type: Keyword, List: true, Law: lawDerived, Source: "`indicators`", Doc: "MD5 of files, where a sensor tells it."},
+	{Name: "indicator.email", Type: Keyword, List: true, Law: lawDerived, Source: "`indicators`", Doc: "Mail addresses out of demands for ransom and of keys' comments; never of mail."},
+	{Name: "indicator.wallet", Type: Keyword, List: true, Law: lawDerived, Source: "`indicators`", Doc: "Addresses of Bitcoin, Monero and Ethereum."},
+	{Name: "indicator.key_comment", Type: Keyword, List: true, Law: lawDerived, Source: "`indicators`", Doc: "What stands behind SSH keys that were brought."},
+	{Name: "indicator_count", Type: Integer, Law: "distinct, exact up to 256, then estimated", Source: "`indicators`", Doc: "Number of those things, what shells told included."},
+	{Name: "forwards", Type: Object, List: true, Law: "rank 64", Source: "requests to a proxy, SSH's direct-tcpip, recipients of mail, proven", Doc: "What decoys were asked to pass on: {target, via, count, first_seen, last_seen}, by first_seen; `via` is direct-tcpip, http_proxy or smtp_relay."},
+	{Name: "forward.target", Type: Keyword, List: true, Law: lawDerived, Source: "`forwards`", Doc: "Where to: host:port, of mail the domain."},
+	{Name: "forward.via", Type: Keyword, List: true, Law: lawDerived, Source: "`forwards`", Doc: "By which ways."},
 	{Name: "ip_leaks", Type: Object, List: true, Law: "rank, shares for public addresses and others", Source: "proxy headers, proven", Doc: "Addresses that the attacker's own headers claim: {claimed_ip, header, category, kind, count, first_seen, last_seen}; kind is leak for a public address, else spoofed_source. Never used as the attacker's address."},
 	{Name: "alerts", Type: Object, List: true, Law: "rank 64", Source: "intrusion detector, proven", Doc: "Distinct signatures: {signature, category, side, severity, count, first_seen, last_seen}, by first_seen; severity is the worst seen, 1 is worst. `side` is `payload_host` where the decoy opened the connection: nobody is judged by those."},
 	{Name: "alert.signature", Type: Keyword, List: true, Law: lawDerived, Source: "`alerts`", Doc: "Signatures but those on a payload host, sorted, each once."},
@@ -437,6 +458,64 @@ var activityFields = []Field{
 	{Name: "ecs.version", Type: Keyword, Law: lawConst, Source: "", Doc: "The version of the Elastic Common Schema.", ECS: true},
 	{Name: "schema_version", Type: Integer, Law: lawConst, Source: "", Doc: "Version of this schema."},
 	{Name: "truncated", Type: Keyword, List: true, Law: lawDerived, Source: "caps", Doc: "Names of the fields whose cap bit, sorted."},
+	{Name: "state", Type: Binary, Law: "the fold itself", Source: "", Doc: "The state the document is rendered from."},
+}
+
+var indicatorFields = []Field{
+	{Name: "@timestamp", Type: Date, Law: lawMax, Source: "events that name it", Doc: "Same as `last_seen`.", ECS: true},
+	{Name: "indicator.kind", Type: Keyword, Law: lawKey, Source: "commands, requests, files", Doc: "url, domain, ip, sha256, sha1, md5, email, wallet or key_comment."},
+	{Name: "indicator.value", Type: Keyword, Law: lawKey, Source: "commands, requests, files", Doc: "The thing in its normal form: scheme and host in lower case, no name, password or fragment; addresses in their canonical text."},
+	{Name: "indicator.use", Type: Keyword, List: true, Law: lawSet + ", 32", Source: "events that name it", Doc: "How it is used: command, request, file, note, key, written, system, fetched."},
+	{Name: "first_seen", Type: Date, Law: lawMin, Source: "events that name it", Doc: "Time of the oldest one."},
+	{Name: "last_seen", Type: Date, Law: lawMax, Source: "events that name it", Doc: "Time of the newest one."},
+	{Name: "updated_at", Type: Date, Law: lawWrite, Source: "clock", Doc: "When the document was written."},
+	{Name: "count", Type: Long, Law: lawSum, Source: "events that name it", Doc: "How many they are, each once. What anybody could say in another's name, as in a datagram, is none of them."},
+	{Name: "claimed_count", Type: Long, Law: lawSum, Source: "events of shells", Doc: "Those whose address only a shell's environment tells; absent without any. The use is a session's all the same, whoever's it was."},
+	{Name: "contact_count", Type: Long, Law: lawSum, Source: "network sensors", Doc: "Those that are a decoy's own fetch; absent without any."},
+	{Name: "attackers", Type: Keyword, List: true, Law: "rank 128, and the first 4", Source: "events that name it, proven", Doc: "Who used it: the `_id` of their documents, sorted."},
+	{Name: "attacker_count", Type: Long, Law: "distinct, exact up to 128, then estimated", Source: "`attackers`", Doc: "How many they are."},
+	{Name: "services", Type: Keyword, List: true, Law: lawSet + ", 32", Source: "events that name it", Doc: "Services where it was named, sorted."},
+	{Name: "deckies", Type: Keyword, List: true, Law: lawSet + ", 32", Source: "events that name it", Doc: "Decoys where it was named, sorted."},
+	{Name: "sensors", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "option `sensor_id`", Doc: "Sensors that saw it, sorted."},
+	{Name: "published", Type: Boolean, Law: lawDerived, Source: "the state, lists of files and hosts", Doc: "Whether it is under the alias `logs-ti_<prefix>.indicators`, which is what Elastic Security's indicator match rules look at."},
+	{Name: "unpublished_why", Type: Keyword, List: true, Law: lawDerived, Source: "the state, lists of files and hosts", Doc: "Why not: well_known (the empty file, what a shell wrote, the decoy's own programs), benign_host (mirrors of packages, resolvers), shared_host (a host where anybody can put something; URLs there are published), private, reserved, contact_only (a decoy fetched it and no attacker named it)."},
+	{Name: "threat.feed.name", Type: Keyword, Law: lawConst, Source: "", Doc: "`Dossier`.", ECS: true},
+	{Name: "threat.indicator.type", Type: Keyword, Law: lawKey, Source: "`indicator.kind`", Doc: "url, domain-name, ipv4-addr, ipv6-addr, file, email-addr or artifact.", ECS: true},
+	{Name: "threat.indicator.name", Type: Keyword, Law: lawKey, Source: "`indicator.value`", Doc: "The thing.", ECS: true},
+	{Name: "threat.indicator.url.full", Type: Keyword, Law: lawKey, Source: "URLs", Doc: "The whole URL.", ECS: true},
+	{Name: "threat.indicator.url.original", Type: Keyword, Law: lawKey, Source: "URLs", Doc: "The same.", ECS: true},
+	{Name: "threat.indicator.url.scheme", Type: Keyword, Law: lawKey, Source: "URLs", Doc: "Its scheme.", ECS: true},
+	{Name: "threat.indicator.url.domain", Type: Keyword, Law: lawKey, Source: "URLs and domains", Doc: "Its host, an address included.", ECS: true},
+	{Name: "threat.indicator.url.port", Type: Long, Law: lawKey, Source: "URLs", Doc: "Its port, where it names one.", ECS: true},
+	{Name: "threat.indicator.url.path", Type: Keyword, Law: lawKey, Source: "URLs", Doc: "Its path.", ECS: true},
+	{Name: "threat.indicator.url.query", Type: Keyword, Law: lawKey, Source: "URLs", Doc: "Its query.", ECS: true},
+	{Name: "threat.indicator.url.extension", Type: Keyword, Law: lawKey, Source: "URLs", Doc: "What stands behind the last dot of its path.", ECS: true},
+	{Name: "threat.indicator.url.registered_domain", Type: Keyword, Law: lawDerived, Source: "public suffix list", Doc: "The domain that somebody registered.", ECS: true},
+	{Name: "threat.indicator.domain", Type: Keyword, Law: lawKey, Source: "URLs and domains", Doc: "The host by name. No field of the schema, but one that feeds have."},
+	{Name: "threat.indicator.ip", Type: IP, Law: lawKey, Source: "URLs and addresses", Doc: "The host by address.", ECS: true},
+	{Name: "threat.indicator.file.hash.sha256", Type: Keyword, Law: lawKey, Source: "files", Doc: "SHA-256 of the file.", ECS: true},
+	{Name: "threat.indicator.file.hash.sha1", Type: Keyword, Law: lawKey, Source: "files", Doc: "SHA-1 of the file.", ECS: true},
+	{Name: "threat.indicator.file.hash.md5", Type: Keyword, Law: lawKey, Source: "files", Doc: "MD5 of the file.", ECS: true},
+	{Name: "threat.indicator.email.address", Type: Keyword, Law: lawKey, Source: "demands for ransom, comments of keys", Doc: "The mail address.", ECS: true},
+	{Name: "threat.indicator.first_seen", Type: Date, Law: lawCopy, Source: "`first_seen`", Doc: "Same as `first_seen`.", ECS: true},
+	{Name: "threat.indicator.last_seen", Type: Date, Law: lawCopy, Source: "`last_seen`", Doc: "Same as `last_seen`.", ECS: true},
+	{Name: "threat.indicator.modified_at", Type: Date, Law: lawCopy, Source: "`last_seen`", Doc: "Same as `last_seen`.", ECS: true},
+	{Name: "threat.indicator.sightings", Type: Long, Law: lawCopy, Source: "`count`", Doc: "Same as `count`.", ECS: true},
+	{Name: "threat.indicator.confidence", Type: Keyword, Law: lawDerived, Source: "the state", Doc: "High where several attackers used it or a decoy fetched what one named, Medium for one attacker, Low for what isn't published or what shells alone tell.", ECS: true},
+	{Name: "threat.indicator.provider", Type: Keyword, Law: lawConst, Source: "", Doc: "`Dossier`.", ECS: true},
+	{Name: "threat.indicator.description", Type: Keyword, Law: lawDerived, Source: "the state", Doc: "The document in one sentence.", ECS: true},
+	{Name: "threat.indicator.marking.tlp", Type: Keyword, Law: lawWrite, Source: "option `tlp`", Doc: "Traffic light protocol marking.", ECS: true},
+	{Name: "related.ip", Type: IP, List: true, Law: lawKey, Source: "URLs and addresses", Doc: "The host by address.", ECS: true},
+	{Name: "related.hosts", Type: Keyword, List: true, Law: lawKey, Source: "URLs and domains", Doc: "The host by name.", ECS: true},
+	{Name: "related.hash", Type: Keyword, List: true, Law: lawKey, Source: "files", Doc: "The digest.", ECS: true},
+	{Name: "event.kind", Type: Keyword, Law: lawConst, Source: "", Doc: "`enrichment`.", ECS: true},
+	{Name: "event.category", Type: Keyword, List: true, Law: lawConst, Source: "", Doc: "`threat`.", ECS: true},
+	{Name: "event.type", Type: Keyword, List: true, Law: lawConst, Source: "", Doc: "`indicator`.", ECS: true},
+	{Name: "event.module", Type: Keyword, Law: lawConst, Source: "", Doc: "`ti_dossier`.", ECS: true},
+	{Name: "event.dataset", Type: Keyword, Law: lawConst, Source: "", Doc: "`ti_dossier.indicators`.", ECS: true},
+	{Name: "truncated", Type: Keyword, List: true, Law: lawDerived, Source: "caps", Doc: "Names of the fields whose cap bit, sorted."},
+	{Name: "ecs.version", Type: Keyword, Law: lawConst, Source: "", Doc: "The version of the Elastic Common Schema.", ECS: true},
+	{Name: "schema_version", Type: Integer, Law: lawConst, Source: "", Doc: "Version of this schema."},
 	{Name: "state", Type: Binary, Law: "the fold itself", Source: "", Doc: "The state the document is rendered from."},
 }
 

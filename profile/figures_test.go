@@ -78,6 +78,9 @@ var fingerprintOf = []struct{ kind, value string }{
 	{"tcpfp", "v-tcp"},
 }
 
+// indicatorOf has a value of each kind of indicator.
+var indicatorOf = [...]string{"http://203.0.113.9:81/x", "evil.example", "203.0.113.9", "s256", "s1", "m5", "me@evil.example", "44wallet", "mdrfckr"}
+
 // numbered returns the state of an attacker in which every figure, time and
 // entry has a value of its own.
 func numbered() *state.Attacker {
@@ -164,6 +167,16 @@ func numbered() *state.Attacker {
 		Payload: state.EncodeFields(a, []event.Field{{Key: "name", Value: "x"}}),
 	}, large)
 	s.Artifacts.Add(law.Entry{Key: mail + "\x00\x00mail", Count: 42, First: moment(42), Last: moment(142)}, large)
+	for i, kind := range event.IndicatorKinds() {
+		n := int64(600 + i)
+		s.Indicators.Add(law.Entry{Key: state.IndicatorKey(a, kind, indicatorOf[i]), Count: n, First: moment(n), Last: moment(n + 100), Payload: "command"}, state.LimitIndicators)
+	}
+	for i := range 13 {
+		s.IndicatorCount.Add(fmt.Sprint("thing", i), state.LimitIndicatorCount)
+	}
+	s.IndicatorCrowd.Chunk[0] = 1 // it decides, and is not shown
+	s.Forwards.Add(law.Entry{Key: "direct-tcpip\x00c.example:25", Count: 43, First: moment(43), Last: moment(143)}, large)
+	s.Forwards.Add(law.Entry{Key: "http_proxy\x00d.example:443", Count: 44, First: moment(44), Last: moment(144)}, large)
 	s.Leaks.Add(law.Entry{Key: "81.2.69.142\x00X-Forwarded-For\x00public", Count: 51, First: moment(51), Last: moment(151)}, large)
 	s.Leaks.Add(law.Entry{Key: "127.0.0.1\x00X-Real-IP\x00loopback", Count: 52, First: moment(52), Last: moment(152)}, large)
 	for i := range 17 {
@@ -403,6 +416,11 @@ const (
 )
 
 func attackerRows(r *Renderer) map[string]string {
+	var indicators []string
+	for i, kind := range event.IndicatorKinds() {
+		n := int64(600 + i)
+		indicators = append(indicators, fmt.Sprintf(`{"kind":%q,"value":%q,"use":"command","count":%d,"first_seen":%s,"last_seen":%s}`, kind, indicatorOf[i], n, clock(n), clock(n+100)))
+	}
 	hop := func(n int64, decky, service, kind string) string {
 		if service == "" {
 			return fmt.Sprintf(`{"timestamp":%s,"decky":%q}`, clock(n), decky)
@@ -465,6 +483,11 @@ func attackerRows(r *Renderer) map[string]string {
 			`{"sha256":"`+file+`","url":"http://198.51.100.7/x","kind":"file","payload":{"name":"x"},`+seen(41, 41, 141)+`}`,
 			`{"sha256":"`+mail+`","kind":"mail",`+seen(42, 42, 142)+`}`),
 		"artifact.sha256": list(`"`+file+`"`, `"`+mail+`"`), "artifact.url": `["http://198.51.100.7/x"]`,
+		"indicators": list(indicators...), "indicator_count": "13", "indicator.url": `["http://203.0.113.9:81/x"]`, "indicator.domain": `["evil.example"]`,
+		"indicator.ip": `["203.0.113.9"]`, "indicator.sha256": `["s256"]`, "indicator.sha1": `["s1"]`, "indicator.md5": `["m5"]`, "indicator.email": `["me@evil.example"]`,
+		"indicator.wallet": `["44wallet"]`, "indicator.key_comment": `["mdrfckr"]`, "forward.target": `["c.example:25","d.example:443"]`, "forward.via": `["direct-tcpip","http_proxy"]`,
+		"forwards": `[{"target":"c.example:25","via":"direct-tcpip","count":43,"first_seen":` + clock(43) + `,"last_seen":` + clock(143) + `},` +
+			`{"target":"d.example:443","via":"http_proxy","count":44,"first_seen":` + clock(44) + `,"last_seen":` + clock(144) + `}]`,
 		"ip_leaks": list(
 			`{"claimed_ip":"81.2.69.142","header":"X-Forwarded-For","category":"public","kind":"leak",`+seen(51, 51, 151)+`}`,
 			`{"claimed_ip":"127.0.0.1","header":"X-Real-IP","category":"loopback","kind":"spoofed_source",`+seen(52, 52, 152)+`}`),
@@ -517,7 +540,7 @@ func attackerRows(r *Renderer) map[string]string {
 		"threat.indicator.type": `"ipv4-addr"`, "threat.indicator.name": `"185.220.101.4"`, "threat.indicator.ip": `"185.220.101.4"`,
 		"threat.indicator.first_seen": clock(1), "threat.indicator.last_seen": clock(999), "threat.indicator.modified_at": clock(999),
 		"threat.indicator.sightings": "1001", "threat.indicator.confidence": `"High"`, "threat.indicator.provider": `"Dossier"`,
-		"threat.indicator.description": `"185.220.101.4 runs a script on the decoys it got into: fetches a file (sqlmap tool); 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+		"threat.indicator.description": `"185.220.101.4 runs a script on the decoys it got into: fetches a file (sqlmap tool); 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files, asked to pass on to c.example:25 and 1 other"`,
 		"threat.indicator.marking.tlp": `"GREEN"`, "threat.indicator.geo.country_iso_code": `"CL"`, "threat.indicator.geo.location": location,
 		"threat.indicator.as.number": "64499", "threat.indicator.as.organization.name": `"Example SA"`,
 		"related.ip": `["185.220.101.4","81.2.69.142"]`, "related.user": `["admin","root"]`,
@@ -557,7 +580,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 			`{"kind":"ip_leak","claimed_ip":"9.9.9.9","header":"XFF",` + claims(6) + `},{"kind":"alert","value":"SIG","category":"CAT","severity":2,` + claims(7) + `},` +
 			`{"kind":"technique","value":"T1046","why":"because",` + claims(8) + `}]`,
 		"claimed.commands":             fmt.Sprintf(`[{"timestamp":%s,"service":"ssh","decky":"echo","command":"reboot"},{"timestamp":%s,"service":"ssh","decky":"delta","command":"halt"}]`, clock(2001), clock(2002)),
-		"threat.indicator.description": `"185.220.101.4 runs a script on the decoys it got into: fetches a file (sqlmap tool); 6011 events (2001 claimed) on 6 services of 5 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+		"threat.indicator.description": `"185.220.101.4 runs a script on the decoys it got into: fetches a file (sqlmap tool); 6011 events (2001 claimed) on 6 services of 5 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files, asked to pass on to c.example:25 and 1 other"`,
 	}), asserted)
 
 	// The same as a network, of which some lists are cut.
@@ -583,7 +606,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"risk.reasons":          "null",
 		"threat.indicator.type": `"ipv6-addr"`, "threat.indicator.name": `"2a00:1450:4001::/48"`,
 		"threat.indicator.ip":          `["2a00:1450:4001::1","2a00:1450:4001::2"]`,
-		"threat.indicator.description": `"2a00:1450:4001::/48 looks for services: fetches a file (sqlmap tool); 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+		"threat.indicator.description": `"2a00:1450:4001::/48 looks for services: fetches a file (sqlmap tool); 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files, asked to pass on to c.example:25 and 1 other"`,
 		"related.ip":                   `["2a00:1450:4001::1","2a00:1450:4001::2","81.2.69.142"]`,
 		"sensors":                      fmt.Sprintf("[%q,%q]", sensors[0], sensors[1]), "truncated": `["sensors","smtp_domain_count"]`,
 	})
@@ -607,7 +630,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"behavior.beacon.ts_score": "0.763", "behavior.beacon.hist_score": "0", "behavior.beacon.dur_score": "0", "behavior.beacon.score": "0.254",
 		"threat.technique.id": `["T1105","T1110","T1595"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force","Active Scanning"]`,
 		"threat.tactic.id": `["TA0006","TA0011","TA0043"]`, "threat.tactic.name": `["Credential Access","Command and Control","Reconnaissance"]`,
-		"threat.indicator.description": `"185.220.101.4 uses decoys to relay mail or connections: fetches a file (sqlmap tool); 1001 events on 1 service of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files"`,
+		"threat.indicator.description": `"185.220.101.4 uses decoys to relay mail or connections: fetches a file (sqlmap tool); 1001 events on 1 service of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files, asked to pass on to c.example:25 and 1 other"`,
 	})
 	shows(t, "a beacon", Attackers, r.AppendAttacker(nil, head, s), beat, asserted)
 
@@ -642,6 +665,68 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		t.Errorf("a strobe shows %v", beacon)
 	}
 	asserted[Attackers]["behavior.beacon.strobe"] = true
+
+	thing := new(state.Indicator)
+	thing.First, thing.Last, thing.Count, thing.Claimed, thing.Fetched = moment(1), moment(2), 4001, 4002, 4003
+	for _, key := range []string{"b", "a"} {
+		thing.Services.Add(law.Entry{Key: "service-" + key}, large)
+		thing.Deckies.Add(law.Entry{Key: "decky-" + key}, large)
+		thing.Sensors.Add(law.Entry{Key: "sensor-" + key}, large)
+		thing.Attackers.Add(law.Entry{Key: "198.51.100." + key}, large)
+		thing.Uses.Add(law.Entry{Key: "use-" + key, Count: 4004}, large)
+	}
+	distinctFigures(t, "indicator", thing)
+	ofThing := map[string]string{
+		"@timestamp": clock(2), "indicator.kind": `"url"`, "indicator.value": `"http://evil.acme.co.uk:81/a/b.sh?c=d"`, "indicator.use": `["use-a","use-b"]`,
+		"first_seen": clock(1), "last_seen": clock(2), "updated_at": writtenText, "count": "4001", "claimed_count": "4002", "contact_count": "4003",
+		"attackers": `["198.51.100.a","198.51.100.b"]`, "attacker_count": "2", "services": `["service-a","service-b"]`, "deckies": `["decky-a","decky-b"]`,
+		"sensors": `["sensor-a","sensor-b"]`, "published": "true", "threat.feed.name": `"Dossier"`, "threat.indicator.type": `"url"`,
+		"threat.indicator.name": `"http://evil.acme.co.uk:81/a/b.sh?c=d"`, "threat.indicator.url.full": `"http://evil.acme.co.uk:81/a/b.sh?c=d"`,
+		"threat.indicator.url.original": `"http://evil.acme.co.uk:81/a/b.sh?c=d"`, "threat.indicator.url.scheme": `"http"`,
+		"threat.indicator.url.domain": `"evil.acme.co.uk"`, "threat.indicator.url.port": "81", "threat.indicator.url.path": `"/a/b.sh"`,
+		"threat.indicator.url.query": `"c=d"`, "threat.indicator.url.extension": `"sh"`, "threat.indicator.url.registered_domain": `"acme.co.uk"`,
+		"threat.indicator.domain": `"evil.acme.co.uk"`, "threat.indicator.first_seen": clock(1), "threat.indicator.last_seen": clock(2),
+		"threat.indicator.modified_at": clock(2), "threat.indicator.sightings": "4001", "threat.indicator.confidence": `"High"`,
+		"threat.indicator.provider": `"Dossier"`, "threat.indicator.marking.tlp": `"GREEN"`,
+		"threat.indicator.description": `"URL that 2 attackers used, in 4001 events; decoys fetched it themselves 4003 times"`,
+		"related.hosts":                `["evil.acme.co.uk"]`, "event.kind": `"enrichment"`, "event.category": `["threat"]`, "event.type": `["indicator"]`,
+		"event.module": `"ti_dossier"`, "event.dataset": `"ti_dossier.indicators"`, "ecs.version": `"9.4.0"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
+	}
+	shows(t, "a URL", Indicators, r.AppendIndicator(nil, head, "url", "http://evil.acme.co.uk:81/a/b.sh?c=d", thing), ofThing, asserted)
+	none := map[string]string{"related.hosts": "null", "threat.indicator.domain": "null"}
+	for name := range ofThing {
+		if strings.HasPrefix(name, "threat.indicator.url.") {
+			none[name] = "null"
+		}
+	}
+	of := func(kind, value, schema, word string, also map[string]string) {
+		rows := with(with(ofThing, none), map[string]string{
+			"indicator.kind": `"` + kind + `"`, "indicator.value": `"` + value + `"`, "threat.indicator.name": `"` + value + `"`, "threat.indicator.type": `"` + schema + `"`,
+			"threat.indicator.description": `"` + word + ` that 2 attackers used, in 4001 events; decoys fetched it themselves 4003 times"`,
+		})
+		shows(t, kind, Indicators, r.AppendIndicator(nil, head, kind, value, thing), with(rows, also), asserted)
+	}
+	of("ip", "203.0.113.9", "ipv4-addr", "Address", map[string]string{"threat.indicator.ip": `"203.0.113.9"`, "related.ip": `["203.0.113.9"]`})
+	of("ip", "2a00::1", "ipv6-addr", "Address", map[string]string{"threat.indicator.ip": `"2a00::1"`, "related.ip": `["2a00::1"]`})
+	of("domain", "evil.acme.co.uk", "domain-name", "Host", map[string]string{
+		"threat.indicator.domain": `"evil.acme.co.uk"`, "threat.indicator.url.domain": `"evil.acme.co.uk"`,
+		"threat.indicator.url.registered_domain": `"acme.co.uk"`, "related.hosts": `["evil.acme.co.uk"]`,
+	})
+	for _, kind := range []string{"sha256", "sha1", "md5"} {
+		of(kind, "aa", "file", "File", map[string]string{"threat.indicator.file.hash." + kind: `"aa"`, "related.hash": `["aa"]`})
+	}
+	of("email", "me@evil.example", "email-addr", "Mail address", map[string]string{"threat.indicator.email.address": `"me@evil.example"`})
+	of("wallet", "44w", "artifact", "Wallet", nil)
+	of("key_comment", "mdrfckr", "artifact", "Comment of an SSH key", nil)
+	of("ip", "8.8.8.8", "ipv4-addr", "Address", map[string]string{
+		"threat.indicator.ip": `"8.8.8.8"`, "related.ip": `["8.8.8.8"]`, "published": "false", "unpublished_why": `["benign_host"]`, "threat.indicator.confidence": `"Low"`,
+		"threat.indicator.description": `"Address that 2 attackers used, in 4001 events; decoys fetched it themselves 4003 times; not published: benign host"`,
+	})
+	thing.Attackers.Add(law.Entry{Key: "198.51.100.c"}, law.Limit{Keys: 2})
+	if doc := decode(t, r.AppendIndicator(nil, head, "wallet", "44w", thing)); fmt.Sprint(doc["truncated"]) != "[attacker_count attackers]" {
+		t.Errorf("attackers are cut: truncated is %v", doc["truncated"])
+	}
+	asserted[Indicators]["truncated"] = true
 
 	target := new(state.Target)
 	target.First, target.Last, target.Count, target.Accepted, target.Denied, target.Messages = moment(1), moment(2), 3001, 3002, 3003, 3004

@@ -79,7 +79,10 @@ func TestTruncatedNamesWhatTheFoldCut(t *testing.T) {
 	render := map[string]func(s any) []byte{
 		"attacker": func(s any) []byte { return r.AppendAttacker(nil, headOf(someone), s.(*state.Attacker)) },
 		"target":   func(s any) []byte { return r.AppendTarget(nil, headOf(someone), "example.com", s.(*state.Target)) },
-		"hour":     func(s any) []byte { return r.AppendActivity(nil, headOf(someone), moment(0), s.(*state.Activity)) },
+		"indicator": func(s any) []byte {
+			return r.AppendIndicator(nil, headOf(someone), "ip", "203.0.113.9", s.(*state.Indicator))
+		},
+		"hour": func(s any) []byte { return r.AppendActivity(nil, headOf(someone), moment(0), s.(*state.Activity)) },
 	}
 	for what, c := range map[string]struct {
 		new  func() any
@@ -90,6 +93,7 @@ func TestTruncatedNamesWhatTheFoldCut(t *testing.T) {
 			"Known": "<nil>", "Admitted": "<nil>", // commands and credentials are cut by then
 			"Times": "[behavior.timing]", "Commands": "[commands]", "Credentials": "[bounty_count credential_count credentials]",
 			"Fingerprints": "[bounty_count fingerprints]", "Artifacts": "[artifacts bounty_count]", "Leaks": "[bounty_count ip_leaks]",
+			"Indicators": "[indicators]", "IndicatorCount": "[indicator_count]", "Forwards": "[forwards]",
 			"Sessions": "[session_count]", "Sensors": "[sensors]", "Network": "[threat.indicator.ip]", "SystemGuesses": "[behavior.os_guess]",
 			"TTLs": "[behavior.os_guess]", "Distances": "[behavior.hop_distance]", "KexOrders": "[behavior.kex_order]",
 			"Tools": "[behavior.tool_evidence behavior.tools]", "Techniques": "[behavior.technique_evidence threat.technique.id]",
@@ -97,6 +101,9 @@ func TestTruncatedNamesWhatTheFoldCut(t *testing.T) {
 		}},
 		"target": {func() any { return new(state.Target) }, map[string]string{
 			"Services": "[services]", "Deckies": "[deckies]", "Sensors": "[sensors]",
+		}},
+		"indicator": {func() any { return new(state.Indicator) }, map[string]string{
+			"Services": "[services]", "Deckies": "[deckies]", "Sensors": "[sensors]", "Uses": "[indicator.use]", "Attackers": "[attacker_count attackers]",
 		}},
 		"hour": {func() any { return new(state.Activity) }, map[string]string{
 			"Services": "[services]", "Deckies": "[deckies]", "Sensors": "[observer.name]", "Commands": "[commands]",
@@ -158,6 +165,8 @@ func TestTruncatedNamesWhatTheBudgetCut(t *testing.T) {
 		listClaimedCommands: {"[claimed.commands]", map[string]int{"claimed.commands": 0}},
 		listAlerts:          {"[alerts]", map[string]int{"alerts": 1, "alert.signature": 1}},
 		listLeaks:           {"[ip_leaks]", map[string]int{"ip_leaks": 1}},
+		listForwards:        {"[forwards]", map[string]int{"forwards": 1, "forward.target": 1}},
+		listIndicators:      {"[indicators]", map[string]int{"indicators": 1, "indicator.url": 1}},
 		listArtifacts:       {"[artifacts]", map[string]int{"artifacts": 1, "artifact.sha256": 1}},
 		listCredentials:     {"[credentials]", map[string]int{"credentials": 1, "credential.username": 1, "credential.password": 1, "credential.pair": 1, "related.user": 1}},
 		listHops:            {"[hops movement.edges]", map[string]int{"hops": 1, "movement.edges": 0, "movement.edge": 0}},
@@ -198,8 +207,8 @@ func TestTruncatedNamesWhatTheBudgetCut(t *testing.T) {
 			t.Errorf("of %s stays %s, want %s", field, got, want)
 		}
 	}
-	if lists != 21 {
-		t.Errorf("%d lists are cut to fit, 21 are tested", lists)
+	if lists != 23 {
+		t.Errorf("%d lists are cut to fit, 23 are tested", lists)
 	}
 }
 
@@ -209,7 +218,7 @@ func TestFit(t *testing.T) {
 		sizes[list] = slices.Repeat([]int{1}, n)
 		return sizes
 	}
-	for list, floor := range []int{512, 1024, 256, 512, 2048, 512, 512, 1024, 768, 512, 768, 1024, 512, 1792, 768, 768, 1280, 2048, 1536, 1792, 9216} {
+	for list, floor := range []int{512, 1024, 256, 512, 2048, 512, 512, 1024, 768, 512, 768, 1024, 512, 1792, 768, 768, 512, 2048, 1280, 2048, 1536, 1792, 9216} {
 		sizes := ones(list, 60_000)
 		if got := fit(&sizes, math.MaxInt/2).keep[list]; got != floor {
 			t.Errorf("list %d keeps %d bytes in any case, want %d", list, got, floor)
@@ -238,14 +247,14 @@ func TestFit(t *testing.T) {
 	if p.keep[listDwell] != 512 || p.keep[listClaims] != 9488 || p.keep[listSensors] != math.MaxInt || p.keep[listNetwork] != math.MaxInt || p.keep[listCommands] != math.MaxInt {
 		t.Errorf("10,000 bytes too many leave %v", p.keep)
 	}
-	// What is left beside a state, and beside the largest: of 464 KiB the base64
+	// What is left beside a state, and beside the largest: of 496 KiB the base64
 	// of 12,320 bytes of ids and of the state, and 12 bytes around it.
-	for size, want := range map[int]int{0: 458_696, 1: 458_696, 2: 458_692, 30_000: 418_696} {
+	for size, want := range map[int]int{0: 491_464, 1: 491_464, 2: 491_460, 30_000: 451_464} {
 		if got := room(size); got != want {
 			t.Errorf("beside a state of %d bytes there are %d left, want %d", size, got, want)
 		}
 	}
-	if documentBudget != 464<<10 || commandBudget != 48<<10 {
+	if documentBudget != 496<<10 || commandBudget != 48<<10 {
 		t.Errorf("a document takes %d bytes, its commands %d", documentBudget, commandBudget)
 	}
 }
@@ -761,13 +770,13 @@ func TestCrossings(t *testing.T) {
 func TestTypesOfFields(t *testing.T) {
 	types := map[Kind]map[Type]string{
 		Attackers: {
-			IP: "ip related.ip threat.indicator.ip",
+			IP: "ip related.ip threat.indicator.ip indicator.ip",
 			Date: "@timestamp first_seen last_seen updated_at behavior.phase.recon_end_ts behavior.phase.exfil_start_ts " +
 				"claimed.first_seen claimed.last_seen threat.indicator.first_seen threat.indicator.last_seen threat.indicator.modified_at " +
 				"risk.since.looking risk.since.attempting risk.since.inside risk.since.acting",
 			Long: "claimed.event_count claimed.command_count claimed.login_attempts claimed.login_successes event_count command_count credential_count login_attempts login_successes bounty_count session_count behavior.phase.large_payload_count " +
 				"behavior.retransmit_count service_guessed smtp_domain_count smtp_domains_dropped asn threat.indicator.sightings threat.indicator.as.number",
-			Integer: "service_count port_count decky_count behavior.hop_distance behavior.pauses.count behavior.pauses.corrected schema_version",
+			Integer: "service_count port_count decky_count indicator_count behavior.hop_distance behavior.pauses.count behavior.pauses.corrected schema_version",
 			Float: "session_longest_s behavior.timing.event_count behavior.timing.duration_s behavior.timing.mean_iat_s behavior.timing.median_iat_s " +
 				"behavior.timing.stdev_iat_s behavior.timing.min_iat_s behavior.timing.max_iat_s behavior.timing.cv behavior.beacon.interval_s " +
 				"behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score behavior.beacon.hist_score behavior.beacon.dur_score " +
@@ -776,12 +785,17 @@ func TestTypesOfFields(t *testing.T) {
 			GeoPoint: "threat.indicator.geo.location",
 			IPRange:  "cidr as_cidr",
 			Binary:   "state",
-			Object: "claimed.evidence claimed.commands hops movement.edges movement.dwell ports commands credentials fingerprints artifacts ip_leaks alerts behavior.tool_evidence " +
+			Object: "claimed.evidence claimed.commands indicators forwards hops movement.edges movement.dwell ports commands credentials fingerprints artifacts ip_leaks alerts behavior.tool_evidence " +
 				"behavior.conclusions behavior.technique_evidence behavior.tcp_fingerprint risk.reasons transitions",
 		},
 		Targets: {
 			IP: "ip", Date: "@timestamp first_seen last_seen updated_at", Long: "count rcpt_accepted_count rcpt_denied_count message_count",
 			Integer: "schema_version", Binary: "state", IPRange: "cidr",
+		},
+		Indicators: {
+			IP: "threat.indicator.ip related.ip", Boolean: "published", Integer: "schema_version", Binary: "state",
+			Date: "@timestamp first_seen last_seen updated_at threat.indicator.first_seen threat.indicator.last_seen threat.indicator.modified_at",
+			Long: "count claimed_count contact_count attacker_count threat.indicator.url.port threat.indicator.sightings",
 		},
 		Activity: {
 			IP: "source.ip", Date: "@timestamp updated_at", GeoPoint: "source.geo.location", Integer: "service_count port_count decky_count schema_version",
@@ -880,13 +894,13 @@ func TestDocumentedBounds(t *testing.T) {
 	}
 	for _, k := range Kinds() {
 		id := map[Kind]string{
-			Attackers: "the address in canonical form, or the CIDR text of an IPv6 network.", Targets: "`address|domain`.",
+			Attackers: "the address in canonical form, or the CIDR text of an IPv6 network.", Targets: "`address|domain`.", Indicators: "the SHA-256 of kind, NUL and value, in hex.",
 			Activity:    "`address|hour`. Months before 2015 and after 2099 go to `…-other`, and events more than 400 days older or a day newer than their record",
 			Transitions: "`address|action|value`. What lies more than 400 days before or a day after the first record of the chunk",
 			Sensors:     "the sensor's id.", Chunks: "the chunk's id in hex. The month is that of the chunk's first record; months before 2015 and after 2099 go to `…-other`.",
 		}[k]
 		name := map[Kind]string{
-			Attackers: "attackers", Targets: "smtp-targets", Activity: "activity-YYYY.MM", Transitions: "transitions-YYYY.MM", Sensors: "sensors",
+			Attackers: "attackers", Targets: "smtp-targets", Indicators: "indicators", Activity: "activity-YYYY.MM", Transitions: "transitions-YYYY.MM", Sensors: "sensors",
 			Chunks: "chunks-YYYY.MM",
 		}[k]
 		if !strings.Contains(page, "## `<prefix>-"+name+"`\n\n`_id` is "+id) {

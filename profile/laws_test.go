@@ -22,7 +22,8 @@ func TestLawsOfFields(t *testing.T) {
 			"derived from the state": "exploit.cve exploit.request service_guessed is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
 				"credential.password credential.pair fingerprint.ja3 fingerprint.ja3s fingerprint.ja4 fingerprint.ja4s fingerprint.ja4h " +
 				"fingerprint.ja4_quic fingerprint.hassh fingerprint.jarm fingerprint.user_agent fingerprint.ssh_client " +
-				"fingerprint.tls_cert_sha256 artifact.sha256 artifact.url alert.signature bounty_count claimed.kinds behavior.class " +
+				"indicator.url indicator.domain indicator.ip indicator.sha256 indicator.sha1 indicator.md5 indicator.email indicator.wallet indicator.key_comment " +
+				"forward.target forward.via fingerprint.tls_cert_sha256 artifact.sha256 artifact.url alert.signature bounty_count claimed.kinds behavior.class " +
 				"behavior.beacon.interval_s behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score " +
 				"behavior.beacon.hist_score behavior.beacon.dur_score behavior.phase.exfil_latency_s behavior.os_guess " +
 				"behavior.hop_distance campaign.keys campaign.payload campaign.credentials campaign.toolchain smtp_domains_dropped " +
@@ -30,7 +31,7 @@ func TestLawsOfFields(t *testing.T) {
 				"threat.indicator.confidence threat.indicator.description related.ip truncated",
 			"distinct, exact up to 128, then estimated":                                             "service_count",
 			"distinct, exact up to 200, then estimated":                                             "credential_count",
-			"distinct, exact up to 256, then estimated":                                             "decky_count session_count smtp_domain_count",
+			"distinct, exact up to 256, then estimated":                                             "decky_count session_count smtp_domain_count indicator_count",
 			"exact for 256 ports that matter, others rank 64, proven ones 64, and what those leave": "ports",
 			"distinct, exact while all are kept, then estimated":                                    "port_count",
 			"false once a handshake was seen":                                                       "spoofable",
@@ -38,9 +39,9 @@ func TestLawsOfFields(t *testing.T) {
 			"first contact per decky, rank 256":                                                     "deckies",
 			"rank, shares for files fetched, files brought, mails, URLs alone":                      "artifacts",
 			"rank 200, and 64 of those that were let in":                                            "credentials",
-			"rank, a share for each kind":                                                           "fingerprints claimed.evidence",
+			"rank, a share for each kind":                                                           "fingerprints claimed.evidence indicators",
 			"rank, shares for public addresses and others":                                          "ip_leaks",
-			"rank 64":                     "alerts",
+			"rank 64":                     "alerts forwards",
 			"key":                         "ip network uuid threat.indicator.type threat.indicator.name",
 			"key; newest 32 of a network": "threat.indicator.ip",
 			"newest 200 by (time, content), first 10, and 48 that a rule knows by rank": "commands",
@@ -72,6 +73,22 @@ func TestLawsOfFields(t *testing.T) {
 			"set, 64":                       "services deckies sensors",
 			"sum, exact":                    "count rcpt_accepted_count rcpt_denied_count message_count",
 			"the fold itself":               "state",
+		},
+		Indicators: {
+			"as of the write":        "updated_at threat.indicator.marking.tlp",
+			"constant":               "threat.feed.name threat.indicator.provider event.kind event.category event.type event.module event.dataset ecs.version schema_version",
+			"copy":                   "threat.indicator.first_seen threat.indicator.last_seen threat.indicator.modified_at threat.indicator.sightings",
+			"derived from the state": "published unpublished_why threat.indicator.url.registered_domain threat.indicator.confidence threat.indicator.description truncated",
+			"key": "indicator.kind indicator.value threat.indicator.type threat.indicator.name threat.indicator.url.full threat.indicator.url.original " +
+				"threat.indicator.url.scheme threat.indicator.url.domain threat.indicator.url.port threat.indicator.url.path threat.indicator.url.query " +
+				"threat.indicator.url.extension threat.indicator.domain threat.indicator.ip threat.indicator.file.hash.sha256 threat.indicator.file.hash.sha1 " +
+				"threat.indicator.file.hash.md5 threat.indicator.email.address related.ip related.hosts related.hash",
+			"max": "@timestamp last_seen", "min": "first_seen", "sum, exact": "count claimed_count contact_count",
+			"rank 128, and the first 4":                 "attackers",
+			"distinct, exact up to 128, then estimated": "attacker_count",
+			"set, 32":         "indicator.use services deckies",
+			"set, 64":         "sensors",
+			"the fold itself": "state",
 		},
 		Activity: {
 			"as of the write":                       "source.geo.country_iso_code source.geo.location source.as.number source.as.organization.name scope host.name country_code asn updated_at",
@@ -149,12 +166,15 @@ func TestECSExtractSaysWhatItMust(t *testing.T) {
 		{"keyword", false, "ecs.version event.action event.dataset event.kind event.module host.name observer.name source.as.organization.name " +
 			"source.geo.country_iso_code threat.feed.name threat.framework threat.indicator.as.organization.name " +
 			"threat.indicator.confidence threat.indicator.description threat.indicator.geo.country_iso_code " +
-			"threat.group.name threat.software.name threat.software.type threat.indicator.marking.tlp threat.indicator.name threat.indicator.provider threat.indicator.type"},
+			"threat.group.name threat.software.name threat.software.type threat.indicator.marking.tlp threat.indicator.name threat.indicator.provider threat.indicator.type " +
+			"threat.indicator.email.address threat.indicator.file.hash.md5 threat.indicator.file.hash.sha1 threat.indicator.file.hash.sha256 " +
+			"threat.indicator.url.domain threat.indicator.url.extension threat.indicator.url.query threat.indicator.url.registered_domain threat.indicator.url.scheme"},
+		{"wildcard", false, "threat.indicator.url.full threat.indicator.url.original threat.indicator.url.path"},
 		{"keyword", true, "event.category event.type related.hash related.hosts related.user threat.tactic.id threat.tactic.name " +
 			"threat.technique.id threat.technique.name"},
 		{"float", false, "event.risk_score"},
 		{"ip", true, "related.ip"},
-		{"long", false, "source.as.number threat.indicator.as.number threat.indicator.sightings"},
+		{"long", false, "source.as.number threat.indicator.as.number threat.indicator.sightings threat.indicator.url.port"},
 		{"geo_point", false, "source.geo.location threat.indicator.geo.location"},
 		{"ip", false, "source.ip threat.indicator.ip"},
 	} {
@@ -178,7 +198,7 @@ func TestECSExtractSaysWhatItMust(t *testing.T) {
 		}
 	}
 	for name, values := range map[string][]string{
-		"threat.indicator.type": {"ipv4-addr", "ipv6-addr"}, "event.category": {"threat", "intrusion_detection"}, "event.type": {"indicator", "info"},
+		"threat.indicator.type": {"ipv4-addr", "ipv6-addr", "url", "domain-name", "file", "email-addr", "artifact"}, "event.category": {"threat", "intrusion_detection"}, "event.type": {"indicator", "info"},
 	} {
 		for _, v := range values {
 			if !slices.Contains(ecs.Fields[name].Values, v) {

@@ -26,6 +26,8 @@ const (
 	listFingerprints
 	listAlerts
 	listLeaks
+	listForwards
+	listIndicators
 	listArtifacts
 	listCredentials
 	listHops
@@ -147,6 +149,16 @@ var listed = [lists]list{
 			a := artifactOf(e.Key)
 			return m.size(func(d *document) { d.artifact(e) }) + 2*m.quoted(a.sha256) + m.quoted(a.url) + 2*campaignKey
 		}),
+	listForwards: ofKeys("forwards", 512, func(of *subject) *law.Bottom { return &of.Forwards },
+		func(m *meter, _ *subject, e *law.Entry) int {
+			_, target := state.IndicatorOf(e.Key)
+			return m.size(func(d *document) { d.forward(e) }) + m.quoted(target)
+		}),
+	listIndicators: ofKeys("indicators", 2<<10, func(of *subject) *law.Bottom { return &of.Indicators },
+		func(m *meter, _ *subject, e *law.Entry) int {
+			_, value := state.IndicatorOf(e.Key)
+			return m.size(func(d *document) { d.indicator(e) }) + m.quoted(value)
+		}),
 	listCredentials: {
 		fields: []string{"credentials"}, floor: 2 << 10,
 		kept: func(of *subject) (int, bool) { return of.Credentials.Len(), of.Credentials.Truncated() },
@@ -219,6 +231,7 @@ var counted = [...]struct {
 	{"bounty_count", func(of *subject) bool {
 		return of.Credentials.Truncated() || of.Fingerprints.Truncated() || of.Artifacts.Truncated() || of.Leaks.Truncated()
 	}},
+	{"indicator_count", func(of *subject) bool { return of.IndicatorCount.Truncated() }},
 	{"session_count", func(of *subject) bool { return of.Sessions.Truncated() }},
 	{"behavior.timing", func(of *subject) bool { return of.Times.Truncated() }},
 	{"behavior.tools", func(of *subject) bool { return of.Tools.Truncated() }},

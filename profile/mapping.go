@@ -171,6 +171,9 @@ func Templates(o TemplateOptions) ([]Template, error) {
 		if k == Attackers {
 			template["aliases"] = map[string]any{Alias(o.Prefix): map[string]any{"filter": harmful}}
 		}
+		if k == Indicators {
+			template["aliases"] = map[string]any{IndicatorsAlias(o.Prefix): map[string]any{"filter": map[string]any{"term": map[string]any{"published": true}}}}
+		}
 		body, err := json.Marshal(template)
 		if err != nil {
 			return nil, fmt.Errorf("profile: template of %s: %w", k, err)

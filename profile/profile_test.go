@@ -241,6 +241,9 @@ func scanning() *state.Attacker {
 	return s
 }
 
+// sixtyFour is as long as a SHA-256.
+var sixtyFour = strings.Repeat("ab", 32)
+
 func everyDocument(t *testing.T) map[Kind][]map[string]any {
 	r := located(t, Options{InternalNets: []netip.Prefix{netip.PrefixFrom(someone, 32)}, InternalHosts: map[netip.Addr]string{someone: "files-1"}})
 	s := folded(r, everyEvent())
@@ -277,6 +280,21 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 		Sensor: "sensor-1", Version: "1.0.0", Started: written, RecordsIn: 1,
 		Reasons: []RefusalCount{{"unparsed", "bad_json", 1}}, DroppedPrograms: []ProgramCount{{"sshd", 2}}, Gateway: "172.17.0.1", GatewayEvents: 9, Ownerless: []DecoyCount{{"decky-02", 3}}, LastError: "no route to host\n", LastErrorAt: written,
 	}
+	var used []event.Evidence
+	for i, kind := range event.IndicatorKinds() {
+		used = append(used, event.Evidence{Kind: event.Indicator, A: kind, B: []string{
+			"http://203.0.113.9/x", "evil.example.co.uk", "203.0.113.9", sixtyFour, sixtyFour[:40], sixtyFour[:32], "pay@me.example", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "mdrfckr",
+		}[i], C: "command"})
+	}
+	network.Fold(new(event.Arena), "sensor-1", true, []*event.Event{
+		{Time: morning, Decky: "decky-01", Service: "ssh", Kind: event.Interaction, Proof: event.BySession, Evidence: append(used, event.Evidence{Kind: event.Forward, A: "1.2.3.4:25", B: "direct-tcpip"})},
+	})
+	thing := new(state.Indicator)
+	for i := range 200 {
+		thing.Fold("sensor-1", fmt.Sprint("198.51.100.", i), "command", &event.Event{Time: morning, Service: "ssh", Decky: "decky-01", Proof: event.ByConnection})
+	}
+	thing.Fold("sensor-1", "", "fetched", &event.Event{Time: morning, Role: event.Contact})
+	thing.Fold("sensor-1", "", "command", &event.Event{Time: morning, Proof: event.ByShell})
 	nh := networkHead()
 	nh.State = []byte("state")
 	target.Summary.Add(event.Time(s.Events), string(r.AppendSummary(nil, headOf(someone), s)))
@@ -293,6 +311,15 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 		Targets: {
 			decode(t, r.AppendTarget(nil, headOf(someone), "mail.acme.co.uk", target)),
 			decode(t, r.AppendTarget(nil, nh, "mail.acme.co.uk", target)),
+		},
+		Indicators: {
+			decode(t, r.AppendIndicator(nil, nh, "url", "http://user.evil.example.co.uk:8080/a/b.sh?c=d", thing)),
+			decode(t, r.AppendIndicator(nil, nh, "ip", "203.0.113.9", thing)),
+			decode(t, r.AppendIndicator(nil, nh, "domain", "pypi.org", thing)),
+			decode(t, r.AppendIndicator(nil, nh, "sha256", sixtyFour, thing)),
+			decode(t, r.AppendIndicator(nil, nh, "sha1", sixtyFour[:40], thing)),
+			decode(t, r.AppendIndicator(nil, nh, "md5", sixtyFour[:32], thing)),
+			decode(t, r.AppendIndicator(nil, nh, "email", "pay@me.example", thing)),
 		},
 		Activity: {
 			decode(t, r.AppendActivity(nil, headOf(someone), morning.Hour(), hour)),

@@ -49,9 +49,11 @@ func (r *Renderer) weigh(h Head, s *state.Attacker, f *figures, tools []string) 
 	}
 	for i := range s.Artifacts.Entries() {
 		e := &s.Artifacts.Entries()[i]
-		if artifactOf(e.Key).kind == "mail" {
+		switch a := artifactOf(e.Key); {
+		case a.kind == "mail":
 			n[rules.Mails]++
-		} else {
+		case rules.Nothing(a.sha256) && a.url == "": // nobody's payload
+		default:
 			n[rules.Files]++
 			since[rules.Files] = law.Earliest(since[rules.Files], e.First)
 		}

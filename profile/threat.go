@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dossier/correlate/event"
+	"dossier/correlate/law"
 	"dossier/correlate/state"
 	"dossier/profile/rules"
 )
@@ -185,6 +186,16 @@ func (r *Renderer) describe(b []byte, h Head, s *state.Attacker, f *figures) []b
 		b = append(b, ", "...)
 		count(n, "file", "files")
 	}
+	if n := s.Forwards.Distinct(); n > 0 {
+		// Its characters are those of hosts and ports.
+		_, target := state.IndicatorOf(r.byFirst(&s.Forwards, 1)[0].Key)
+		b = append(b, ", asked to pass on to "...)
+		b = append(b, target...)
+		if n > 1 {
+			b = append(b, " and "...)
+			count(n-1, "other", "others")
+		}
+	}
 	return b
 }
 
@@ -206,7 +217,10 @@ func (r *Renderer) related(d *document, h Head, s *state.Attacker, name string, 
 		r.names = append(r.names, name)
 	}
 	d.someStrings("hosts", distinct(r.names))
-	r.names = r.each(first(&s.Artifacts, p.keep[listArtifacts]), digestOf)
+	r.names = r.each(first(&s.Artifacts, p.keep[listArtifacts]), func(e *law.Entry) (string, bool) {
+		sum, ok := digestOf(e)
+		return sum, ok && !rules.Nothing(sum)
+	})
 	if s.Fingerprints.Len() > 0 {
 		r.flatten(s, p.keep[listFingerprints])
 		for _, flat := range [...]int{flatJA3, flatJA3S, flatHASSH, flatJARM, flatCertificate} {

@@ -38,11 +38,12 @@ func Replay(ctx context.Context, o options.Options, h Host, path string, only fu
 	if err := t.Wait(ctx); err != nil {
 		return r, err
 	}
+	var letters correlate.Letters
 	r.Result, err = deadletter.ReplayOnly(path, only, func(l deadletter.Letter) error {
 		if l.IsRaw() {
 			return deadletter.ErrKeep
 		}
-		if err := t.replay(ctx, &l); err != nil {
+		if err := t.replay(ctx, &letters, &l); err != nil {
 			return fmt.Errorf("the letter of chunk %s for %s/%s: %w", l.Chunk, l.Index, l.ID, err)
 		}
 		r.Written++
@@ -57,7 +58,7 @@ var (
 	errNotNow          = errors.New("it was not durable in time; replay again later")
 )
 
-func (t *Target) replay(ctx context.Context, l *deadletter.Letter) error {
+func (t *Target) replay(ctx context.Context, letters *correlate.Letters, l *deadletter.Letter) error {
 	id, err := l.ChunkID()
 	if err != nil {
 		return err
@@ -65,7 +66,7 @@ func (t *Target) replay(ctx context.Context, l *deadletter.Letter) error {
 	if err := t.indices.CheckLetter(commit.Key{Index: l.Index, ID: l.ID}, l.Class, l.Events); err != nil {
 		return err
 	}
-	delta, err := correlate.DecodeDelta(l.Class, l.Events)
+	delta, err := letters.Decode(l.Class, l.Events)
 	if err != nil {
 		return err
 	}

@@ -192,7 +192,7 @@ func newRetain() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "retain",
 		Short: "Delete what has expired",
-		Long: `retain deletes what is older than its age: attackers and mail domains by their last event, months of activity
+		Long: `retain deletes what is older than its age: attackers, mail domains and indicators by their last event, months of activity
 and transitions by their end, sensors by their last heartbeat, months of the ledger by their last marker. Ages are
 days such as 90d, or forever. Run it from cron with a key of its own (dossier setup --key retention=FILE), never on a
 decoy's host.`,
@@ -206,6 +206,7 @@ decoy's host.`,
 	addOptions(c)
 	c.Flags().Var((*ageFlag)(&ages.Attackers), "attackers", "Attackers without an event for so long")
 	c.Flags().Var((*ageFlag)(&ages.Targets), "targets", "Mail domains without an event for so long")
+	c.Flags().Var((*ageFlag)(&ages.Indicators), "indicators", "Indicators without an event for so long")
 	c.Flags().Var((*ageFlag)(&ages.Activity), "activity", "Months of activity that ended so long ago")
 	c.Flags().Var((*ageFlag)(&ages.Transitions), "transitions", "Months of transitions that ended so long ago")
 	c.Flags().Var((*ageFlag)(&ages.Sensors), "sensors", "Sensors without a heartbeat for so long")

@@ -361,11 +361,11 @@ func changed(file, from, to, record string) func(u use) {
 
 // expiry is what a dry run says of the ages.
 type expiry struct {
-	attackers, targets, sensors   int // days
-	activity, transitions, ledger bool
+	attackers, targets, sensors, indicators int // days
+	activity, transitions, ledger           bool
 }
 
-var standard = expiry{365, 365, 30, false, false, true}
+var standard = expiry{365, 365, 30, 365, false, false, true}
 
 // expires wants the flag to change its age and no other.
 func expires(value string, change func(*expiry)) func(u use) {
@@ -381,6 +381,7 @@ func expires(value string, change func(*expiry)) func(u use) {
 		}
 		p := u.w.prefix
 		contains(u.T, out, p+"-attackers: 0 to delete, last_seen before "+day(want.attackers), p+"-smtp-targets: 0 to delete, last_seen before "+day(want.targets),
+			p+"-indicators: 0 to delete, last_seen before "+day(want.indicators),
 			p+"-sensors: 0 to delete, @timestamp before "+day(want.sensors))
 		for kind, expired := range map[string]bool{"activity": want.activity, "transitions": want.transitions, "chunks": want.ledger} {
 			if got := strings.Contains(out, "index "+p+"-"+kind+"-"+u.w.month+": to delete"); got != expired {
@@ -669,6 +670,7 @@ var rows = map[string]row{
 
 	"retain --attackers":   {"3h", `got "3h", want days`, expires("77d", func(e *expiry) { e.attackers = 77 })},
 	"retain --targets":     {"3h", `got "3h", want days`, expires("78d", func(e *expiry) { e.targets = 78 })},
+	"retain --indicators":  {"3h", `got "3h", want days`, expires("76d", func(e *expiry) { e.indicators = 76 })},
 	"retain --sensors":     {"0d", `got "0d", want days`, expires("79d", func(e *expiry) { e.sensors = 79 })},
 	"retain --activity":    {"x", `got "x", want days`, expires("90d", func(e *expiry) { e.activity = true })},
 	"retain --transitions": {"-1d", `got "-1d", want days`, expires("90d", func(e *expiry) { e.transitions = true })},

@@ -13,10 +13,10 @@ import (
 //go:embed *.json
 var files embed.FS
 
-// prefix is what index names in the files begin with, alias the alias there.
+// prefix is what index names in the files begin with, alias what aliases do.
 const (
 	prefix = "dossier-"
-	alias  = "logs-ti_dossier.attackers"
+	alias  = "logs-ti_dossier."
 )
 
 // The roles of sensors. CreatingWriter is Writer with the privilege to make
@@ -59,8 +59,8 @@ func Get(name, indexPrefix string) (Role, error) {
 		for j, n := range r.Indices[i].Names {
 			if rest, ok := strings.CutPrefix(n, prefix); ok {
 				r.Indices[i].Names[j] = indexPrefix + "-" + rest
-			} else if n == alias {
-				r.Indices[i].Names[j] = "logs-ti_" + indexPrefix + ".attackers"
+			} else if rest, ok := strings.CutPrefix(n, alias); ok {
+				r.Indices[i].Names[j] = "logs-ti_" + indexPrefix + "." + rest
 			} else {
 				return r, fmt.Errorf("role %s: index %q begins with another prefix", name, n)
 			}

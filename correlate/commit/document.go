@@ -15,6 +15,7 @@ type document struct {
 	// attempt is what the task that owns it knows of it, nil while none does.
 	attempt  *attempt
 	queued   bool // it is ready, delayed or parked
+	late     bool // its place among what is ready is older than what waits for it
 	failures int
 	until    time.Time
 	parked   *gate   // the gate it waits behind

@@ -98,8 +98,10 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 			d.lead = leadOf(d.key.ID, p.Lead)
 			m.docs[d.key] = d
 		}
-		if d.parked != nil {
-			d.waits() // what waits there may have ended long ago
+		if d.queued && !d.waits() {
+			// It is left from chunks that ended, and would be folded before what
+			// this one has it depend on.
+			d.late = true
 		}
 		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, leads: p.Leads, suspect: replay != nil}
 		d.waiting = append(d.waiting, &ch.parts[i])

@@ -50,19 +50,30 @@ func (m *Machine) choose(l lane) (docs []*document) {
 		m.rand.Shuffle(len(ready), func(i, j int) { ready[i], ready[j] = ready[j], ready[i] })
 	}
 	n := 0
+	var late []*document
 	for _, d := range ready {
 		if len(docs) == most {
 			break
 		}
 		n++
 		d.queued = false
-		if !d.waits() {
+		switch {
+		case !d.waits():
 			m.forget(d)
-		} else if m.admit(d) {
+		case d.late:
+			late = append(late, d)
+		case m.admit(d):
 			docs = append(docs, d)
 		}
 	}
 	m.lanes.taken(l, n)
+	for _, d := range late {
+		d.late = false
+		m.queue(d)
+	}
+	if len(docs) == 0 && len(late) > 0 {
+		return m.choose(l)
+	}
 	// What belongs together is folded one after the other, while its events are
 	// near, and first what the others depend on.
 	slices.SortFunc(docs, func(a, b *document) int {

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -106,6 +107,7 @@ func (x *scratch) cowrieEvidence(kind string, class class) {
 		x.file(x.digest("shasum"), "", "file", "filename")
 	case "cowrie.direct-tcpip.request":
 		x.technique("T1090", kind)
+		x.forward(x.get("dst_ip"), x.get("dst_port"))
 	case "cowrie.direct-tcpip.ja4":
 		x.fingerprint("ja4", x.get("ja4"))
 	case "cowrie.direct-tcpip.ja4h":
@@ -180,6 +182,33 @@ func (x *scratch) technique(id, what string) {
 // tool adds a tool, recognised by what.
 func (x *scratch) tool(name, what string) {
 	x.add(event.Evidence{Kind: event.Tool, A: name, B: what})
+}
+
+// forward adds where somebody wants a connection passed on to.
+func (x *scratch) forward(host, port string) {
+	n, ok := parseInt(port)
+	if !ok || n < 1 || n > 65535 {
+		return
+	}
+	if a, ok := event.ParseAddress(host); ok {
+		x.add(event.Evidence{Kind: event.Forward, A: x.arena.Join(netip.AddrPortFrom(a, uint16(n)).String()), B: event.ForwardTCP})
+	} else if domain, ok := x.hostName(host); ok {
+		x.add(event.Evidence{Kind: event.Forward, A: x.arena.Join(domain, ":", x.decimal(n)), B: event.ForwardTCP})
+	}
+}
+
+// hostName returns the name of a host in lower case.
+func (x *scratch) hostName(s string) (string, bool) {
+	if s == "" || len(s) > 253 {
+		return "", false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if c != '.' && c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return "", false
+		}
+	}
+	return x.lower(s), true
 }
 
 // file adds a file with the parameters named by keys. Without a digest and a

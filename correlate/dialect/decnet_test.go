@@ -54,6 +54,7 @@ func showEvidence(e *event.Evidence) string {
 		event.Leak: "leak", event.Session: "session", event.Recipient: "recipient", event.Message: "message",
 		event.Stack: "stack", event.Retransmits: "retransmits", event.KexOrder: "kex", event.Tool: "tool",
 		event.Technique: "technique", event.Alert: "alert", event.Said: "said",
+		event.Indicator: "indicator", event.Forward: "forward",
 	}
 	var b strings.Builder
 	b.WriteString(names[e.Kind])

@@ -223,6 +223,52 @@ const (
 	// Conclusion is what a rule concluded: A the rule's id, B what it saw, N
 	// the rank of its stage, M 1 where a decoy was only asked to do what it saw.
 	Conclusion
+	// Indicator is something that is used beyond the decoy: A its kind
+	// (IndicatorURL ...), B its normalised value, C how it was used (UsedCommand
+	// ...).
+	Indicator
+	// Forward is what a decoy was asked to pass on: A the target as host:port, or
+	// a mail domain, B by which way (ForwardTCP ...).
+	Forward
+)
+
+// The kinds of Indicator.
+const (
+	IndicatorURL        = "url"
+	IndicatorDomain     = "domain"
+	IndicatorIP         = "ip"
+	IndicatorSHA256     = "sha256"
+	IndicatorSHA1       = "sha1"
+	IndicatorMD5        = "md5"
+	IndicatorEmail      = "email"
+	IndicatorWallet     = "wallet"
+	IndicatorKeyComment = "key_comment"
+)
+
+// IndicatorKinds returns all kinds of Indicator.
+func IndicatorKinds() []string {
+	return []string{
+		IndicatorURL, IndicatorDomain, IndicatorIP, IndicatorSHA256, IndicatorSHA1, IndicatorMD5, IndicatorEmail, IndicatorWallet, IndicatorKeyComment,
+	}
+}
+
+// How an Indicator was used.
+const (
+	UsedCommand = "command" // named in what was typed or put in a program's hands
+	UsedRequest = "request" // named in a request
+	UsedFile    = "file"    // a file that was brought, or where one came from
+	UsedNote    = "note"    // named in a demand for ransom
+	UsedKey     = "key"     // stood behind an SSH key
+	UsedFetched = "fetched" // a decoy fetched it
+	UsedWritten = "written" // what a decoy's shell wrote into a file of the system
+	UsedSystem  = "system"  // a program of the decoy's own
+)
+
+// The ways of Forward.
+const (
+	ForwardTCP   = "direct-tcpip"
+	ForwardProxy = "http_proxy"
+	ForwardMail  = "smtp_relay"
 )
 
 // The parts of Said.

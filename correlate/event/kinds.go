@@ -22,6 +22,10 @@ type (
 	RecognitionEvidence Evidence
 	// AlertEvidence is one of kind Alert.
 	AlertEvidence Evidence
+	// IndicatorEvidence is one of kind Indicator.
+	IndicatorEvidence Evidence
+	// ForwardEvidence is one of kind Forward.
+	ForwardEvidence Evidence
 )
 
 // Command returns e as a command.
@@ -96,6 +100,27 @@ func (e *SessionEvidence) ID() string { return e.A }
 
 // Milliseconds is its length, 0 where that is not known.
 func (e *SessionEvidence) Milliseconds() int64 { return e.N }
+
+// Indicator returns e as an indicator.
+func (e *Evidence) Indicator() *IndicatorEvidence { return (*IndicatorEvidence)(e) }
+
+// Type is what the value is: url, domain, sha256 ...
+func (e *IndicatorEvidence) Type() string { return e.A }
+
+// Value is the indicator, normalised.
+func (e *IndicatorEvidence) Value() string { return e.B }
+
+// Use is how it was used.
+func (e *IndicatorEvidence) Use() string { return e.C }
+
+// Forward returns e as what a decoy was asked to pass on.
+func (e *Evidence) Forward() *ForwardEvidence { return (*ForwardEvidence)(e) }
+
+// Target is where to: host:port, or a mail domain.
+func (e *ForwardEvidence) Target() string { return e.A }
+
+// Way is direct-tcpip, http_proxy or smtp_relay.
+func (e *ForwardEvidence) Way() string { return e.B }
 
 // Domain is the mail domain of a Recipient or Message.
 func (e *Evidence) Domain() string { return e.A }

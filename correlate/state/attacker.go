@@ -10,6 +10,7 @@ package state
 
 import (
 	"slices"
+	"strings"
 
 	"dossier/correlate/event"
 	"dossier/correlate/law"
@@ -27,6 +28,10 @@ const (
 	// MaxTargets is the number of mail domains of one address for which
 	// documents are opened, about.
 	MaxTargets = 2000
+	// LimitIndicatorCount is the number up to which an attacker's indicators are
+	// counted exactly, MaxIndicators that for which documents are opened, about.
+	LimitIndicatorCount = 256
+	MaxIndicators       = 2000
 	// maxStack and maxWord bound the newest TCP/IP snapshot and a class in
 	// it.
 	maxStack = 1 << 10
@@ -95,9 +100,17 @@ type Attacker struct {
 	Domains        law.Distinct // mail domains
 	// Ports has the decoys' ports that the address connected to, keyed by
 	// PortKey; Rank is 1 where it is proven.
-	Ports       law.Bottom
-	Unnamed     Unnamed
-	Crowd       Crowd
+	Ports   law.Bottom
+	Unnamed Unnamed
+	Crowd   Crowd
+	// Indicators has the things that the address used beyond the decoy, keyed by
+	// kind, NUL, value; Payload is how. IndicatorCount counts them, and
+	// IndicatorCrowd says that they are more than MaxIndicators.
+	Indicators     law.Bottom
+	IndicatorCount law.Distinct
+	IndicatorCrowd Crowd
+	// Forwards has what decoys were asked to pass on, keyed by way, NUL, target.
+	Forwards    law.Bottom
 	Handshake   bool // whether anything is proven
 	Claimed     Claimed
 	Contacts    Contacts
@@ -168,6 +181,10 @@ var attackerTable = table[Attacker]{
 	toldField("ap", func(s *Attacker) *Unnamed { return &s.Unnamed }),
 	unnamedField("au", func(s *Attacker) *Unnamed { return &s.Unnamed }),
 	number("ag", lawSum, "events of those that had no room there", func(s *Attacker) *int64 { return &s.Unnamed.Guessed }),
+	keys("in", "things used beyond the decoy: kind, value; payload is how", &LimitIndicators, func(s *Attacker) *law.Bottom { return &s.Indicators }),
+	counts("ic", "those things", LimitIndicatorCount, func(s *Attacker) *law.Distinct { return &s.IndicatorCount }),
+	other("iw", lawOnce, "share of the things that the chunk opens which crossed their bound, and that chunk", crowdBytes, func(s *Attacker) value { return &s.IndicatorCrowd }),
+	keys("fw", "what decoys were asked to pass on: way, target", &LimitForwards, func(s *Attacker) *law.Bottom { return &s.Forwards }),
 	number("tu", lawMax, "lines crossed that found no room", func(s *Attacker) *int64 { return &s.Untold }),
 
 	other("pv", "constant", "that what is proven is told from what is not", 1, func(s *Attacker) value { return &s.told }),
@@ -274,6 +291,15 @@ func CredentialKey(a *event.Arena, service string, ev *event.Evidence) string {
 	return a.Join(service, "\x00", login.Principal(), "\x00", login.SecretKind(), "\x00", login.SecretDigest())
 }
 
+// IndicatorKey returns the key of a thing of that kind.
+func IndicatorKey(a *event.Arena, kind, value string) string { return a.Join(kind, "\x00", value) }
+
+// IndicatorOf takes such a key apart.
+func IndicatorOf(key string) (kind, value string) {
+	kind, value, _ = strings.Cut(key, "\x00")
+	return kind, value
+}
+
 // KnownKey returns the key of a command that a rule knows.
 func KnownKey(a *event.Arena, service, line string) string { return a.Join(service, "\x00", line) }
 
@@ -349,7 +375,7 @@ func (s *Attacker) Fold(a *event.Arena, sensor string, network bool, events []*e
 			// When the decoy calls says nothing about whom it calls.
 			s.Contacts.fold(ev)
 			for i := range ev.Evidence {
-				if e := &ev.Evidence[i]; e.Kind == event.Fingerprint || e.Kind == event.Alert && e.Alert().Side() == event.PayloadHost {
+				if e := &ev.Evidence[i]; e.Kind == event.Fingerprint || e.Kind == event.Indicator || e.Kind == event.Alert && e.Alert().Side() == event.PayloadHost {
 					s.foldEvidence(a, ev, e)
 				}
 			}
@@ -481,6 +507,16 @@ func (s *Attacker) foldEvidence(a *event.Arena, ev *event.Event, e *event.Eviden
 		s.foldSession(e)
 	case event.Recipient, event.Message:
 		s.Domains.Add(e.Domain(), LimitDomains)
+		if e.Kind == event.Recipient {
+			s.Forwards.See(a.Join(event.ForwardMail, "\x00", e.Domain()), ev.Time, 0, "", &LimitForwards)
+		}
+	case event.Forward:
+		s.Forwards.See(a.Join(e.Forward().Way(), "\x00", e.Forward().Target()), ev.Time, 0, "", &LimitForwards)
+	case event.Indicator:
+		i := e.Indicator()
+		key := IndicatorKey(a, i.Type(), i.Value())
+		s.Indicators.See(key, ev.Time, 0, i.Use(), &LimitIndicators)
+		s.IndicatorCount.Add(key, LimitIndicatorCount)
 	case event.Stack:
 		s.foldStack(a, ev, e)
 	case event.Retransmits:

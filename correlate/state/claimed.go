@@ -100,6 +100,7 @@ const (
 	ClaimTechnique   = "technique"
 	ClaimAlert       = "alert"
 	ClaimKexOrder    = "kex_order"
+	ClaimIndicator   = "indicator"
 )
 
 // fold adds an event whose address isn't proven.
@@ -145,6 +146,10 @@ func (s *Attacker) foldShell(a *event.Arena, ev *event.Event) {
 			if e.Command().Known() {
 				c.Known.See(shellKey(a, ev.Service, line, ev.Decky), ev.Time, 0, "", &LimitShellKnown)
 			}
+		case event.Indicator:
+			// It is told again where the command is a session's; what has a document
+			// counts at once.
+			s.IndicatorCount.Add(IndicatorKey(a, e.Indicator().Type(), e.Indicator().Value()), LimitIndicatorCount)
 		case event.Tool, event.Technique, event.Conclusion:
 		default:
 			s.foldClaim(a, ev, e)
@@ -183,6 +188,8 @@ func (s *Attacker) foldClaim(a *event.Arena, ev *event.Event, e *event.Evidence)
 		s.claim(a, ev, Claim{Kind: ClaimTechnique, A: e.Recognised().Name()}, 0, e.Recognised().Why())
 	case event.Alert:
 		s.claim(a, ev, Claim{Kind: ClaimAlert, A: e.Alert().Signature(), B: e.Alert().Category()}, worst(e.Alert().Severity()), "")
+	case event.Indicator:
+		s.claim(a, ev, Claim{Kind: ClaimIndicator, A: e.Indicator().Type(), B: e.Indicator().Value()}, 0, e.Indicator().Use())
 	case event.KexOrder:
 		s.claim(a, ev, Claim{Kind: ClaimKexOrder, A: e.Algorithms()}, 0, "")
 	case event.Session:

@@ -14,12 +14,13 @@ func Documentation() string {
 	var b strings.Builder
 	b.WriteString(`# What a state holds
 
-Each attacker, mail domain and hour carries its state, from which the rest of the document is rendered (` + "`state`" + ` in [profile.md](profile.md)). A state is a msgpack map from short names to values; what is zero is left out. A name keeps its meaning for ever, and one that a version doesn't know is carried through unchanged. How each law combines evidence is in the package documentation of ` + "`correlate/law`" + `.
+Each attacker, mail domain, indicator and hour carries its state, from which the rest of the document is rendered (` + "`state`" + ` in [profile.md](profile.md)). A state is a msgpack map from short names to values; what is zero is left out. A name keeps its meaning for ever, and one that a version doesn't know is carried through unchanged. How each law combines evidence is in the package documentation of ` + "`correlate/law`" + `.
 
 A list that is full has a ` + "`+`" + ` behind its name, and ` + "`rk`" + ` beside it tells which list key has cut it. Bytes are what a value takes at the most.
 `)
 	section(&b, "An attacker", attackerTable)
 	section(&b, "A mail domain of an attacker", targetTable)
+	section(&b, "An indicator", indicatorTable)
 	section(&b, "An hour of an attacker", activityTable)
 	return b.String()
 }

@@ -1,8 +1,10 @@
 package state
 
 import (
+	"slices"
 	"strings"
 
+	"dossier/correlate/event"
 	"dossier/correlate/law"
 )
 
@@ -38,6 +40,11 @@ var (
 	LimitLeaks = law.Limit{Bytes: 3456, Entry: 108, Part: 1, Class: leakClass, Shares: []law.Share{
 		{Bytes: 1728, Firsts: 4}, {Bytes: 864, Firsts: 2},
 	}}
+	// LimitIndicators has a share for each kind of thing that is used beyond the
+	// decoy.
+	LimitIndicators = law.Limit{Bytes: 12 << 10, Entry: 384, Part: 1, Payload: 8, Class: indicatorClass, Shares: indicatorShares}
+	// LimitForwards bounds what decoys were asked to pass on.
+	LimitForwards   = law.Limit{Keys: 64, Bytes: 4 << 10, Entry: 160, Part: 1, Firsts: 4}
 	LimitSensors    = law.Limit{Keys: 64, Bytes: 2560}
 	LimitKexOrders  = law.Limit{Keys: 64, Bytes: 18 << 10, Entry: 576, Firsts: 2}
 	LimitTools      = law.Limit{Keys: 64, Bytes: 3 << 10, Entry: 96, Payload: 24}
@@ -57,6 +64,24 @@ var (
 	// dozen of it; a line's action and value may take 32 bytes on the average.
 	LimitTransitions = law.Limit{Keys: 64, Bytes: 64 * (transitionOverhead + 32)}
 )
+
+// indicatorShares are those of the kinds of indicators that have one of their
+// own; what is no kind that is known shares the last.
+var indicatorShares = []law.Share{
+	0: {Bytes: 4 << 10, Firsts: 4}, 1: {Bytes: 1 << 10, Firsts: 2}, 2: {Bytes: 1 << 10, Firsts: 2}, 3: {Bytes: 1536, Firsts: 2},
+	4: {Bytes: 512, Firsts: 1}, 5: {Bytes: 512, Firsts: 1}, 6: {Bytes: 512, Firsts: 1}, 7: {Bytes: 1 << 10, Firsts: 1}, 8: {Bytes: 512, Firsts: 1},
+	9: {Bytes: 512, Firsts: 1},
+}
+
+var indicatorKinds = event.IndicatorKinds()
+
+func indicatorClass(key string) int {
+	kind, _, _ := strings.Cut(key, "\x00")
+	if i := slices.Index(indicatorKinds, kind); i >= 0 {
+		return i
+	}
+	return len(indicatorShares) - 1
+}
 
 const (
 	// credential and secret are what an entry of a list of credentials takes

@@ -29,7 +29,7 @@ func randomEvent(r *rand.Rand) *event.Event {
 	}
 	for range r.IntN(4) {
 		e := event.Evidence{
-			Kind: event.EvidenceKind(1 + r.IntN(int(event.Alert))), Outcome: event.Outcome(r.IntN(3)),
+			Kind: event.EvidenceKind(1 + r.IntN(int(event.Forward))), Outcome: event.Outcome(r.IntN(3)),
 			N: r.Int64N(200), M: r.Int64N(20), A: fmt.Sprint("a", r.IntN(30)), B: pick(r, "", "plaintext", "x"), C: pick(r, "", "c", "cc"),
 		}
 		e.Digest = sha256.Sum256([]byte(e.C))
@@ -169,7 +169,7 @@ func TestResetForgetsEverything(t *testing.T) {
 	for i := range s.Kinds {
 		s.Kinds[i]++
 	}
-	s.Crowd.Chunk[0] = 1
+	s.Crowd.Chunk[0], s.IndicatorCrowd.Chunk[0] = 1, 1
 	s.Turns.Add(1, "s", "id")
 	s.Untold, s.shellCut = 1, true
 	s.Stack = law.Latest{Time: 1, Value: "x"}
@@ -243,6 +243,8 @@ func full(t *testing.T, size int) *Attacker {
 				{Kind: event.KexOrder, A: text(i, event.MaxValue)},
 				{Kind: event.Tool, A: text(i, event.MaxService), B: text(-i, event.MaxService)},
 				{Kind: event.Technique, A: text(i, 9), B: text(-i, event.MaxValue)},
+				{Kind: event.Indicator, A: event.IndicatorKinds()[i%9], B: text(i, event.MaxValue), C: "command"},
+				{Kind: event.Forward, A: text(i, event.MaxValue), B: "direct-tcpip"},
 				{Kind: event.Alert, A: text(i, event.MaxValue), B: text(-i, event.MaxValue), N: 1},
 			},
 		}
@@ -261,7 +263,7 @@ func full(t *testing.T, size int) *Attacker {
 	for i := range LimitTransitions.Keys {
 		s.Transitions = append(s.Transitions, Transition{Action: "login_success", Value: noise(i, 11), Time: s.Last})
 	}
-	s.Crowd.Share = 0.5
+	s.Crowd.Share, s.IndicatorCrowd.Share = 0.5, 0.5
 	return s
 }
 
@@ -386,7 +388,7 @@ func FuzzDecode(f *testing.F) {
 		for _, s := range []interface {
 			Append([]byte) []byte
 			Decode([]byte) error
-		}{&Attacker{}, &Target{}, &Activity{}} {
+		}{&Attacker{}, &Target{}, &Activity{}, &Indicator{}} {
 			if s.Decode(data) != nil {
 				continue
 			}
@@ -436,6 +438,8 @@ func TestFullStatesAreFreeOfOrderAndCut(t *testing.T) {
 					{Kind: event.KexOrder, A: text},
 					{Kind: event.Alert, A: text, B: "c", N: int64(1 + i%3)},
 					{Kind: event.Technique, A: "T" + n, B: text},
+					{Kind: event.Indicator, A: event.IndicatorKinds()[i%9], B: text, C: "command"},
+					{Kind: event.Forward, A: text, B: "direct-tcpip"},
 				},
 			})
 		}
@@ -461,7 +465,7 @@ func TestFullStatesAreFreeOfOrderAndCut(t *testing.T) {
 					}
 				}
 			}
-			if !att.Credentials.Full() || !att.Fingerprints.Full() || !att.Artifacts.Full() || !att.Admitted.Full() || !att.Known.Full() || !act.Tried.Full() || !att.Domains.Full() ||
+			if !att.Credentials.Full() || !att.Fingerprints.Full() || !att.Artifacts.Full() || !att.Admitted.Full() || !att.Known.Full() || !act.Tried.Full() || !att.Domains.Full() || !att.Indicators.Full() || !att.IndicatorCount.Full() || !att.Forwards.Full() ||
 				!att.Claimed.Evidence.Full() || !att.Unnamed.Events.Truncated() || !act.Unnamed.Events.Truncated() || !att.Claimed.Deckies.Full() || !att.Claimed.Shell.Truncated() {
 				t.Fatalf("seed %d: lists aren't full", seed)
 			}

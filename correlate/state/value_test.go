@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -24,7 +25,7 @@ type encoded interface {
 	Reset()
 }
 
-func states() []encoded { return []encoded{new(Attacker), new(Target), new(Activity)} }
+func states() []encoded { return []encoded{new(Attacker), new(Target), new(Activity), new(Indicator)} }
 
 // inner are the fields of states that are no knowledge of their own: what a
 // newer version added, which TestUnknownNamesAreCarriedThrough tests, and a
@@ -443,6 +444,10 @@ func TestAttackerByValue(t *testing.T) {
 			{Kind: event.Tool, A: "curl", B: "agent"},
 			{Kind: event.Technique, A: "T1059", B: "why"},
 			{Kind: event.Conclusion, A: "fetch", B: "wget", N: 3},
+			{Kind: event.Indicator, A: "url", B: "http://a/x", C: "file"},
+			{Kind: event.Indicator, A: "url", B: "http://a/x", C: "command"},
+			{Kind: event.Indicator, A: "sha256", B: "aa", C: "file"},
+			{Kind: event.Forward, A: "c.example:25", B: "direct-tcpip"},
 			{Kind: event.Stack, A: "linux", N: 63, M: 7, Payload: payload("window", "2", "ipid_class", "unknown", "isn_class", "")},
 		}},
 		{Time: t0 + 3*hr, Addr: addr("2001:db8::1"), Decky: "d1", Service: "http", Type: "request", Kind: event.Noise, Phase: event.Exfil, Proof: event.ByConnection, Large: true, Evidence: []event.Evidence{
@@ -495,6 +500,9 @@ func TestAttackerByValue(t *testing.T) {
 			t0+1, t0+2),
 		"Ports":   fmt.Sprintf("\x01|\x16 x1 %[1]d-%[1]d rank 1 ;", t0+2),
 		"Domains": "2", "Crowd": fmt.Sprint(Crowd{}), "Handshake": "true",
+		"Indicators":     fmt.Sprintf("sha256|aa x1 %[1]d-%[1]d rank 0 file; url|http://a/x x2 %[1]d-%[1]d rank 0 command;", t0+hr+5),
+		"Forwards":       fmt.Sprintf("direct-tcpip|c.example:25 x1 %[1]d-%[1]d rank 0 ; smtp_relay|a.example x1 %[2]d-%[2]d rank 0 ; smtp_relay|b.example x1 %[3]d-%[3]d rank 0 ;", t0+hr+5, t0+2, t0+3*hr),
+		"IndicatorCount": "2", "IndicatorCrowd": fmt.Sprint(Crowd{}),
 		"Transitions": "[]", "Untold": "0", // no fold's work: TestCrossIsBounded
 		"Turns": func() string {
 			var l Turns
@@ -582,6 +590,84 @@ func TestTargetByValue(t *testing.T) {
 	s.Fold("", "a.example", events[:1])
 	if s.Sensors.Len() != 0 {
 		t.Error("a sensor that saw nothing, or has no name")
+	}
+}
+
+// Every field of an indicator by value.
+func TestIndicatorByValue(t *testing.T) {
+	events := []*event.Event{
+		{Time: t0 + 5, Proof: event.ByConnection, Decky: "d1", Service: "ssh"},
+		{Time: t0 + 9, Proof: event.BySession, Decky: "d2", Service: "ssh"},
+		// Whose it is only a shell's environment tells.
+		{Time: t0 + 1, Proof: event.ByShell, Decky: "d1", Service: "ssh"},
+		{Time: t0 + 20, Role: event.Contact},
+	}
+	uses := []string{"command", "file", "command", "fetched"}
+	want := map[string]string{
+		"First": fmt.Sprint(t0 + 1), "Last": fmt.Sprint(t0 + 20), "Count": "4", "Claimed": "1", "Fetched": "1",
+		"Uses":      "command x2 0-0 rank 0 ; fetched x1 0-0 rank 0 ; file x1 0-0 rank 0 ;",
+		"Attackers": fmt.Sprintf("9.9.9.9 x2 %d-%d rank 0 ;", t0+5, t0+9),
+		"Services":  "ssh x3 0-0 rank 0 ;", "Deckies": "d1 x2 0-0 rank 0 ; d2 x1 0-0 rank 0 ;", "Sensors": "one x0 0-0 rank 0 ;",
+	}
+	permute(len(events), func(order []int) {
+		s := new(Indicator)
+		for _, n := range order {
+			s.Fold("one", "9.9.9.9", uses[n], events[n])
+		}
+		each(s, func(_ int, name string, v reflect.Value) {
+			expect(t, want, name, dump(t, v), order)
+		})
+	})
+	for _, ev := range events {
+		if !OpensIndicators(ev) {
+			t.Errorf("an event of proof %v names nothing", ev.Proof)
+		}
+	}
+	if OpensIndicators(&event.Event{Proof: event.Claimed}) || OpensIndicators(&event.Event{Proof: event.BySession, Role: event.Prober}) {
+		t.Error("what anybody could say in another's name, and what we did ourselves, open no document")
+	}
+}
+
+// Many attackers of one URL are counted alike in every order, read back in
+// between; the first four stay.
+func TestAnIndicatorOfManyIsFreeOfOrder(t *testing.T) {
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 33))
+		type sight struct {
+			attacker, use string
+			ev            *event.Event
+		}
+		sights := make([]sight, 400+r.IntN(400))
+		for i := range sights {
+			sights[i] = sight{fmt.Sprintf("203.0.%d.%d", r.IntN(4), r.IntN(256)), pick(r, "command", "file", "request"), &event.Event{
+				Time: t0 + event.Time(r.Int64N(1e9)), Proof: pick(r, event.ByShell, event.BySession, event.ByConnection), Decky: fmt.Sprint("d", r.IntN(60)), Service: "ssh",
+			}}
+		}
+		var want []byte
+		for shuffle := range 4 {
+			s := new(Indicator)
+			s.By(testRank)
+			for i, x := range sights {
+				s.Fold(fmt.Sprint("sensor-", len(x.attacker)), x.attacker, x.use, x.ev)
+				if i%97 == int(seed) {
+					if err := s.Decode(append([]byte(nil), s.Append(nil)...)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if !s.Attackers.Truncated() {
+				t.Fatalf("seed %d: the list isn't full", seed)
+			}
+			if got := s.Append(nil); shuffle == 0 {
+				want = got
+			} else if !bytes.Equal(got, want) {
+				t.Fatalf("seed %d, shuffle %d: the order of events shows", seed, shuffle)
+			}
+			r.Shuffle(len(sights), func(i, j int) { sights[i], sights[j] = sights[j], sights[i] })
+		}
+		if most := indicatorTable.most(); len(want) > most {
+			t.Errorf("seed %d: %d bytes of at most %d", seed, len(want), most)
+		}
 	}
 }
 

@@ -39,6 +39,9 @@ type annotation struct {
 	value []byte // the fingerprint at hand in lower case, in low
 	hits  []uint16
 	unfolder
+	// things are those that the event names, use how the text at hand uses them.
+	things things
+	use    string
 
 	// What the command at hand is part of: its line in lower case, whether it
 	// was taken out of something else, and what the part before it says to it.
@@ -100,17 +103,14 @@ func (w *annotation) conclude(r *Rule) {
 // arena. What the decoy opened itself shows nothing of the other side's.
 func (s *Set) Annotate(a *event.Arena, ev *event.Event) {
 	if ev.Role == event.Contact {
+		s.fetched(a, ev)
 		return
 	}
 	rules := s.index.types[ev.Type]
 	if len(rules) == 0 && !s.telling(ev) {
 		return
 	}
-	w, _ := s.work.Get().(*annotation)
-	if w == nil {
-		w = &annotation{set: s}
-		w.shell.sink = w
-	}
+	w := s.worker()
 	w.event, w.arena, w.n = ev, a, 0
 	w.door = doors.has(channelOf(ev.Service))
 	w.unfolder.reset()
@@ -124,8 +124,57 @@ func (s *Set) Annotate(a *event.Arena, ev *event.Event) {
 			e.Kind, e.A, e.B, e.N, e.M = f.kind, f.what, f.by, f.n, f.m
 		}
 	}
+	w.tell(ev)
 	w.forget()
 	s.work.Put(w)
+}
+
+// fetched adds what a decoy fetched from the other side.
+func (s *Set) fetched(a *event.Arena, ev *event.Event) {
+	if !slices.ContainsFunc(ev.Evidence, func(e event.Evidence) bool { return namesThings(&e) }) {
+		return
+	}
+	w := s.worker()
+	w.event, w.arena = ev, a
+	for i := range ev.Evidence {
+		if e := &ev.Evidence[i]; e.Kind == event.Fingerprint {
+			w.fingerprinted(e)
+		}
+	}
+	w.tell(ev)
+	w.forget()
+	s.work.Put(w)
+}
+
+// worker returns memory for the work on an event.
+func (s *Set) worker() *annotation {
+	w, _ := s.work.Get().(*annotation)
+	if w == nil {
+		w = &annotation{set: s}
+		w.shell.sink = w
+	}
+	return w
+}
+
+// tell adds the things that the event names.
+func (w *annotation) tell(ev *event.Event) {
+	n := w.things.n
+	if w.things.forward != "" {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	known := len(ev.Evidence)
+	ev.Evidence = w.arena.MoreEvidence(ev.Evidence, n)
+	for i, t := range w.things.found[:w.things.n] {
+		e := &ev.Evidence[known+i]
+		e.Kind, e.A, e.B, e.C = event.Indicator, t.kind, t.value, t.use
+	}
+	if w.things.forward != "" {
+		e := &ev.Evidence[len(ev.Evidence)-1]
+		e.Kind, e.A, e.B = event.Forward, w.things.forward, w.things.way
+	}
 }
 
 // forget drops what points into the event.
@@ -134,6 +183,7 @@ func (w *annotation) forget() {
 	clear(w.queue[:w.queued])
 	w.wipe()
 	w.said[textField] = nil
+	w.things.forget()
 }
 
 // wipe drops the parts of the text before.
@@ -151,9 +201,11 @@ func (s *Set) telling(ev *event.Event) bool {
 		case event.Command, event.Said:
 			return true
 		case event.Fingerprint:
-			if s.signatures[e.A] != nil || e.A == userAgent {
+			if s.signatures[e.A] != nil || e.A == userAgent || namesThings(e) {
 				return true
 			}
+		case event.Artifact:
+			return true
 		default:
 			if c, ok := evidenceChannel(e.Kind); ok && s.index.texted.has(c) {
 				return true
@@ -204,8 +256,15 @@ func (w *annotation) judge(rules []*Rule) {
 		case event.Fingerprint:
 			w.value = lower(w.low[:0:longestValue], e.B)
 			w.fingerprint(e)
+			w.fingerprinted(e)
 			request = request || e.A == userAgent
 		default:
+			if e.Kind == event.Artifact {
+				w.brought(e)
+				if Nothing(e.A) && e.B == "" {
+					continue // nobody's payload
+				}
+			}
 			if c, ok := evidenceChannel(e.Kind); ok && w.set.index.texted.has(c) {
 				w.evident(c, e)
 			}
@@ -215,6 +274,9 @@ func (w *annotation) judge(rules []*Rule) {
 		w.request()
 	}
 	w.inner = true
+	if w.use != event.UsedRequest {
+		w.use = event.UsedCommand
+	}
 	for i := 0; i < w.queued; i++ {
 		w.commandLine(w.queue[i])
 	}
@@ -291,15 +353,19 @@ func lower(dst []byte, v string) []byte {
 // command concludes from what was typed or asked, by the channel it came on.
 func (w *annotation) command(line string) {
 	c := channelOf(w.event.Service)
+	w.use = event.UsedCommand
 	if c == shellChannel {
 		w.commandLine(line)
 		return
 	}
+	w.links(event.Bytes(line), w.use)
+	w.written(line)
 	w.channel, w.told = c, line
 	w.wipe()
 	w.filled = true
 	text := lower(w.text[:0], line)
 	w.said[textField] = text
+	w.note(line, text)
 	verb := text
 	if i := bytes.IndexAny(verb, " \t(;"); i >= 0 {
 		verb = verb[:i]
@@ -390,8 +456,45 @@ func (w *annotation) request() {
 	}
 	w.said[textField] = text
 	w.said[verbField] = w.said[methodField]
+	w.requested(raw, text, &marks)
 	if w.tryText(text) {
 		w.nested(raw, text)
+	}
+}
+
+// requested takes the things that a request names. What headers name is mostly where
+// somebody came from, unless a look-up is to fetch it.
+func (w *annotation) requested(raw, low []byte, marks *[fields][2]int) {
+	w.use = event.UsedRequest
+	w.forwards(event.View(raw[marks[methodField][0]:marks[methodField][1]]), event.View(raw[marks[pathField][0]:marks[pathField][1]]))
+	for _, f := range [...]field{pathField, queryField, headerField, agentField, bodyField, textField} {
+		m := marks[f]
+		if m[1] == 0 {
+			continue
+		}
+		part := raw[m[0]:m[1]]
+		switch f {
+		case queryField, bodyField, textField:
+			w.links(part, w.use)
+			if f == bodyField {
+				w.written(event.View(part))
+				w.note(event.View(part), low[m[0]:m[1]])
+			}
+		default:
+			for {
+				i := bytes.Index(low[m[0]:m[1]], event.Bytes("jndi:"))
+				if i < 0 {
+					break
+				}
+				m[0] += i + len("jndi:")
+				end := m[0]
+				for end < m[1] && raw[end] != '}' && raw[end] != '\n' {
+					end++
+				}
+				w.links(raw[m[0]:end], w.use)
+				m[0] = end
+			}
+		}
 	}
 }
 
@@ -435,6 +538,8 @@ func (w *annotation) commandLine(line string) {
 			w.tryAll(x.lineRules[i])
 		}
 	}
+	w.links(event.Bytes(line), w.use)
+	w.written(line)
 	w.shell.read(line)
 	w.words = nil
 }
@@ -444,6 +549,7 @@ func (w *annotation) part(program string, words []string) {
 	w.program, w.words, w.targets = program, words, w.shell.targets
 	x := w.set.index
 	w.pipe()
+	w.reaches(program, words)
 	knew := w.knows
 	w.tryAll(x.always) // they hold for any command
 	w.knows = knew

