@@ -110,11 +110,7 @@ func onTerminal(value string, want ...string) func(u use) {
 			}
 			return string(out)
 		}
-		program, err := filepath.Abs(os.Args[0])
-		if err != nil {
-			u.Fatal(err)
-		}
-		command := append([]string{"env", "DOSSIER_TEST_COMMAND=1", "LC_ALL=C.UTF-8", program, "top", "--" + u.flag + "=" + value}, u.w.real()...)
+		command := append([]string{"env", "LC_ALL=C.UTF-8", program, "top", "--" + u.flag + "=" + value}, u.w.real()...)
 		tmux("-u", "new-session", "-d", "-x", "150", "-y", "12", strings.Join(command, " ")+"; sleep 60")
 		defer tmux("kill-server")
 		screen := ""
