@@ -81,6 +81,12 @@ type found struct {
 	Aggregations json.RawMessage `json:"aggregations"`
 }
 
+// absent says in a request what it means where the index isn't there: that nothing
+// is in it, but for attackers, without which the prefix is a wrong one.
+func (r *Reader) absent(index string) string {
+	return fmt.Sprintf("ignore_unavailable=%t", index != r.prefix+"-attackers")
+}
+
 // search sends one search. index is "" where the body has a point in time.
 // Numbers of sort keys stay as they are written.
 func (r *Reader) search(ctx context.Context, what, index string, body map[string]any) (*found, error) {
@@ -90,7 +96,7 @@ func (r *Reader) search(ctx context.Context, what, index string, body map[string
 	}
 	path := "/_search"
 	if index != "" {
-		path = "/" + index + "/_search?ignore_unavailable=true&allow_no_indices=true"
+		path = "/" + index + "/_search?" + r.absent(index)
 	}
 	var raw json.RawMessage
 	if err := r.client.Call(ctx, what, http.MethodPost, path, b, &raw); err != nil {
@@ -331,7 +337,7 @@ func (r *Reader) each(ctx context.Context, index string, query any, q Query, do 
 		ID string `json:"id"`
 	}
 	if err := r.client.Call(ctx, "open a point in time of "+index, http.MethodPost,
-		"/"+url.PathEscape(index)+"/_pit?ignore_unavailable=true&keep_alive="+pitLife, nil, &pit); err != nil {
+		"/"+url.PathEscape(index)+"/_pit?"+r.absent(index)+"&keep_alive="+pitLife, nil, &pit); err != nil {
 		return err
 	}
 	defer func() {
