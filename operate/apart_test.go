@@ -208,7 +208,7 @@ func TestSharedAlias(t *testing.T) {
 	if len(aliases) != 1 || aliases[own] == nil {
 		t.Errorf("aliases %v", aliases)
 	}
-	if found := check(admin); len(found) != 1 || !strings.HasPrefix(found[0], "ok ") {
+	if found := check(admin); len(found) != 2 || !strings.HasPrefix(found[0], "ok ") || !strings.HasPrefix(found[1], "ok ") {
 		t.Errorf("%q", found)
 	}
 	// An index that is made anew has it right, too.

@@ -203,7 +203,7 @@ func TestSumOfSensors(t *testing.T) {
 // another type.
 func TestFieldsAreCompared(t *testing.T) {
 	target, node := plain(t, true, nil)
-	if got := findings(t, target, "setup", "indices"); !strings.HasPrefix(got, fmt.Sprintf("ok   indices: %d, ours, with our fields, durable, open for writes", 3+3*(1+monthsAhead)+3)) {
+	if got := findings(t, target, "setup", "indices"); !strings.HasPrefix(got, fmt.Sprintf("ok   indices: %d, ours, with our fields, durable, open for writes", 4+3*(1+monthsAhead)+3)) {
 		t.Error(got)
 	}
 	month := target.months(time.Now().UTC())[1]

@@ -355,7 +355,7 @@ func TestReaderRole(t *testing.T) {
 	job := func(r roles.Role) error {
 		target := s.as(t, prefix, r)
 		names := append([]string{
-			admin.indices.Attackers(), admin.indices.Targets(), admin.indices.Sensors(), "logs-ti_" + prefix + ".attackers",
+			admin.indices.Attackers(), admin.indices.Targets(), admin.indices.Sensors(), admin.indices.Indicators(), "logs-ti_" + prefix + ".attackers", "logs-ti_" + prefix + ".indicators",
 			prefix + "-activity-other", prefix + "-transitions-other", analyst.NotesIndex(prefix),
 		}, admin.months(time.Now().UTC())[:2]...)
 		for _, name := range names {
@@ -473,7 +473,7 @@ func TestSetup(t *testing.T) {
 		err := admin.Setup(t.Context(), setup, func(s esindex.Step) { steps = append(steps, s.String()) })
 		return strings.Join(steps, "\n"), err
 	}
-	if n := strings.Count(first, ": created"); n != 6+3+1+1+3*(1+monthsAhead+1)+3+5+1 {
+	if n := strings.Count(first, ": created"); n != 7+4+2+1+3*(1+monthsAhead+1)+3+1+7+1 {
 		t.Errorf("%d things created:\n%s", n, first)
 	}
 	info, err := os.Stat(file)
@@ -543,9 +543,11 @@ func (s *site) setUpOther(t *testing.T) (prefix string, target *Target) {
 		t.Fatal(err)
 	}
 	all := s.node.Must(t, "GET", s.other+"-*/_settings?flat_settings=true", nil)
-	if len(all) != 3+3*(1+1)+3 {
+	if len(all) != 4+3*(1+1)+3+1 {
 		t.Errorf("%d indices", len(all))
 	}
+	// What analysts say is no sensor's: one shard, whatever is set.
+	delete(all, analyst.NotesIndex(s.other))
 	for name, v := range all {
 		settings := v.(map[string]any)["settings"].(map[string]any)
 		for key, want := range map[string]any{
@@ -591,6 +593,7 @@ func TestRetentionRole(t *testing.T) {
 		s.bulk(t, true,
 			prefix+"-attackers", "192.0.2.1", `{"last_seen":`+old+`}`,
 			prefix+"-smtp-targets", "a", `{"last_seen":`+old+`}`,
+			prefix+"-indicators", "a", `{"last_seen":`+old+`}`,
 			prefix+"-sensors", "s9", `{"@timestamp":`+old+`}`,
 			prefix+"-activity-2019.01", "a", `{"updated_at":`+old+`}`,
 			prefix+"-activity-other", "a", `{"updated_at":`+old+`}`,
@@ -645,7 +648,7 @@ func TestRetain(t *testing.T) {
 		s.node.Must(t, "DELETE", prefix+month+"?ignore_unavailable=true", nil)
 	}
 	admin.now = func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) }
-	ages := Ages{Attackers: 100 * day, Targets: Forever, Activity: 60 * day, Transitions: Forever, Sensors: 7 * day, Ledger: 30 * day}
+	ages := Ages{Attackers: 100 * day, Targets: Forever, Indicators: 50 * day, Activity: 60 * day, Transitions: Forever, Sensors: 7 * day, Ledger: 30 * day}
 	quote := func(daysAgo int) string {
 		return `"` + admin.now().AddDate(0, 0, -daysAgo).Add(-time.Hour).Format(time.RFC3339) + `"`
 	}
@@ -653,6 +656,8 @@ func TestRetain(t *testing.T) {
 		prefix+"-attackers", "old", `{"last_seen":`+quote(100)+`}`,
 		prefix+"-attackers", "young", `{"last_seen":`+quote(99)+`}`,
 		prefix+"-smtp-targets", "old", `{"last_seen":`+quote(3000)+`}`,
+		prefix+"-indicators", "old", `{"last_seen":`+quote(50)+`}`,
+		prefix+"-indicators", "young", `{"last_seen":`+quote(49)+`}`,
 		prefix+"-sensors", "old", `{"@timestamp":`+quote(7)+`}`,
 		prefix+"-sensors", "young", `{"@timestamp":`+quote(6)+`}`,
 		prefix+"-activity-2026.08", "old", `{}`, // ended 85 days ago
@@ -679,14 +684,14 @@ func TestRetain(t *testing.T) {
 		s.node.Must(t, "POST", prefix+"-*/_refresh", nil)
 		return int(s.node.Must(t, "GET", prefix+"-*/_count", nil)["count"].(float64))
 	}
-	if dry := said(true); count() != 15 || strings.Contains(dry, " deleted") || strings.Count(dry, "to delete") != 6 {
+	if dry := said(true); count() != 17 || strings.Contains(dry, " deleted") || strings.Count(dry, "to delete") != 7 {
 		t.Errorf("a dry run leaves %d documents:\n%s", count(), dry)
 	}
-	if wet := said(false); count() != 9 || !strings.Contains(wet, "documents "+prefix+"-attackers: 1 deleted, last_seen before 2026-08-16") ||
+	if wet := said(false); count() != 10 || !strings.Contains(wet, "documents "+prefix+"-attackers: 1 deleted, last_seen before 2026-08-16") ||
 		!strings.Contains(wet, "index "+prefix+"-activity-2026.08: deleted, its month ended 2026-09-01") {
-		t.Errorf("%d documents are left, want 9:\n%s", count(), wet)
+		t.Errorf("%d documents are left, want 10:\n%s", count(), wet)
 	}
-	if again := said(false); count() != 9 || strings.Contains(again, "index ") {
+	if again := said(false); count() != 10 || strings.Contains(again, "index ") {
 		t.Errorf("the second time:\n%s", again)
 	}
 	ages.Ledger = 29 * day

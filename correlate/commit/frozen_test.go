@@ -304,6 +304,9 @@ func compare(t *testing.T, d frozen.Document, was, is map[string]any) {
 			// Its key is that of the credentials as they are kept.
 		case name == "behavior" && movedTools(was[name], now):
 			// A cadence names no tool any more; it stands in a list of its own.
+		case name == "threat" && keptThreat(was[name], now):
+			// The description is a sentence by now, and what the whole profile tells
+			// is among the techniques.
 		case !judged[name] && !kept(was[name], now):
 			t.Errorf("%s/%s: %s is %.300v, was %.300v", d.Index, d.ID, name, now, was[name])
 		}
@@ -324,6 +327,34 @@ func movedTools(was, is any) bool {
 	rest := maps.Clone(w)
 	delete(rest, "tools")
 	return kept(rest, i)
+}
+
+// keptThreat says whether threat is kept but for the words of its description, with
+// all techniques and tactics that it had.
+func keptThreat(was, is any) bool {
+	w, _ := was.(map[string]any)
+	i, _ := is.(map[string]any)
+	for name := range w {
+		part, _ := w[name].(map[string]any)
+		now, _ := i[name].(map[string]any)
+		switch name {
+		case "technique", "tactic":
+			if !subset(part["id"], now["id"]) || !subset(part["name"], now["name"]) {
+				return false
+			}
+		case "indicator":
+			part = maps.Clone(part)
+			delete(part, "description")
+			if text, _ := now["description"].(string); text == "" || !kept(part, now) {
+				return false
+			}
+		default:
+			if !kept(w[name], i[name]) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // subset says whether all elements of a are in b.

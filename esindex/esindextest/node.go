@@ -242,6 +242,8 @@ func (s *state) serve(r *Request, old bool, item func(index, id string) (int, st
 		answer, f = s.bulk(r, item)
 	case one == "_mget":
 		answer = s.mget(body)
+	case one == "_index_template" && two == "_simulate":
+		answer, f = simulate(body)
 	case one == "_index_template" || one == "_component_template":
 		answer, f = s.template(r.Method, one, two, body)
 	case len(parts) == 1 && r.Method == http.MethodPut:

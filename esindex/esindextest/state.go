@@ -123,6 +123,23 @@ func fits(template obj, name string) bool {
 	})
 }
 
+// licensed are types of fields that a node without a licence doesn't have.
+var licensed = []string{"wildcard", "constant_keyword", "match_only_text"}
+
+// simulate looks at the types in a template that is only tried.
+func simulate(body obj) (obj, *fault) {
+	template, _ := body["template"].(obj)
+	mappings, _ := template["mappings"].(obj)
+	properties, _ := mappings["properties"].(obj)
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		field, _ := properties[name].(obj)
+		if t, _ := field["type"].(string); slices.Contains(licensed, t) {
+			return nil, failf(400, "mapper_parsing_exception", "No handler for type [%s] declared on field [%s]", t, name)
+		}
+	}
+	return obj{"template": template, "overlapping": []any{}}, nil
+}
+
 func (s *state) template(method, kind, name string, body obj) (obj, *fault) {
 	key := kind + "/" + name
 	switch method {

@@ -54,7 +54,7 @@ func TestCutAndOrderDontShow(t *testing.T) {
 					t.Fatal(err)
 				}
 				Equal(t, fmt.Sprintf("attackers, %d chunks", n), attackers, Documents(t, node, prefix+"-attackers"))
-				Equal(t, fmt.Sprintf("targets, %d chunks", n), targets, Documents(t, node, prefix+"-smtp-targets"))
+				Equal(t, fmt.Sprintf("targets, %d chunks", n), targets, Documents(t, node, prefix+"-smtp-targets"), OfAttacker...)
 			}
 			t.Logf("%d attackers, %d mail domains", len(attackers), len(targets))
 		})
@@ -106,7 +106,7 @@ func TestThroughFluentBit(t *testing.T) {
 				t.Fatal(err)
 			}
 			Equal(t, "attackers", attackers, Documents(t, node, prefix+"-attackers"))
-			Equal(t, "targets", targets, Documents(t, node, prefix+"-smtp-targets"))
+			Equal(t, "targets", targets, Documents(t, node, prefix+"-smtp-targets"), OfAttacker...)
 		})
 	}
 }

@@ -191,6 +191,10 @@ func Documents(t testing.TB, node *esnode.Node, index string) map[string]map[str
 	}
 }
 
+// OfAttacker are the fields of a mail target that show how its attacker stood at the
+// last write.
+var OfAttacker = []string{"risk", "behavior"}
+
 // Bare returns a document as JSON without what may differ between two runs
 // over the same events: the time of the write, the state with its chunk ids,
 // and the sensors.
