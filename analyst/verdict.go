@@ -137,6 +137,9 @@ func (n Note) Validate() error {
 	return nil
 }
 
+// ErrMayNotSay says that a key may not add notes.
+var ErrMayNotSay = errors.New("these credentials may not add notes and verdicts; use a key of the role analyst")
+
 // Say adds what an analyst says of an attacker, who must have a profile: a
 // note, a verdict (one of Classes, or None), or both. It is there for the next
 // search when Say returns. It needs the role analyst.
@@ -161,6 +164,30 @@ func (r *Reader) Say(ctx context.Context, address string, n Note) (*Profile, err
 	if err != nil {
 		return nil, err
 	}
-	err = r.client.Call(ctx, "add a note on "+p.ID, http.MethodPost, "/"+NotesIndex(r.prefix)+"/_doc?refresh=wait_for", body, nil)
-	return p, err
+	// In a bulk request adding a document takes a privilege that can't overwrite one.
+	var answer struct {
+		Items []struct {
+			Create struct {
+				Status int `json:"status"`
+				Error  struct {
+					Type   string `json:"type"`
+					Reason string `json:"reason"`
+				} `json:"error"`
+			} `json:"create"`
+		} `json:"items"`
+	}
+	what := "add a note on " + p.ID
+	lines := append(append([]byte(`{"create":{}}`+"\n"), body...), '\n')
+	if err := r.client.Call(ctx, what, http.MethodPost, "/"+NotesIndex(r.prefix)+"/_bulk?refresh=wait_for", lines, &answer); err != nil {
+		return p, err
+	}
+	if len(answer.Items) != 1 {
+		return p, fmt.Errorf("%s: the answer has %d items", what, len(answer.Items))
+	}
+	if c := answer.Items[0].Create; c.Status == http.StatusForbidden {
+		return p, fmt.Errorf("%s: %w", what, ErrMayNotSay)
+	} else if c.Status > 299 {
+		return p, fmt.Errorf("%s: HTTP %d: %s: %s", what, c.Status, Repair(c.Error.Type), Repair(c.Error.Reason))
+	}
+	return p, nil
 }
