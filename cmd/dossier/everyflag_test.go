@@ -521,7 +521,7 @@ var rows = map[string]row{
 		}
 	}},
 	"setup --roles": {"perhaps", "roles: got ", func(u use) {
-		for value, want := range map[string]int{"on": 5, "off": 0} {
+		for value, want := range map[string]int{"on": 7, "off": 0} {
 			u.run(value, "--es-hosts", u.w.http.URL)
 			if got := strings.Count(lines(u.w.http.take()), "PUT /_security/role/dossier-"); got != want {
 				u.Errorf("%s: %d roles, want %d", value, got, want)

@@ -33,7 +33,7 @@ var shown = map[string]string{
 		"traversal_path": "decky-05 → decky-07 → decky-01 → decky-08",
 		"threat.technique.id": ["T1110", "T1595"],
 		"risk.level": "Moderate",
-		"threat.indicator.description": "185.242.33.16, mixed: 17 events (1 claimed) on 3 services of 4 decoys, 1 login attempt, 4 commands"
+		"threat.indicator.description": "185.242.33.16 guesses logins: tries to log in; 17 events (1 claimed) on 3 services of 4 decoys, 1 login attempt, 4 commands"
 	}`,
 	"cowrie": `{
 		"ip": "127.0.0.2",
@@ -82,7 +82,7 @@ var shown = map[string]string{
 		"session_longest_s": 1.159,
 		"threat.technique.id": ["T1016", "T1027", "T1033", "T1046", "T1059.004", "T1078", "T1082", "T1083", "T1087.001", "T1098", "T1105", "T1110", "T1140", "T1552.003", "T1574.006"],
 		"risk.level": "Critical",
-		"threat.indicator.description": "127.0.0.2, interactive: 87 events on 1 service of 1 decoy, 11 login attempts (9 successful), 15 commands, 2 files"
+		"threat.indicator.description": "127.0.0.2 runs a script on the decoys it got into: loads a library into every program, changes an account, brings a file along; 87 events on 1 service of 1 decoy, 11 login attempts (9 successful), 15 commands, 2 files"
 	}`,
 	"opencanary": `{
 		"ip": "127.0.0.8",
@@ -113,7 +113,7 @@ var shown = map[string]string{
 		"credential.pair": [":foobared"],
 		"threat.technique.id": ["T1046", "T1053.003", "T1082", "T1105", "T1110", "T1129", "T1485"],
 		"risk.level": "Critical",
-		"threat.indicator.description": "127.0.0.8, scanning: 17 events on 3 services of 1 decoy, 2 login attempts, 13 commands"
+		"threat.indicator.description": "127.0.0.8 runs a script on the decoys it got into: has the server write a scheduled job, destroys data, loads a module into the server (redis-rogue-server tool); 17 events on 3 services of 1 decoy, 2 login attempts, 13 commands"
 	}`,
 	"suricata": `{
 		"ip": "10.99.0.1",
@@ -146,7 +146,7 @@ var shown = map[string]string{
 		],
 		"threat.technique.id": ["T1046", "T1059", "T1078", "T1105", "T1110", "T1190", "T1566.001", "T1595.003"],
 		"risk.level": "High",
-		"threat.indicator.description": "10.99.0.1, scanning: 101 events (27 claimed) on 9 services of 2 decoys, 2 login attempts (1 successful), 3 commands, 2 files"
+		"threat.indicator.description": "10.99.0.1 runs a script on the decoys it got into: brings a file along, stores a file on the server, logs in with valid credentials; 101 events (27 claimed) on 9 services of 2 decoys, 2 login attempts (1 successful), 3 commands, 2 files"
 	}`,
 	"ecs": `{
 		"ip": "127.0.0.41",
@@ -163,7 +163,7 @@ var shown = map[string]string{
 		"login_successes": 1,
 		"threat.technique.id": ["T1033", "T1046", "T1059.004", "T1078", "T1082", "T1110"],
 		"risk.level": "High",
-		"threat.indicator.description": "127.0.0.41, mixed: 9 events (3 claimed) on 1 service of 2 decoys, 3 login attempts (1 successful), 2 commands"
+		"threat.indicator.description": "127.0.0.41 guesses logins: logs in with valid credentials, asks about the system, asks who is logged in; 9 events (3 claimed) on 1 service of 2 decoys, 3 login attempts (1 successful), 2 commands"
 	}`,
 	"dionaea": `{
 		"ip": "127.0.0.43",
@@ -180,7 +180,7 @@ var shown = map[string]string{
 		"credential.pair": ["sa:123456", "sa:P@ssw0rd", "sa\\u202e:x\",\"src_ip\":\"6.6.6.6"],
 		"threat.technique.id": ["T1033", "T1046", "T1059.003", "T1110", "T1505.001"],
 		"risk.level": "High",
-		"threat.indicator.description": "127.0.0.43, interactive: 7 events on 1 service of 1 decoy, 3 login attempts, 1 command"
+		"threat.indicator.description": "127.0.0.43 runs a script on the decoys it got into: runs programs from the database, runs the Windows shell from the database, asks who is logged in; 7 events on 1 service of 1 decoy, 3 login attempts, 1 command"
 	}`,
 	"heralding": `{
 		"ip": "127.0.0.31",
@@ -201,7 +201,7 @@ var shown = map[string]string{
 		],
 		"threat.technique.id": ["T1046", "T1110"],
 		"risk.level": "Moderate",
-		"threat.indicator.description": "127.0.0.31, unknown: 1 event on 1 service of 1 decoy, 3 login attempts"
+		"threat.indicator.description": "127.0.0.31 guesses logins: tries to log in; 1 event on 1 service of 1 decoy, 3 login attempts"
 	}`,
 	"beelzebub": `{
 		"ip": "127.0.0.41",
@@ -225,7 +225,7 @@ var shown = map[string]string{
 		"fingerprint.ssh_client": ["SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10", "SSH-2.0-paramiko_5.1.0"],
 		"threat.technique.id": ["T1033", "T1046", "T1059.004", "T1078", "T1082", "T1105", "T1110"],
 		"risk.level": "High",
-		"threat.indicator.description": "127.0.0.41, interactive: 10 events on 1 service of 1 decoy, 4 login attempts, 5 commands"
+		"threat.indicator.description": "127.0.0.41 runs a script on the decoys it got into: fetches a file, asks about the system, asks who is logged in; 10 events on 1 service of 1 decoy, 4 login attempts, 5 commands"
 	}`,
 	"tpot": `{
 		"ip": "127.0.0.2",
@@ -243,7 +243,7 @@ var shown = map[string]string{
 		"fingerprint.hassh": ["4c94058d5e9e31659879f79fd5b46084"],
 		"threat.technique.id": ["T1046", "T1059.004", "T1078", "T1082", "T1110"],
 		"risk.level": "Moderate",
-		"threat.indicator.description": "127.0.0.2, mixed: 33 events on 1 service of 1 decoy, 7 login attempts (3 successful), 4 commands"
+		"threat.indicator.description": "127.0.0.2 runs a script on the decoys it got into: logs in with valid credentials, asks about the system, reads what the system is; 33 events on 1 service of 1 decoy, 7 login attempts (3 successful), 4 commands"
 	}`,
 	"syslog": `{
 		"ip": "127.0.0.25",
@@ -270,7 +270,7 @@ var shown = map[string]string{
 		],
 		"threat.technique.id": ["T1003.008", "T1033", "T1046", "T1059.004", "T1078", "T1082", "T1087.001", "T1105", "T1548.003", "T1564.001"],
 		"risk.level": "Critical",
-		"threat.indicator.description": "127.0.0.25, interactive: 23 events on 1 service of 1 decoy, 1 login attempt (1 successful), 20 commands"
+		"threat.indicator.description": "127.0.0.25 runs a script on the decoys it got into: reads password hashes, fetches a file, logs in with valid credentials; 23 events on 1 service of 1 decoy, 1 login attempt (1 successful), 20 commands"
 	}`,
 	"journald": `{
 		"ip": "127.0.0.19",
@@ -289,7 +289,7 @@ var shown = map[string]string{
 		"spoofable": false,
 		"threat.technique.id": ["T1046", "T1078"],
 		"risk.level": "Moderate",
-		"threat.indicator.description": "127.0.0.19, interactive: 29 events on 1 service of 1 decoy, 4 login attempts (4 successful)",
+		"threat.indicator.description": "127.0.0.19 guesses logins: logs in with valid credentials; 29 events on 1 service of 1 decoy, 4 login attempts (4 successful)",
 		"login_successes": 4
 	}`,
 	"json-syslog": `{
@@ -349,7 +349,7 @@ var shown = map[string]string{
 		],
 		"threat.technique.id": ["T1016", "T1027", "T1033", "T1046", "T1059.004", "T1078", "T1082", "T1083", "T1087.001", "T1098", "T1105", "T1110", "T1140", "T1552.003", "T1574.006"],
 		"risk.level": "Critical",
-		"threat.indicator.description": "127.0.0.2, slow_scan: 96 events (3 claimed) on 3 services of 2 decoys, 14 login attempts (9 successful), 15 commands, 2 files"
+		"threat.indicator.description": "127.0.0.2 runs a script on the decoys it got into: loads a library into every program, changes an account, brings a file along; 96 events (3 claimed) on 3 services of 2 decoys, 14 login attempts (9 successful), 15 commands, 2 files"
 	}`,
 }
 
