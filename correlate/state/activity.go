@@ -9,7 +9,7 @@ import (
 var LimitActivityCommands = law.Limit{Keys: 20, Bytes: 16 << 10, Entry: 512, Firsts: 5}
 
 // LimitLines bounds the distinct command lines of one hour.
-var LimitLines = law.Limit{Keys: 64, Bytes: 8 << 10, Entry: 512}
+var LimitLines = law.Limit{Keys: 64, Bytes: 8 << 10, Entry: 512, Firsts: 8}
 
 // LimitTried bounds the credentials of one hour.
 var LimitTried = law.Limit{Keys: 128, Bytes: 13824, Entry: credential, Part: 1, Payload: secret, Firsts: 8, Early: true}
@@ -134,7 +134,7 @@ func (s *Activity) Fold(a *event.Arena, sensor string, events []*event.Event) {
 			case event.Command:
 				s.CommandCount++
 				line := law.Shorten(e.Command().Line(), maxLine)
-				s.Lines.Add(law.Entry{Key: line}, LimitLines)
+				s.Lines.See(line, ev.Time, 0, "", &LimitLines)
 				if later {
 					continue
 				}

@@ -694,7 +694,7 @@ func TestActivityByValue(t *testing.T) {
 		"Services": "http x1 0-0 rank 2 ; ssh x2 0-0 rank 2 ;", "Deckies": "d1 x2 0-0 rank 0 ; d2 x1 0-0 rank 0 ;", "Sensors": "one x0 0-0 rank 0 ;",
 		"Ports":    fmt.Sprintf("\x01|\x16 x1 %[1]d-%[1]d rank 1 ;", t0+5),
 		"Commands": fmt.Sprintf("%d ssh/d1/id %d ssh/d1/ls", t0+9, t0+9), "Summary": "7 newer",
-		"Lines":        "id x0 0-0 rank 0 ; ls x0 0-0 rank 0 ;",
+		"Lines":        fmt.Sprintf("id x1 %[1]d-%[1]d rank 0 ; ls x1 %[1]d-%[1]d rank 0 ;", t0+9),
 		"Tried":        "ssh|pi|publickey|" + zeros + fmt.Sprintf(" x1 %[1]d-%[1]d rank 0 k; ssh|root|plaintext|%[2]s x2 %[1]d-%[1]d rank 0 xy;", t0+5, zeros),
 		"Admitted":     fmt.Sprintf("ssh|root|plaintext|%s x1 %[2]d-%[2]d rank 0 x;", zeros, t0+5),
 		"Unnamed.Told": "", "Unnamed.Events": "", "Unnamed.Guessed": "0",

@@ -51,6 +51,7 @@ func cappedLists(t *testing.T) (all []capped) {
 	add(a, "Credentials", "", &state.LimitCredentials, attackers, secret)
 	add(a, "Admitted", "", &state.LimitAdmitted, attackers, secret)
 	add(h, "Tried", "", &state.LimitTried, attackers, secret)
+	add(h, "Lines", "", &state.LimitLines, attackers, func(i int) string { return "wget http://192.0.2.1/" + long(i) })
 	add(h, "Admitted", "", &state.LimitTried, attackers, secret)
 	for _, kind := range []string{"hassh", "ja3", "ja4", "ja4h", "ja4_quic", "http_useragent", "ssh_client_banner", "ssh_public_key", "http_quirks", "jarm", "contact_url", "dns_query"} {
 		add(a, "Fingerprints", kind, &state.LimitFingerprints, attackers, func(i int) string { return kind + "\x00" + long(i) })
@@ -61,6 +62,10 @@ func cappedLists(t *testing.T) (all []capped) {
 	add(a, "Artifacts", "URLs", &state.LimitArtifacts, attackers, func(i int) string { return "\x00http://192.0.2.1/" + long(i) + "\x00url" })
 	add(a, "Leaks", "public", &state.LimitLeaks, attackers, func(i int) string { return fmt.Sprintf("85.%d.%d.1\x00X-Forwarded-For\x00public", i>>8, i&255) })
 	add(a, "Leaks", "others", &state.LimitLeaks, attackers, func(i int) string { return fmt.Sprintf("10.%d.%d.1\x00X-Forwarded-For\x00private", i>>8, i&255) })
+	for _, kind := range event.IndicatorKinds() {
+		add(a, "Indicators", kind, &state.LimitIndicators, attackers, func(i int) string { return state.IndicatorKey(new(event.Arena), kind, long(i)) })
+	}
+	add(a, "Forwards", "", &state.LimitForwards, attackers, func(i int) string { return event.ForwardMail + "\x00" + long(i) })
 	add(a, "KexOrders", "", &state.LimitKexOrders, attackers, long)
 	add(a, "Alerts", "", &state.LimitAlerts, attackers, func(i int) string { return fmt.Sprint("ET ", i, "\x00x\x00") })
 	add(a, "SystemGuesses", "", &state.LimitSystems, packets, named("system-%d"))
