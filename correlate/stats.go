@@ -20,8 +20,8 @@ type Stats struct {
 	Malformed, Broken                  int64
 	// Cut counts the records, and the documents in their texts, that had more
 	// fields, depth or longer names than are read, and lost the rest.
-	Cut int64
-	ClockSkew, Excluded                int64
+	Cut                 int64
+	ClockSkew, Excluded int64
 	// ExcludedBy counts the events left out by rule (Options.Exclude).
 	ExcludedBy []int64
 	// ServiceGuessed counts the events whose service no record of their chunk

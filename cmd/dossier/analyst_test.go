@@ -47,6 +47,7 @@ func attackers() map[string]string {
 func know(t *testing.T, node *esnode.Node, prefix string) {
 	t.Helper()
 	// Whom other rows brought.
+	node.Must(t, "POST", "/"+prefix+"-attackers/_refresh", nil)
 	node.Must(t, "POST", "/"+prefix+"-attackers/_delete_by_query?refresh=true&conflicts=proceed",
 		`{"query":{"bool":{"must_not":{"ids":{"values":["9.9.9.8","9.9.9.9"]}}}}}`)
 	for id, doc := range attackers() {

@@ -30,7 +30,9 @@ const (
 const Rejudge = "rejudge"
 
 // Names returns the roles' names.
-func Names() []string { return []string{Writer, CreatingWriter, "setup", "retention", "reader", "analyst", Rejudge} }
+func Names() []string {
+	return []string{Writer, CreatingWriter, "setup", "retention", "reader", "analyst", Rejudge}
+}
 
 // Role is a role of Elasticsearch, or what an API key may do.
 type Role struct {
