@@ -101,3 +101,21 @@ func TestPrefixesAreApart(t *testing.T) {
 		}
 	}
 }
+
+// What is left of a score today is worked out as the page of queries has it, which is
+// tried on a node.
+func TestRiskCurrentIsThePages(t *testing.T) {
+	page, err := os.ReadFile("../docs/queries.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := json.Marshal(riskCurrent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As it stands on the page: nothing in it is escaped for HTML.
+	plain := strings.NewReplacer(`\u003e`, ">", `\u003c`, "<", `\u0026`, "&").Replace(string(source))
+	if !strings.Contains(string(page), plain) {
+		t.Errorf("docs/queries.md has another script than\n%s", plain)
+	}
+}

@@ -43,11 +43,18 @@ func (k kit) dataView(v view, name, timeField string, formats object) object {
 		"title": k.pattern(v), "name": name, "fields": "[]", "fieldAttrs": "{}", "fieldFormatMap": text(formats), "runtimeFieldMap": "{}",
 		"sourceFilters": `[{"value":"state"}]`, "typeMeta": "{}", "allowNoIndex": true, "allowHidden": false,
 	}
+	if v == attackers {
+		a["runtimeFieldMap"] = text(object{"risk.current": object{"type": "double", "script": object{"source": riskCurrent}}})
+	}
 	if timeField != "" {
 		a["timeFieldName"] = timeField
 	}
 	return saved("index-pattern", k.id(string(v)), viewVersion, a, nil)
 }
+
+// riskCurrent is what is left of a score today: the one script, that of
+// docs/queries.md. No panel uses it; it is there to be asked for.
+const riskCurrent = `if (doc['risk.score'].size() > 0 && doc['risk.half_life_d'].size() > 0 && doc['last_seen'].size() > 0) { double days = (System.currentTimeMillis() - doc['last_seen'].value.toInstant().toEpochMilli()) / 86400000.0; emit(doc['risk.score'].value * Math.pow(0.5, Math.max(0.0, days) / doc['risk.half_life_d'].value)); }`
 
 // The saved search and the map by their ids behind the prefix.
 const (

@@ -118,7 +118,7 @@ var attacker = dashboard{
 		}},
 		{6, []panel{
 			who("Profile", "Who is it?", Condition{}, 48,
-				most("risk.score", "Risk"), last("threat.indicator.description", "In one sentence"), last("behavior.os_guess", "System"), last("ptr_record", "Name"),
+				most("risk.score", "Risk"), last("threat.indicator.description", "In one sentence"), last("behavior.kind", "Kind"), last("behavior.os_guess", "System"), last("ptr_record", "Name"),
 				last("country_code", "Country"), last("as_name", "Network"), last("traversal_path", "Path"), earliest("first_seen", "First seen"), latest("last_seen", "Last seen")),
 		}},
 		{12, []panel{
@@ -232,6 +232,14 @@ var campaigns = dashboard{
 			},
 			addresses(table, "TLS clients", "Which TLS clients?", "click a JA3 to see who", "fingerprint.ja3", "JA3", 100, 12),
 			addresses(table, "Browsers and scripts", "What do HTTP clients call themselves?", "click one to see who", "fingerprint.user_agent", "User agent", 100, 18),
+		}},
+		{12, []panel{
+			worst(addresses(lying, "What they are up to", "Who scans, guesses, runs a script, types by hand?", "click hands_on to see who sits at a keyboard", "behavior.kind", "Kind", 10, 24)),
+			worst(addresses(table, "Malware", "Which families of malware do they bring?", "look the family up, and who else has it", "software.malware", "Malware", 50, 24)),
+		}},
+		{12, []panel{
+			addresses(table, "URLs they use", "What do they fetch, and from where?", "search our own proxies for them; never open one by hand", "indicator.url", "URL", 100, 24),
+			addresses(table, "Hosts they use", "Which servers stand behind it?", "block them, and look for our own hosts that ask for them", "indicator.domain", "Host", 100, 24),
 		}},
 		{12, []panel{
 			addresses(table, "Files", "Which files do they bring?", "look the digests up, search our own hosts", "artifact.sha256", "SHA-256", 100, 16),
