@@ -169,7 +169,7 @@ func TestWhatItCostsToPushOutOneTrueEntry(t *testing.T) {
 		if c.by == attackers && first[0] < flood {
 			t.Errorf("%s, %s %s: the first entry is gone after %d others", c.document, c.field, c.class, first[0])
 		}
-		if later[keys/2] < 32 {
+		if keys > 1 && later[keys/2] < 32 { // one key alone may be an unlucky one
 			t.Errorf("%s, %s %s: a later entry is gone after %d others", c.document, c.field, c.class, later[keys/2])
 		}
 	}
