@@ -170,7 +170,7 @@ func TestRejudgeUnderWriters(t *testing.T) {
 		total.Written += r.Written
 		total.Busy += r.Busy
 	}
-	if total.Written < 10*attackers {
+	if total.Written < 2*attackers { // how many more is the machine's affair
 		t.Errorf("only %d documents were rendered anew meanwhile", total.Written)
 	}
 	t.Logf("%d rendered anew beside %d chunks, %d left to the next run", total.Written, writers*rounds*attackers, total.Busy)
