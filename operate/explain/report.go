@@ -134,7 +134,7 @@ var kinds = map[event.EvidenceKind]string{
 	event.Command: "command", event.Login: "login", event.Fingerprint: "fingerprint", event.Artifact: "artifact",
 	event.Leak: "leaked address", event.Session: "session", event.Recipient: "mail domain", event.Message: "mail for domain",
 	event.Stack: "TCP stack", event.Retransmits: "retransmissions", event.KexOrder: "key exchange order", event.Tool: "tool",
-	event.Technique: "technique", event.Alert: "alert", event.Said: "said", event.Conclusion: "rule",
+	event.Technique: "technique", event.Alert: "alert", event.Said: "said", event.Conclusion: "rule", event.Indicator: "indicator", event.Forward: "asked to pass on",
 }
 
 // evidence shows what an event shows, as it is kept.
