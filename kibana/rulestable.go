@@ -39,6 +39,14 @@ func matched(k kit, r rule, where Condition, pairs ...[2]string) rule {
 	return r
 }
 
+// used is matched with what attackers used beyond the decoys: only what is published,
+// so no mirror of packages and no file that everybody has.
+func used(k kit, r rule, where Condition, pairs ...[2]string) rule {
+	r = matched(k, r, where, pairs...)
+	r.match.index, r.version = profile.IndicatorsAlias(k.prefix), 2
+	return r
+}
+
 func ruleTable(k kit) []rule {
 	sure := is("threat.indicator.confidence", "Medium", "High")
 	return []rule{
@@ -80,7 +88,7 @@ Whoever looked at our decoys now looks at our hosts. Most of it is scanning; wha
 Block the address if nobody else uses it. Change a password that it knows.`,
 		}, all(has("threat.indicator.ip"), sure), [2]string{"source.ip", "threat.indicator.ip"}),
 
-		matched(k, rule{
+		used(k, rule{
 			name: "match-file", title: "A file of an attacker is on a host of ours", severity: "critical", where: has("file.hash.sha256"), threat: []tactic{calling, execution},
 			about:    "A file whose SHA-256 an attacker brought to a decoy, or fetched there, within 30 days is in our own logs.",
 			mistaken: []string{"A well-known file that attackers bring along, such as busybox or an empty one: add an exception for its digest."},
@@ -97,9 +105,9 @@ The very file that was put on a decoy is on one of our hosts.
 ## What to do
 
 Isolate the host, keep the file, and look for the commands of the decoy's session on it.`,
-		}, has("artifact.sha256"), [2]string{"file.hash.sha256", "artifact.sha256"}),
+		}, has("threat.indicator.file.hash.sha256"), [2]string{"file.hash.sha256", "threat.indicator.file.hash.sha256"}),
 
-		matched(k, rule{
+		used(k, rule{
 			name: "match-url", title: "A host of ours fetches from where attackers fetch", severity: "high", where: anyOf(has("url.full"), has("url.original")), threat: []tactic{calling},
 			about:    "A URL that an attacker had a decoy fetch from within 30 days was asked for by a host of ours.",
 			mistaken: []string{"A public address that attackers use to try a connection, such as a search engine's: add an exception for it.", "Somebody who looks into the attack."},
@@ -109,14 +117,14 @@ Attackers told a decoy to fetch this URL. Now one of our hosts did.
 
 ## What to look at
 
-1. [[Tools and campaigns**: *Where files come from*, with the URL. Never open it by hand.
+1. [[Tools and campaigns**: *Where files come from*, or *URLs they use*, with the URL. Never open it by hand.
 2. [[Hands on keyboard and movement**: *Commands*. What was done with the file after it was fetched?
 3. In our own logs: the process, and what it did next.
 
 ## What to do
 
 Isolate the host if the file was fetched whole. Block the URL's host.`,
-		}, has("artifact.url"), [2]string{"url.full", "artifact.url"}, [2]string{"url.original", "artifact.url"}),
+		}, has("threat.indicator.url.full"), [2]string{"url.full", "threat.indicator.url.full"}, [2]string{"url.original", "threat.indicator.url.original"}),
 
 		crossed(k, rule{
 			name: "internal", title: "A host of ours touched a decoy", severity: "high", where: all(is("event.action", "observed"), is("scope", "internal")), threat: []tactic{discovery, lateral},

@@ -73,11 +73,27 @@ func indicators() []object {
 	one := func(ip, confidence string, at time.Time) object {
 		return object{
 			"@timestamp": at, "ip": ip, "event": object{"kind": "enrichment", "type": []string{"indicator"}},
-			"threat":   object{"indicator": object{"ip": ip, "confidence": confidence}},
-			"artifact": object{"sha256": []string{map[string]string{"203.0.113.1": strings.Repeat("a1", 32)}[ip]}, "url": []string{"http://" + ip + "/x.sh"}},
+			"threat": object{"indicator": object{"ip": ip, "confidence": confidence}},
 		}
 	}
 	return []object{one("203.0.113.1", "High", time.Now()), one("203.0.113.2", "Low", time.Now()), one("203.0.113.3", "High", time.Now().AddDate(-1, 0, 0))}
+}
+
+// things are what one of them used, of which one URL and one file are published.
+func things() []object {
+	one := func(published bool, indicator object) object {
+		return object{
+			"@timestamp": time.Now(), "event": object{"kind": "enrichment", "type": []string{"indicator"}}, "published": published,
+			"threat": object{"indicator": indicator},
+		}
+	}
+	url := func(u string) object { return object{"url": object{"full": u, "original": u}} }
+	file := func(digest string) object {
+		return object{"file": object{"hash": object{"sha256": strings.Repeat(digest, 32)}}}
+	}
+	return []object{
+		one(true, url("http://203.0.113.1/x.sh")), one(false, url("http://203.0.113.1/y.sh")), one(true, file("a1")), one(false, file("b2")),
+	}
 }
 
 // required are what the import of rules asks of each, beside what its type does.
@@ -93,6 +109,9 @@ func proveRules(t *testing.T, node *esnode.Node, prefix string) {
 	}}})
 	for i, doc := range indicators() {
 		node.Must(t, "PUT", fmt.Sprintf("/%s-attackers/_doc/indicator-%d", prefix, i), doc)
+	}
+	for i, doc := range things() {
+		node.Must(t, "PUT", fmt.Sprintf("/%s-indicators/_doc/thing-%d", prefix, i), doc)
 	}
 	// What the sample's rules find is counted before documents of others come.
 	search := func(index string, query object) []any {
