@@ -66,6 +66,13 @@ type learned struct {
 	things  state.Crowd
 }
 
+// tell gives a document how the attacker stands, where that was worked out.
+func (l *learned) tell(summary *law.Latest) {
+	if l.summary != "" {
+		summary.Add(event.Time(l.events), l.summary)
+	}
+}
+
 // Fold implements commit.Model.
 func (m *model) Fold(key commit.Key, class commit.Class, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	switch class {
@@ -81,6 +88,29 @@ func (m *model) Fold(key commit.Key, class commit.Class, payload []byte, in []co
 	return nil, fmt.Errorf("correlate: no documents of class %d", class)
 }
 
+// load makes s the stored state, the empty one of a document that doesn't exist.
+func (m *model) load(s interface {
+	By(r law.Rank)
+	Reset()
+	Decode(payload []byte) error
+}, payload []byte,
+) error {
+	s.By(m.o.Rank())
+	if payload == nil {
+		s.Reset()
+		return nil
+	}
+	return s.Decode(payload)
+}
+
+// crowded sets the crowd where a chunk takes the count from before over what opens
+// documents without asking.
+func crowded(crowd *state.Crowd, before, after, most int64, chunk commit.ChunkID) {
+	if before <= most && after > most {
+		*crowd = state.Crowd{Share: float64(most) / float64(after), Chunk: chunk}
+	}
+}
+
 // attackerFold is an attacker's next state.
 type attackerFold struct {
 	m       *model
@@ -94,10 +124,7 @@ type attackerFold struct {
 func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.attacker
 	f.m, f.head, f.reached, f.effects, f.body = m, Head{}, f.reached[:0], f.effects[:0], f.body[:0]
-	f.s.By(m.o.Rank())
-	if payload == nil {
-		f.s.Reset()
-	} else if err := f.s.Decode(payload); err != nil {
+	if err := m.load(&f.s, payload); err != nil {
 		return nil, err
 	}
 	var prefix netip.Prefix
@@ -112,12 +139,8 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 		}
 		before, things := f.s.Domains.Count(), f.s.IndicatorCount.Count()
 		f.s.Fold(d.arena, d.sensor, !d.prefix.IsSingleIP(), d.events)
-		if after := f.s.Domains.Count(); before <= state.MaxTargets && after > state.MaxTargets {
-			f.s.Crowd = state.Crowd{Share: float64(state.MaxTargets) / float64(after), Chunk: in[i].Chunk}
-		}
-		if after := f.s.IndicatorCount.Count(); things <= state.MaxIndicators && after > state.MaxIndicators {
-			f.s.IndicatorCrowd = state.Crowd{Share: float64(state.MaxIndicators) / float64(after), Chunk: in[i].Chunk}
-		}
+		crowded(&f.s.Crowd, before, f.s.Domains.Count(), state.MaxTargets, in[i].Chunk)
+		crowded(&f.s.IndicatorCrowd, things, f.s.IndicatorCount.Count(), state.MaxIndicators, in[i].Chunk)
 	}
 	f.head = head(prefix, key.ID, m.o.Now())
 	if m.o.Transitions {
@@ -198,10 +221,7 @@ type targetFold struct {
 func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.target
 	f.m, f.head, f.domain = m, Head{}, ""
-	f.s.By(m.o.Rank())
-	if payload == nil {
-		f.s.Reset()
-	} else if err := f.s.Decode(payload); err != nil {
+	if err := m.load(&f.s, payload); err != nil {
 		return nil, err
 	}
 	opened := payload != nil
@@ -213,9 +233,7 @@ func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribut
 			return nil, fmt.Errorf("correlate: %T is no target's delta", in[i].Delta)
 		}
 		prefix, f.domain = d.attacker.prefix, d.domain
-		if l := &d.attacker.learned; l.summary != "" {
-			f.s.Summary.Add(event.Time(l.events), l.summary)
-		}
+		d.attacker.learned.tell(&f.s.Summary)
 		if in[i].Applied {
 			continue
 		}
@@ -252,10 +270,7 @@ type indicatorFold struct {
 func (m *model) foldIndicator(payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.thing
 	f.m, f.head = m, Head{Now: m.o.Now()}
-	f.s.By(m.o.Rank())
-	if payload == nil {
-		f.s.Reset()
-	} else if err := f.s.Decode(payload); err != nil {
+	if err := m.load(&f.s, payload); err != nil {
 		return nil, err
 	}
 	opened := payload != nil
@@ -301,10 +316,7 @@ type hourFold struct {
 func (m *model) foldHour(key commit.Key, payload []byte, in []commit.Contribution) (commit.Folded, error) {
 	f := &m.hour
 	f.m, f.head, f.hour = m, Head{}, event.Never
-	f.s.By(m.o.Rank())
-	if payload == nil {
-		f.s.Reset()
-	} else if err := f.s.Decode(payload); err != nil {
+	if err := m.load(&f.s, payload); err != nil {
 		return nil, err
 	}
 	var prefix netip.Prefix
@@ -314,9 +326,7 @@ func (m *model) foldHour(key commit.Key, payload []byte, in []commit.Contributio
 			return nil, fmt.Errorf("correlate: %T is no hour's delta", in[i].Delta)
 		}
 		prefix, f.hour = d.attacker.prefix, d.key.hour
-		if l := &d.attacker.learned; l.summary != "" {
-			f.s.Summary.Add(event.Time(l.events), l.summary)
-		}
+		d.attacker.learned.tell(&f.s.Summary)
 		if !in[i].Applied {
 			f.s.Fold(d.attacker.arena, d.attacker.sensor, d.events)
 		}

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,13 +51,7 @@ func (r *Renderer) typed(s *state.Attacker, f *figures) {
 		r.turns = append(r.turns, one)
 	}
 	slices.SortStableFunc(r.turns, func(a, b behavior.Typed) int {
-		switch {
-		case a.Session < b.Session:
-			return -1
-		case a.Session > b.Session:
-			return 1
-		}
-		return int(min(max(a.Time-b.Time, -1), 1))
+		return cmp.Or(cmp.Compare(a.Session, b.Session), cmp.Compare(a.Time, b.Time))
 	})
 	for i := 1; i < len(r.turns); i++ {
 		if a, b := &r.turns[i-1], &r.turns[i]; a.Session == b.Session && a.Session >= 1<<32 {
@@ -68,7 +63,7 @@ func (r *Renderer) typed(s *state.Attacker, f *figures) {
 
 // given finds the command that a turn is of, nil where it isn't kept.
 func given(commands []law.Item, turn *state.Turn) *state.Command {
-	i, _ := slices.BinarySearchFunc(commands, turn.Time, func(it law.Item, at event.Time) int { return int(min(max(it.Time-at, -1), 1)) })
+	i, _ := slices.BinarySearchFunc(commands, turn.Time, func(it law.Item, at event.Time) int { return cmp.Compare(it.Time, at) })
 	for ; i < len(commands) && commands[i].Time == turn.Time; i++ {
 		if c := state.CommandOf(&commands[i]); state.InShell(c.Service()) && state.LineDigest(c.Line()) == turn.Line {
 			return c
