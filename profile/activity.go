@@ -230,15 +230,10 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 		d.int("asn", int64(where.ASN))
 	}
 	d.now("updated_at", h.Now)
-	r.names = r.names[:0]
-	for _, list := range [...]struct {
-		name string
-		of   *law.Bottom
-	}{{"command.line", &s.Lines}, {"credentials.tried", &s.Tried}, {"deckies", &s.Deckies}, {"observer.name", &s.Sensors}, {"ports", &s.Ports}, {"port_count", &s.Ports}, {"services", &s.Services}} {
-		if list.of.Truncated() {
-			r.names = append(r.names, list.name)
-		}
-	}
+	r.names = cutShort(
+		r.names[:0], capped{"command.line", &s.Lines}, capped{"credentials.tried", &s.Tried}, capped{"deckies", &s.Deckies},
+		capped{"observer.name", &s.Sensors}, capped{"ports", &s.Ports}, capped{"port_count", &s.Ports}, capped{"services", &s.Services},
+	)
 	if s.Commands.Truncated() {
 		r.names = append(r.names, "commands")
 	}

@@ -73,15 +73,10 @@ func (r *Renderer) AppendIndicator(dst []byte, h Head, kind, value string, s *st
 	d.string("module", "ti_dossier")
 	d.string("dataset", "ti_dossier.indicators")
 	d.end()
-	r.names = r.names[:0]
-	for _, l := range [...]struct {
-		name string
-		list *law.Bottom
-	}{{"attackers", &s.Attackers}, {"deckies", &s.Deckies}, {"indicator.use", &s.Uses}, {"sensors", &s.Sensors}, {"services", &s.Services}} {
-		if l.list.Truncated() {
-			r.names = append(r.names, l.name)
-		}
-	}
+	r.names = cutShort(
+		r.names[:0], capped{"attackers", &s.Attackers}, capped{"deckies", &s.Deckies}, capped{"indicator.use", &s.Uses},
+		capped{"sensors", &s.Sensors}, capped{"services", &s.Services},
+	)
 	if s.Attackers.Truncated() {
 		r.names = append(r.names, "attacker_count")
 	}

@@ -311,3 +311,19 @@ func (m *meter) keys(of *subject, b *law.Bottom, size func(m *meter, of *subject
 
 // campaignKey is what a campaign key takes in a list.
 const campaignKey = len(`"toolchain:0123456789abcdef0123456789abcdef",`)
+
+// capped is a list of a state by the name of the field that shows it.
+type capped struct {
+	name string
+	list *law.Bottom
+}
+
+// cutShort appends the names of the lists that had to leave something out.
+func cutShort(names []string, lists ...capped) []string {
+	for _, l := range lists {
+		if l.list.Truncated() {
+			names = append(names, l.name)
+		}
+	}
+	return names
+}

@@ -37,16 +37,7 @@ func (r *Renderer) AppendTarget(dst []byte, h Head, domain string, s *state.Targ
 		d.string("class", u.class)
 		d.end()
 	}
-	r.names = r.names[:0]
-	if s.Deckies.Truncated() {
-		r.names = append(r.names, "deckies")
-	}
-	if s.Sensors.Truncated() {
-		r.names = append(r.names, "sensors")
-	}
-	if s.Services.Truncated() {
-		r.names = append(r.names, "services")
-	}
+	r.names = cutShort(r.names[:0], capped{"deckies", &s.Deckies}, capped{"sensors", &s.Sensors}, capped{"services", &s.Services})
 	d.someStrings("truncated", r.names)
 	d.schema()
 	d.base64("state", h.State)
