@@ -236,6 +236,9 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 			return Retry, fmt.Errorf("correlate: records of chunk %s that no dialect knows can't be saved: %w", id, err)
 		}
 	}
+	if w.first != event.Never {
+		seen.Lag = max(0, time.Since(w.first.Time()))
+	}
 	// What a redelivered chunk holds is counted once: when it is done.
 	e.stats.add(&seen)
 	return OK, nil

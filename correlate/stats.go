@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
@@ -27,6 +28,9 @@ type Stats struct {
 	// ServiceGuessed counts the events whose service no record of their chunk
 	// tells: of most another chunk does.
 	ServiceGuessed int64
+	// Lag is how old the first record of the chunk was that was done last, by the
+	// time that Fluent Bit gives it, when the chunk was done; 0 before the first.
+	Lag time.Duration
 	// Gateway is the private address that most events come from, nil while
 	// nothing is known.
 	Gateway *Gateway
@@ -140,6 +144,7 @@ func (c *counters) add(s *Stats) {
 	c.s.ClockSkew += s.ClockSkew
 	c.s.Excluded += s.Excluded
 	c.s.ServiceGuessed += s.ServiceGuessed
+	c.s.Lag = s.Lag
 	if g := s.Gateway; g != nil {
 		if c.s.Gateway == nil {
 			c.s.Gateway = new(Gateway)

@@ -320,8 +320,8 @@ var fleet = dashboard{
 			kind: table, title: "Sensors", question: "How is each sensor?", next: "read its last error, oldest heartbeat first",
 			view: sensors, rows: []column{top("sensor", "Sensor", 200).rising()},
 			metrics: []column{
-				latest("@timestamp", "Heartbeat"), most("records_in", "Records in"), most("records_out", "Records out"), most("unparsed", "Not parsed"), most("unattributed", "Not attributed"),
-				most("conflicts", "Conflicts"), most("retries", "Retries"), last("last_error", "Last error"), last("version", "Version"), latest("started_at", "Started"),
+				latest("@timestamp", "Heartbeat"), most("records_per_second", "Records/s"), most("lag_s", "Behind by s"), most("records_in", "Records in"), most("records_out", "Records out"), most("unparsed", "Not parsed"), most("unattributed", "Not attributed"),
+				most("dead_letters", "Dead letters"), most("conflicts", "Conflicts"), most("retries", "Retries"), last("last_error", "Last error"), last("version", "Version"), latest("started_at", "Started"),
 			}, w: 48,
 		}}},
 		{12, []panel{{

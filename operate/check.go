@@ -68,17 +68,10 @@ const (
 	// leastVersion is the first Elasticsearch whose index templates may name
 	// component templates that aren't there.
 	leastVersion = "8.7"
-	// silence is how old a heartbeat may be: three of them.
-	silence = 90 * time.Second
-	// errorStays is for how long a sensor's last error is a warning: until its
-	// heartbeats are so much younger.
-	errorStays = 10 * time.Minute
 	// skew is how far clocks may be apart.
 	skew = 5 * time.Second
 	// expiry is how long before its end a key is warned about.
 	expiry = 30 * day
-	// maxSensors bounds the heartbeats that are looked at.
-	maxSensors = 1000
 )
 
 type checker struct {
@@ -642,113 +635,6 @@ func (k *checker) health(ctx context.Context) {
 	default:
 		k.say(Warning, subject, "look at GET _cluster/health", "the cluster doesn't say how its indices are: %q", line(h.Status))
 	}
-}
-
-// heartbeat is what Check reads of a sensor's document.
-type heartbeat struct {
-	At          time.Time   `json:"@timestamp"`
-	Sensor      string      `json:"sensor"`
-	Version     string      `json:"version"`
-	DeadLetters int64       `json:"dead_letters"`
-	AtRisk      int64       `json:"exactness_at_risk"`
-	Unparsed    int64       `json:"unparsed"`
-	Gateway     string      `json:"gateway"`
-	Behind      int64       `json:"gateway_events"`
-	RecordsIn   int64       `json:"records_in"`
-	Started     time.Time   `json:"started_at"`
-	Programs    []dropped   `json:"dropped_programs"`
-	Ownerless   []ownerless `json:"ownerless_commands"`
-	LastError   string      `json:"last_error"`
-	LastErrorAt time.Time   `json:"last_error_at"`
-}
-
-func (k *checker) sensors(ctx context.Context) {
-	const subject = "sensors"
-	var found struct {
-		Hits struct {
-			Hits []struct {
-				Source heartbeat `json:"_source"`
-			} `json:"hits"`
-		} `json:"hits"`
-	}
-	path := fmt.Sprintf("/%s/_search?size=%d&sort=@timestamp:desc&filter_path=hits.hits._source", k.indices.Sensors(), maxSensors)
-	err := k.client.Call(ctx, "read the heartbeats", http.MethodGet, path, nil, &found)
-	if isMissing(err) {
-		return // said before
-	}
-	if err != nil {
-		k.failed(subject, err)
-		return
-	}
-	if len(found.Hits.Hits) == 0 {
-		k.say(Note, subject, "", "none has written a heartbeat yet")
-		return
-	}
-	now := k.now()
-	well := 0
-	for _, hit := range found.Hits.Hits {
-		h := hit.Source
-		if k.sensor(h, now) {
-			well++
-		}
-	}
-	level := OK
-	if well < len(found.Hits.Hits) {
-		level = Warning
-	}
-	k.say(level, subject, "", "%d of %d well", well, len(found.Hits.Hits))
-}
-
-// sensor tells what is wrong with one sensor, and whether nothing is. What a
-// heartbeat says may come from whoever owns that host.
-func (k *checker) sensor(h heartbeat, now time.Time) bool {
-	name := "sensor " + line(h.Sensor)
-	if text := droppedText(h.Programs); text != "" {
-		k.say(Note, name, "set drop_apps there where these are not DECNET's own", "lines left out by drop_apps: %s", text)
-	}
-	if text := ownerlessText(h.Ownerless); text != "" {
-		k.say(Note, name, "SSH_CLIENT was unset there, or the hook of that shell doesn't tell it", "commands that nobody is known to have given: %s", text)
-	}
-	well := true
-	wrong := func(l Level, fix, format string, args ...any) {
-		well = false
-		k.say(l, name, fix, format, args...)
-	}
-	const until = " (counted, and said here, until it starts again)"
-	age := now.Sub(h.At)
-	switch {
-	case h.At.IsZero():
-		wrong(Warning, "", "its heartbeat has no time")
-	case age > silence:
-		wrong(Warning, "look at Fluent Bit's log there; a sensor that is gone for good is forgotten by dossier retain",
-			"silent for %s", age.Round(time.Second))
-	case age < -skew:
-		wrong(Warning, "set up NTP there", "its clock is %s ahead of this host's", (-age).Round(time.Millisecond))
-	}
-	if h.DeadLetters > 0 {
-		wrong(Warning, "fix the cause, then dossier replay on that host", "%d dead letters since it started%s", h.DeadLetters, until)
-	}
-	if h.AtRisk > 0 {
-		wrong(Warning, "look at its log: documents could not be written for longer than the ledger is kept",
-			"%d chunk ids aged out without a marker: a redelivery counts twice%s", h.AtRisk, until)
-	}
-	if h.RecordsIn > 1000 && h.Unparsed > h.RecordsIn/20 {
-		wrong(Warning, "look at its input; field_map teaches further formats", "%d of %d records are in no known form", h.Unparsed, h.RecordsIn)
-	}
-	if h.Gateway != "" {
-		wrong(Warning, "let the decoys see who connects: host networking or userland-proxy off for Docker, no SNAT in front of them, or a load balancer "+
-			"that passes the address on; a decoy's or load balancer's own checks can be left out with exclude",
-			"the private address %s is behind more than nine tenths of everything (%d events): a NAT or a container's bridge hides the attackers", line(h.Gateway), h.Behind)
-	}
-	if before := max(0, h.At.Sub(h.LastErrorAt)); h.LastError != "" && before < errorStays {
-		wrong(Warning, "docs/log.md explains each", "last error %s before its heartbeat: %s; it stays here until %s if none follows",
-			before.Round(time.Second), line(h.LastError), h.LastErrorAt.Add(errorStays).UTC().Format(time.RFC3339))
-	}
-	k.idle(name, h)
-	if h.Version != "" && h.Version != k.version {
-		k.say(Note, name, "", "runs version %s, this command is %s", line(h.Version), k.version)
-	}
-	return well
 }
 
 // letters counts the dead letters on this host.

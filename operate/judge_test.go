@@ -150,6 +150,10 @@ func TestSensorsAreJudged(t *testing.T) {
 		},
 		{"an error after it", heartbeat{LastError: "x", LastErrorAt: now.Add(time.Second)}, "WARN sensor s: last error 0s before its heartbeat: x; it stays here until 2026-11-24T12:10:01Z"},
 		{"an error without a time", heartbeat{LastError: "x"}, ""},
+		{"ten minutes behind", heartbeat{LagS: 600}, ""},
+		{"further behind", heartbeat{LagS: 601}, "note sensor s: the chunk that it finished last was 10m1s old; unless it reads old logs, look whether it keeps up: docs/performance.md"},
+		{"further behind, and silent", heartbeat{LagS: 601, At: now.Add(-91 * time.Second)}, "WARN sensor s: silent for 1m31s"},
+		{"not to be read", heartbeat{unreadable: true}, "WARN sensor s: its heartbeat can't be read"},
 		{"another version", heartbeat{Version: "0.9"}, "note sensor s: runs version 0.9, this command is test"},
 		{"the same version", heartbeat{Version: "test"}, ""},
 	} {
@@ -177,7 +181,7 @@ func TestSensorsAreJudged(t *testing.T) {
 // TestSumOfSensors: the sum is as bad as its parts.
 func TestSumOfSensors(t *testing.T) {
 	target, node := plain(t, false, nil)
-	node.Must(t, "PUT", target.indices.Sensors(), `{"mappings":{"properties":{"@timestamp":{"type":"date"}}}}`)
+	node.Must(t, "PUT", target.indices.Sensors(), `{"mappings":{"properties":{"@timestamp":{"type":"date"},"sensor":{"type":"keyword"}}}}`)
 	if got := findings(t, target, "setup", "sensors"); got != "note sensors: none has written a heartbeat yet" {
 		t.Error(got)
 	}

@@ -14,6 +14,7 @@ import (
 	"dossier/analyst"
 	"dossier/conf/roles"
 	"dossier/correlate"
+	"dossier/correlate/commit"
 	"dossier/esindex"
 )
 
@@ -76,6 +77,9 @@ func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) er
 		if err := k.tryFile(s.KeyFile); err != nil {
 			return err
 		}
+	}
+	if err := t.allowMajor(ctx, commit.Major); err != nil {
+		return err
 	}
 	steps, err := t.client.Reconcile(ctx, t.templates, s.Chosen)
 	for _, done := range steps {

@@ -811,8 +811,8 @@ func TestTypesOfFields(t *testing.T) {
 			Long: "source.as.number event_count login_attempts login_successes command_count bounty_count",
 		},
 		Sensors: {
-			Date: "@timestamp started_at last_error_at", Integer: "schema_version", Object: "reasons ownerless_commands dropped_programs",
-			Long: "records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written unattributed unparsed dropped malformed dead_letters " +
+			Date: "@timestamp started_at last_error_at", Integer: "schema_version state_version", Object: "reasons ownerless_commands dropped_programs", Float: "records_per_second",
+			Long: "lag_s records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written unattributed unparsed dropped malformed dead_letters " +
 				"conflicts retries clock_skew service_guessed gateway_events exactness_at_risk panics cache_documents cache_bytes",
 		},
 		Chunks: {Date: "@timestamp first_record", Binary: "state"},

@@ -120,7 +120,7 @@ func TestLawsOfFields(t *testing.T) {
 			"copy":     "cidr",
 		},
 		Sensors: {
-			"as of the write": "@timestamp version started_at records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written " +
+			"as of the write": "@timestamp version state_version started_at records_per_second lag_s records_in records_out chunks_in chunks_out chunks_skipped bytes_in documents_written " +
 				"unattributed unparsed dropped reasons ownerless_commands dropped_programs malformed dead_letters conflicts retries clock_skew service_guessed gateway gateway_events exactness_at_risk panics " +
 				"cache_documents cache_bytes last_error last_error_at",
 			"constant": "ecs.version schema_version",

@@ -12,6 +12,8 @@ import (
 type Heartbeat struct {
 	Sensor, Version string
 	Started         time.Time
+	// StateVersion is the major version of the states that the sensor writes.
+	StateVersion int
 
 	RecordsIn, RecordsOut              int64
 	ChunksIn, ChunksOut, ChunksSkipped int64
@@ -23,6 +25,13 @@ type Heartbeat struct {
 	ServiceGuessed                     int64
 	Panics                             int64
 	CacheDocuments, CacheBytes         int64
+
+	// RecordsPerSecond is the rate since the heartbeat before; 0 in the first.
+	RecordsPerSecond float64
+
+	// Lag is how old the first record of the chunk was that was done last, when
+	// it was done.
+	Lag time.Duration
 
 	// Gateway is the private address that is behind nearly everything, "" without
 	// one, and GatewayEvents how many events.
@@ -71,6 +80,7 @@ func AppendSensor(dst []byte, now time.Time, h *Heartbeat) []byte {
 	d.now("@timestamp", now)
 	d.string("sensor", h.Sensor)
 	d.some("version", h.Version)
+	d.int("state_version", int64(h.StateVersion))
 	d.now("started_at", h.Started)
 	for _, count := range [...]struct {
 		name string
@@ -99,6 +109,8 @@ func AppendSensor(dst []byte, now time.Time, h *Heartbeat) []byte {
 	} {
 		d.int(count.name, count.n)
 	}
+	d.float("records_per_second", h.RecordsPerSecond)
+	d.int("lag_s", int64(h.Lag/time.Second))
 	if h.Gateway != "" {
 		d.string("gateway", h.Gateway)
 		d.int("gateway_events", h.GatewayEvents)

@@ -99,6 +99,9 @@ func TestEveryFigureOfAHeartbeat(t *testing.T) {
 	}
 	north, south := figures(both), figures(own)
 	north["gateway_events"], south["gateway_events"] = z.Gateway.Events, y.Gateway.Events // the worst one's
+	north["lag_s"], south["lag_s"] = int64(z.Lag/time.Second), 0                          // the longest one's, in whole seconds
+	north["state_version"], south["state_version"] = commit.Major, commit.Major
+	north["records_per_second"], south["records_per_second"] = 0, 0
 	north["panics"], south["panics"] = (1e3+901)+(1e9+901)+5e13+7e14+3e15, 1e6+901
 	north["dead_letters"] += shared.Buried
 	for name, n := range map[string]int64{
@@ -230,5 +233,32 @@ func TestRequestsAreCounted(t *testing.T) {
 	}
 	if got := read(second); !maps.Equal(got, want) {
 		t.Errorf("the second shows %v", got)
+	}
+}
+
+// TestTheRateOfAHeartbeat: it is of the time since the sensor's heartbeat
+// before, and a count that has fallen gives none.
+func TestTheRateOfAHeartbeat(t *testing.T) {
+	tg, _ := bare()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i, beat := range []struct {
+		sensor  string
+		after   time.Duration
+		records int64
+		want    float64
+	}{
+		{"north", 0, 600, 0},
+		{"south", 0, 7, 0},
+		{"north", 30 * time.Second, 900, 10},
+		{"south", 30 * time.Second, 7, 0},
+		{"north", 70 * time.Second, 1000, 2.5},
+		{"north", 100 * time.Second, 400, 0},
+		{"north", 110 * time.Second, 410, 1},
+	} {
+		h := &profile.Heartbeat{Sensor: beat.sensor, RecordsIn: beat.records}
+		tg.tellRate(h, at.Add(beat.after))
+		if h.RecordsPerSecond != beat.want {
+			t.Errorf("heartbeat %d of %s: %v records a second, want %v", i, beat.sensor, h.RecordsPerSecond, beat.want)
+		}
 	}
 }

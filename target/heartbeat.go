@@ -89,12 +89,35 @@ func (t *Target) heartbeats(started, now time.Time) []commit.Op {
 	for _, h := range beats {
 		h.LastError, h.LastErrorAt = last, at
 		t.tellTwin(h, now)
+		t.tellRate(h, now)
 		ops = append(ops, commit.Op{
 			Kind: commit.Put, Key: commit.Key{Index: t.indices.Sensors(), ID: h.Sensor},
 			Body: profile.AppendSensor(nil, now, h),
 		})
 	}
 	return ops
+}
+
+// told is how many records a heartbeat counted, and when.
+type told struct {
+	at      time.Time
+	records int64
+}
+
+// tellRate puts the records a second since the sensor's heartbeat before into
+// this one.
+func (t *Target) tellRate(h *profile.Heartbeat, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before, any := t.told[h.Sensor]
+	if t.told == nil {
+		t.told = make(map[string]told)
+	}
+	t.told[h.Sensor] = told{now, h.RecordsIn}
+	// Fewer than before: an output of the sensor's has ended meanwhile.
+	if d := now.Sub(before.at); any && d > 0 && h.RecordsIn > before.records {
+		h.RecordsPerSecond = float64(h.RecordsIn-before.records) / d.Seconds()
+	}
 }
 
 // heartbeats returns what each sensor of the members says. c, which they have in
@@ -108,7 +131,7 @@ func heartbeats(members []*Member, t *Target, c commit.Stats, started time.Time)
 	for _, m := range members {
 		h := bySensor[m.Sensor]
 		if h == nil {
-			h = &profile.Heartbeat{Sensor: m.Sensor, Version: m.Version, Started: started}
+			h = &profile.Heartbeat{Sensor: m.Sensor, Version: m.Version, StateVersion: commit.Major, Started: started}
 			bySensor[m.Sensor] = h
 			refused[h] = new([dialect.ReasonCount]int64)
 			dropped[h] = make(map[string]int64)
@@ -158,6 +181,7 @@ func add(h *profile.Heartbeat, refused *[dialect.ReasonCount]int64, s *correlate
 	h.Retries += s.ChunksRetry
 	h.ClockSkew += s.ClockSkew
 	h.ServiceGuessed += s.ServiceGuessed
+	h.Lag = max(h.Lag, s.Lag)
 	if g := s.Gateway; g.Hides() && g.Events > h.GatewayEvents {
 		h.Gateway, h.GatewayEvents = g.Addr.String(), g.Events
 	}

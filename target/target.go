@@ -116,6 +116,7 @@ type Target struct {
 	lastError string
 	erredAt   time.Time
 	twins     map[string]bool // by sensor: another process has its name
+	told      map[string]told // by sensor: what its last heartbeat counted
 }
 
 // cluster is what of a client's calls setting up needs.

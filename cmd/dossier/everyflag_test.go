@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
@@ -23,6 +24,7 @@ import (
 
 	"dossier/correlate/event"
 	"dossier/operate"
+	"dossier/profile"
 	"dossier/profile/rules"
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
@@ -271,6 +273,8 @@ var link = map[string]row{
 			contains(u.T, errs, "its key is of the index_prefix dossier, this is other")
 		case "keys list", "keys revoke":
 			u.asks(u.w.http, "is about keys of other", func(a asked) bool { return strings.Contains(a.body, `{"metadata.dossier.prefix":"other"}`) })
+		case "fleet":
+			u.asks(u.w.http, "is about other-sensors", func(a asked) bool { return strings.HasPrefix(a.line, "POST /other-sensors/") })
 		default:
 			u.asks(u.w.http, "is about other-attackers", func(a asked) bool { return strings.Contains(a.line+a.body, "other-attackers") })
 		}
@@ -695,6 +699,25 @@ var rows = map[string]row{
 		out, _, _ = u.run("yaml", "--es-hosts", u.w.http.URL)
 		contains(u.T, out, `- level: "`, `subject: "connection"`)
 	}},
+	"fleet --output": {"xml", "want one of table", func(u use) {
+		beat(u, "north", 0)
+		out, _, status := u.run("json", u.w.real()...)
+		var fleet []struct{ Sensor, State string }
+		if err := json.Unmarshal([]byte(out), &fleet); err != nil || len(fleet) != 1 || fleet[0].Sensor != "north" || fleet[0].State != "well" || status != 0 {
+			u.Errorf("%v, status %d: %s", err, status, out)
+		}
+	}},
+	"fleet --unwell": {"maybe", `"maybe" for "--unwell"`, func(u use) {
+		beat(u, "north", 0)
+		beat(u, "south", time.Hour)
+		out, _, status := u.run("true", u.w.real()...)
+		contains(u.T, out, "2 sensors: 1 well, 0 unwell, 1 silent; 0.0 records a second; versions dev (1)", "WARN sensor south: silent for 1h")
+		if strings.Contains(out, "north") || !strings.HasPrefix(out, "SENSOR  STATE ") || status != 1 {
+			u.Errorf("status %d: %s", status, out)
+		}
+		out, _, _ = dossier(u.T, nil, append([]string{"fleet"}, u.w.real()...)...)
+		contains(u.T, out, "\nnorth   well    ")
+	}},
 	"keys list --output": {"xml", "want one of table", func(u use) {
 		out, _, _ := u.run("yaml", "--es-hosts", u.w.http.URL)
 		contains(u.T, out, `role: "retention"`, `id: "old"`)
@@ -909,6 +932,15 @@ func commands(c *cobra.Command) (out []*cobra.Command) {
 		out = append(out, commands(below)...)
 	}
 	return out
+}
+
+// beat writes a sensor's heartbeat of so long ago, for as long as the use takes.
+func beat(u use, sensor string, ago time.Duration) {
+	u.Helper()
+	doc := u.w.prefix + "-sensors/_doc/" + sensor + "?refresh=true"
+	now := time.Now().Add(-ago)
+	u.w.node.Must(u.T, "PUT", doc, json.RawMessage(profile.AppendSensor(nil, now, &profile.Heartbeat{Sensor: sensor, Version: version, Started: now.Add(-time.Hour), RecordsIn: 1})))
+	u.Cleanup(func() { u.w.node.Do(context.WithoutCancel(u.Context()), "DELETE", doc, nil) })
 }
 
 // wantRefused wants one line on standard error and the right status.

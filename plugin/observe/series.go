@@ -114,6 +114,7 @@ func NewSeries(rules []exclude.Rule) []Series {
 		}
 		return 0
 	})
+	gauge("lag_seconds", "How old the first record of the chunk was that was done last, by the time that Fluent Bit gives it; 0 before the first.", func(f *Figures) float64 { return f.Engine.Lag.Seconds() })
 	gauge("last_chunk_timestamp_seconds", "When the last chunk was done; 0 before the first.", func(f *Figures) float64 {
 		if f.LastChunk.IsZero() {
 			return 0

@@ -31,7 +31,7 @@ func TestEveryMetricHasItsOwnSource(t *testing.T) {
 	last := time.UnixMilli(1767323045678)
 	f := Figures{
 		Engine: correlate.Stats{
-			ChunksOK: 1, ChunksRetry: 2, ChunksError: 3, Bytes: 4, Records: 5, Events: 6, Malformed: 7, Cut: 29, Broken: 8, ClockSkew: 9, Excluded: 10, ServiceGuessed: 28, ExcludedBy: []int64{4}, Refused: refused,
+			ChunksOK: 1, ChunksRetry: 2, ChunksError: 3, Bytes: 4, Records: 5, Events: 6, Malformed: 7, Cut: 29, Broken: 8, ClockSkew: 9, Excluded: 10, ServiceGuessed: 28, Lag: 1500 * time.Millisecond, ExcludedBy: []int64{4}, Refused: refused,
 		},
 		Target: target.Figures{Commit: commit.Stats{
 			Skipped: 11, DocumentsRead: 12, DocumentsWritten: 13, Created: 14, Conflicts: 15, Unknown: 16, Buried: 17, Panics: 100, Unreadable: 26, Effects: 18, Markers: 19,
@@ -48,7 +48,7 @@ func TestEveryMetricHasItsOwnSource(t *testing.T) {
 		"records_malformed_total": 7, "records_cut_total": 29, "chunks_broken_total": 8, "events_clock_skew_total": 9, "events_service_guessed_total": 28, "events_excluded_total": 10, "events_excluded_by_rule_total port=22": 4, "events_excluded_by_rule_total exclude_nets": 6,
 		"chunks_skipped_total": 11, "documents_read_total": 12, "documents_written_total": 13, "documents_created_total": 14, "conflicts_total": 15,
 		"unknown_outcomes_total": 16, "dead_letters_total": 17, "effects_total": 18, "markers_total": 19, "exactness_at_risk_total": 20,
-		"cache_evictions_total": 21, "cache_bytes": 22, "cache_documents": 23, "panics_total": 124, "documents_unreadable_total": 26, "parts_left_out_total": 25, "dead_letters_dropped_total": 27, "ready": 1, "last_chunk_timestamp_seconds": 1767323045.678,
+		"cache_evictions_total": 21, "cache_bytes": 22, "cache_documents": 23, "panics_total": 124, "documents_unreadable_total": 26, "parts_left_out_total": 25, "dead_letters_dropped_total": 27, "ready": 1, "lag_seconds": 1.5, "last_chunk_timestamp_seconds": 1767323045.678,
 	}
 	for _, r := range dialect.Reasons() {
 		if r.Class() == dialect.Unparsed {

@@ -35,6 +35,9 @@ var rows = []struct {
 		{"Records", "Records of the chunks that are done, by sensor.", "cps", false, 12, 8, [][2]string{{`sum by (instance) (rate(dossier_records_total{job=~"$job"}[$__rate_interval]))`, "{{instance}}"}}},
 		{"Chunks by what Fluent Bit was told", "retry: Elasticsearch is overloaded or away; error: dead-lettered.", "cps", false, 12, 8, [][2]string{{`sum by (result) (rate(dossier_chunks_total{job=~"$job"}[$__rate_interval]))`, "{{result}}"}}},
 	}},
+	{"Is anybody behind?", []panel{
+		{"Lag", "How old the first record of the chunk was that was done last: minutes of it mean that a backlog is worked off, or that old logs are read.", "s", false, 24, 8, [][2]string{{`max by (instance) (dossier_lag_seconds{job=~"$job"})`, "{{instance}}"}}},
+	}},
 	{"What gives no event", []panel{
 		{"Refused, by reason", "Records dropped on purpose, that name no address, or that no dialect knows.", "cps", false, 12, 8, [][2]string{{`sum by (verdict, reason) (rate(dossier_records_refused_total{job=~"$job"}[$__rate_interval]))`, "{{verdict}}: {{reason}}"}}},
 		{"Clocks", "Events that were given their record's time, for their own is missing or ahead.", "cps", false, 12, 8, [][2]string{{`sum by (instance) (rate(dossier_events_clock_skew_total{job=~"$job"}[$__rate_interval]))`, "{{instance}}"}}},
