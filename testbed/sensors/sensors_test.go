@@ -89,8 +89,8 @@ func safe(t *testing.T, c config) {
 		if in["name"] == "tail" && (in["db"] == "" || in["skip_long_lines"] != "on") {
 			t.Errorf("input tail: db %q, skip_long_lines %q", in["db"], in["skip_long_lines"])
 		}
-		if l, network := in["listen"]; network && l != "127.0.0.1" {
-			t.Errorf("input %s listens on %s: it has no authentication", in["name"], l)
+		if l, network := in["listen"]; network && l != "127.0.0.1" && (in["shared_key"] == "" || in["tls"] != "on") {
+			t.Errorf("input %s listens on %s without authentication or TLS", in["name"], l)
 		}
 	}
 	for _, out := range c.Pipeline.Outputs {
