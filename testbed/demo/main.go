@@ -1,8 +1,8 @@
-// Command demo shows what Dossier does: it starts a real Elasticsearch,
-// replays sensors' logs through the plugin as Fluent Bit would, and prints
+// Command demo shows what Dossier does: it starts a real Elasticsearch, or
+// OpenSearch, replays sensors' logs through the plugin as Fluent Bit would, and prints
 // the attackers and mail domains that are found there afterwards.
 //
-//	demo -plugin build/out_dossier.so [-log FILE] [-rows N] [-down]
+//	demo -plugin build/out_dossier.so [-server opensearch] [-log FILE] [-rows N] [-down]
 //
 // ELASTICSEARCH_URL names a node of your own. A second run delivers the same
 // chunks again, and nothing is counted twice.
@@ -32,11 +32,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	plugin := flag.String("plugin", "build/out_dossier.so", "the plugin")
+	server := flag.String("server", "", "the server: opensearch, or another that esnode servers lists")
 	log := flag.String("log", "", "the sensor's log, a line each, in place of the sample's")
 	rows := flag.Int("rows", 15, "attackers to print")
 	down := flag.Bool("down", false, "stop the demo's node, remove its data and do no more")
 	flag.Parse()
-	if err := run(ctx, *plugin, *log, *rows, *down); err != nil {
+	if err := run(ctx, *plugin, *server, *log, *rows, *down); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
@@ -44,9 +45,9 @@ func main() {
 
 const nodeName = "demo"
 
-func run(ctx context.Context, plugin, log string, rows int, down bool) error {
+func run(ctx context.Context, plugin, server, log string, rows int, down bool) error {
 	if down {
-		node, err := esnode.Find(nodeName)
+		node, err := esnode.Find(server, nodeName)
 		if err != nil {
 			return err
 		}
@@ -60,8 +61,12 @@ func run(ctx context.Context, plugin, log string, rows int, down bool) error {
 	if err != nil {
 		return err
 	}
-	step("Elasticsearch: some 900 MB are fetched the first time; then it starts in about 15 s, or runs already ...")
-	node, err := esnode.Open(ctx, esnode.Options{Name: nodeName, Heap: "1g"})
+	what, err := esnode.Describe(server)
+	if err != nil {
+		return err
+	}
+	step(what + " ...")
+	node, err := esnode.Open(ctx, esnode.Options{Server: server, Name: nodeName, Heap: "1g"})
 	if err != nil {
 		return err
 	}

@@ -19,56 +19,41 @@ import (
 
 // backend is a way to run nodes on this machine.
 type backend struct {
-	name string // "docker" or "java"
-	home string // the unpacked distribution, for java
+	name   string // "docker" or "java"
+	server server
+	home   string // the unpacked distribution, for java
 }
 
 // chooseBackend takes Docker where it works and has or gets the image, else
-// the distribution by Maven.
-func chooseBackend(ctx context.Context) (backend, error) {
-	if exec.CommandContext(ctx, "docker", "info").Run() == nil {
-		err := pullImage(ctx)
+// the distribution by Maven. OpenSearch is fetched sooner than its image.
+func chooseBackend(ctx context.Context, s server) (backend, error) {
+	if !s.isOpenSearch() && exec.CommandContext(ctx, "docker", "info").Run() == nil {
+		err := pullImage(ctx, s)
 		if err == nil {
-			return backend{name: "docker"}, nil
+			return backend{name: "docker", server: s}, nil
 		}
 		fmt.Fprintf(os.Stderr, "esnode: %v; trying Maven\n", err)
 	}
-	if _, err := javaHome(); err != nil {
-		return backend{}, errNoBackend
+	if _, err := javaHome(s.java); err != nil {
+		return backend{}, err
 	}
-	home, err := unpackDistribution(ctx)
-	return backend{name: "java", home: home}, err
+	home, err := unpack(ctx, s)
+	return backend{name: "java", server: s, home: home}, err
 }
 
 func (b backend) runner(n *Node, o Options) runner {
 	if b.name == "docker" {
-		return &dockerRunner{n: n, o: o}
+		return &dockerRunner{n: n, o: o, server: b.server}
 	}
-	return &javaRunner{n: n, o: o, home: b.home}
+	return &javaRunner{n: n, o: o, server: b.server, home: b.home}
 }
 
 // javaRunner runs a node from the unpacked distribution.
 type javaRunner struct {
-	n    *Node
-	o    Options
-	home string
-}
-
-// javaHome finds the Java to run Elasticsearch with.
-func javaHome() (string, error) {
-	for _, key := range []string{"ES_JAVA_HOME", "JAVA_HOME"} {
-		if home := os.Getenv(key); home != "" {
-			return home, nil
-		}
-	}
-	java, err := exec.LookPath("java")
-	if err != nil {
-		return "", err
-	}
-	if java, err = filepath.EvalSymlinks(java); err != nil {
-		return "", err
-	}
-	return filepath.Dir(filepath.Dir(java)), nil
+	n      *Node
+	o      Options
+	server server
+	home   string
 }
 
 // nobody is the user that nodes run as where the launcher is root, because
@@ -103,7 +88,17 @@ func (r *javaRunner) start(ctx context.Context) error {
 	}
 	// The pid file of a crashed node would stop the new one.
 	os.Remove(r.pidFile())
-	return r.tool(ctx, "server", "lib/tools/server-cli", "", "-d", "-p", r.pidFile())
+	if r.server.isOpenSearch() {
+		return r.startOpenSearch()
+	}
+	if _, err := os.Stat(filepath.Join(r.home, "lib", "tools", "server-launcher")); err == nil {
+		// From 9.4 on the server's tool only says how it is to be started;
+		// another one asks it and does so.
+		return r.run(ctx, "server", "", filepath.Join("bin", "java"), "-Xmx32m",
+			"-cp", r.home+"/lib/*:"+r.home+"/lib/tools/server-launcher/*",
+			"org.elasticsearch.server.launcher.ServerLauncher", "-d", "-p", r.pidFile())
+	}
+	return r.tool(ctx, "server", "", "-d", "-p", r.pidFile())
 }
 
 // configure writes the node's configuration and gives its folder to the user
@@ -115,7 +110,7 @@ func (r *javaRunner) configure() error {
 			return err
 		}
 	}
-	s := r.o.settings()
+	s := r.o.settings(r.server)
 	s["path.data"] = filepath.Join(dir, "data")
 	s["path.logs"] = filepath.Join(dir, "logs")
 	s["path.repo"] = filepath.Join(dir, "repo")
@@ -131,31 +126,41 @@ func (r *javaRunner) configure() error {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "data", "_state")); err == nil {
 		// Only a cluster's very first start may elect a first master.
-		delete(s, "cluster.initial_master_nodes")
+		delete(s, r.server.firstMasters())
 	}
 	maps.Copy(s, r.o.Settings)
 	conf := filepath.Join(dir, "conf")
-	if err := os.WriteFile(filepath.Join(conf, "elasticsearch.yml"), settingsFile(s), 0o644); err != nil {
+	name := strings.ToLower(r.server.product) + ".yml"
+	if err := os.WriteFile(filepath.Join(conf, name), settingsFile(s), 0o644); err != nil {
 		return err
 	}
-	collector := "-XX:+UseG1GC\n"
-	if r.o.brief {
-		// A node of a few minutes ends before the second compiler pays.
-		collector = "-XX:+UseSerialGC\n-XX:TieredStopAtLevel=1\n"
-	}
-	jvm := fmt.Sprintf("-Xms%[1]s\n-Xmx%[1]s\n%[2]s-XX:-AlwaysPreTouch\n-XX:+ExitOnOutOfMemoryError\n-Djava.io.tmpdir=%[3]s\n",
-		r.o.Heap, collector, filepath.Join(dir, "tmp"))
+	jvm := strings.Join(r.jvm(), "\n") + "\n"
 	if err := os.WriteFile(filepath.Join(conf, "jvm.options"), []byte(jvm), 0o644); err != nil {
 		return err
 	}
-	log, err := os.ReadFile(filepath.Join(r.home, "config", "log4j2.properties"))
+	log := filepath.Join(r.home, "config", "log4j2.properties")
+	if r.server.isOpenSearch() {
+		log = filepath.Join(r.home, "log4j2.properties")
+	}
+	b, err := os.ReadFile(log)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(conf, "log4j2.properties"), log, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(conf, "log4j2.properties"), b, 0o644); err != nil {
 		return err
 	}
 	return r.giveAway()
+}
+
+// jvm returns the options of Java that don't depend on the server.
+func (r *javaRunner) jvm() []string {
+	collector := []string{"-XX:+UseG1GC"}
+	if r.o.brief {
+		// A node of a few minutes ends before the second compiler pays.
+		collector = []string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
+	}
+	return append(collector, "-Xms"+r.o.Heap, "-Xmx"+r.o.Heap, "-XX:-AlwaysPreTouch", "-XX:+ExitOnOutOfMemoryError",
+		"-Djava.io.tmpdir="+filepath.Join(r.n.Dir, "tmp"))
 }
 
 // giveAway makes the user that the node runs as the owner of its folder.
@@ -200,10 +205,10 @@ func (r *javaRunner) setPassword(ctx context.Context) error {
 		}
 		return r.giveAway()
 	}
-	if err := r.tool(ctx, "keystore", "lib/tools/keystore-cli", "", "create", "-s"); err != nil {
+	if err := r.tool(ctx, "keystore", "", "create", "-s"); err != nil {
 		return err
 	}
-	if err := r.tool(ctx, "keystore", "lib/tools/keystore-cli", r.o.Password, "add", "-x", "-f", "-s", "bootstrap.password"); err != nil {
+	if err := r.tool(ctx, "keystore", r.o.Password, "add", "-x", "-f", "-s", "bootstrap.password"); err != nil {
 		return err
 	}
 	b, err := os.ReadFile(own)
@@ -217,10 +222,21 @@ func (r *javaRunner) setPassword(ctx context.Context) error {
 }
 
 // tool runs one of the distribution's own tools to its end.
-func (r *javaRunner) tool(ctx context.Context, name, libs, stdin string, args ...string) error {
-	java, err := javaHome()
+func (r *javaRunner) tool(ctx context.Context, name, stdin string, args ...string) error {
+	return r.run(ctx, name, stdin, "", args...)
+}
+
+// run runs a program of Java's by its path there, or, where that is "", the
+// distribution's script for tools.
+func (r *javaRunner) run(ctx context.Context, name, stdin, program string, args ...string) error {
+	java, err := javaHome(r.server.java)
 	if err != nil {
-		return errNoBackend
+		return err
+	}
+	if program == "" {
+		program, args = "bash", append([]string{filepath.Join(r.home, "bin", "elasticsearch-cli")}, args...)
+	} else {
+		program = filepath.Join(java, program)
 	}
 	who, err := nobody()
 	if err != nil {
@@ -232,11 +248,13 @@ func (r *javaRunner) tool(ctx context.Context, name, libs, stdin string, args ..
 		return err
 	}
 	defer out.Close()
-	cmd := exec.CommandContext(ctx, "bash", append([]string{filepath.Join(r.home, "bin", "elasticsearch-cli")}, args...)...)
-	cmd.Dir = r.n.Dir
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = r.home // where the launcher of 9.4 looks for the modules
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "CLI_NAME=" + name, "CLI_LIBS=" + libs,
+		"PATH=" + os.Getenv("PATH"), "CLI_NAME=" + name, "CLI_LIBS=lib/tools/" + name + "-cli",
 		"ES_JAVA_HOME=" + java, "ES_PATH_CONF=" + r.n.confDir(), "ES_TMPDIR=" + filepath.Join(r.n.Dir, "tmp"),
+		// What the script would set, for what is run without it.
+		"ES_HOME=" + r.home, "JAVA=" + filepath.Join(java, "bin", "java"), "JAVA_TYPE=ES_JAVA_HOME", "ES_DISTRIBUTION_TYPE=zip",
 	}
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.Stdout, cmd.Stderr = out, out
@@ -306,7 +324,8 @@ func (r *javaRunner) remove() {
 			continue
 		}
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err == nil && strings.Contains(string(line), "org.elasticsearch.") && strings.Contains(string(line), r.n.Dir+"/") {
+		isServer := strings.Contains(string(line), "org.elasticsearch.") || strings.Contains(string(line), openSearchClass)
+		if err == nil && isServer && strings.Contains(string(line), r.n.Dir+"/") {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
@@ -317,19 +336,20 @@ func (r *javaRunner) purge() {}
 
 // dockerRunner runs a node in a container of the official image.
 type dockerRunner struct {
-	n *Node
-	o Options
+	n      *Node
+	o      Options
+	server server
 }
 
 // pullImage makes sure that the image is there.
-func pullImage(ctx context.Context) error {
-	if exec.CommandContext(ctx, "docker", "image", "inspect", image).Run() == nil {
+func pullImage(ctx context.Context, s server) error {
+	if exec.CommandContext(ctx, "docker", "image", "inspect", s.image()).Run() == nil {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, "docker", "pull", image)
+	cmd := exec.CommandContext(ctx, "docker", "pull", s.image())
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("docker pull %s: %w", image, err)
+		return fmt.Errorf("docker pull %s: %w", s.image(), err)
 	}
 	return nil
 }
@@ -351,7 +371,7 @@ func (r *dockerRunner) start(ctx context.Context) error {
 		_, err := r.docker(ctx, "start", r.container())
 		return err
 	}
-	s := r.o.settings()
+	s := r.o.settings(r.server)
 	// Without a mapped store the host's vm.max_map_count does not matter.
 	s["node.store.allow_mmap"] = "false"
 	// The image has modules that the small distribution lacks.
@@ -378,7 +398,7 @@ func (r *dockerRunner) start(ctx context.Context) error {
 	for _, k := range slices.Sorted(maps.Keys(s)) {
 		args = append(args, "-e", k+"="+strings.Trim(s[k], "[]"))
 	}
-	_, err := r.docker(ctx, append(args, image)...)
+	_, err := r.docker(ctx, append(args, r.server.image())...)
 	return err
 }
 

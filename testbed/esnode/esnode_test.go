@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -43,17 +44,66 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+func TestServers(t *testing.T) {
+	t.Setenv(serverEnv, "")
+	for name, want := range map[string]string{
+		"": "Elasticsearch 8.19.13", "elasticsearch": "Elasticsearch 8.19.13", "9.4": "Elasticsearch 9.4.3",
+		"opensearch": "OpenSearch 2.19.6", "OpenSearch-3.9": "OpenSearch 3.9.0",
+	} {
+		if s, err := lookUp(name); err != nil || s.String() != want {
+			t.Errorf("%q: %v, %v, want %s", name, s, err, want)
+		}
+	}
+	if _, err := lookUp("7.10"); err == nil || !strings.Contains(err.Error(), "opensearch-2.19") {
+		t.Errorf("an unknown server: %v", err)
+	}
+	if _, err := Start(t.Context(), Options{Server: "opensearch", Password: "x"}); !errors.Is(err, errNoSecurity) {
+		t.Errorf("OpenSearch with a password: %v", err)
+	}
+	t.Setenv(serverEnv, "opensearch")
+	if s, err := lookUp(""); err != nil || !s.isOpenSearch() {
+		t.Errorf("%s: %v, %v", serverEnv, s, err)
+	}
+}
+
+// A Java is taken by its version: a server that needs a newer one isn't started
+// with an old one, which would end it at once.
+func TestJavaHome(t *testing.T) {
+	homes := map[int]string{}
+	for _, version := range []string{"1.8.0_452", "17.0.15", "21", "25.0.3"} {
+		home := t.TempDir()
+		if err := os.WriteFile(filepath.Join(home, "release"), []byte("IMPLEMENTOR=\"x\"\nJAVA_VERSION=\""+version+"\"\nJAVA_VERSION_DATE=\"2026-04-21\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		homes[javaVersion(home)] = home
+	}
+	if len(homes) != 4 || homes[8] == "" || homes[17] == "" || homes[21] == "" || homes[25] == "" {
+		t.Fatalf("versions: %v", homes)
+	}
+	t.Setenv("ES_JAVA_HOME", homes[17])
+	t.Setenv("JAVA_HOME", homes[25])
+	for least, want := range map[int]string{17: homes[17], 21: homes[25]} {
+		if got, err := javaHome(least); err != nil || got != want {
+			t.Errorf("at least %d: %s, %v, want %s", least, got, err, want)
+		}
+	}
+	if got, err := javaHome(99); !errors.Is(err, errNoJava) || !strings.Contains(err.Error(), "17") {
+		t.Errorf("at least 99: %s, %v", got, err)
+	}
+}
+
 func TestSharedIsOneNode(t *testing.T) {
 	n := Shared(t)
 	if again := Shared(t); again != n {
 		t.Error("two nodes in one process")
 	}
 	info := n.Must(t, "GET", "/", nil)
-	if v, _ := info["version"].(map[string]any); !strings.HasPrefix(fmt.Sprint(v["number"]), "8.") {
-		t.Errorf("version: %v", info["version"])
-	}
 	if n.Backend == "external" {
 		return
+	}
+	version, _ := info["version"].(map[string]any)
+	if want, err := lookUp(""); err != nil || version["number"] != want.version || n.IsOpenSearch() != (version["distribution"] == "opensearch") {
+		t.Errorf("version: %v, want %s, %v", version, want, err)
 	}
 	if err := n.Kill(); err == nil {
 		t.Error("a test could kill the node that others use")

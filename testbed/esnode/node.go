@@ -1,6 +1,7 @@
-// Package esnode runs real Elasticsearch nodes for tests and the demo: one
-// node or a cluster, with or without security and TLS, to be killed and
-// restarted on kept data.
+// Package esnode runs real nodes of Elasticsearch and OpenSearch for tests and
+// the demo: one node or a cluster, with or without security and TLS, to be
+// killed and restarted on kept data. Which server tests run on is said by
+// DOSSIER_SERVER, one of Servers.
 //
 // A node runs in Docker where Docker works, else from a distribution that
 // Maven fetches once (see Fetch). Nodes listen on loopback only. A node ends
@@ -34,6 +35,9 @@ const startLimit = 3 * time.Minute
 // Options says what node to start. The zero value is a single node with
 // 512 MB of heap, without security.
 type Options struct {
+	// Server is what to start, one of Servers. The default is the one of
+	// DOSSIER_SERVER, and without that DefaultServer.
+	Server string
 	// Name is the node's name: lower-case letters, digits and dashes.
 	// Default "node".
 	Name string
@@ -45,7 +49,8 @@ type Options struct {
 	Port int
 	// Heap is the size of the Java heap as Java writes it. Default "512m".
 	Heap string
-	// Password turns security on and is the password of user elastic.
+	// Password turns security on and is the password of user elastic. There
+	// is none of OpenSearch.
 	Password string
 	// TLS makes the node speak HTTPS with a certificate of its own authority
 	// (Node.Authority). It needs Password.
@@ -96,23 +101,38 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// settings returns the whole elasticsearch.yml but for paths and ports, which
-// depend on where the node runs.
-func (o *Options) settings() map[string]string {
+// firstMasters is the setting that names who elects a cluster's first master.
+func (s server) firstMasters() string {
+	if s.isOpenSearch() {
+		return "cluster.initial_cluster_manager_nodes"
+	}
+	return "cluster.initial_master_nodes"
+}
+
+// settings returns the server's whole configuration but for paths and ports,
+// which depend on where the node runs.
+func (o *Options) settings(of server) map[string]string {
 	s := map[string]string{
 		"cluster.name": "dossier",
 		"node.name":    o.Name,
 		"cluster.routing.allocation.disk.threshold_enabled": "false",
-		"xpack.security.enabled":                            "false",
 	}
 	if c := o.cluster; c.name != "" {
 		s["cluster.name"] = c.name
-		s["node.roles"] = "[" + strings.Join(c.roles, ",") + "]"
+		roles := strings.Join(c.roles, ",")
+		if of.isOpenSearch() {
+			roles = strings.ReplaceAll(roles, "master", "cluster_manager")
+		}
+		s["node.roles"] = "[" + roles + "]"
 		s["discovery.seed_hosts"] = "[" + strings.Join(c.seeds, ",") + "]"
-		s["cluster.initial_master_nodes"] = "[" + strings.Join(c.masters, ",") + "]"
+		s[of.firstMasters()] = "[" + strings.Join(c.masters, ",") + "]"
 	} else {
 		s["discovery.type"] = "single-node"
 	}
+	if of.isOpenSearch() {
+		return s
+	}
+	s["xpack.security.enabled"] = "false"
 	if o.Password != "" {
 		s["xpack.security.enabled"] = "true"
 		s["xpack.security.autoconfiguration.enabled"] = "false"
@@ -154,7 +174,7 @@ type runner interface {
 	purge()
 }
 
-// Node is an Elasticsearch node. Its methods may be called concurrently, but
+// Node is a node of Elasticsearch or OpenSearch. Its methods may be called concurrently, but
 // for Stop, Kill, Restart and Close.
 type Node struct {
 	record
@@ -170,6 +190,8 @@ type Node struct {
 // record is what other processes have to know of a node: node.json in its folder.
 type record struct {
 	Name     string
+	Server   string
+	Product  string
 	Backend  string
 	URL      string
 	Port     int
@@ -214,13 +236,21 @@ func start(ctx context.Context, o Options, life lifetime, wait bool) (*Node, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	b, err := chooseBackend(ctx)
+	server, err := lookUp(o.Server)
+	if err != nil {
+		return nil, err
+	}
+	if server.isOpenSearch() && o.Password != "" {
+		return nil, errNoSecurity
+	}
+	b, err := chooseBackend(ctx, server)
 	if err != nil {
 		return nil, err
 	}
 	o.brief = life != detached
 	n := &Node{ours: true}
 	n.Name, n.Backend, n.Port, n.Dir = o.Name, b.name, o.Port, o.Dir
+	n.Server, n.Product = server.name, server.product
 	n.KeepDir = o.Dir != "" && life != shared
 	if n.Dir == "" {
 		n.Dir, err = newDir(o.Name)
@@ -496,7 +526,10 @@ func freePort() (int, error) {
 	return 0, errors.New("esnode: no free port between 20000 and 32000")
 }
 
-// settingsFile writes settings as elasticsearch.yml.
+// IsOpenSearch says whether the node is one of OpenSearch.
+func (n *Node) IsOpenSearch() bool { return n.Product == openSearch }
+
+// settingsFile writes settings as elasticsearch.yml and opensearch.yml are.
 func settingsFile(s map[string]string) []byte {
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(s)) {

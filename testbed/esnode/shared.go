@@ -1,6 +1,7 @@
 package esnode
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,8 +37,13 @@ func external(ctx context.Context) (*Node, error) {
 	}
 	n.URL = strings.TrimRight(u.String(), "/")
 	n.client = &http.Client{}
-	if code, _, err := n.Do(ctx, "GET", "/", nil); err != nil || code != 200 {
+	code, info, err := n.Do(ctx, "GET", "/", nil)
+	if err != nil || code != 200 {
 		return nil, fmt.Errorf("esnode: the node of ELASTICSEARCH_URL does not answer at %s: HTTP %d, %v", n.URL, code, err)
+	}
+	n.Product = elasticsearch
+	if version, _ := info["version"].(map[string]any); version["distribution"] == "opensearch" {
+		n.Product = openSearch
 	}
 	return n, nil
 }
@@ -53,25 +59,43 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 		return nil, err
 	}
 	if o.Dir == "" {
-		nodes, err := nodesDir()
+		dir, err := keptDir(o.Server, o.Name)
 		if err != nil {
 			return nil, err
 		}
-		o.Dir = filepath.Join(nodes, o.Name)
+		o.Dir = dir
 	}
 	return openOrStart(ctx, o, detached)
 }
 
-// Find returns the running node that Open started under the name.
-func Find(name string) (*Node, error) {
+// keptDir is where a node is whose data is kept: what one server wrote no other
+// can read.
+func keptDir(server, name string) (string, error) {
+	of, err := lookUp(server)
+	if err != nil {
+		return "", err
+	}
+	if !nameForm.MatchString(name) {
+		return "", fmt.Errorf("esnode: %q is no name of a node", name)
+	}
 	nodes, err := nodesDir()
+	if err != nil {
+		return "", err
+	}
+	if of.name != DefaultServer {
+		name += "-" + of.name
+	}
+	return filepath.Join(nodes, name), nil
+}
+
+// Find returns the running node of that server (see Options) that Open started
+// under the name.
+func Find(server, name string) (*Node, error) {
+	dir, err := keptDir(server, name)
 	if err != nil {
 		return nil, err
 	}
-	if !nameForm.MatchString(name) {
-		return nil, fmt.Errorf("esnode: %q is no name of a node", name)
-	}
-	n, err := reopen(filepath.Join(nodes, name))
+	n, err := reopen(dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !n.Running() {
 		return nil, fmt.Errorf("esnode: no node named %s runs", name)
 	}
@@ -126,7 +150,11 @@ func reopen(dir string) (*Node, error) {
 	if n.client, err = n.newClient(); err != nil {
 		return nil, err
 	}
-	n.runner = backend{name: r.Backend}.runner(n, Options{Name: r.Name})
+	server, err := lookUp(cmp.Or(r.Server, DefaultServer))
+	if err != nil {
+		return nil, err
+	}
+	n.runner = backend{name: r.Backend, server: server}.runner(n, Options{Name: r.Name})
 	return n, nil
 }
 
@@ -139,11 +167,10 @@ var sharedNode = sync.OnceValues(func() (*Node, error) {
 	if n, err := external(ctx); n != nil || err != nil {
 		return n, err
 	}
-	nodes, err := nodesDir()
+	dir, err := keptDir("", "shared")
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(nodes, "shared")
 	return openOrStart(ctx, Options{Name: "shared", Dir: dir, Heap: "1g"}, shared)
 })
 
@@ -169,7 +196,7 @@ func Require(t testing.TB, o Options) *Node {
 	t.Helper()
 	n, err := Start(t.Context(), o)
 	if err != nil {
-		failOrSkip(t, err)
+		FailOrSkip(t, err)
 	}
 	t.Cleanup(func() {
 		if err := n.Close(); err != nil {
@@ -179,10 +206,28 @@ func Require(t testing.TB, o Options) *Node {
 	return n
 }
 
-func failOrSkip(t testing.TB, err error) {
+// FailOrSkip ends a test whose node didn't start: it is skipped where this
+// machine can't have that node.
+func FailOrSkip(t testing.TB, err error) {
 	t.Helper()
-	if errors.Is(err, errNoBackend) && os.Getenv("ELASTICSEARCH_URL") != "" {
+	switch {
+	case errors.Is(err, errNoSecurity):
+		t.Skip("SKIP: this test needs a node with security: OpenSearch's plugin for it isn't on Maven Central")
+	case errors.Is(err, errNoBackend) && os.Getenv("ELASTICSEARCH_URL") != "":
 		t.Skip("SKIP: this test needs an Elasticsearch of its own (Docker, or Java 17+ and Maven), not the one of ELASTICSEARCH_URL")
 	}
 	t.Fatal(err)
+}
+
+// Elastic skips a test of what only Elasticsearch has, and says what that is,
+// where the tests run on another server.
+func Elastic(t testing.TB, what string) {
+	t.Helper()
+	n, err := sharedNode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.IsOpenSearch() {
+		t.Skipf("SKIP: OpenSearch has no %s", what)
+	}
 }

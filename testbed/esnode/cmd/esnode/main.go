@@ -1,5 +1,5 @@
-// Command esnode runs a real Elasticsearch on loopback for the demo and for
-// work at the desk; esnode help says how.
+// Command esnode runs a real Elasticsearch or OpenSearch on loopback for the
+// demo and for work at the desk; esnode help says how.
 package main
 
 import (
@@ -23,8 +23,10 @@ esnode up   -secured [-name secured] ...        the same with TLS and users; pri
 esnode down [-name demo] [-purge]               stop it; its data stays unless -purge
 esnode url  [-name demo]                        print the URL of the running node
 esnode names                                    list what stands on the node of ELASTICSEARCH_URL
-esnode fetch                                    bring Elasticsearch to this machine and do no more
+esnode fetch                                    bring the server to this machine and do no more
+esnode servers                                  list the names for -server
 
+-server NAME, or DOSSIER_SERVER, says which server: 8.19 where nothing does, opensearch for OpenSearch 2.19.
 ELASTICSEARCH_URL names a node of your own; then up and url print it.`
 
 func main() {
@@ -57,6 +59,7 @@ func run(ctx context.Context, args []string) error {
 	heap := flags.String("heap", "512m", "")
 	purge := flags.Bool("purge", false, "")
 	secured := flags.Bool("secured", false, "")
+	server := flags.String("server", "", "")
 	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -71,11 +74,15 @@ func run(ctx context.Context, args []string) error {
 	switch verb {
 	case "up":
 		if *secured {
-			return upSecured(ctx, *name, *port, *heap)
+			return upSecured(ctx, *server, *name, *port, *heap)
 		}
 		start := time.Now()
-		fmt.Fprintln(os.Stderr, "esnode: starting Elasticsearch (about 15 s) ...")
-		n, err := esnode.Open(ctx, esnode.Options{Name: *name, Port: *port, Heap: *heap})
+		what, err := esnode.Describe(*server)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(os.Stderr, "esnode:", what, "...")
+		n, err := esnode.Open(ctx, esnode.Options{Server: *server, Name: *name, Port: *port, Heap: *heap})
 		if err != nil {
 			return err
 		}
@@ -83,13 +90,13 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println(n.URL)
 		return nil
 	case "down":
-		return down(ctx, *name, *purge)
+		return down(ctx, *server, *name, *purge)
 	case "url":
 		if url := os.Getenv("ELASTICSEARCH_URL"); url != "" {
 			fmt.Println(url)
 			return nil
 		}
-		n, err := esnode.Find(*name)
+		n, err := esnode.Find(*server, *name)
 		if err != nil {
 			return err
 		}
@@ -109,15 +116,20 @@ func run(ctx context.Context, args []string) error {
 		}
 		return err
 	case "fetch":
-		return esnode.Fetch(ctx)
+		return esnode.Fetch(ctx, *server)
+	case "servers":
+		for _, name := range esnode.Servers() {
+			fmt.Println(name)
+		}
+		return nil
 	default:
-		return fmt.Errorf("esnode: unknown verb %q: use up, down, url, names or fetch", verb)
+		return fmt.Errorf("esnode: unknown verb %q: use up, down, url, names, fetch or servers", verb)
 	}
 }
 
 // upSecured starts a node with TLS and security, or finds it, and prints what
 // a shell needs to reach it as its superuser.
-func upSecured(ctx context.Context, name string, port int, heap string) error {
+func upSecured(ctx context.Context, server, name string, port int, heap string) error {
 	if os.Getenv("ELASTICSEARCH_URL") != "" {
 		return errors.New("esnode: -secured starts a node of its own; unset ELASTICSEARCH_URL")
 	}
@@ -130,7 +142,7 @@ func upSecured(ctx context.Context, name string, port int, heap string) error {
 	if err != nil {
 		return err
 	}
-	n, err := esnode.Open(ctx, esnode.Options{Name: name, Port: port, Heap: heap, Password: password, TLS: true})
+	n, err := esnode.Open(ctx, esnode.Options{Server: server, Name: name, Port: port, Heap: heap, Password: password, TLS: true})
 	if err != nil {
 		return err
 	}
@@ -164,8 +176,8 @@ func keptPassword(dir, name string) (string, error) {
 	return password, os.WriteFile(path, []byte(password), 0o600)
 }
 
-func down(ctx context.Context, name string, purge bool) error {
-	n, err := esnode.Find(name)
+func down(ctx context.Context, server, name string, purge bool) error {
+	n, err := esnode.Find(server, name)
 	if err != nil {
 		return err
 	}
