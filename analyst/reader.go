@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
@@ -84,8 +83,10 @@ type found struct {
 // absent says in a request what it means where the index isn't there: that nothing
 // is in it, but for attackers, without which the prefix is a wrong one.
 func (r *Reader) absent(index string) string {
-	return fmt.Sprintf("ignore_unavailable=%t", index != r.prefix+"-attackers")
+	return fmt.Sprintf("ignore_unavailable=%t", r.mayBeAbsent(index))
 }
+
+func (r *Reader) mayBeAbsent(index string) bool { return index != r.prefix+"-attackers" }
 
 // search sends one search. index is "" where the body has a point in time.
 // Numbers of sort keys stay as they are written.
@@ -333,22 +334,14 @@ func (r *Reader) List(ctx context.Context, q Query) ([]*Profile, int64, error) {
 // each calls do with every document that a query finds, in the order and to the
 // limit of q, with its fields.
 func (r *Reader) each(ctx context.Context, index string, query any, q Query, do func(hit) error) error {
-	var pit struct {
-		ID string `json:"id"`
-	}
-	if err := r.client.Call(ctx, "open a point in time of "+index, http.MethodPost,
-		"/"+url.PathEscape(index)+"/_pit?"+r.absent(index)+"&keep_alive="+pitLife, nil, &pit); err != nil {
+	pit, err := r.openPoint(ctx, index)
+	if err != nil || pit == nil {
 		return err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		body, _ := json.Marshal(map[string]string{"id": pit.ID})
-		r.client.Call(ctx, "close a point in time", http.MethodDelete, "/_pit", body, nil) //nolint:errcheck // it ends by itself
-	}()
+	defer r.closePoint(ctx, pit)
 	body := map[string]any{
 		"track_total_hits": false, "_source": q.source(), "query": query,
-		"sort": append(q.Sort.keys(), map[string]any{"_shard_doc": "asc"}),
+		"sort": append(q.Sort.keys(), map[string]any{pit.order: "asc"}),
 	}
 	whole := page
 	if len(q.Fields) > 0 {
@@ -360,13 +353,13 @@ func (r *Reader) each(ctx context.Context, index string, query any, q Query, do 
 			size = min(size, q.Limit-n)
 		}
 		body["size"] = size
-		body["pit"] = map[string]any{"id": pit.ID, "keep_alive": pitLife}
+		body["pit"] = map[string]any{"id": pit.id, "keep_alive": pitLife}
 		f, err := r.search(ctx, "search in "+index, "", body)
 		if err != nil {
 			return err
 		}
 		if f.PIT != "" {
-			pit.ID = f.PIT
+			pit.id = f.PIT
 		}
 		for _, h := range f.Hits.Hits {
 			if err := do(h); err != nil {

@@ -91,7 +91,7 @@ func (c *Client) aliases(ctx context.Context, index string) (map[string]map[stri
 	var found map[string]struct {
 		Aliases map[string]json.RawMessage `json:"aliases"`
 	}
-	if err := c.Call(ctx, "look at the aliases of "+index, http.MethodGet, "/"+index+"?features=aliases", nil, &found); err != nil {
+	if err := c.Call(ctx, "look at the aliases of "+index, http.MethodGet, "/"+index+"?filter_path=*.aliases", nil, &found); err != nil {
 		return nil, err
 	}
 	out := make(map[string]map[string]json.RawMessage, len(found))

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -52,32 +51,6 @@ func (c *Client) Close() error {
 	return err
 }
 
-// Info is what a node says about itself.
-type Info struct {
-	Cluster string
-	Version string
-}
-
-// Info asks a node who it is: the cheapest way to see whether addresses,
-// certificates and credentials are right. Both names are empty where the
-// credentials are good but lack the cluster privilege "monitor", which
-// writing doesn't need.
-func (c *Client) Info(ctx context.Context) (Info, error) {
-	var answer struct {
-		Cluster string `json:"cluster_name"`
-		Version struct {
-			Number string `json:"number"`
-		} `json:"version"`
-	}
-	err := c.call(ctx, "connect", esapi.InfoRequest{}, &answer)
-	if hasStatus(err, http.StatusForbidden) {
-		if e, _ := errors.AsType[*Error](err); e.Type == "security_exception" {
-			return Info{}, nil
-		}
-	}
-	return Info{Cluster: oneLine(answer.Cluster), Version: oneLine(answer.Version.Number)}, err
-}
-
 // maxAnswer bounds the answers that are read as a whole.
 const maxAnswer = 32 << 20
 
@@ -115,7 +88,7 @@ func (c *Client) do(ctx context.Context, op string, r esapi.Request) (*esapi.Res
 	case errors.Is(err, errProduct):
 		return nil, &Error{
 			Op: op, Reason: errProduct.Error(), cause: err,
-			Fix: "correct es_hosts; forks and proxies that don't send the header X-Elastic-Product can't be used",
+			Fix: "correct es_hosts; a proxy in between must pass on the headers X-Elastic-Product and X-OpenSearch-Version",
 		}
 	}
 	return nil, newTransportError(op, err)

@@ -58,6 +58,9 @@ func walkFields(out map[string]parameters, path string, properties any) {
 				p[key] = scalar(value)
 			}
 		}
+		if p["type"] == "wildcard" && p["doc_values"] == "false" {
+			delete(p, "doc_values") // OpenSearch shows this one's default
+		}
 		out[path+name] = p
 	}
 }

@@ -213,15 +213,16 @@ func fix(status int, typ, reason string) string {
 		return "give the role or API key that privilege on these indices"
 	case typ == "cluster_block_exception" && has("flood-stage"), typ == "cluster_block_exception" && has("read-only / allow delete"):
 		return "free disk space on the data nodes; the block goes when the disk is below the high watermark"
-	case typ == "cluster_block_exception" && (has("no master") || has("state not recovered")), typ == "master_not_discovered_exception":
+	case typ == "cluster_block_exception" && (has("no master") || has("no cluster-manager") || has("state not recovered")),
+		typ == "master_not_discovered_exception", typ == "cluster_manager_not_discovered_exception":
 		return "the cluster has no master yet; look at the master nodes if this stays"
 	case typ == "cluster_block_exception":
 		return "remove the block from the index (PUT <index>/_settings: index.blocks.*: null)"
-	case typ == "es_rejected_execution_exception":
+	case typ == "es_rejected_execution_exception", typ == "rejected_execution_exception":
 		return "the cluster is overloaded; it goes on by itself, else give it more nodes or fewer writers"
 	case typ == "circuit_breaking_exception":
 		return "the node is short of heap; give it more memory or fewer writers"
-	case has("maximum normal shards open"), has("cluster.max_shards_per_node"):
+	case has(" shards open"), has("cluster.max_shards_per_node"):
 		return "delete old indices, or raise cluster.max_shards_per_node"
 	case typ == "index_closed_exception":
 		return "open the index again (POST <index>/_open)"
@@ -235,6 +236,8 @@ func fix(status int, typ, reason string) string {
 		return "the shard is full (2,147,483,519 documents); reindex into more shards"
 	case has("no write index is defined"), has("more than one index"):
 		return "the index name is an alias of several indices; leave one behind it"
+	case has("cluster.minimum.index.refresh_interval"):
+		return "set refresh_interval to no less than the cluster's cluster.minimum.index.refresh_interval"
 	case has("pipeline with id"):
 		return "create the ingest pipeline the index setting names, or remove the setting"
 	case status == http.StatusBadRequest && typ == "" && reason == "":
@@ -268,7 +271,7 @@ func rejects(status int, typ, reason string) bool {
 	case "illegal_argument_exception":
 		for _, s := range []string{
 			"number of documents in the index cannot exceed", "no write index is defined", "more than one index",
-			"pipeline with id", "maximum normal shards open", "cluster.max_shards_per_node", "Limit of total fields",
+			"pipeline with id", " shards open", "cluster.max_shards_per_node", "Limit of total fields",
 		} {
 			if strings.Contains(reason, s) {
 				return false
@@ -294,6 +297,8 @@ var quiet = map[string]bool{
 	"index_template_missing_exception": true, "resource_not_found_exception": true, "unavailable_exception": true,
 	"coordination_state_rejected_exception": true, "not_master_exception": true, "cluster_manager_throttling_exception": true,
 	"invalid_index_template_exception": true,
+	// OpenSearch's names for some of them.
+	"rejected_execution_exception": true, "cluster_manager_not_discovered_exception": true, "not_cluster_manager_exception": true,
 }
 
 // safeReason returns what may be shown of a reason: one line, bounded, and

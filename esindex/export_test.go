@@ -26,3 +26,6 @@ func CloudHost(t *testing.T, id string) string {
 
 // SetClock sets the machine's clock as the store sees it.
 func SetClock(s *Store, now func() time.Time) { s.homes.now = now }
+
+// Before compares versions.
+var Before = before

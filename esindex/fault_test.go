@@ -186,7 +186,7 @@ func TestConnectionErrorsSayWhatToDo(t *testing.T) {
 		{secure.URL, []string{"not trusted", "es_ca_file"}},
 		{"https://" + plain.Listener.Addr().String(), []string{"does not speak TLS", "http://"}},
 		{"http://" + secure.Listener.Addr().String(), []string{"HTTP 400", "https://"}},
-		{plain.URL, []string{"not Elasticsearch", "es_hosts"}},
+		{plain.URL, []string{"neither Elasticsearch nor OpenSearch", "es_hosts"}},
 	} {
 		client := newClient(t, esindex.Options{Hosts: []string{c.host}, User: "u", Password: "hunter2"})
 		_, err := client.Info(t.Context())

@@ -17,6 +17,8 @@ var ErrNoSecurity = errors.New("this cluster has no security")
 // Identity is who Elasticsearch takes a client for.
 type Identity struct {
 	User string
+	// Roles are the user's, as far as OpenSearch tells.
+	Roles []string
 	// Key is the API key that the client shows, nil for none.
 	Key *KeyIdentity
 }
@@ -31,10 +33,19 @@ type KeyIdentity struct {
 	Expires time.Time
 }
 
+// ErrNotToldOfPrivileges: OpenSearch doesn't say what somebody may.
+var ErrNotToldOfPrivileges = errors.New("OpenSearch doesn't tell what these credentials may")
+
 // Identity asks who this is. It needs no privilege: a key may always look at
 // itself. Without security it is ErrNoSecurity.
 func (c *Client) Identity(ctx context.Context) (Identity, error) {
-	const op = "ask who this is"
+	switch p, err := c.Product(ctx); {
+	case err != nil:
+		return Identity{}, err
+	case p == OpenSearch:
+		return c.openSearchIdentity(ctx)
+	}
+	const op = whoOp
 	var who struct {
 		User string `json:"username"`
 		Key  struct {
@@ -66,6 +77,25 @@ func (c *Client) Identity(ctx context.Context) (Identity, error) {
 		}
 	}
 	return Identity{User: oneLine(who.User), Key: key}, nil
+}
+
+const whoOp = "ask who this is"
+
+// openSearchIdentity asks OpenSearch's security plugin: Elasticsearch's call is
+// unknown there whether or not there is security.
+func (c *Client) openSearchIdentity(ctx context.Context) (Identity, error) {
+	var who struct {
+		User  string   `json:"user_name"`
+		Roles []string `json:"roles"`
+	}
+	err := c.call(ctx, whoOp, request{http.MethodGet, "/_plugins/_security/authinfo", nil}, &who)
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusBadRequest && e.Type == "" {
+		e.cause = ErrNoSecurity // there is no such call
+	}
+	for i := range who.Roles {
+		who.Roles[i] = oneLine(who.Roles[i])
+	}
+	return Identity{User: oneLine(who.User), Roles: who.Roles}, err
 }
 
 func (i Identity) String() string {

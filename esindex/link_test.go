@@ -226,7 +226,7 @@ func TestNodesAreTriedInTurn(t *testing.T) {
 		io.WriteString(w, `{"cluster_name":"c","version":{"number":"1"}}`)
 	}))
 	defer behind.Close()
-	if info, err := newClient(t, esindex.Options{Hosts: []string{behind.URL + "/es/"}}).Info(t.Context()); err != nil || info != (esindex.Info{Cluster: "c", Version: "1"}) {
+	if info, err := newClient(t, esindex.Options{Hosts: []string{behind.URL + "/es/"}}).Info(t.Context()); err != nil || info != (esindex.Info{Product: esindex.Elasticsearch, Cluster: "c", Version: "1"}) {
 		t.Errorf("%+v, %v", info, err)
 	}
 }

@@ -29,7 +29,7 @@ var graveSettings = []string{"default_pipeline", "final_pipeline", "mode", "mapp
 func innocent(name string) bool {
 	for _, own := range []string{
 		"creation_date", "creation_date_string", "uuid", "provided_name", "history_uuid", "hidden", "priority", "codec", "verified_before_close",
-		"version.", "routing.allocation.", "resize.", "blocks.", "merge.", "search.", "indexing.", "unassigned.", "shard.", "store.",
+		"version.", "routing.allocation.", "resize.", "blocks.", "merge.", "search.", "indexing.", "unassigned.", "shard.", "store.", "replication.",
 	} {
 		if name == own || strings.HasSuffix(own, ".") && strings.HasPrefix(name, own) {
 			return true

@@ -211,7 +211,7 @@ func (k *kind) drift(in *installed, want settings) []string {
 			said = append(said, fmt.Sprintf("%s %s → %s: updated", name, have, wish))
 		}
 	}
-	for _, key := range []string{"index_patterns", "priority", "composed_of", "ignore_missing_component_templates"} {
+	for _, key := range []string{"index_patterns", "priority", "composed_of"} {
 		have, wish := text(in.index[key]), text(k.indexTemplate()[key])
 		if have != wish {
 			said = append(said, fmt.Sprintf("%s %s → %s: updated", key, have, wish))
@@ -248,8 +248,7 @@ func text(raw any) string {
 func (k *kind) indexTemplate() map[string]any {
 	return map[string]any{
 		"index_patterns": []string{k.Pattern}, "priority": Priority, "version": k.Version, "_meta": k.templateMeta(),
-		"composed_of":                        []string{k.packName(), k.customName()},
-		"ignore_missing_component_templates": []string{k.customName()},
+		"composed_of": []string{k.packName(), k.customName()},
 	}
 }
 
@@ -278,7 +277,25 @@ func (c *Client) putTemplate(ctx context.Context, k *kind, s settings) error {
 	if err := c.call(ctx, op, esapi.ClusterPutComponentTemplateRequest{Name: k.packName(), Body: &payload{component}}, nil); err != nil {
 		return err
 	}
+	if err := c.makeCustom(ctx, op, k.customName()); err != nil {
+		return err
+	}
 	return c.call(ctx, op, esapi.IndicesPutIndexTemplateRequest{Name: k.Name, Body: &payload{index}}, nil)
+}
+
+// makeCustom makes the component template that an operator may fill, unless it
+// is there: OpenSearch takes no index template that may do without one.
+func (c *Client) makeCustom(ctx context.Context, op, name string) error {
+	err := c.call(ctx, op, esapi.ClusterGetComponentTemplateRequest{Name: []string{name}}, nil)
+	if !hasStatus(err, http.StatusNotFound) {
+		return err
+	}
+	create := true
+	err = c.call(ctx, op, esapi.ClusterPutComponentTemplateRequest{Name: name, Create: &create, Body: &payload{[]byte(`{"template":{}}`)}}, nil)
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusBadRequest && strings.Contains(e.Reason, "already exists") {
+		return nil // somebody was faster
+	}
+	return err
 }
 
 // putSettings changes the settings of templates that a newer version made,

@@ -212,8 +212,8 @@ func (s Step) Changed() bool {
 // the type.
 //
 // Each kind becomes a component template <name>@package and an index template
-// <name>, which also takes <name>@custom if an operator made one: settings in
-// there win.
+// <name>, which also takes <name>@custom: that is made empty, for an operator
+// to fill, and settings in there win.
 //
 // It needs the cluster privilege manage_index_templates and the index
 // privilege manage on the indices and aliases.

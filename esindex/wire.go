@@ -26,6 +26,7 @@ type wire struct {
 	secret *secret
 	nodes  int
 	zip    bool
+	server server
 }
 
 func newWire(o Options) (*wire, error) {
@@ -95,7 +96,7 @@ func (*payload) Close() error             { return nil }
 const zipFrom = 1 << 10
 
 // errProduct says that somebody else answers.
-var errProduct = errors.New("what answers is not Elasticsearch")
+var errProduct = errors.New("what answers is neither Elasticsearch nor OpenSearch")
 
 // Perform sends a request whose body, if any, is a *payload. The payload's
 // bytes are not used any more when it returns.
@@ -115,11 +116,21 @@ func (w *wire) Perform(req *http.Request) (*http.Response, error) {
 		if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" && try < w.nodes && req.Context().Err() == nil {
 			continue // nothing was sent
 		}
-		if err == nil && res.StatusCode < 300 && res.Header.Get("X-Elastic-Product") != "Elasticsearch" {
-			finish(res.Body)
-			return nil, errProduct
+		if err != nil {
+			return res, err
 		}
-		return res, err
+		w.server.learn(res.Header)
+		if res.StatusCode < 300 {
+			known, err := w.known(req, res)
+			if err == nil && !known {
+				err = errProduct
+			}
+			if err != nil {
+				finish(res.Body)
+				return nil, err
+			}
+		}
+		return res, nil
 	}
 }
 

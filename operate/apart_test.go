@@ -11,6 +11,7 @@ import (
 	"dossier/conf/roles"
 	"dossier/esindex"
 	"dossier/profile"
+	"dossier/testbed/esnode"
 )
 
 // every returns the names of one index of each kind of the target, the ones
@@ -227,8 +228,9 @@ func TestSharedAlias(t *testing.T) {
 // TestOverlap: beside an installation whose prefix would be refused today
 // nothing is set up that would take its indices for ours.
 func TestOverlap(t *testing.T) {
-	s := secured(t)
+	s := anySite(t)
 	prefix := newPrefix()
+	esnode.CleanUp(t, prefix)
 	for _, kind := range []string{"activity", "chunks", "attackers"} {
 		name := prefix + "-" + kind + "-attackers"
 		s.node.Must(t, "PUT", "_index_template/"+name, map[string]any{

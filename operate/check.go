@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -65,9 +64,6 @@ type Check struct {
 }
 
 const (
-	// leastVersion is the first Elasticsearch whose index templates may name
-	// component templates that aren't there.
-	leastVersion = "8.7"
 	// skew is how far clocks may be apart.
 	skew = 5 * time.Second
 	// expiry is how long before its end a key is warned about.
@@ -78,7 +74,7 @@ type checker struct {
 	*Target
 	out  func(Finding)
 	role string
-	// open says that the cluster has no security.
+	// open says that the cluster has no security, or doesn't tell who may what.
 	open bool
 }
 
@@ -142,27 +138,12 @@ func (k *checker) connection(ctx context.Context) bool {
 		k.say(OK, subject, "", "%s answers; its version is not for these credentials", k.Target)
 		return true
 	}
-	if before(info.Version, leastVersion) {
-		k.say(Failure, subject, "upgrade Elasticsearch", "Elasticsearch %s at %s; at least %s is needed", info.Version, k.Target, leastVersion)
+	if e, ok := errors.AsType[*esindex.Error](info.Unfit()); ok {
+		k.say(Failure, subject, e.Fix, "%s, at %s", e.Reason, k.Target)
 		return true
 	}
-	k.say(OK, subject, "", "cluster %s, Elasticsearch %s, at %s", info.Cluster, info.Version, k.Target)
+	k.say(OK, subject, "", "cluster %s, %s %s, at %s", info.Cluster, info.Product, info.Version, k.Target)
 	return true
-}
-
-// before compares dotted versions by their first two numbers.
-func before(version, than string) bool {
-	number := func(s string) (out [2]int) {
-		for i, part := range strings.SplitN(s, ".", 3)[:2] {
-			out[i], _ = strconv.Atoi(part)
-		}
-		return out
-	}
-	if strings.Count(version, ".") == 0 {
-		return false // nothing to compare
-	}
-	v, t := number(version), number(than)
-	return v[0] < t[0] || v[0] == t[0] && v[1] < t[1]
 }
 
 func (k *checker) credentials(ctx context.Context, role string) {
@@ -170,7 +151,11 @@ func (k *checker) credentials(ctx context.Context, role string) {
 	who, err := k.client.Identity(ctx)
 	if errors.Is(err, esindex.ErrNoSecurity) {
 		k.open = true
-		k.say(Warning, subject, "set xpack.security.enabled", "this cluster has no security: whoever reaches it can read and delete everything")
+		fix := "set xpack.security.enabled"
+		if product, _ := k.client.Product(ctx); product == esindex.OpenSearch {
+			fix = "install OpenSearch's security plugin"
+		}
+		k.say(Warning, subject, fix, "this cluster has no security: whoever reaches it can read and delete everything")
 		return
 	}
 	if err != nil {
@@ -185,6 +170,11 @@ func (k *checker) credentials(ctx context.Context, role string) {
 		return
 	}
 	_, missing, err := k.privileges(ctx, want)
+	if errors.Is(err, esindex.ErrNotToldOfPrivileges) {
+		k.open = true // what is missing can't be told from what isn't shown
+		k.say(Note, subject, "compare them with docs/security.md", "%s with the roles %s; OpenSearch doesn't tell what these may", name, line(strings.Join(who.Roles, ", ")))
+		return
+	}
 	if err != nil {
 		k.failed(subject, err)
 		return
@@ -249,8 +239,15 @@ func some(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-// privileges asks which of the privileges these credentials have.
+// privileges asks which of the privileges these credentials have. OpenSearch
+// doesn't tell: ErrNotToldOfPrivileges.
 func (t *Target) privileges(ctx context.Context, want roles.Role) (have, lacking []string, err error) {
+	switch product, err := t.client.Product(ctx); {
+	case err != nil:
+		return nil, nil, err
+	case product == esindex.OpenSearch:
+		return nil, nil, esindex.ErrNotToldOfPrivileges
+	}
 	body, err := json.Marshal(map[string]any{"cluster": want.Cluster, "index": want.Indices})
 	if err != nil {
 		return nil, nil, err

@@ -22,6 +22,7 @@ import (
 func plain(t *testing.T, setUp bool, more map[string]string) (*Target, *esnode.Node) {
 	t.Helper()
 	node, prefix := esnode.Shared(t), newPrefix()
+	esnode.CleanUp(t, prefix)
 	p := map[string]string{"es_hosts": node.URL, "index_prefix": prefix, "sensor_id": "s1", "dead_letter_path": filepath.Join(t.TempDir(), "letters")}
 	maps.Copy(p, more)
 	o, err := options.Parse(func(key string) string { return p[key] }, func(string) {})
@@ -32,19 +33,7 @@ func plain(t *testing.T, setUp bool, more map[string]string) (*Target, *esnode.N
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx := context.Background()
-		if found, err := target.store.Inspect(ctx); err == nil {
-			for _, index := range found {
-				node.Do(ctx, "DELETE", index.Name, nil)
-			}
-		}
-		for _, tt := range target.templates {
-			node.Do(ctx, "DELETE", "_index_template/"+tt.Name, nil)
-			node.Do(ctx, "DELETE", "_component_template/"+tt.Name+"@package", nil)
-		}
-		target.Close()
-	})
+	t.Cleanup(func() { target.Close() })
 	if setUp {
 		if err := target.Setup(t.Context(), Setup{Roles: "off", Months: monthsAhead}, func(esindex.Step) {}); err != nil {
 			t.Fatal(err)

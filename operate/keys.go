@@ -161,15 +161,26 @@ func (t *Target) keys(ctx context.Context, query map[string]any) ([]APIKey, []ke
 // far as these credentials may see them: all with manage_security or
 // read_security, else the user's own.
 func (t *Target) Keys(ctx context.Context) ([]APIKey, error) {
-	secured, err := t.secured(ctx)
-	if err != nil {
+	if err := t.hasKeys(ctx); err != nil {
 		return nil, err
-	}
-	if !secured {
-		return nil, errNoSecurity
 	}
 	found, _, err := t.keys(ctx, map[string]any{"term": map[string]any{"metadata.dossier.prefix": t.o.IndexPrefix}})
 	return found, err
+}
+
+// hasKeys returns an error where the cluster has no API keys of ours.
+func (t *Target) hasKeys(ctx context.Context) error {
+	switch product, err := t.client.Product(ctx); {
+	case err != nil:
+		return err
+	case product == esindex.OpenSearch:
+		return errNoKeys
+	}
+	secured, err := t.secured(ctx)
+	if err == nil && !secured {
+		err = errNoSecurity
+	}
+	return err
 }
 
 var errNoSecurity = errors.New("this cluster has no security, so no API keys: set xpack.security.enabled")

@@ -47,10 +47,8 @@ func (t *Target) RotateKey(ctx context.Context, r Rotation, step func(esindex.St
 	if r.KeepOld < 0 || r.KeepOld > maxKeepOld {
 		return fmt.Errorf("--keep-old: got %s, want a duration of up to %s, or 0s to end the old key at once", r.KeepOld, maxKeepOld)
 	}
-	if secured, err := t.secured(ctx); err != nil {
+	if err := t.hasKeys(ctx); err != nil {
 		return err
-	} else if !secured {
-		return errNoSecurity
 	}
 	// Where the name is a link, what it names is replaced.
 	file, err := filepath.EvalSymlinks(r.File)

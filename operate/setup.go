@@ -207,6 +207,19 @@ func (t *Target) setUpRoles(ctx context.Context, s Setup, step func(esindex.Step
 	if err != nil {
 		return err
 	}
+	if product, err := t.client.Product(ctx); err != nil {
+		return err
+	} else if product == esindex.OpenSearch {
+		if s.Roles == "on" || len(s.Keys) > 0 {
+			return errNoKeys
+		}
+		all.Done = "left out: on OpenSearch they are made in its security plugin, as docs/security.md says"
+		if !secured {
+			all.Done = "left out: this cluster has no security; anybody who reaches it can read and delete everything"
+		}
+		step(all)
+		return nil
+	}
 	if !secured {
 		if s.Roles == "on" || len(s.Keys) > 0 {
 			return errors.New("this cluster has no security, so neither roles nor API keys: set xpack.security.enabled, or leave out --roles on and --key")
@@ -233,6 +246,9 @@ func (t *Target) setUpRoles(ctx context.Context, s Setup, step func(esindex.Step
 	}
 	return nil
 }
+
+// errNoKeys: roles and API keys are Elasticsearch's.
+var errNoKeys = errors.New("Dossier makes no roles and API keys on OpenSearch: make a user and its role in the security plugin, as docs/security.md says, and leave out --roles on and --key")
 
 func (t *Target) roleName(role string) string { return t.o.IndexPrefix + "-" + role }
 

@@ -312,6 +312,9 @@ func (t *Target) trySetUp(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
 	defer cancel()
 	info, err := t.cluster.Info(ctx)
+	if err == nil {
+		err = info.Unfit()
+	}
 	if err != nil {
 		return err
 	}
@@ -322,7 +325,7 @@ func (t *Target) trySetUp(ctx context.Context) (err error) {
 	}
 	if t.connected == nil || *t.connected != info {
 		t.connected = &info
-		t.log.Info("connected", "target", t.String(), "cluster", info.Cluster, "version", info.Version)
+		t.log.Info("connected", "target", t.String(), "cluster", info.Cluster, "server", info.Product.String(), "version", info.Version)
 	}
 	if t.o.ManageTemplates {
 		steps, err := t.cluster.Install(ctx, t.link.Templates)

@@ -185,6 +185,7 @@ func walk(v any) any {
 
 // TestContract: the node in memory answers as a real one.
 func TestContract(t *testing.T) {
+	esnode.Elastic(t, "answers of its own that the node in memory gives: that is one of Elasticsearch")
 	real := esnode.Shared(t)
 	for name, steps := range contract {
 		t.Run(name, func(t *testing.T) {
