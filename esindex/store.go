@@ -368,7 +368,7 @@ func (s *Store) bulk(ctx context.Context, sc *scratch, ops []commit.Op, at []int
 		sc.body = appendOp(sc.body, &ops[i])
 	}
 	const op = "bulk"
-	quotes := s.c.quotes.Load()
+	quotes := s.c.quotes.Load() || s.c.wire.server.get() == OpenSearch
 	request := esapi.BulkRequest{Body: &payload{sc.body}, FilterPath: bulkFilter}
 	if !quotes {
 		request.IncludeSourceOnError = new(bool)
