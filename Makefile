@@ -8,7 +8,7 @@ EXPLORE_FOR ?= 30m
 TAGS     = netgo,osusergo
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 
-.PHONY: all build install demo test test-short test-faults test-fuzz explore pictures bench bench-compare golden lint fmt vuln docs clean help
+.PHONY: all build install demo test test-short test-servers test-opensearch test-faults test-fuzz explore pictures bench bench-compare golden lint fmt vuln docs clean help
 
 all: build
 
@@ -49,8 +49,10 @@ install: $(PLUGIN) $(COMMAND) ## plugin, command, configurations, man pages and 
 	for s in bash:bash-completion/completions/dossier zsh:zsh/site-functions/_dossier fish:fish/vendor_completions.d/dossier.fish; do \
 		to=$(DESTDIR)$(PREFIX)/share/$${s#*:}; mkdir -p "$$(dirname "$$to")"; $(COMMAND) completion "$${s%%:*}" >"$$to" && chmod 0644 "$$to" || exit 1; done
 
-demo: build ## start Elasticsearch, replay a sensor's log through the plugin, show the attackers
-	$(GO) run ./testbed/demo -plugin build/out_dossier.so
+SERVER ?=
+
+demo: build ## start Elasticsearch (or SERVER=opensearch, a twentieth of it), replay a sensor's log through the plugin, show the attackers
+	$(GO) run ./testbed/demo -plugin build/out_dossier.so $(if $(SERVER),-server $(SERVER))
 
 # What works without a server runs first and in parallel; what starts nodes and
 # hosts runs two packages at a time, and what goes by the clock alone.
@@ -84,8 +86,29 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	@if [ -n "$$ELASTICSEARCH_URL" ]; then $(GO) run ./testbed/esnode/cmd/esnode names >build/names; fi
 	$(TEST) -race -p 2 -timeout 40m $$($(GO) list $(SERVERS) | grep -vxF "$$($(GO) list $(TIMED))")
 	$(TEST) -race -p 1 -timeout 40m $(TIMED)
+	@[ -n "$$ELASTICSEARCH_URL$$DOSSIER_SERVER" ] || $(MAKE) --no-print-directory test-opensearch
 	@if [ -n "$$ELASTICSEARCH_URL" ]; then \
 		$(GO) run ./testbed/esnode/cmd/esnode names | diff build/names - || { echo 'the tests left this on the node of ELASTICSEARCH_URL' >&2; exit 1; }; fi
+
+# What is exact must be so on every server: compare-and-set, templates, what
+# operators do, and the core of the faults.
+EXACT = DOSSIER_SERVER=$$server $(TEST) -p 1 -timeout 20m
+
+test-opensearch: build ## the tests that say most of a server, on OpenSearch 2.19: a minute
+	$(GO) run ./testbed/esnode/cmd/esnode fetch -server opensearch
+	@set -e; server=opensearch; \
+	$(EXACT) ./esindex -run 'CompareAndSet|Rejected|Blocked|Foreign|Install|Reconcile|FieldsGet|HalfOfABulk|ListKey'; \
+	$(EXACT) ./operate -run 'WithoutSecurity|TestRetain$$|Overlap|TestRejudge$$'; \
+	$(EXACT) ./testbed/e2e -run CutAndOrder; \
+	$(EXACT) ./testbed/faults -run 'TestKill|Poisoned|BlockedIndex'
+
+test-servers: build ## all tests that talk to a server, on each server that the launcher can start; SERVERS_TO_TRY="9.4 opensearch-3.9"
+	@set -e; for server in $${SERVERS_TO_TRY:-$$($(GO) run ./testbed/esnode/cmd/esnode servers)}; do \
+		echo "==> $$server"; \
+		if ! said=$$($(GO) run ./testbed/esnode/cmd/esnode fetch -server $$server 2>&1); then \
+			case "$$said" in *'no Java that is new enough'*) echo "SKIP: $$server: $$said"; continue;; esac; echo "$$said"; exit 1; fi; \
+		DOSSIER_SERVER=$$server $(TEST) -p 1 -timeout 60m $$($(GO) list $(SERVERS) ./plugin | sort -u | grep -v /kibana); \
+	done
 
 test-short: ## what needs no server and less than two minutes, without the race detector
 	$(GO) vet ./...

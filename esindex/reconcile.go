@@ -29,6 +29,12 @@ const maxFieldSteps = 20
 // Beside what Install needs, changing the settings of an index takes the
 // privilege indices:admin/settings/update on it.
 func (c *Client) Reconcile(ctx context.Context, templates []Template, chosen []Choice) ([]Step, error) {
+	switch product, err := c.Product(ctx); {
+	case err != nil:
+		return nil, err
+	case product == Serverless:
+		chosen = slices.DeleteFunc(slices.Clone(chosen), func(choice Choice) bool { return refusedByServerless(string(choice)) })
+	}
 	return c.install(ctx, templates, func(k *kind) ([]Step, error) {
 		steps, custom, err := c.reconcileTemplate(ctx, k, chosen)
 		if err != nil {

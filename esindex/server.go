@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -44,6 +45,20 @@ func (p Product) Least() string {
 		return "2.10"
 	}
 	return ""
+}
+
+// refusedByServerless says whether Serverless refuses a setting of an index.
+func refusedByServerless(name string) bool {
+	return name == string(Shards) || name == string(Replicas) || name == autoExpand || strings.HasPrefix(name, "translog.")
+}
+
+// dropRefused leaves out the settings that Serverless refuses, where it sees to
+// shards, copies and durability itself.
+func (k *kind) dropRefused() (err error) {
+	s := settingsOf(k.settings)
+	maps.DeleteFunc(s, func(name string, _ any) bool { return refusedByServerless(name) })
+	k.settings, err = json.Marshal(s.body())
+	return err
 }
 
 // server is what is known of who answers. It is found once, by the first

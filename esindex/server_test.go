@@ -226,3 +226,36 @@ func TestNothingAsksForAStaleCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestServerless: what Serverless refuses is left out of the templates, and of
+// what set-up compares. Its answers are those that others were given by it.
+func TestServerless(t *testing.T) {
+	l := newLab(t, nil)
+	var installed []string
+	l.Plan(func(r *esindextest.Request) esindextest.Fault {
+		if r.Path == "/" {
+			return esindextest.Fault{Status: 200, Body: answers["Serverless"].body}
+		}
+		if r.Method != http.MethodPut {
+			return esindextest.Fault{}
+		}
+		installed = append(installed, string(r.Body))
+		for _, refused := range []string{"number_of_shards", "number_of_replicas", "auto_expand_replicas", "translog"} {
+			if bytes.Contains(r.Body, []byte(refused)) {
+				const reason = "Settings [index.auto_expand_replicas,index.number_of_shards,index.translog.durability] are not available when running in serverless mode"
+				return esindextest.Fault{Status: 400, Body: `{"error":{"root_cause":[{"type":"illegal_argument_exception","reason":"` + reason + `"}],"type":"illegal_argument_exception","reason":"` + reason + `"},"status":400}`}
+			}
+		}
+		return esindextest.Fault{}
+	})
+	kinds := templates("p", 1)
+	for i := range kinds {
+		kinds[i].Body = bytes.Replace(kinds[i].Body, []byte(`"number_of_shards"`), []byte(`"translog.durability": "request", "number_of_shards"`), 1)
+	}
+	if _, err := l.client.Install(t.Context(), kinds); err != nil {
+		t.Fatal(err)
+	}
+	if all := strings.Join(installed, "\n"); strings.Count(all, `"index.refresh_interval":"5s"`) != len(kinds) {
+		t.Errorf("the refresh interval isn't set:\n%s", all)
+	}
+}

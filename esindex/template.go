@@ -240,6 +240,16 @@ func (c *Client) install(ctx context.Context, templates []Template, look func(*k
 	if err := c.chooseTypes(ctx, kinds); err != nil {
 		return nil, err
 	}
+	switch product, err := c.Product(ctx); {
+	case err != nil:
+		return nil, err
+	case product == Serverless:
+		for _, k := range kinds {
+			if err := k.dropRefused(); err != nil {
+				return nil, err
+			}
+		}
+	}
 	var steps []Step
 	for _, k := range kinds {
 		told, err := look(k)

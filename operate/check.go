@@ -117,6 +117,8 @@ func (k *checker) failed(subject string, err error) {
 	switch {
 	case !ok:
 		k.say(Failure, subject, "", "%v", err)
+	case e.Status == http.StatusGone && e.Type == "api_not_available_exception":
+		k.say(Note, subject, "", "not looked at: Elasticsearch Serverless sees to it itself and doesn't tell")
 	case e.Status == http.StatusForbidden:
 		k.say(Note, subject, "check as a user with the role "+k.roleName("setup"), "not looked at: these credentials may not")
 	default:

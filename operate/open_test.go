@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"dossier/analyst"
 	"dossier/esindex"
 )
 
@@ -65,5 +66,23 @@ func TestWithoutSecurity(t *testing.T) {
 	}
 	if err := target.Setup(t.Context(), Setup{Roles: "on"}, func(esindex.Step) {}); err == nil {
 		t.Error("roles were made without security")
+	}
+}
+
+// TestCheckOnServerless: what Serverless doesn't tell is no fault. The answer is
+// that which others were given by it.
+func TestCheckOnServerless(t *testing.T) {
+	var said []Finding
+	k := checker{Target: &Target{}, out: func(f Finding) { said = append(said, f) }}
+	k.failed("health", &esindex.Error{
+		Op: "look at the indices' health", Status: 410, Type: "api_not_available_exception",
+		Reason: "Request for uri [/_cluster/health] with method [GET] exists but is not available when running in serverless mode",
+	})
+	if len(said) != 1 || said[0].Level != Note || !strings.Contains(said[0].Text, "Serverless") {
+		t.Errorf("%v", said)
+	}
+	body, err := withoutSettings(analyst.NotesBody())
+	if err != nil || strings.Contains(string(body), "number_of_") || !strings.Contains(string(body), "mappings") {
+		t.Errorf("%s, %v", body, err)
 	}
 }

@@ -174,7 +174,15 @@ func (t *Target) setUpMonths(ctx context.Context, s Setup, step func(esindex.Ste
 // no template: one index, of one shard, whose documents are never changed.
 func (t *Target) setUpNotes(ctx context.Context, step func(esindex.Step)) error {
 	name := analyst.NotesIndex(t.o.IndexPrefix)
-	err := t.client.Call(ctx, "create index "+name, http.MethodPut, "/"+name, analyst.NotesBody(), nil)
+	body := analyst.NotesBody()
+	product, err := t.client.Product(ctx)
+	if err == nil && product == esindex.Serverless {
+		body, err = withoutSettings(body)
+	}
+	if err != nil {
+		return err
+	}
+	err = t.client.Call(ctx, "create index "+name, http.MethodPut, "/"+name, body, nil)
 	if e, ok := errors.AsType[*esindex.Error](err); ok && e.Type == "resource_already_exists_exception" {
 		return nil
 	}
@@ -187,6 +195,17 @@ func (t *Target) setUpNotes(ctx context.Context, step func(esindex.Step)) error 
 		step(done)
 	}
 	return err
+}
+
+// withoutSettings returns an index's body without settings, all of which are
+// about shards: Serverless refuses those.
+func withoutSettings(body []byte) ([]byte, error) {
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(body, &parts); err != nil {
+		return nil, err
+	}
+	delete(parts, "settings")
+	return json.Marshal(parts)
 }
 
 // secured says whether the cluster has security.
