@@ -108,6 +108,11 @@ func (x *scratch) cowrieEvidence(kind string, class class) {
 	case "cowrie.direct-tcpip.request":
 		x.technique("T1090", kind)
 		x.forward(x.get("dst_ip"), x.get("dst_port"))
+	case "cowrie.direct-tcpip.data", "cowrie.tunnelproxy-tcpip.data":
+		// A request to somebody else, through the decoy.
+		if data, _, ok := pythonText(x.arena, x.get("data"), 0); ok {
+			x.saidRaw(data, "")
+		}
 	case "cowrie.direct-tcpip.ja4":
 		x.fingerprint("ja4", x.get("ja4"))
 	case "cowrie.direct-tcpip.ja4h":

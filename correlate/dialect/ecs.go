@@ -39,6 +39,7 @@ var ecsMap = *prepare(FieldMap{
 		Severity:  Names{"event.severity"},
 		Technique: Names{"threat.technique.id"},
 	},
+	Services: map[string]string{"pgsql": "postgres", "memcache": "memcached"},
 	Fingerprints: map[string]Names{
 		"ja3":   {"tls.client.ja3", "suricata.eve.tls.ja3.hash"},
 		"ja4":   {"tls.client.ja4", "suricata.eve.tls.ja4"},
@@ -168,6 +169,20 @@ func (x *scratch) networkSensor() bool {
 		return true
 	}
 	return x.get("agent.type") == "packetbeat"
+}
+
+// wireQuery returns what a client asked a database, as Packetbeat has it in its own
+// field query; of other protocols that is a request's line.
+func (x *scratch) wireQuery() string {
+	dataset := x.get("event.dataset")
+	if !strings.HasPrefix(dataset, "network_traffic.") && x.get("agent.type") != "packetbeat" {
+		return ""
+	}
+	switch x.get("network.protocol") {
+	case "mysql", "pgsql", "redis", "mongodb", "memcache", "cassandra":
+		return x.get("query")
+	}
+	return ""
 }
 
 // outbound says whether a host's own agent tells of a connection that the host

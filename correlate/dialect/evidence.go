@@ -29,6 +29,7 @@ func (x *scratch) decnetEvidence(out *event.Event, class class, s *survey) {
 	if s.method && out.Type != "http_access" && out.Type != "http_request_fingerprint" && out.Service != "ftp" {
 		x.saidRequest(x.get("method"), x.get("path"), "", x.first("body", "body_preview"))
 	}
+	x.decnetSaid(out)
 	switch out.Type {
 	case "session_recorded":
 		x.sessionOf(x.get("sid"), milliseconds(x.get("duration_s")))
@@ -49,6 +50,44 @@ func (x *scratch) decnetEvidence(out *event.Event, class class, s *survey) {
 	case "http2_settings", "http3_settings":
 		x.settings(out.Type)
 	}
+}
+
+// decnetSaid adds what a client asked of a service that is no command and no web
+// request by DECNET's count.
+func (x *scratch) decnetSaid(out *event.Event) {
+	text := ""
+	switch out.Service {
+	case "mqtt":
+		switch out.Type {
+		case "publish":
+			text = x.join(x.join("PUBLISH", x.get("topic")), x.get("payload"))
+		case "subscribe":
+			text = x.join("SUBSCRIBE", x.get("topics"))
+		}
+	case "smtp", "smtp_relay":
+		if out.Type == "ehlo" {
+			text = x.join("EHLO", x.get("domain"))
+		}
+	case "sip":
+		if out.Type == "request" {
+			text = x.join(x.get("method"), sipTarget(x.get("to")))
+		}
+	case "tftp":
+		if out.Type == "request" {
+			text = x.join(x.get("op"), x.get("filename"))
+		}
+	case "snmp":
+		if out.Type == "get_request" {
+			text = x.join("get", x.get("oids"))
+		}
+	case "dns", "llmnr":
+		text = x.first("qname", "name")
+	case "conpot":
+		if out.Type == "request" {
+			text = x.get("msg")
+		}
+	}
+	x.said(event.SaidText, "", text)
 }
 
 // decnetLogin adds the attempt to log in that an event shows.

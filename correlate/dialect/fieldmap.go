@@ -89,7 +89,12 @@ type FieldNames struct {
 	Query      Names `yaml:"query"` // of the request, where path lacks it
 	Referrer   Names `yaml:"referrer"`
 	Body       Names `yaml:"body"` // what a request brings along
-	Size       Names `yaml:"size"`
+	// Headers has the names of a request's headers, with a "*" at the end where each
+	// has its own.
+	Headers Names `yaml:"headers"`
+	// Request is a request as it was sent, line, headers and body.
+	Request Names `yaml:"request"`
+	Size    Names `yaml:"size"`
 	// Forwarded is the address that the request's own headers claim,
 	// Authorization the header with which it logs in.
 	Forwarded     Names `yaml:"forwarded"`
@@ -218,6 +223,10 @@ func (m *FieldMap) validate() error {
 			switch stars := strings.Count(name, "*"); {
 			case name == "":
 				bad("fields.%s has an empty name", key)
+			case key == "headers":
+				if stars != 1 || !strings.HasSuffix(name, "*") {
+					bad(`fields.headers is %q: it must end with a "*", which stands for the header's name`, name)
+				}
 			case stars > 0 && !several:
 				bad(`fields.%s is %q: a "*" can stand for an array's elements in principal, secret, command and arguments only`, key, name)
 			case stars > 1:
@@ -478,7 +487,7 @@ func (x *scratch) meaning(m *fieldMap) string {
 	switch {
 	case m == &ecsMap && x.authenticates():
 		return "login"
-	case x.has(m, n.Command):
+	case x.has(m, n.Command), m == &ecsMap && x.wireQuery() != "":
 		return "command"
 	case x.tries(m):
 		return "login"
@@ -627,6 +636,9 @@ func parseEpoch(s string) (event.Time, bool) {
 // array its names stand for.
 func (x *scratch) mappedCommands(m *fieldMap) {
 	n := &m.Fields
+	if m == &ecsMap {
+		x.command(x.wireQuery())
+	}
 	for i := range int64(maxCommands) {
 		line, ok := x.element(m, n.Command, i)
 		if !ok {
@@ -651,6 +663,8 @@ func (x *scratch) mappedEvidence(m *fieldMap, class class, own netip.Addr) {
 	x.mappedRequest(m)
 	x.saidRequest(x.says(m, n.Method), x.says(m, n.Path), x.says(m, n.Query), x.says(m, n.Body))
 	x.saidHeader("Referer", x.says(m, n.Referrer))
+	x.mappedHeaders(m)
+	x.saidRaw(x.says(m, n.Request), event.SaidText)
 	if claimed := x.says(m, n.Forwarded); claimed != "" {
 		x.claim("X-Forwarded-For", claimed, own)
 	}
@@ -702,6 +716,31 @@ func (x *scratch) mappedRequest(m *fieldMap) {
 	}
 	if value := x.says(m, n.Authorization); value != "" {
 		x.authorization(value, credential{})
+	}
+}
+
+// mappedHeaders adds the headers in the objects that a map names. The client names
+// them: rules see them as what was sent, and nothing else is made of their names.
+func (x *scratch) mappedHeaders(m *fieldMap) {
+	n := 0
+	for _, object := range m.Fields.Headers {
+		object = strings.TrimSuffix(object, "*")
+		for i := range x.params {
+			f := &x.params[i]
+			name, ok := strings.CutPrefix(f.Key, object)
+			if !ok || name == "" || f.Value == "" || m.absent(f.Value) {
+				continue
+			}
+			if dot := strings.LastIndexByte(name, '.'); dot > 0 && isNumber(name[dot+1:]) {
+				name = name[:dot] // one of several with that name
+			}
+			if told(name) {
+				if n++; n > maxSaidHeaders {
+					return
+				}
+				x.saidHeader(name, f.Value)
+			}
+		}
 	}
 }
 

@@ -208,6 +208,9 @@ func (x *scratch) suricataEvidence(kind string, f *flow, out *event.Event) {
 	case "alert":
 		x.alert(out.Addr)
 		x.webRequest(out.Addr)
+		if f.sent {
+			x.alertPayload()
+		}
 		x.handshakes()
 		if out.Service == "dns" {
 			x.dnsQueries()
@@ -235,6 +238,11 @@ func (x *scratch) suricataEvidence(kind string, f *flow, out *event.Event) {
 		x.kerberos()
 	case "smtp":
 		x.mailRecipients()
+		if helo := x.get("smtp.helo"); helo != "" {
+			x.said(event.SaidText, "", x.arena.Join("EHLO ", helo))
+		}
+	case "modbus", "dnp3", "enip":
+		x.controller(kind)
 	case "ftp":
 		x.ftp()
 	case "tftp":
@@ -290,6 +298,34 @@ func (x *scratch) alert(own netip.Addr) {
 	if xff := x.first("xff", "alert.xff"); xff != "" && xff != x.get("http.xff") {
 		x.claim("X-Forwarded-For", xff, own)
 	}
+}
+
+// alertPayload adds the beginning of what the attacker sent, where Suricata logs
+// what the signature matched (payload-printable: yes). Parts that the request's own
+// fields have are not told twice.
+func (x *scratch) alertPayload() {
+	payload := x.get("payload_printable")
+	switch x.get("app_proto") {
+	case "tls", "quic", "ssh", "smtp", "dns":
+		return // unreadable, or with mail addresses
+	}
+	if x.get("http.url") == "" {
+		x.saidRaw(payload, event.SaidText)
+		return
+	}
+	if _, custom := x.lookup("http.request_headers.0.name"); custom || x.get("http.http_request_body_printable") != "" {
+		return
+	}
+	head, body, _ := strings.Cut(payload, "\r\n\r\n")
+	_, headers, _ := strings.Cut(head, "\r\n")
+	for n := 0; headers != "" && n < maxSaidHeaders; n++ {
+		var header string
+		header, headers, _ = strings.Cut(headers, "\r\n")
+		if name, value, ok := strings.Cut(header, ":"); ok && !strings.EqualFold(name, "Referer") {
+			x.saidHeader(name, strings.TrimSpace(value))
+		}
+	}
+	x.said(event.SaidBody, "", body)
 }
 
 // maxTechniques bounds the techniques that one record can name.

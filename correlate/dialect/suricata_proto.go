@@ -212,6 +212,27 @@ func (x *scratch) ldap() {
 	}
 }
 
+// controller adds what a controller was asked for: of Modbus the function's number
+// first, as rules have it (rust/src/modbus/log.rs, output-json-dnp3.c,
+// rust/src/enip/logger.rs).
+func (x *scratch) controller(kind string) {
+	switch kind {
+	case "modbus":
+		const request = "modbus.request."
+		if n := x.get(request + "function_raw"); n != "" {
+			where := x.first(request+"write.address", request+"read.address")
+			x.command(x.join(x.join(n, x.get(request+"function_code")), where))
+		}
+	case "dnp3":
+		// A word before the number: Modbus's mean other things.
+		if n := x.first("dnp3.request.application.function_code", "dnp3.application.function_code"); n != "" && x.get("dnp3.type") != "response" && x.get("dnp3.type") != "unsolicited_response" {
+			x.command(x.join("function", n))
+		}
+	case "enip":
+		x.command(x.join(x.get("enip.request.command"), x.get("enip.request.cip.service")))
+	}
+}
+
 // keyValue adds what a client of Redis asks for.
 func (x *scratch) keyValue() {
 	verb := x.first("redis.request.command", "redis.command")

@@ -366,10 +366,7 @@ func (w *annotation) command(line string) {
 	text := lower(w.text[:0], line)
 	w.said[textField] = text
 	w.note(line, text)
-	verb := text
-	if i := bytes.IndexAny(verb, " \t(;"); i >= 0 {
-		verb = verb[:i]
-	}
+	verb := firstWord(text)
 	w.said[verbField] = verb
 	if c == sqlChannel {
 		w.said[statementField] = statements(w.raw[:0], line)
@@ -384,6 +381,13 @@ func (w *annotation) command(line string) {
 	if c == dataChannel && carries {
 		w.nested(event.Bytes(line[:min(len(line), len(text))]), text)
 	}
+}
+
+func firstWord(text []byte) []byte {
+	if i := bytes.IndexAny(text, " \t(;"); i >= 0 {
+		return text[:i]
+	}
+	return text
 }
 
 // tail returns what stands behind a command's first two words.
@@ -401,9 +405,13 @@ func (w *annotation) tail(line string) string {
 // request concludes from the parts of a request, together.
 func (w *annotation) request() {
 	w.channel = channelOf(w.event.Service)
-	if w.channel == shellChannel || w.channel == dataChannel && w.event.Service != "" {
-		w.channel = httpChannel
+	if w.channel == shellChannel || w.channel == dataChannel {
+		// Web requests come on any service; other words stay what was sent.
+		if w.channel = dataChannel; w.asks() {
+			w.channel = httpChannel
+		}
 	}
+	w.door = w.door || doors.has(w.channel)
 	w.told = ""
 	w.wipe()
 	w.filled = true
@@ -456,10 +464,41 @@ func (w *annotation) request() {
 	}
 	w.said[textField] = text
 	w.said[verbField] = w.said[methodField]
+	if len(w.said[verbField]) == 0 {
+		w.said[verbField] = firstWord(text)
+	}
 	w.requested(raw, text, &marks)
-	if w.tryText(text) {
+	carries := w.tryText(text)
+	if w.channel == httpChannel {
+		// A sensor that names the protocol alone tells by the port whose API was asked.
+		if api := apiAt(w.event.Port); api != httpChannel {
+			w.channel = api
+			w.tryText(text)
+		}
+	}
+	if carries {
 		w.nested(raw, text)
 	}
+}
+
+// apiAt returns the channel of the API that is asked by web requests to a port.
+func apiAt(port uint16) channel {
+	switch port {
+	case 2375, 2376:
+		return dockerChannel
+	case 6443, 10250:
+		return kubernetesChannel
+	case 9200:
+		return elasticChannel
+	}
+	return httpChannel
+}
+
+// asks says whether what was said is a web request, or a part of one.
+func (w *annotation) asks() bool {
+	return slices.ContainsFunc(w.event.Evidence, func(e event.Evidence) bool {
+		return e.Kind == event.Said && e.B != event.SaidText || e.Kind == event.Fingerprint && e.A == userAgent
+	})
 }
 
 // requested takes the things that a request names. What headers name is mostly where
