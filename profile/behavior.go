@@ -61,6 +61,7 @@ func (r *Renderer) behavior(d *document, s *state.Attacker, f *figures, p *plan)
 	d.someStrings("cadence_like", f.cadences)
 	elements(d, "tool_evidence", r.byFirst(&s.Tools, p.keep[listTools]), func(e *law.Entry) { r.tool(d, e) })
 	r.conclusions(d, s, p)
+	d.wholly(s, f)
 	if large := s.Large + s.Claimed.Large; s.Recon != event.Never || s.Exfil != event.Never || large > 0 {
 		d.object("phase")
 		d.someTime("recon_end_ts", s.Recon)

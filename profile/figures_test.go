@@ -508,6 +508,7 @@ func attackerRows(r *Renderer) map[string]string {
 		"rules.version": `"` + r.o.Rules.Version() + `"`, "rules.lists_date": `"` + r.o.Rules.ScannersDate() + `"`,
 		"software.library": `["paramiko"]`, "software.tool": `["sqlmap"]`, "threat.software.name": `["sqlmap"]`, "threat.software.type": `["Tool"]`,
 		"behavior.kind": `"automated_session"`, "behavior.kind_why": `"commands: 1005, none of a person's pauses between them"`,
+		"behavior.profile_evidence": `[{"technique":"T1595.001","why":"goes through services in a scanner's time","first_seen":` + clock(1) + `,"last_seen":` + clock(999) + `}]`,
 		"behavior.technique_evidence": list(
 			`{"technique":"T1110","why":"tries to log in",` + seen(69, 91, 92) + `}`), // what a rule says stands among the conclusions
 		"behavior.phase.recon_end_ts": clock(20), "behavior.phase.exfil_start_ts": strings.Replace(clock(33), ".000000", ".250000", 1),
@@ -628,6 +629,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		// Quartiles 50, 61 and 66: skew 1 − 6/16, spread (61 − 6)/61; one hour of
 		// 24 tells nothing of the day.
 		"behavior.beacon.ts_score": "0.763", "behavior.beacon.hist_score": "0", "behavior.beacon.dur_score": "0", "behavior.beacon.score": "0.254",
+		"behavior.profile_evidence": `[{"technique":"T1595","why":"looks at services","first_seen":` + clock(1) + `,"last_seen":` + clock(999) + `}]`,
 		"threat.technique.id": `["T1105","T1110","T1595"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force","Active Scanning"]`,
 		"threat.tactic.id": `["TA0006","TA0011","TA0043"]`, "threat.tactic.name": `["Credential Access","Command and Control","Reconnaissance"]`,
 		"threat.indicator.description": `"185.220.101.4 uses decoys to relay mail or connections: fetches a file (sqlmap tool); 1001 events on 1 service of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files, asked to pass on to c.example:25 and 1 other"`,

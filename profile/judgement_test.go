@@ -786,7 +786,7 @@ func TestTypesOfFields(t *testing.T) {
 			IPRange:  "cidr as_cidr",
 			Binary:   "state",
 			Object: "claimed.evidence claimed.commands indicators forwards hops movement.edges movement.dwell ports commands credentials fingerprints artifacts ip_leaks alerts behavior.tool_evidence " +
-				"behavior.conclusions behavior.technique_evidence behavior.tcp_fingerprint risk.reasons transitions",
+				"behavior.conclusions behavior.profile_evidence behavior.technique_evidence behavior.tcp_fingerprint risk.reasons transitions",
 		},
 		Targets: {
 			IP: "ip", Date: "@timestamp first_seen last_seen updated_at", Long: "count rcpt_accepted_count rcpt_denied_count message_count",

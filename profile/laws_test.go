@@ -19,7 +19,7 @@ func TestLawsOfFields(t *testing.T) {
 			"copy": "cidr as_cidr risk.confidence port.name threat.indicator.geo.country_iso_code " +
 				"threat.indicator.as.number threat.indicator.as.organization.name related.user related.hosts related.hash",
 			"counts of the newest 24 hours, exact": "behavior.beacon.strobe",
-			"derived from the state": "exploit.cve exploit.request service_guessed is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
+			"derived from the state": "behavior.profile_evidence exploit.cve exploit.request service_guessed is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
 				"credential.password credential.pair fingerprint.ja3 fingerprint.ja3s fingerprint.ja4 fingerprint.ja4s fingerprint.ja4h " +
 				"fingerprint.ja4_quic fingerprint.hassh fingerprint.jarm fingerprint.user_agent fingerprint.ssh_client " +
 				"indicator.url indicator.domain indicator.ip indicator.sha256 indicator.sha1 indicator.md5 indicator.email indicator.wallet indicator.key_comment " +

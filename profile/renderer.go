@@ -259,7 +259,12 @@ type figures struct {
 	pauses  behavior.Pauses
 	// techniques and tactics are ids of ATT&CK.
 	techniques, tactics []string
-	risk                rules.Risk
+	// whole are those that the whole profile shows, of so many users and secrets;
+	// packets and listed are names by packets and by a listed network.
+	whole           []rules.Shown
+	users, secrets  int
+	packets, listed string
+	risk            rules.Risk
 }
 
 // part appends a part of a document that must not be in the way of the rest:
@@ -304,7 +309,7 @@ func (r *Renderer) judge(h Head, s *state.Attacker) (f *figures) {
 
 func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	r.judged = judged{}
-	*f = figures{tools: f.tools[:0], cadences: f.cadences[:0], techniques: f.techniques[:0], tactics: f.tactics[:0], kindWhy: f.kindWhy[:0]}
+	*f = figures{tools: f.tools[:0], cadences: f.cadences[:0], techniques: f.techniques[:0], tactics: f.tactics[:0], whole: f.whole[:0], kindWhy: f.kindWhy[:0]}
 	f.timing, r.floats = behavior.Time(s.Times.List(), r.floats)
 	f.class = behavior.Class(f.timing, s.Events, s.Services.Distinct())
 	f.beacon, f.beacons, r.floats = behavior.Score(s.Times.List(), !s.Times.Truncated(), s.Hours.List(), r.floats)
@@ -319,16 +324,22 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	// The name comes from single packets, which anybody can send.
 	if guess := s.SystemGuesses.Get("nmap"); f.system == "nmap" && guess != nil && guess.Rank > 0 {
 		f.tools = append(f.tools, "nmap")
+		f.packets = "nmap"
 	}
 	for i := range s.Techniques.Entries() {
 		f.techniques = append(f.techniques, s.Techniques.Entries()[i].Key)
 	}
 	r.concluded(s, f)
 	users, secrets := r.guesses(s)
-	f.techniques = distinct(r.o.Rules.AppendProfile(f.techniques, rules.Profile{
+	f.users, f.secrets = users, secrets
+	f.whole = rules.AppendProfile(f.whole, f.techniques, rules.Profile{
 		Class: f.class, Routed: enrich.Routed(h.Addr), Looked: s.Recon != event.Never, Users: users, Secrets: secrets,
 		Inferred: inferred(s),
-	}))
+	})
+	for i := range f.whole {
+		f.techniques = append(f.techniques, f.whole[i].Technique)
+	}
+	f.techniques = distinct(f.techniques)
 	for _, id := range f.techniques {
 		if t, ok := r.o.Rules.Technique(id); ok {
 			f.tactics = append(f.tactics, t.Tactics...)
@@ -340,6 +351,7 @@ func (r *Renderer) conclude(h Head, s *state.Attacker, f *figures) {
 	r.weigh(h, s, f, f.tools)
 	if name := r.o.Rules.NameOf(f.actor); f.risk.Basis == rules.ByNetwork && name != "" {
 		f.tools = distinct(append(f.tools, name))
+		f.listed = name
 	}
 	r.kindOf(s, f)
 }

@@ -172,6 +172,42 @@ func (r *Renderer) conclusions(d *document, s *state.Attacker, p *plan) {
 	}
 }
 
+// wholly appends what the whole profile shows, by none of its events alone.
+func (d *document) wholly(s *state.Attacker, f *figures) {
+	if len(f.whole) == 0 && f.packets == "" && f.listed == "" {
+		return
+	}
+	d.array("profile_evidence")
+	since := func() {
+		d.someTime("first_seen", s.First)
+		d.someTime("last_seen", s.Last)
+		d.end()
+	}
+	for i := range f.whole {
+		d.element()
+		d.string("technique", f.whole[i].Technique)
+		d.string("why", f.whole[i].Why)
+		if f.whole[i].Technique == "T1110.003" {
+			d.int("users", int64(f.users))
+			d.int("secrets", int64(f.secrets))
+		}
+		since()
+	}
+	if f.packets != "" {
+		d.element()
+		d.string("tool", f.packets)
+		d.string("why", "sends packets that only it makes")
+		since()
+	}
+	if f.listed != "" {
+		d.element()
+		d.string("tool", f.listed)
+		d.string("why", "comes from the network that is listed as its own")
+		since()
+	}
+	d.endArray()
+}
+
 func (r *Renderer) conclusion(d *document, e *law.Entry) {
 	id, rank, door := state.ConclusionOf(e.Key)
 	stage := rules.Stage(rank)

@@ -499,22 +499,28 @@ const (
 	usersASecret = 4
 )
 
-// AppendProfile appends the techniques that the whole profile shows.
-func (s *Set) AppendProfile(dst []string, p Profile) []string {
+// Shown is a technique that no single event shows, and what shows it.
+type Shown struct{ Technique, Why string }
+
+// AppendProfile appends the techniques that the whole profile shows, where known
+// has those that single events do.
+func AppendProfile(dst []Shown, known []string, p Profile) []Shown {
 	scans := p.Class == behavior.Scanning || p.Class == behavior.SlowScan
 	switch {
 	case scans && p.Routed:
-		dst = append(dst, "T1595.001")
-	case scans, p.Looked && !p.Routed:
-		dst = append(dst, "T1046")
-	case p.Looked && !slices.ContainsFunc(dst, func(id string) bool { return strings.HasPrefix(id, "T1595") }):
-		dst = append(dst, "T1595")
+		dst = append(dst, Shown{"T1595.001", "goes through services in a scanner's time"})
+	case scans:
+		dst = append(dst, Shown{"T1046", "goes through services in a scanner's time, from an address that is not the Internet's"})
+	case p.Looked && !p.Routed:
+		dst = append(dst, Shown{"T1046", "looks at services, from an address that is not the Internet's"})
+	case p.Looked && !slices.ContainsFunc(known, func(id string) bool { return strings.HasPrefix(id, "T1595") }):
+		dst = append(dst, Shown{"T1595", "looks at services"})
 	}
 	if p.Users >= sprayedUsers && p.Users >= usersASecret*p.Secrets {
-		dst = append(dst, "T1110.003")
+		dst = append(dst, Shown{"T1110.003", "tries few secrets for many users"})
 	}
 	if p.Inferred {
-		dst = append(dst, "T1078")
+		dst = append(dst, Shown{"T1078", "gives commands in a shell, behind a login of which no sensor tells how it ended"})
 	}
 	return dst
 }

@@ -101,9 +101,58 @@ func TestFigures(t *testing.T) {
 					t.Errorf("%s: %v against %v that was reached (-args -details says what is lacking)", name, v[0], v[1])
 				}
 			}
+			for i := range r.Judged {
+				for _, what := range unexplained(r.Judged[i].Document) {
+					t.Errorf("%s: nothing in the document says why %s", r.Judged[i].Label.ID, what)
+				}
+			}
 			if f.MissingDocuments > 0 {
 				t.Errorf("%d of %d attackers have no document", f.MissingDocuments, len(s.Labels))
 			}
 		})
 	}
+}
+
+// unexplained are the techniques, names, stages and points of a document of which
+// it doesn't say what they were concluded from.
+func unexplained(d judgement.Document) (missing []string) {
+	behavior, _ := d["behavior"].(map[string]any)
+	told := map[string]bool{}
+	for _, list := range []string{"conclusions", "technique_evidence", "profile_evidence", "tool_evidence"} {
+		entries, _ := behavior[list].([]any)
+		for _, e := range entries {
+			m, _ := e.(map[string]any)
+			if m["first_seen"] == nil || m["why"] == nil && m["by"] == nil {
+				missing = append(missing, fmt.Sprintf("%s %v", list, m))
+			}
+			for _, key := range []string{"technique", "tool", "software"} {
+				if v, ok := m[key].(string); ok {
+					told[v] = true
+				}
+			}
+		}
+	}
+	threat, _ := d["threat"].(map[string]any)
+	technique, _ := threat["technique"].(map[string]any)
+	ids, _ := technique["id"].([]any)
+	names, _ := behavior["tools"].([]any)
+	for _, v := range append(ids, names...) {
+		if !told[v.(string)] {
+			missing = append(missing, v.(string))
+		}
+	}
+	risk, _ := d["risk"].(map[string]any)
+	reasons, _ := risk["reasons"].([]any)
+	proven := risk["stage"] == "none"
+	for _, e := range reasons {
+		m, _ := e.(map[string]any)
+		proven = proven || m["stage"] == risk["stage"]
+		if text, _ := m["reason"].(string); text == "" || m["points"] == nil {
+			missing = append(missing, fmt.Sprintf("reason %v", m["id"]))
+		}
+	}
+	if !proven {
+		missing = append(missing, fmt.Sprintf("stage %v", risk["stage"]))
+	}
+	return missing
 }
