@@ -630,7 +630,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		// 24 tells nothing of the day.
 		"behavior.beacon.ts_score": "0.763", "behavior.beacon.hist_score": "0", "behavior.beacon.dur_score": "0", "behavior.beacon.score": "0.254",
 		"behavior.profile_evidence": `[{"technique":"T1595","why":"looks at services","first_seen":` + clock(1) + `,"last_seen":` + clock(999) + `}]`,
-		"threat.technique.id": `["T1105","T1110","T1595"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force","Active Scanning"]`,
+		"threat.technique.id":       `["T1105","T1110","T1595"]`, "threat.technique.name": `["Ingress Tool Transfer","Brute Force","Active Scanning"]`,
 		"threat.tactic.id": `["TA0006","TA0011","TA0043"]`, "threat.tactic.name": `["Credential Access","Command and Control","Reconnaissance"]`,
 		"threat.indicator.description": `"185.220.101.4 uses decoys to relay mail or connections: fetches a file (sqlmap tool); 1001 events on 1 service of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files, asked to pass on to c.example:25 and 1 other"`,
 	})

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"math"
 	"net/netip"
 	"strconv"
@@ -165,21 +166,23 @@ func appendTime(b []byte, t event.Time) []byte {
 	year, month, date := civil(int64(t / day))
 	micros := int64(t % day)
 	second := micros / 1e6
-	b = appendDigits(b, year, 4)
-	b = append(b, '-')
-	b = appendDigits(b, month, 2)
-	b = append(b, '-')
-	b = appendDigits(b, date, 2)
-	b = append(b, 'T')
-	b = appendDigits(b, second/3600, 2)
-	b = append(b, ':')
-	b = appendDigits(b, second/60%60, 2)
-	b = append(b, ':')
-	b = appendDigits(b, second%60, 2)
-	b = append(b, '.')
-	b = appendDigits(b, micros%1e6, 6)
-	return append(b, 'Z')
+	b = append(b, "0000-00-00T00:00:00.000000Z"...)
+	text := b[len(b)-len("0000-00-00T00:00:00.000000Z"):]
+	twoDigits(text[0:], year/100)
+	twoDigits(text[2:], year%100)
+	twoDigits(text[5:], month)
+	twoDigits(text[8:], date)
+	twoDigits(text[11:], second/3600)
+	twoDigits(text[14:], second/60%60)
+	twoDigits(text[17:], second%60)
+	micros %= 1e6
+	twoDigits(text[20:], micros/1e4)
+	twoDigits(text[22:], micros/100%100)
+	twoDigits(text[24:], micros%100)
+	return b
 }
+
+func twoDigits(b []byte, v int64) { b[0], b[1] = byte('0'+v/10), byte('0'+v%10) }
 
 // civil returns the date that is days after 0001-01-01 in the Gregorian
 // calendar. Counted from the first of March, a year's leap day is its last
@@ -199,25 +202,31 @@ func civil(days int64) (year, month, day int64) {
 	return year, month, day
 }
 
-func appendDigits(b []byte, v int64, n int) []byte {
-	const zeros = "000000"
-	b = append(b, zeros[:n]...)
-	for i := len(b) - 1; v > 0 && n > 0; i-- {
-		b[i] = byte('0' + v%10)
-		v /= 10
-		n--
-	}
-	return b
-}
-
 const hexDigits = "0123456789abcdef"
+
+// plain returns how much of the beginning of s, in steps of eight bytes, needs no
+// escape and is ASCII: nearly all of what is shown.
+func plain(s string) (n int) {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	b := event.Bytes(s)
+	for ; n+8 <= len(b); n += 8 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		// A byte's high bit is set where it is below a space, or what follows
+		// is 0 there (Warren, "Hacker's Delight", 6-1).
+		quote, slash, del := w^ones*'"', w^ones*'\\', w^ones*0x7f
+		if (w|(w-ones*' ')&^w|(quote-ones)&^quote|(slash-ones)&^slash|(del-ones)&^del)&highs != 0 {
+			break
+		}
+	}
+	return n
+}
 
 // appendString appends s as a JSON string (RFC 8259). Invalid UTF-8 becomes
 // U+FFFD, and U+2028 and U+2029 are escaped: they end lines in JavaScript.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plain(s); i < len(s); {
 		c := s[i]
 		if c >= 0x20 && c < utf8.RuneSelf && c != '"' && c != '\\' && c != 0x7f {
 			i++

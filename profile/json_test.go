@@ -49,6 +49,21 @@ func TestStrings(t *testing.T) {
 	}
 }
 
+// Wherever a byte stands in a text, it is written as it is alone.
+func TestStringsByteByByte(t *testing.T) {
+	const before, behind = "abcdefghijklmnopq", "rstuvwxyz"
+	for c := range 256 {
+		alone := string(appendString(nil, string([]byte{byte(c)})))
+		for at := range len(before) + 1 {
+			in := before[:at] + string([]byte{byte(c)}) + behind
+			want := `"` + before[:at] + alone[1:len(alone)-1] + behind + `"`
+			if got := string(appendString(nil, in)); got != want {
+				t.Fatalf("%q is %s, want %s", in, got, want)
+			}
+		}
+	}
+}
+
 func FuzzString(f *testing.F) {
 	f.Add("a\"b\\c\x00\xff\u2028")
 	f.Fuzz(func(t *testing.T, in string) {
