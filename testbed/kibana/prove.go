@@ -102,14 +102,6 @@ func (p *proof) bad(format string, args ...any) {
 // said.
 var versions = map[string]string{"dashboard": "8.9.0", "index-pattern": "8.0.0", "search": "8.0.0", "map": "8.4.0", "links": ""}
 
-// attributes are the names that a type's schema knows; it refuses others. Of the
-// types that are missing no schema is looked at on import.
-var attributes = map[string][]string{
-	"dashboard": {"title", "description", "version", "hits", "optionsJSON", "panelsJSON", "kibanaSavedObjectMeta", "timeRestore", "timeFrom", "timeTo", "refreshInterval", "controlGroupInput"},
-	"search":    {"title", "description", "columns", "sort", "grid", "hideChart", "isTextBasedQuery", "kibanaSavedObjectMeta"},
-	"links":     {"title", "description", "layout", "links"},
-}
-
 // Prove proves the file.
 func (p *Prover) Prove(ctx context.Context, ndjson []byte, o Options) *Report {
 	w := &proof{Prover: p, o: o, ctx: ctx, report: &Report{Titles: map[string]string{}, Controls: map[string][]string{}}, byID: map[string]object{}}
@@ -175,14 +167,7 @@ func (w *proof) envelope(o object) {
 	if got := str(o["coreMigrationVersion"]); got != "8.8.0" {
 		w.bad("says version %q of the core, want 8.8.0", got)
 	}
-	if names := attributes[typ]; names != nil {
-		have, _ := o["attributes"].(object)
-		for _, name := range slices.Sorted(maps.Keys(have)) {
-			if !slices.Contains(names, name) {
-				w.bad("its schema has no attribute %s", name)
-			}
-		}
-	}
+	w.says(typ, o["attributes"])
 	if str(get(o, "attributes", "title")) == "" {
 		w.bad("no title")
 	}
@@ -333,6 +318,7 @@ func (w *proof) dashboard(o object, refs *references) {
 		}
 		ids[index] = true
 		panel := Panel{Dashboard: id, Title: title, Question: str(get(raw, "embeddableConfig", "description")), Type: str(get(raw, "type"))}
+		w.says("panel", raw)
 		w.place(raw, &panel, taken, index)
 		if name := str(get(raw, "panelRefName")); name != "" {
 			w.referred(&panel, refs.use(index+":"+name, panel.Type))
@@ -541,6 +527,7 @@ func (w *proof) asked(pattern, kql string) object {
 // Vega.
 
 func (w *proof) visualization(raw any, panel *Panel) {
+	w.says("savedVis", get(raw, "embeddableConfig", "savedVis"))
 	panel.Visual = str(get(raw, "embeddableConfig", "savedVis", "type"))
 	params := get(raw, "embeddableConfig", "savedVis", "params")
 	switch panel.Visual {

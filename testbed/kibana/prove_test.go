@@ -247,7 +247,7 @@ var mutations = map[string]struct {
 		}
 		get(p, "embeddableConfig", "attributes").(object)["visualizationType"] = "lnsNoSuch"
 		return true
-	}, "Lens has no"},
+	}, `Kibana has no "lnsNoSuch"`},
 	"panels over each other": {func(_ object, panels []any) bool {
 		if len(panels) < 4 {
 			return false
@@ -303,7 +303,40 @@ var mutations = map[string]struct {
 		}
 		o["attributes"].(object)["tabs"] = []any{}
 		return true
-	}, "its schema has no attribute tabs"},
+	}, "search has no tabs"},
+	"a parameter that Lens lacks": {func(_ object, panels []any) bool {
+		return column(panels, "terms", func(_, c object) { get(c, "params").(object)["otherBuckets"] = true })
+	}, "terms.params has no otherBuckets"},
+	"an operation that Lens lacks": {func(_ object, panels []any) bool {
+		return column(panels, "sum", func(_, c object) { c["operationType"] = "total" })
+	}, `Kibana has no "total"`},
+	"a scale of another operation": {func(_ object, panels []any) bool {
+		return column(panels, "date_histogram", func(_, c object) { c["scale"] = "ratio" })
+	}, `date_histogram.scale is never "ratio"`},
+	"a picture's name misspelt": {func(_ object, panels []any) bool {
+		for _, p := range panels {
+			if v, _ := get(p, "embeddableConfig", "attributes", "state", "visualization").(object); v["gridConfig"] != nil {
+				v["gridConfig"].(object)["isCellLabelVisable"] = true
+				return true
+			}
+		}
+		return false
+	}, "lnsHeatmap.gridConfig has no isCellLabelVisable"},
+	"a control of another kind": {func(o object, _ []any) bool {
+		group, _ := get(o, "attributes", "controlGroupInput").(object)
+		if group == nil {
+			return false
+		}
+		group["panelsJSON"] = strings.ReplaceAll(str(group["panelsJSON"]), "optionsListControl", "optionsList")
+		return true
+	}, `.type is never "optionsList"`},
+	"an option that links lack": {func(o object, _ []any) bool {
+		if o["type"] != "links" {
+			return false
+		}
+		get(list(get(o, "attributes", "links"))[0], "options").(object)["useCurrentTime"] = true
+		return true
+	}, "options has no useCurrentTime"},
 	"a column that the index lacks": {func(o object, _ []any) bool {
 		if o["type"] != "search" {
 			return false
