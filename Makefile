@@ -123,9 +123,9 @@ explore: ## every schedule of the commit protocol's small scopes, for EXPLORE_FO
 test-fuzz: ## every fuzz target, 60 s each
 	./testbed/fuzz.sh 60s
 
-pictures: build ## draw the dashboards into build/pictures (needs npm; Chromium is installed where it is missing and may be)
+pictures: build ## draw the dashboards and dossier show into build/pictures (needs npm; Chromium is installed where it is missing and may be)
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || true
-	$(GO) run ./testbed/kibana/cmd/pictures -plugin build/out_dossier.so -out build/pictures
+	$(GO) run ./testbed/kibana/cmd/pictures -plugin build/out_dossier.so -dossier build/dossier -out build/pictures
 
 bench: build ## measure and compare; prints a table, writes build/bench.json
 	$(GO) run ./testbed/bench -plugin build/out_dossier.so -out build/bench.json

@@ -42,6 +42,7 @@ const (
 	transitions view = "transitions"
 	targets     view = "smtp-targets"
 	sensors     view = "sensors"
+	indicators  view = "indicators"
 )
 
 // pattern returns the indices of a view.

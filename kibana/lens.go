@@ -61,8 +61,8 @@ func (k kit) lens(p *panel) object {
 	}
 	order = append(order, metrics...)
 	data := object{"columns": columns, "columnOrder": order, "incompleteColumns": object{}, "sampling": 1}
-	if p.view == sensors {
-		// Sensors have none of the fields of attackers: a filter on one of
+	if p.view == sensors || p.view == indicators {
+		// These have none of the fields of attackers: a filter on one of
 		// those would say that there are none.
 		data["ignoreGlobalFilters"] = true
 	}

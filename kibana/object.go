@@ -25,6 +25,7 @@ func (k kit) objects() []any {
 		{activity, "activity by the hour", "@timestamp", object{}},
 		{transitions, "transitions", "@timestamp", object{}},
 		{targets, "mail targets", "@timestamp", object{}},
+		{indicators, "indicators", "@timestamp", object{}},
 		// The time of a heartbeat is no time to look at: the picker would
 		// hide what is silent.
 		{sensors, "sensors", "", object{"bytes_in": object{"id": "bytes"}, "cache_bytes": object{"id": "bytes"}}},

@@ -145,10 +145,11 @@ var attacker = dashboard{
 		{12, []panel{
 			{
 				kind: table, title: "Mail domains", question: "Whose mail did it aim at?", next: "tell them",
-				view: targets, rows: []column{top("domain", "Domain", 50)}, metrics: []column{sum("count", "Events"), sum("rcpt_accepted_count", "Accepted")}, w: 16,
+				view: targets, rows: []column{top("domain", "Domain", 50)}, metrics: []column{sum("count", "Events"), sum("rcpt_accepted_count", "Accepted")}, w: 12,
 			},
-			addresses(table, "Flaws tried", "Which known vulnerabilities did it try?", "check that ours are patched", "exploit.cve", "CVE", 50, 16),
-			addresses(table, "What it sent to get in", "With what requests?", "search our own web servers for them", "exploit.request", "Request", 50, 16),
+			addresses(table, "URLs it used", "What did it fetch, or have fetched?", "search our own proxies for it; never open one by hand", "indicator.url", "URL", 100, 12),
+			addresses(table, "Flaws tried", "Which known vulnerabilities did it try?", "check that ours are patched", "exploit.cve", "CVE", 50, 12),
+			addresses(table, "What it sent to get in", "With what requests?", "search our own web servers for them", "exploit.request", "Request", 50, 12),
 		}},
 		{12, []panel{{kind: found, title: "Lines crossed", question: "What did it do for the first time, and when?", next: "write the story from it", ref: changes, w: 48}}},
 	},
@@ -218,7 +219,7 @@ var credentials = dashboard{
 var campaigns = dashboard{
 	name: "campaigns", short: "Tools and campaigns", title: "Tools and campaigns", from: "now-30d",
 	controls: []control{common[2], common[3]},
-	about:    "**What belongs together: tools, fingerprints, files, shared keys.** A key that several addresses share is a lead, not an identity. Counted are attackers.",
+	about:    "**What belongs together: tools, fingerprints, files, shared keys.** A key that several addresses share is a lead, not an identity. Counted are attackers; the two panels on indicators count those of all attackers, whatever is filtered.",
 	bands: []band{
 		{14, []panel{
 			worst(addresses(table, "Campaign keys, most shared first", "Which addresses belong together?", "click a key to see them", "campaign.keys", "Key", 100, 20)),
@@ -234,8 +235,22 @@ var campaigns = dashboard{
 			addresses(table, "Browsers and scripts", "What do HTTP clients call themselves?", "click one to see who", "fingerprint.user_agent", "User agent", 100, 18),
 		}},
 		{12, []panel{
-			worst(addresses(lying, "What they are up to", "Who scans, guesses, runs a script, types by hand?", "click hands_on to see who sits at a keyboard", "behavior.kind", "Kind", 10, 24)),
-			worst(addresses(table, "Malware", "Which families of malware do they bring?", "look the family up, and who else has it", "software.malware", "Malware", 50, 24)),
+			worst(addresses(lying, "What they are up to", "Who scans, guesses, runs a script, types by hand?", "click hands_on to see who sits at a keyboard", "behavior.kind", "Kind", 10, 30)),
+			worst(addresses(table, "Malware", "Which families of malware do they bring?", "look the family up, and who else has it", "software.malware", "Malware", 50, 18)),
+		}},
+		{14, []panel{
+			{
+				kind: table, title: "Indicators that are given out, used by most first", question: "What should our own hosts never ask for, fetch or hold, whoever the attackers are?", next: "search our own logs for it, block it; the two indicator rules do so",
+				view: indicators, where: is("published", true), rows: []column{top("threat.indicator.name", "URL, host, file or other", 200)},
+				metrics: []column{
+					most("attacker_count", "Attackers"), last("indicator.kind", "Kind"), last("threat.indicator.confidence", "Confidence"), sum("count", "Uses"),
+					earliest("first_seen", "First seen"), latest("last_seen", "Last seen"),
+				}, w: 34,
+			},
+			{
+				kind: lying, title: "Indicators by kind", question: "How much of each kind is there, and how much of it is held back?", next: "see unpublished_why in Discover for why something is held back",
+				view: indicators, rows: []column{top("indicator.kind", "Kind", 10)}, metrics: []column{count("Given out").only(is("published", true)), count("Held back").only(is("published", false))}, w: 14,
+			},
 		}},
 		{12, []panel{
 			addresses(table, "URLs they use", "What do they fetch, and from where?", "search our own proxies for them; never open one by hand", "indicator.url", "URL", 100, 24),

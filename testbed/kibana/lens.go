@@ -273,7 +273,7 @@ func (w *proof) order(c, columns object) object {
 		w.bad("ordered by a last value, which Elasticsearch can't")
 		return nil
 	case op == "count" && filtered:
-		return object{by + "._count": direction}
+		return object{by: direction} // how many documents it has
 	case op == "count":
 		return object{"_count": direction}
 	case filtered:

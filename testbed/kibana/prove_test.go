@@ -56,8 +56,12 @@ func TestDashboards(t *testing.T) {
 	t.Run("answers differ", func(t *testing.T) {
 		part := func(sensor, of string) *Report {
 			return prover.Prove(t.Context(), file, Options{Filter: func(pattern string) object {
-				if pattern == prefix+"-sensors" {
+				switch pattern {
+				case prefix + "-sensors":
 					return object{"term": object{"sensor": sensor}}
+				case prefix + "-indicators":
+					// No attacker's own: split by the name of the decoy.
+					return object{"regexp": object{"deckies": ".*" + of}}
 				}
 				return object{"regexp": object{"uuid": of}}
 			}})

@@ -21,7 +21,7 @@ var tries = map[string]struct {
 	finds, leaves []object
 	most          int // alerts a day of the sample, at the most
 }{
-	"An attacker moved between decoys": {"-transitions-2026.02", []object{{"event": object{"action": "traversal"}}}, []object{{"event": object{"action": "observed"}}}, 60},
+	"An attacker moved between decoys": {"-transitions-2026.02", []object{{"event": object{"action": "traversal"}}}, []object{{"event": object{"action": "observed"}}}, 80}, // on which day a second decoy is the second depends on the order of the chunks
 	"Hands on keyboard on a decoy":     {"-transitions-2026.02", []object{{"event": object{"action": "hands_on"}}}, []object{{"event": object{"action": "login_success"}}}, 20},
 	"An attacker of the decoys reached high risk": {
 		"-transitions-2026.02",

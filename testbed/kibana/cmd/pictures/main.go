@@ -1,8 +1,9 @@
 // Command pictures draws the dashboards: what each panel shows of the sample,
-// with the library that Kibana itself draws with, in a headless Chromium. Its
-// libraries are npm's and stay in the folder of the pictures.
+// with the library that Kibana itself draws with, in a headless Chromium; and
+// what dossier show prints of one attacker. Its libraries are npm's and stay in
+// the folder of the pictures.
 //
-//	pictures -plugin build/out_dossier.so [-out build/pictures] [-prefix pictures]
+//	pictures -plugin build/out_dossier.so -dossier build/dossier [-out build/pictures]
 package main
 
 import (
@@ -28,15 +29,16 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	plugin := flag.String("plugin", "build/out_dossier.so", "the plugin")
+	dossier := flag.String("dossier", "build/dossier", "the command")
 	out := flag.String("out", "build/pictures", "folder of the pictures")
 	flag.Parse()
-	if err := run(ctx, *plugin, *out); err != nil {
+	if err := run(ctx, *plugin, *dossier, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "pictures:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, plugin, out string) (err error) {
+func run(ctx context.Context, plugin, dossier, out string) (err error) {
 	for _, tool := range []string{"chromium", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			fmt.Printf("SKIP: no %s: the pictures of the dashboards are left out (apt-get install %s)\n", tool, tool)
@@ -49,10 +51,14 @@ func run(ctx context.Context, plugin, out string) (err error) {
 	if out, err = filepath.Abs(out); err != nil {
 		return err
 	}
-	report, err := look(ctx, plugin, out)
+	report, said, err := look(ctx, plugin, dossier, out)
 	if err != nil {
 		return err
 	}
+	if err := terminal(ctx, out, "dossier show "+sample.Visitor, said); err != nil {
+		return err
+	}
+	fmt.Println(filepath.Join(out, "show.png"))
 	source := filepath.Join("testbed", "kibana", "draw")
 	for _, name := range []string{"package.json", "app.js", "page.html"} {
 		text, err := os.ReadFile(filepath.Join(source, name))
@@ -85,11 +91,12 @@ func run(ctx context.Context, plugin, out string) (err error) {
 	return nil
 }
 
-// look fills a node with the sample and returns what the panels show of it.
-func look(ctx context.Context, plugin, dir string) (*prove.Report, error) {
+// look fills a node with the sample and returns what the panels show of it, and
+// what the command prints of one attacker, with colours.
+func look(ctx context.Context, plugin, dossier, dir string) (*prove.Report, []byte, error) {
 	node, err := esnode.Open(ctx, esnode.Options{Name: "pictures"})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() {
 		if os.Getenv("ELASTICSEARCH_URL") == "" {
@@ -100,7 +107,13 @@ func look(ctx context.Context, plugin, dir string) (*prove.Report, error) {
 		}
 	}()
 	if err := prove.Fill(ctx, node, plugin, kibana.DefaultPrefix, dir); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	show := exec.CommandContext(ctx, dossier, "show", sample.Visitor)
+	show.Env = append(os.Environ(), "DOSSIER_ES_HOSTS="+node.URL, "CLICOLOR_FORCE=1", "TERM=xterm-256color")
+	said, err := show.Output()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", show, err)
 	}
 	prover := prove.NewProver(node, sample.Begin, sample.End)
 	report := prover.Prove(ctx, kibana.Dashboards(kibana.DefaultPrefix), prove.Options{})
@@ -121,7 +134,7 @@ func look(ctx context.Context, plugin, dir string) (*prove.Report, error) {
 	for _, p := range report.Problems {
 		errs = append(errs, errors.New(p))
 	}
-	return report, errors.Join(errs...)
+	return report, said, errors.Join(errs...)
 }
 
 // The page's measures, which app.js has as well.
@@ -142,6 +155,11 @@ func draw(ctx context.Context, out, id string, data []byte, report *prove.Report
 	if err := os.WriteFile(filepath.Join(out, "pictures.js"), []byte(script), 0o644); err != nil {
 		return err
 	}
+	return shoot(ctx, out, "page.html", id+".png", pageWidth, headers+bottom*rowHeight)
+}
+
+// shoot has Chromium take a picture of a page of the folder.
+func shoot(ctx context.Context, out, page, picture string, width, height int) error {
 	home, err := os.MkdirTemp("", "dossier-chromium-*")
 	if err != nil {
 		return err
@@ -150,8 +168,8 @@ func draw(ctx context.Context, out, id string, data []byte, report *prove.Report
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	return command(ctx, out, "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--no-first-run", "--user-data-dir="+home, "--hide-scrollbars", "--allow-file-access-from-files", fmt.Sprintf("--window-size=%d,%d", pageWidth, headers+bottom*rowHeight),
-		"--virtual-time-budget=8000", "--screenshot="+filepath.Join(out, id+".png"), "file://"+filepath.Join(out, "page.html"))
+		"--no-first-run", "--user-data-dir="+home, "--hide-scrollbars", "--allow-file-access-from-files", fmt.Sprintf("--window-size=%d,%d", width, height),
+		"--virtual-time-budget=8000", "--screenshot="+filepath.Join(out, picture), "file://"+filepath.Join(out, page))
 }
 
 // command runs a program in a folder and shows what it says where it fails.
