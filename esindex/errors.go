@@ -219,7 +219,7 @@ func fix(status int, typ, reason string) string {
 	case typ == "cluster_block_exception":
 		return "remove the block from the index (PUT <index>/_settings: index.blocks.*: null)"
 	case typ == "es_rejected_execution_exception", typ == "rejected_execution_exception":
-		return "the cluster is overloaded; it goes on by itself, else give it more nodes or fewer writers"
+		return "the cluster is overloaded; chunks are tried again until it recovers, and if it doesn't give it more nodes or fewer writers"
 	case typ == "circuit_breaking_exception":
 		return "the node is short of heap; give it more memory or fewer writers"
 	case has(" shards open"), has("cluster.max_shards_per_node"):

@@ -38,7 +38,7 @@ panels were proved without a Kibana: each of their searches is rebuilt from the 
 
 With the command, and again after each update (what is there of the same ids is replaced; change copies):
 
-` + "```" + `
+` + "```sh" + `
 export DOSSIER_ES_PASSWORD=…
 dossier kibana dashboards --url https://kibana:5601 --es-user elastic
 dossier kibana rules --url https://kibana:5601 --es-user elastic
@@ -49,7 +49,7 @@ the Kibana privilege *Saved Objects Management*, rules *Security*. Whoever looks
 
 By hand, for the prefix ` + "`dossier`" + `, from a copy of this repository:
 
-` + "```" + `
+` + "```sh" + `
 export AUTH=elastic:…
 curl -u "$AUTH" -H 'kbn-xsrf: true' -F file=@conf/kibana/dashboards.ndjson 'https://kibana:5601/api/saved_objects/_import?overwrite=true'
 curl -u "$AUTH" -H 'kbn-xsrf: true' -F file=@conf/kibana/rules.ndjson 'https://kibana:5601/api/detection_engine/rules/_import?overwrite=true'

@@ -532,7 +532,7 @@ func (k *checker) indexFits(index *esindex.Index) (bad int) {
 		}
 		fix := fmt.Sprintf(`PUT /%s/_settings {"index.blocks.%s":null}`, name, block)
 		if block == "read_only_allow_delete" {
-			fix = "free disk space on the data nodes; then it goes by itself"
+			fix = "free disk space on the data nodes; the block is lifted then"
 		}
 		wrong(Failure, fix, "it is blocked (index.blocks.%s)", block)
 	}
