@@ -90,7 +90,25 @@ type Options struct {
 	//
 	// If CommitTimeout is zero, the default of 8 s will be used.
 	CommitTimeout time.Duration
+	// Stored, unless nil, says that the records are of stored logs.
+	Stored *Stored
 }
+
+// Stored says how records of stored logs are taken. Each is of its event's
+// time, whenever it is read, and the markers of their chunks are all in the
+// ledger's index for times of no month: nothing that differs between two
+// readings decides where a chunk's marker is looked for.
+type Stored struct {
+	// Since and Until bound the events that are taken, from Since on and before
+	// Until. Never is no bound.
+	Since, Until event.Time
+}
+
+func (s *Stored) has(t event.Time) bool {
+	return t >= s.Since && (s.Until == event.Never || t < s.Until)
+}
+
+func (s *Stored) bounded() bool { return s.Since != event.Never || s.Until != event.Never }
 
 func (o *Options) validate() error {
 	switch {
@@ -171,15 +189,20 @@ func ID(tag string, data []byte) commit.ChunkID {
 // Flush commits one chunk. It returns when nothing refers to data any more.
 // The error says why the result isn't OK.
 func (e *Engine) Flush(ctx context.Context, tag string, data []byte) (Result, error) {
-	r, err := e.flush(ctx, tag, data)
+	return e.FlushAs(ctx, ID(tag, data), tag, data)
+}
+
+// FlushAs is Flush for a chunk with another id than ID gives it: whoever makes
+// chunks knows what must be the same for two to be one.
+func (e *Engine) FlushAs(ctx context.Context, id commit.ChunkID, tag string, data []byte) (Result, error) {
+	r, err := e.flush(ctx, id, tag, data)
 	e.stats.chunk(r, len(data))
 	return r, err
 }
 
-func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, error) {
+func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data []byte) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.o.CommitTimeout)
 	defer cancel()
-	id := ID(tag, data)
 	announced, err := e.announce(ctx, id)
 	if err != nil {
 		return Retry, err
@@ -210,8 +233,13 @@ func (e *Engine) flush(ctx context.Context, tag string, data []byte) (Result, er
 		}
 		return Error, fmt.Errorf("correlate: chunk %s holds no record: %w", id, broken)
 	}
+	if e.o.Stored != nil && e.o.Stored.bounded() && seen.Events == 0 && broken == nil {
+		// It stays without a marker: wider bounds may want all of it.
+		e.stats.add(&seen)
+		return OK, nil
+	}
 	deadline, _ := ctx.Deadline()
-	chunk := commit.Chunk{ID: id, Announced: announced, Minute: minuteOf(w.first), Deadline: deadline, Records: w.records}
+	chunk := commit.Chunk{ID: id, Announced: announced, Minute: e.minute(w), Deadline: deadline, Records: w.records}
 	chunk.Parts = w.parts(&e.o)
 	e.attackers.Store(int32(len(w.deltas)))
 	most := Gateway{Of: seen.Events}
@@ -271,7 +299,7 @@ func (e *Engine) bury(ctx context.Context, id commit.ChunkID, tag string, data [
 func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Reason {
 	w.records++
 	seen.Records++
-	if w.first == event.Never {
+	if w.first == event.Never && e.o.Stored == nil {
 		w.first = r.Time
 	}
 	ev := w.room()
@@ -318,6 +346,16 @@ func (e *Engine) settle(w *work, seen *Stats) {
 // take keeps an event, which stands in the work's room, whose record has the
 // time recorded.
 func (e *Engine) take(w *work, ev *event.Event, recorded event.Time, seen *Stats) {
+	if e.o.Stored != nil {
+		if !e.o.Stored.has(ev.Time) {
+			seen.OutOfBounds++
+			return
+		}
+		recorded = ev.Time
+		if w.first == event.Never {
+			w.first = ev.Time
+		}
+	}
 	seen.Events++
 	ev.Stray = stray(ev.Time, recorded) || !w.months.has(ev.Time)
 	w.keep(ev, e.o.IPv6Prefix)
@@ -361,6 +399,14 @@ func (o *Options) excludedNet(ev *event.Event) bool {
 		}
 	}
 	return false
+}
+
+// minute tells where the marker of a chunk is.
+func (e *Engine) minute(w *work) uint32 {
+	if e.o.Stored != nil {
+		return 0
+	}
+	return minuteOf(w.first)
 }
 
 func minuteOf(t event.Time) uint32 {

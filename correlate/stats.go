@@ -23,6 +23,8 @@ type Stats struct {
 	// fields, depth or longer names than are read, and lost the rest.
 	Cut                 int64
 	ClockSkew, Excluded int64
+	// OutOfBounds counts the events that Options.Stored leaves out.
+	OutOfBounds int64
 	// ExcludedBy counts the events left out by rule (Options.Exclude).
 	ExcludedBy []int64
 	// ServiceGuessed counts the events whose service no record of their chunk
@@ -143,6 +145,7 @@ func (c *counters) add(s *Stats) {
 	c.s.Broken += s.Broken
 	c.s.ClockSkew += s.ClockSkew
 	c.s.Excluded += s.Excluded
+	c.s.OutOfBounds += s.OutOfBounds
 	c.s.ServiceGuessed += s.ServiceGuessed
 	c.s.Lag = s.Lag
 	if g := s.Gateway; g != nil {

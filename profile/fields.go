@@ -136,7 +136,7 @@ func (k Kind) other() string {
 		return " What lies more than 400 days before or a day after the first record of the chunk that crossed the line goes to `…-other`, " +
 			"as do months before 2015 and after 2099. The choice is kept in the attacker's state." + moved
 	case Chunks:
-		return " The month is that of the chunk's first record; months before 2015 and after 2099 go to `…-other`." + moved +
+		return " The month is that of the chunk's first record; months before 2015 and after 2099, and chunks of stored logs, go to `…-other`." + moved +
 			" That one also keeps where each month's documents are, for all three kinds: `@index`, without a time."
 	default:
 		return ""

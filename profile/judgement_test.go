@@ -897,7 +897,7 @@ func TestDocumentedBounds(t *testing.T) {
 			Attackers: "the address in canonical form, or the CIDR text of an IPv6 network.", Targets: "`address|domain`.", Indicators: "the SHA-256 of kind, NUL and value, in hex.",
 			Activity:    "`address|hour`. Months before 2015 and after 2099 go to `…-other`, and events more than 400 days older or a day newer than their record",
 			Transitions: "`address|action|value`. What lies more than 400 days before or a day after the first record of the chunk",
-			Sensors:     "the sensor's id.", Chunks: "the chunk's id in hex. The month is that of the chunk's first record; months before 2015 and after 2099 go to `…-other`.",
+			Sensors:     "the sensor's id.", Chunks: "the chunk's id in hex. The month is that of the chunk's first record; months before 2015 and after 2099, and chunks of stored logs, go to `…-other`.",
 		}[k]
 		name := map[Kind]string{
 			Attackers: "attackers", Targets: "smtp-targets", Indicators: "indicators", Activity: "activity-YYYY.MM", Transitions: "transitions-YYYY.MM", Sensors: "sensors",

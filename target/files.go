@@ -96,8 +96,9 @@ func readRules(o options.Options) (*rules.Set, error) {
 }
 
 // NewParser returns what reads the records of an output of these options.
-func NewParser(o options.Options) (*dialect.Parser, error) {
-	d := parserOptions(o)
+func NewParser(o options.Options) (*dialect.Parser, error) { return newParser(o, parserOptions(o)) }
+
+func newParser(o options.Options, d dialect.Options) (*dialect.Parser, error) {
 	for _, path := range o.FieldMaps {
 		maps, err := readFieldMaps(path)
 		if err != nil {

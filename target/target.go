@@ -182,7 +182,22 @@ func (t *Target) String() string { return name(t.o) }
 // NewEngine returns what commits the chunks of one output to the target; parser is of
 // the output's options.
 func (t *Target) NewEngine(o options.Options, parser *dialect.Parser) (*correlate.Engine, error) {
-	e := engineOptions(o)
+	return t.newEngine(engineOptions(o), parser)
+}
+
+// NewStoredEngine returns what commits records of stored logs to the target. Times
+// without a year are of that year, or of the latest possible where it is 0.
+func (t *Target) NewStoredEngine(o options.Options, stored correlate.Stored, year int) (*correlate.Engine, error) {
+	d, e := parserOptions(o), engineOptions(o)
+	d.Year, e.Stored = year, &stored
+	parser, err := newParser(o, d)
+	if err != nil {
+		return nil, err
+	}
+	return t.newEngine(e, parser)
+}
+
+func (t *Target) newEngine(e correlate.Options, parser *dialect.Parser) (*correlate.Engine, error) {
 	e.Committer, e.Parser, e.Annotator = t.committer, parser, annotator(t.renderer)
 	e.Decode = decode
 	e.BuryBroken = t.buryBroken

@@ -839,9 +839,27 @@ var rows = map[string]row{
 // of show, which is tried with it; dossier top asks nothing without a terminal.
 var likeShow = []string{"search", "export", "report", "top", "note", "verdict"}
 
+// likeRetain are the commands whose link is made by the function that makes that
+// of retain, which is tried with it.
+var likeRetain = []string{"import"}
+
+// rowOf returns the row of a flag. import has explain's options, by the function
+// that gives them to explain: shared says that they are tried with that.
+func rowOf(command, flag string) (r row, shared, ok bool) {
+	if r, ok = rows[command+" --"+flag]; ok {
+		return r, false, true
+	}
+	if r, ok = rows["explain --"+flag]; ok && command == "import" {
+		return r, true, true
+	}
+	r, ok = link[flag]
+	return r, slices.Contains(likeShow, command) || slices.Contains(likeRetain, command), ok
+}
+
 func init() {
 	maps.Copy(rows, readerRows)
 	maps.Copy(rows, tryRows)
+	maps.Copy(rows, importRows)
 }
 
 // TestEveryFlag uses every flag of every command: with a value that is not
@@ -854,17 +872,15 @@ func TestEveryFlag(t *testing.T) {
 		command := strings.TrimPrefix(c.CommandPath(), "dossier ")
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			name := command + " --" + f.Name
-			r, ok := rows[name]
-			if used[name] = true; !ok {
-				r, ok = link[f.Name]
-			}
+			used[name] = true
+			r, shared, ok := rowOf(command, f.Name)
 			if !ok {
 				t.Errorf("%s has no row here", name)
 				return
 			}
 			t.Run(name, func(t *testing.T) {
 				u := use{T: t, w: w, command: command, flag: f.Name}
-				if _, shared := link[f.Name]; shared && slices.Contains(likeShow, command) {
+				if shared {
 					wantRefused(t, u, r.refusal, "--"+f.Name+"="+r.wrong)
 					wantRefused(t, u, "", "--"+f.Name+"=")
 					return
@@ -893,7 +909,7 @@ func TestEveryFlag(t *testing.T) {
 // TestFlagsAreGivenOnce: of two values one would be taken without a word.
 func TestFlagsAreGivenOnce(t *testing.T) {
 	values := map[string]string{
-		"bool": "true", "int": "3", "duration": "3s", "age": "90d", "string": "x", "float64": "3", "format": "json", "order": "newest", "time": "7d",
+		"bool": "true", "int": "3", "duration": "3s", "age": "90d", "string": "x", "float64": "3", "format": "json", "order": "newest", "time": "7d", "instant": "2026-11-01",
 	}
 	for _, c := range commands(newRoot()) {
 		var names []string
@@ -955,6 +971,8 @@ func wantRefused(t *testing.T, u use, part, flag string) {
 		args = append(args, "what")
 	case "show":
 		args = append(args, "192.0.2.1")
+	case "import":
+		args = append(args, "/nowhere")
 	case "note", "verdict":
 		args = append(args, "192.0.2.1", "benign")
 	}

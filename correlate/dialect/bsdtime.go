@@ -131,6 +131,8 @@ const maxBack = 8
 // zone knows which instants the times on a wall are.
 type zone struct {
 	location *time.Location
+	// year is that of times without one, 0 where the record's time tells it.
+	year int
 	// last is what was found out last: times come in order.
 	last atomic.Pointer[span]
 }
@@ -145,6 +147,13 @@ type span struct{ from, to, ahead int64 }
 func (z *zone) resolve(w wallTime, record event.Time) (event.Time, bool) {
 	if w.year != 0 {
 		return z.instant(w, w.year), true
+	}
+	if z.year != 0 {
+		if w.day > int(daysIn(int64(z.year), int64(w.month))) {
+			return event.Never, false
+		}
+		t := z.instant(w, z.year)
+		return t, t > event.Never
 	}
 	if record == event.Never {
 		return event.Never, false

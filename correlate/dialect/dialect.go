@@ -68,6 +68,11 @@ type Options struct {
 	//
 	// If Zone is nil, UTC will be used.
 	Zone *time.Location
+	// Year is that of times without one in lines of syslog.
+	//
+	// If Year is zero, it is the latest in which they aren't after the record's
+	// time.
+	Year int
 }
 
 // DecoyPort is a port on which a decoy listens.
@@ -108,7 +113,7 @@ func New(o Options) (*Parser, error) {
 		ports:    maps.Clone(o.Ports),
 		ownPorts: maps.Clone(o.DecoyPorts),
 		secrets:  o.Secrets,
-		zone:     zone{location: o.Zone},
+		zone:     zone{location: o.Zone, year: o.Year},
 		json:     JSONTrust{o.JSON.All, slices.Clone(o.JSON.Units)},
 
 		sentences: o.SentencesOnly,

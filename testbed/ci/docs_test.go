@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	inBackquotes = regexp.MustCompile("`([a-z/]+)`")
+	inBackquotes = regexp.MustCompile("`([a-z0-9/]+)`")
 	// testName is what a page calls a test by: a test's or fuzz target's name.
 	testName    = regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z][A-Za-z0-9]*`)
 	declaration = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)\(`)

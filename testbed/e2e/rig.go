@@ -195,6 +195,12 @@ func Documents(t testing.TB, node *esnode.Node, index string) map[string]map[str
 // last write.
 var OfAttacker = []string{"risk", "behavior"}
 
+// OfHour are the fields of an hour that show how its attacker stood at the last
+// write.
+var OfHour = []string{
+	"behavior", "bounty_count", "credential_count", "decky_count", "event_count", "is_traversal", "risk", "service_count",
+}
+
 // Bare returns a document as JSON without what may differ between two runs
 // over the same events: the time of the write, the state with its chunk ids,
 // and the sensors.
