@@ -108,8 +108,6 @@ func (s *Stored) has(t event.Time) bool {
 	return t >= s.Since && (s.Until == event.Never || t < s.Until)
 }
 
-func (s *Stored) bounded() bool { return s.Since != event.Never || s.Until != event.Never }
-
 func (o *Options) validate() error {
 	switch {
 	case o.Committer == nil:
@@ -233,7 +231,7 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 		}
 		return Error, fmt.Errorf("correlate: chunk %s holds no record: %w", id, broken)
 	}
-	if e.o.Stored != nil && e.o.Stored.bounded() && seen.Events == 0 && broken == nil {
+	if seen.OutOfBounds > 0 && seen.Events == 0 {
 		// It stays without a marker: wider bounds may want all of it.
 		e.stats.add(&seen)
 		return OK, nil

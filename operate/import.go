@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -141,7 +142,7 @@ func (t *Target) Import(ctx context.Context, o Importing, log *slog.Logger, stat
 	}
 	to := t.o
 	to.ManageTemplates = o.Anew // else it is what setup is for
-	if im.to, err = new(target.Pool).Open(to, target.Host{Version: t.version, Logger: log}); err != nil {
+	if im.to, err = im.pool.Open(to, target.Host{Version: t.version, Logger: log}); err != nil {
 		return s, err
 	}
 	defer func() {
@@ -176,6 +177,7 @@ func (t *Target) Import(ctx context.Context, o Importing, log *slog.Logger, stat
 type importing struct {
 	*Target
 	o       Importing
+	pool    target.Pool
 	to      *target.Target
 	journal *stored.Journal
 	files   []*stored.File
@@ -194,6 +196,9 @@ type importing struct {
 // open opens all files: what is wrong with one is said before anything is
 // written.
 func (im *importing) open() error {
+	if err := os.MkdirAll(im.o.Journal, 0o700); err != nil {
+		return fmt.Errorf("--journal: got %q, want a folder that can be written to (%w)", im.o.Journal, err)
+	}
 	for _, path := range im.o.Files {
 		f, err := stored.Open(path)
 		if err != nil {
@@ -543,6 +548,8 @@ func (l *importedLog) ended(u *underWay) {
 // commit commits a chunk, however often it takes. One that makes the code panic
 // each time is dead-lettered whole.
 func (l *importedLog) commit(ctx context.Context, e *correlate.Engine, id commit.ChunkID, data []byte) error {
+	l.pool.Begin()
+	defer l.pool.End()
 	for pause, panicked := importPause, 0; ; pause = min(2*pause, importMaxPause) {
 		begun := time.Now()
 		result, err := flush(ctx, e, id, data)

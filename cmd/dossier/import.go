@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -144,18 +145,25 @@ func importInto(c *cobra.Command, out options.Options, timeout time.Duration, o 
 	ctx, cancel := context.WithTimeout(c.Context(), timeout)
 	defer cancel()
 	p := newProgress(c.ErrOrStderr())
-	lines := logging.NewQueue(func(l logging.Line) { p.say(l.Text) }, func(*panics.Panic) {})
+	say := func(l logging.Line) {
+		_, text, _ := strings.Cut(l.Text, "] ") // behind the output's name
+		p.say("dossier: " + text)
+	}
+	lines := logging.NewQueue(say, func(*panics.Panic) {})
 	log := slog.New(logging.NewHandler(lines, "import", logging.Warn))
 	stats, err := t.Import(ctx, o, log, p.status,
 		func(done operate.Imported) { p.result(c.OutOrStdout(), done.String()) },
 		func(text string) { p.say("dossier: warning: " + text) })
 	p.end(err == nil)
-	lines.Take(func(l logging.Line) { p.say(l.Text) })
+	lines.Take(say)
 	if stats.Records > 0 {
 		fmt.Fprintln(c.OutOrStdout(), stats)
 	}
 	if errors.Is(err, context.Canceled) {
 		return errors.New("stopped; run the same command again to go on")
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("--timeout: %s is over; run the same command again to go on (%w)", timeout, err)
 	}
 	return err
 }

@@ -42,11 +42,12 @@ func (i *importer) args(journal string, more ...string) []string {
 	}, more...)
 }
 
-// run imports, and wants it to be well.
+// run imports, and wants it to be well. On a busy machine chunks are tried
+// again, which is told.
 func (i *importer) run(t *testing.T, journal string, more ...string) string {
 	t.Helper()
 	out, errs, status := dossier(t, nil, i.args(journal, more...)...)
-	if status != 0 || errs != "" {
+	if status != 0 {
 		t.Fatalf("%q: status %d, %s\n%s", more, status, errs, out)
 	}
 	return out
@@ -342,7 +343,8 @@ var importRows = map[string]row{
 	}},
 	"import --year": {"1999", "--year: got 1999, want 2000 to 2099", func(u use) {
 		u.imports(strings.Replace(sshdLine, "185.0.2.1", "185.0.9.9", 1), "2019", "--syslog-timezone=UTC")
-		u.w.node.Must(u.T, "GET", u.w.prefix+"-activity-other/_doc/185.0.9.9%7C2019-11-26T10@2019.11", nil)
+		doc := u.w.node.Must(u.T, "GET", u.w.prefix+"-attackers/_doc/185.0.9.9", nil)
+		contains(u.T, fmt.Sprint(doc["_source"]), "first_seen:2019-11-26T10:00:00")
 	}},
 	"import --final": {"maybe", `"maybe" for "--final"`, func(u use) {
 		contains(u.T, u.imports(decnetLine, "false"), "0 records imported, the last 1 wait until there are 2000")
@@ -353,7 +355,7 @@ var importRows = map[string]row{
 		u.imports(decnetLine, into)
 		u.w.node.Must(u.T, "GET", into+"-attackers/_doc/192.0.2.1", nil)
 	}},
-	"import --journal": {"/dev/null/x", "no such file", func(u use) {
+	"import --journal": {"/dev/null/x", "--journal: got \"/dev/null/x\", want a folder that can be written to", func(u use) {
 		dir := filepath.Join(u.TempDir(), "journal")
 		u.imports(decnetLine, dir)
 		if found, err := os.ReadDir(dir); err != nil || len(found) != 1 || !strings.HasPrefix(found[0].Name(), u.w.prefix+"-") {
@@ -376,7 +378,7 @@ func (u use) imports(line, value string, more ...string) string {
 		}
 	}
 	out, errs, status := u.run(value, u.w.real(append(more, path)...)...)
-	if status != 0 || errs != "" {
+	if status != 0 {
 		u.Fatalf("status %d, %s\n%s", status, errs, out)
 	}
 	return out

@@ -133,3 +133,25 @@ func TestBSDTimeAhead(t *testing.T) {
 		}
 	}
 }
+
+// A year that is said goes before the record's, and not before the line's own.
+func TestBSDTimeOfAYear(t *testing.T) {
+	record := event.FromTime(time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC))
+	for line, want := range map[string]string{
+		"Nov 26 10:00:00 ":      "2023-11-26T10:00:00Z",
+		"Dec 31 23:59:59 ":      "2023-12-31T23:59:59Z",
+		"Nov 26 10:00:00 2025 ": "2025-11-26T10:00:00Z",
+		"Nov 26 10:00:00 CET ":  "2023-11-26T09:00:00Z",
+		"Feb 29 10:00:00 ":      "", // there was none
+	} {
+		z := zone{location: time.UTC, year: 2023}
+		w, _, ok := cutBSDTime(line + "x")
+		if !ok {
+			t.Fatal(line)
+		}
+		at, known := z.resolve(w, record)
+		if got := at.Time().Format(time.RFC3339Nano); known != (want != "") || known && got != want {
+			t.Errorf("%q: got %s, %v, want %q", line, got, known, want)
+		}
+	}
+}
