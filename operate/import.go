@@ -130,7 +130,7 @@ const ImportTag = "import"
 // ends; an import that was stopped, in whatever way, goes on when it is called
 // again.
 func (t *Target) Import(ctx context.Context, o Importing, log *slog.Logger, status func(ImportStatus), done func(Imported), warn func(string)) (s ImportSum, err error) {
-	im := importing{Target: t, o: o, status: status, warn: warn, engines: map[int]*correlate.Engine{}}
+	im := importing{Target: t, o: o, begun: t.now(), status: status, warn: warn, engines: map[readBy]*correlate.Engine{}}
 	defer im.closeFiles()
 	if err := im.open(); err != nil {
 		return s, err
@@ -185,12 +185,13 @@ type importing struct {
 	status  func(ImportStatus)
 	warn    func(string)
 
-	engines map[int]*correlate.Engine // by year
+	engines map[readBy]*correlate.Engine
 
 	mu      sync.Mutex // a leaf: nothing is called while it is held
 	read    int64      // of the files before
 	records int64
 	told    time.Time // why it is stuck
+	begun   time.Time
 }
 
 // open opens all files: what is wrong with one is said before anything is
@@ -234,16 +235,13 @@ func (im *importing) others(ctx context.Context) error {
 	var found struct {
 		Hits struct {
 			Hits []struct {
-				ID     string `json:"_id"`
-				Source struct {
-					Started string `json:"started"`
-				} `json:"_source"`
+				ID string `json:"_id"`
 			} `json:"hits"`
 		} `json:"hits"`
 	}
 	const most = 10
 	err := im.client.Call(ctx, "look for sensors", http.MethodPost, "/"+im.indices.Sensors()+"/_search?ignore_unavailable=true",
-		fmt.Appendf(nil, `{"size":%d,"sort":["_doc"],"_source":["started"]}`, most), &found)
+		fmt.Appendf(nil, `{"size":%d,"sort":["_doc"],"_source":false}`, most), &found)
 	who := "what Fluent Bit delivers of these logs to " + im.Target.o.IndexPrefix + "-*"
 	if err == nil {
 		if len(found.Hits.Hits) == 0 {
@@ -264,10 +262,16 @@ func (im *importing) others(ctx context.Context) error {
 	return nil
 }
 
-// engine returns what commits logs whose times without a year are of that
-// year.
-func (im *importing) engine(year int) (*correlate.Engine, error) {
-	if e := im.engines[year]; e != nil {
+// readBy is the year of times without one, and when a log was read first, in
+// seconds since 1970.
+type readBy struct {
+	year int
+	at   int64
+}
+
+// engine returns what commits what is read so.
+func (im *importing) engine(by readBy) (*correlate.Engine, error) {
+	if e := im.engines[by]; e != nil {
 		return e, nil
 	}
 	var within correlate.Stored
@@ -277,9 +281,9 @@ func (im *importing) engine(year int) (*correlate.Engine, error) {
 	if t := im.o.Terms.Until; !t.IsZero() {
 		within.Until = event.FromTime(t)
 	}
-	e, err := im.to.NewStoredEngine(im.Target.o, within, year)
+	e, err := im.to.NewStoredEngine(im.Target.o, within, by.year, time.Unix(by.at, 0))
 	if err == nil {
-		im.engines[year] = e
+		im.engines[by] = e
 	}
 	return e, err
 }
@@ -408,7 +412,7 @@ func (l *importedLog) begin(head stored.Head) (from stored.Position, err error) 
 	if l.file.Plain {
 		length = l.file.Size
 	}
-	if e.Begin(length, l.file.Modified) || !known {
+	if e.Begin(length, l.file.Modified, l.begun) || !known {
 		err = l.page.Save(l.now(), true)
 	}
 	return l.page.Entry().At, err
@@ -437,10 +441,6 @@ func asFlags(t stored.Terms) string {
 // run imports what comes behind from.
 func (l *importedLog) run(ctx context.Context, from stored.Position) error {
 	in, err := l.file.Stream()
-	if err != nil {
-		return err
-	}
-	engine, err := l.engine(l.terms.Year)
 	if err != nil {
 		return err
 	}
@@ -473,7 +473,13 @@ func (l *importedLog) run(ctx context.Context, from stored.Position) error {
 			cancel(err)
 			break
 		}
-		id, data, place := c.ID, c.Append(nil, l.page.Entry().TimeOf(&c)), l.submit(&c)
+		read := l.page.Entry().ReadOf(&c)
+		var engine *correlate.Engine
+		if engine, err = l.engine(readBy{l.terms.Year, read.At.Unix()}); err != nil {
+			cancel(err)
+			break
+		}
+		id, data, place := c.ID, c.Append(nil, read.Time), l.submit(&c)
 		group.Go(func() {
 			defer func() { <-free }()
 			var err error

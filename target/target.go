@@ -40,6 +40,7 @@ import (
 	"dossier/correlate"
 	"dossier/correlate/commit"
 	"dossier/correlate/dialect"
+	"dossier/correlate/event"
 	"dossier/correlate/law"
 	"dossier/esindex"
 	"dossier/esindex/deadletter"
@@ -186,10 +187,11 @@ func (t *Target) NewEngine(o options.Options, parser *dialect.Parser) (*correlat
 }
 
 // NewStoredEngine returns what commits records of stored logs to the target. Times
-// without a year are of that year, or of the latest possible where it is 0.
-func (t *Target) NewStoredEngine(o options.Options, stored correlate.Stored, year int) (*correlate.Engine, error) {
+// without a year are of that year, or of the latest possible where it is 0; a line's
+// own time is believed up to when the log was read first.
+func (t *Target) NewStoredEngine(o options.Options, stored correlate.Stored, year int, read time.Time) (*correlate.Engine, error) {
 	d, e := parserOptions(o), engineOptions(o)
-	d.Year, e.Stored = year, &stored
+	d.Year, d.Latest, e.Stored = year, event.FromTime(read), &stored
 	parser, err := newParser(o, d)
 	if err != nil {
 		return nil, err

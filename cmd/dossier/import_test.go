@@ -230,6 +230,15 @@ func TestImportYears(t *testing.T) {
 	}
 	_, errs, _ := dossier(t, nil, i.args("journal", "--final", "--year=2023", other)...)
 	contains(t, errs, "it was imported with --year 2024 before, and now with --year 2023")
+	// A file's time that is before its lines' own tells nothing of those.
+	early := i.file(t, "c.log", []byte(strings.ReplaceAll(decnetLine, "192.0.2.1", "185.0.2.4")+"\n"))
+	if err := os.Chtimes(early, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	i.run(t, "journal", "--final", early)
+	if got, want := of("185.0.2.4"), "1 2026-01-01T10:00:00.000000Z 2026-01-01T10:00:00.000000Z"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 	// The year is remembered for what comes later.
 	grown := i.file(t, "b.log", []byte(strings.ReplaceAll(lines, "185.0.2.1", "185.0.2.2")+strings.ReplaceAll(lines, "185.0.2.1", "185.0.2.3")))
 	i.run(t, "journal", "--final", "--syslog-timezone=UTC", grown)

@@ -63,7 +63,7 @@ func (p *Parser) cowrie(x *scratch, r *event.Record, fields []event.Field, out *
 func (x *scratch) when(out *event.Event, r *event.Record, key string) (skewed bool) {
 	text, named := x.lookup(key)
 	own, known := parseTime(text)
-	out.Time, skewed = settle(own, known, r.Time)
+	out.Time, skewed = settle(own, known, r.Time, x.parser.latest)
 	return skewed && (named || x.text)
 }
 

@@ -168,7 +168,7 @@ func (p *Parser) decnet(x *scratch, f *frame, r *event.Record, out *event.Event)
 
 	out.Addr = addr
 	own, readable := p.timeOf(f, r.Time)
-	out.Time, v.ClockSkew = settle(own, readable, r.Time)
+	out.Time, v.ClockSkew = settle(own, readable, r.Time, p.latest)
 	v.ClockSkew = v.ClockSkew && f.timed
 	out.Type = known.name
 	out.Kind, out.Phase = class.Kind, class.Phase

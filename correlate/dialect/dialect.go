@@ -73,6 +73,9 @@ type Options struct {
 	// If Year is zero, it is the latest in which they aren't after the record's
 	// time.
 	Year int
+	// Latest is a time up to which a line's own is believed whatever the record's
+	// is; Never is none.
+	Latest event.Time
 }
 
 // DecoyPort is a port on which a decoy listens.
@@ -95,6 +98,7 @@ type Parser struct {
 	ownPorts map[DecoyPort]uint16
 	maps     fieldMaps
 	zone     zone
+	latest   event.Time
 	json     JSONTrust
 	// sentences is Options.SentencesOnly.
 	sentences bool
@@ -114,6 +118,7 @@ func New(o Options) (*Parser, error) {
 		ownPorts: maps.Clone(o.DecoyPorts),
 		secrets:  o.Secrets,
 		zone:     zone{location: o.Zone, year: o.Year},
+		latest:   o.Latest,
 		json:     JSONTrust{o.JSON.All, slices.Clone(o.JSON.Units)},
 
 		sentences: o.SentencesOnly,

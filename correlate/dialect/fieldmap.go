@@ -599,7 +599,7 @@ func (x *scratch) mappedTime(out *event.Event, r *event.Record, names Names) (sk
 	if !known {
 		own, known = parseEpoch(text)
 	}
-	out.Time, skewed = settle(own, known, r.Time)
+	out.Time, skewed = settle(own, known, r.Time, x.parser.latest)
 	return skewed && (text != "" || x.text)
 }
 

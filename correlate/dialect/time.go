@@ -16,9 +16,10 @@ const maxAhead = event.Time(10 * time.Minute / time.Microsecond)
 const minTime = event.Time(946684800 * int64(time.Second/time.Microsecond))
 
 // settle chooses an event's time: the line's own, or the record's where the
-// line's is unknown, too early or too far ahead. It reports whether it had to.
-func settle(own event.Time, known bool, record event.Time) (t event.Time, skewed bool) {
-	if known && own >= minTime && (record == event.Never || own <= record+maxAhead) {
+// line's is unknown, too early or too far ahead of that and of latest. It reports
+// whether it had to.
+func settle(own event.Time, known bool, record, latest event.Time) (t event.Time, skewed bool) {
+	if known && own >= minTime && (record == event.Never || own <= max(record, latest)+maxAhead) {
 		return own, false
 	}
 	return record, true

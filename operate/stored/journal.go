@@ -53,12 +53,16 @@ type Entry struct {
 	Touched time.Time
 }
 
-// Read says by which time chunks are read whose lines have no year, or no time:
-// that of the file when they were read first.
+// Read says by which times chunks are read.
 type Read struct {
-	// Until is how long the stream was then, in bytes; 0 is not known.
-	Until int64     `json:"until"`
-	Time  time.Time `json:"time"`
+	// Until is how long the stream was when they were read first, in bytes; 0 is
+	// not known.
+	Until int64 `json:"until"`
+	// Time is that of the file then, by which lines are read that have no year, or
+	// no time.
+	Time time.Time `json:"time"`
+	// At is when that was: no line is of a later time.
+	At time.Time `json:"at"`
 }
 
 // Journal keeps how far logs were imported into one index prefix. It is a
@@ -252,31 +256,31 @@ func (p *Page) replace(text []byte, sync bool) error {
 func (p *Page) Close() error { return p.lock.Close() }
 
 // Begin has the entry know that the log is being read up to the length, 0 for an
-// unknown one, by that time. It returns false where nothing changed.
-func (e *Entry) Begin(length int64, at time.Time) bool {
-	at = at.UTC()
+// unknown one, by the time of its file. It returns false where nothing changed.
+func (e *Entry) Begin(length int64, file, now time.Time) bool {
+	file = file.UTC()
 	if n := len(e.Read); n > 0 {
 		last := &e.Read[n-1]
 		switch {
 		case last.Until == 0 || length != 0 && length <= last.Until:
 			return false
-		case last.Time.Equal(at):
+		case last.Time.Equal(file):
 			last.Until = length
 			return true
 		}
 	}
-	e.Read = append(e.Read, Read{length, at})
+	e.Read = append(e.Read, Read{length, file, now.UTC().Truncate(time.Second)})
 	return true
 }
 
-// TimeOf returns the time by which a chunk is read.
-func (e *Entry) TimeOf(c *Chunk) time.Time {
+// ReadOf returns the times by which a chunk is read.
+func (e *Entry) ReadOf(c *Chunk) Read {
 	for _, r := range e.Read {
 		if r.Until == 0 || c.To <= r.Until {
-			return r.Time
+			return r
 		}
 	}
-	return e.Read[len(e.Read)-1].Time
+	return e.Read[len(e.Read)-1]
 }
 
 // Ended has the entry know how long the stream is that was read to its end.

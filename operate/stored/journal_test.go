@@ -40,7 +40,7 @@ func TestJournal(t *testing.T) {
 		t.Errorf("the same page twice: %v", err)
 	}
 	e, known := p.Take(head, nil, terms)
-	if known || !e.Begin(int64(len(text)), day) || e.Begin(int64(len(text)), day.AddDate(0, 1, 0)) {
+	if known || !e.Begin(int64(len(text)), day, day) || e.Begin(int64(len(text)), day.AddDate(0, 1, 0), day) {
 		t.Error("a new log is read by the time of its file, once")
 	}
 	if err := p.Save(day, true); err != nil {
@@ -57,14 +57,14 @@ func TestJournal(t *testing.T) {
 		t.Errorf("%+v, %v", e, known)
 	}
 	// It grew meanwhile: what was there then is still read by that time.
-	if !e.Begin(int64(len(text))+100, day.AddDate(1, 0, 0)) {
+	if !e.Begin(int64(len(text))+100, day.AddDate(1, 0, 0), day.AddDate(1, 0, 1)) {
 		t.Error("more is to be read")
 	}
-	if at := e.TimeOf(&chunks[2]); !at.Equal(day) {
-		t.Errorf("what was there is read by %s", at)
+	if at := e.ReadOf(&chunks[2]); !at.Time.Equal(day) || !at.At.Equal(day) {
+		t.Errorf("what was there is read by %+v", at)
 	}
-	if at := e.TimeOf(&Chunk{To: int64(len(text)) + 1}); !at.Equal(day.AddDate(1, 0, 0)) {
-		t.Errorf("what came is read by %s", at)
+	if at := e.ReadOf(&Chunk{To: int64(len(text)) + 1}); !at.Time.Equal(day.AddDate(1, 0, 0)) || !at.At.Equal(day.AddDate(1, 0, 1)) {
+		t.Errorf("what came is read by %+v", at)
 	}
 	e.At = chunks[2].End()
 	if err := p.Save(day, false); err != nil {
