@@ -54,7 +54,7 @@ func (b *bench) commit(ctx context.Context) error {
 	if err := b.drop(ctx, "bench-warm-*"); err != nil {
 		return err
 	}
-	for _, load := range loads {
+	for _, load := range b.chosenLoads() {
 		s, err := newSource(load.o, b.lines)
 		if err != nil {
 			return err

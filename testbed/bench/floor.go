@@ -39,7 +39,7 @@ func (k *keeping) Write(ctx context.Context, ops []commit.Op) ([]commit.Written,
 // writes: the requests of a run, kept in memory, are sent again by plain bulk.
 // No engine that writes these documents can be faster.
 func (b *bench) floor(ctx context.Context) error {
-	for _, load := range loads {
+	for _, load := range b.chosenLoads() {
 		s, err := newSource(load.o, b.lines)
 		if err != nil {
 			return err

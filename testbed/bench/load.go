@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"dossier/plugin/chunk/chunktest"
@@ -18,17 +20,33 @@ const chunkBytes = 2_000_000
 // recordTime is the time Fluent Bit gives the records: after every line's own.
 var recordTime = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 
-// uniform and zipf are the two loads: everybody alike, and a heavy tail. The
-// lines of a run span about three hours.
+// The four loads: everybody alike; a heavy tail; everybody, and a tenth of the
+// lines to one of 300 mail domains, so ten times as many documents; and attackers
+// that come, act for five minutes and go, as most do at real decoys, 150 at a
+// time. The lines of a run span about three hours.
 var (
 	uniform = gen.Options{Sensor: gen.DECNET, Attackers: 5000, Deckies: 20}
 	zipf    = gen.Options{Sensor: gen.DECNET, Attackers: 50_000, Zipf: 1.1, Deckies: 20}
+	wide    = gen.Options{Sensor: gen.DECNET, Attackers: 5000, Deckies: 20, Mailing: 10, Domains: 300, Step: 25 * time.Millisecond}
+	bursts  = gen.Options{Sensor: gen.DECNET, Attackers: 150, Deckies: 20, Stay: 5 * time.Minute}
 
-	loads = []struct {
-		name string
-		o    gen.Options
-	}{{"uniform", uniform}, {"zipf", zipf}}
+	loads = []load{{"uniform", uniform}, {"zipf", zipf}, {"wide", wide}, {"bursts", bursts}}
 )
+
+// load is one of the loads.
+type load struct {
+	name string
+	o    gen.Options
+}
+
+// chosenLoads are those that -loads names.
+func (b *bench) chosenLoads() []load {
+	if b.loads == "" {
+		return loads
+	}
+	chosen := strings.Split(b.loads, ",")
+	return slices.DeleteFunc(slices.Clone(loads), func(l load) bool { return !slices.Contains(chosen, l.name) })
+}
 
 // chunk is what Fluent Bit delivers at a time.
 type chunk struct {

@@ -33,7 +33,9 @@ func main() {
 	flag.StringVar(&b.out, "out", "build/bench.json", "where the figures go as JSON")
 	flag.IntVar(&b.lines, "lines", 500_000, "lines of a log")
 	flag.IntVar(&b.workers, "workers", 64, "flushes at a time, as Fluent Bit's option workers")
-	flag.IntVar(&b.rounds, "rounds", 5, "how often the part fluent measures each output")
+	flag.IntVar(&b.rounds, "rounds", 5, "how often the parts shipped, fluent and floor measure each output")
+	flag.StringVar(&b.conf, "conf", "conf/dossier-decnet.yaml", "the configuration that is shipped; several, separated by commas, are compared by the part shipped")
+	flag.StringVar(&b.loads, "loads", "", "the loads of the parts commit, shipped and floor, separated by commas; empty for all")
 	flag.BoolVar(&b.trace, "trace", false, "print each request of the part commit, and what Fluent Bit logs")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, where the engine runs in the parts commit, latency and writers")
 	only := flag.String("only", "", "the parts to run, separated by commas: "+strings.Join(names(), ", ")+"; empty for all")
@@ -64,6 +66,7 @@ type bench struct {
 	plugin, out string
 	lines       int
 	workers     int
+	conf, loads string
 	rounds      int
 	trace       bool
 	log         io.Writer // of Fluent Bit; nil for none
@@ -86,6 +89,8 @@ var parts = []struct {
 	{"latency", true, (*bench).latency},
 	{"writers", true, (*bench).writers},
 	{"url", true, (*bench).oneURL},
+	{"shipped", true, (*bench).shipped},
+	{"searchable", true, (*bench).searchable},
 	{"fluent", true, (*bench).fluent},
 	{"floor", true, (*bench).floor},
 	{"bulk", true, (*bench).bulk},
@@ -106,6 +111,13 @@ func (b *bench) run(ctx context.Context, only string) (err error) {
 		for _, name := range chosen {
 			if !slices.Contains(names(), name) {
 				return fmt.Errorf("-only: there is no part %q, only %s", name, strings.Join(names(), ", "))
+			}
+		}
+	}
+	if b.loads != "" {
+		for _, name := range strings.Split(b.loads, ",") {
+			if !slices.ContainsFunc(loads, func(l load) bool { return l.name == name }) {
+				return fmt.Errorf("-loads: there is no load %q, only uniform, zipf, wide and bursts", name)
 			}
 		}
 	}

@@ -42,6 +42,10 @@ func (s *Source) decnet(b []byte, a *actor, at time.Time) []byte {
 	b = append(b, " decky-"...)
 	b = two(b, a.deckies[s.rand.IntN(a.reach)])
 	b = append(b, ' ')
+	if s.o.Mailing > 0 && s.rand.IntN(100) < s.o.Mailing {
+		b = param(relay(b, "smtp", "rcpt_to"), "src", a.addr.String())
+		return end(param(b, "value", "<someone@mail-"+strconv.Itoa(s.rand.IntN(s.o.Domains))+".example>"))
+	}
 	return event(s, b, a)
 }
 

@@ -44,6 +44,14 @@ type Options struct {
 	Zipf float64
 	// Habit is what all attackers are after.
 	Habit Habit
+	// Stay is how long an attacker stays: Attackers is how many are there at a
+	// time, and another one comes where one goes, as at real decoys.
+	//
+	// If Stay is zero, all stay for ever.
+	Stay time.Duration
+	// Mailing is how many lines of a hundred are of a mail to one of Domains mail
+	// domains, whatever the attacker's habit. DECNET's alone have any.
+	Mailing, Domains int
 	// Deckies is the number of decoys.
 	//
 	// If Deckies is zero, the default of 20 will be used.
@@ -74,6 +82,10 @@ func (o *Options) validate() error {
 		return fmt.Errorf("gen: Options.Deckies is %d; it must be from 1 to 9999", o.Deckies)
 	case o.Step < 0:
 		return errors.New("gen: Options.Step is negative")
+	case o.Stay < 0:
+		return errors.New("gen: Options.Stay is negative")
+	case o.Mailing < 0 || o.Mailing > 100 || o.Domains < 0 || (o.Mailing > 0) != (o.Domains > 0):
+		return fmt.Errorf("gen: Options.Mailing is %d and Domains %d; Mailing must be from 0 to 100, and both be set or neither", o.Mailing, o.Domains)
 	}
 	if o.Attackers == 0 {
 		o.Attackers = 5000
@@ -118,9 +130,14 @@ func (s *Source) Append(dst []byte) []byte {
 	} else {
 		n = s.rand.IntN(s.o.Attackers)
 	}
-	a := newActor(n, &s.o)
 	at := s.at
 	s.at = s.at.Add(s.o.Step)
+	if s.o.Stay > 0 {
+		// They don't all come at once.
+		since := at.Sub(s.o.Start) + s.o.Stay*time.Duration(n)/time.Duration(s.o.Attackers)
+		n += s.o.Attackers * int(since/s.o.Stay)
+	}
+	a := newActor(n, &s.o)
 	if s.o.Sensor == Cowrie {
 		return s.cowrie(dst, &a, at)
 	}

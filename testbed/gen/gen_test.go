@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
+	"time"
 
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
@@ -29,6 +30,7 @@ func TestEveryLineIsAnEvent(t *testing.T) {
 		"DECNET":      {Sensor: DECNET, Attackers: 300},
 		"DECNET zipf": {Sensor: DECNET, Attackers: 300, Zipf: 1.1},
 		"Cowrie":      {Sensor: Cowrie, Attackers: 300},
+		"DECNET wide": {Sensor: DECNET, Attackers: 300, Mailing: 10, Domains: 300},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var a event.Arena
@@ -93,4 +95,39 @@ func BenchmarkAppend(b *testing.B) {
 		line = s.Append(line[:0])
 	}
 	b.SetBytes(int64(len(line)))
+}
+
+// TestAttackersThatGo: so many are there at a time, each for as long as Stay
+// says, and nobody comes back.
+func TestAttackersThatGo(t *testing.T) {
+	const stay, step = time.Minute, 100 * time.Millisecond
+	p, err := dialect.New(dialect.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type span struct{ first, last event.Time }
+	seen := map[string]*span{}
+	var a event.Arena
+	for _, line := range newSource(t, Options{Attackers: 20, Stay: stay, Step: step}).Lines(6000) {
+		r := event.Record{Time: 1_800_000_000e6, Fields: []event.Field{{Key: "log", Value: line}}}
+		var ev event.Event
+		if v := p.Parse(&a, &r, &ev); v.Class() != dialect.Parsed {
+			t.Fatalf("%v: %s", v.Reason, line)
+		}
+		who := ev.Addr.String()
+		if seen[who] == nil {
+			seen[who] = &span{first: ev.Time}
+		}
+		seen[who].last = ev.Time
+		a.Reset()
+	}
+	// Ten minutes of 20 at a time, a minute each.
+	if len(seen) < 190 || len(seen) > 220 {
+		t.Errorf("%d attackers; want about 210", len(seen))
+	}
+	for who, s := range seen {
+		if took := s.last.Time().Sub(s.first.Time()); took > stay {
+			t.Errorf("%s was there for %v; want at most %v", who, took, stay)
+		}
+	}
 }
