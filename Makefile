@@ -3,12 +3,12 @@
 # (or ELASTICSEARCH_URL for a node of your own).
 
 GO      ?= go
-VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 EXPLORE_FOR ?= 30m
 TAGS     = netgo,osusergo
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 
-.PHONY: all build install demo test test-short test-servers test-opensearch test-faults test-fuzz explore pictures bench bench-compare golden lint fmt vuln docs clean help
+.PHONY: all build install package release demo test test-short test-servers test-opensearch test-faults test-fuzz explore pictures bench bench-compare golden lint fmt vuln docs clean help
 
 all: build
 
@@ -27,10 +27,11 @@ build/dossier: FORCE
 
 FORCE:
 
-# Where make install puts things: what conf/ and docs/ say. PREFIX=/usr/local
-# takes a configuration's path to the plugin with it.
+# Where make install puts things: what conf/ and docs/ say, and the packages
+# have. PREFIX=/usr/local takes a configuration's path to the plugin with it.
 PREFIX     ?= /usr
 SYSCONFDIR ?= /etc
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
 PLUGIN      = build/out_dossier.so
 COMMAND     = build/dossier
 INSTALL    ?= install
@@ -39,15 +40,39 @@ install: $(PLUGIN) $(COMMAND) ## plugin, command, configurations, man pages and 
 	$(INSTALL) -D -m 0644 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/dossier/out_dossier.so
 	$(INSTALL) -D -m 0755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin/dossier
 	@# A configuration that somebody edited stays; the new one is put beside it.
-	cd conf && for f in *.yaml *.conf field_maps/*; do \
-		to=$(DESTDIR)$(SYSCONFDIR)/dossier/$$f; new=$$to; \
-		mkdir -p "$$(dirname "$$to")"; sed 's|/usr/lib/dossier/|$(PREFIX)/lib/dossier/|' "$$f" >"$$to.tmp"; chmod 0644 "$$to.tmp"; \
+	for f in conf/dossier-*.yaml conf/*.conf conf/field_maps/*; do \
+		to=$(DESTDIR)$(SYSCONFDIR)/dossier/$${f#conf/}; new=$$to; \
+		mkdir -p "$$(dirname "$$to")"; sed -e 's|/usr/lib/dossier/|$(PREFIX)/lib/dossier/|' -e 's|/etc/dossier/|$(SYSCONFDIR)/dossier/|' "$$f" >"$$to.tmp"; chmod 0644 "$$to.tmp"; \
 		if [ -e "$$to" ] && ! cmp -s "$$to" "$$to.tmp"; then new=$$to.new; echo "$$to was edited: the new one is $$new"; fi; \
 		mv "$$to.tmp" "$$new"; done
+	$(INSTALL) -D -m 0644 packaging/fluent-bit.service.conf $(DESTDIR)$(UNITDIR)/fluent-bit.service.d/dossier.conf
+	for f in conf/alerts.yaml conf/grafana-dashboard.json conf/kibana/* conf/kubernetes/*; do $(INSTALL) -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/dossier/$${f#conf/} || exit 1; done
+	for f in docs/*.md; do $(INSTALL) -D -m 0644 $$f $(DESTDIR)$(PREFIX)/share/doc/dossier/$${f#docs/} || exit 1; done
 	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1
 	$(COMMAND) man $(DESTDIR)$(PREFIX)/share/man/man1
 	for s in bash:bash-completion/completions/dossier zsh:zsh/site-functions/_dossier fish:fish/vendor_completions.d/dossier.fish; do \
 		to=$(DESTDIR)$(PREFIX)/share/$${s#*:}; mkdir -p "$$(dirname "$$to")"; $(COMMAND) completion "$${s%%:*}" >"$$to" && chmod 0644 "$$to" || exit 1; done
+
+# The packages hold what make install puts in place, and bear the time of the
+# commit. MAINTAINER is whoever passes them on.
+MAINTAINER        ?= The maintainers of Dossier <maintainers@dossier.invalid>
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+PACKAGES           = build/package
+
+package: $(PLUGIN) $(COMMAND) ## .deb, .rpm, SBOMs (CycloneDX) and checksums in build/package
+	rm -rf $(PACKAGES) && mkdir -p $(PACKAGES)
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(MAKE) -s install DESTDIR=$(abspath $(PACKAGES))/root PREFIX=/usr SYSCONFDIR=/etc UNITDIR=/usr/lib/systemd/system PLUGIN=$(PLUGIN) COMMAND=$(COMMAND)
+	$(GO) -C tools run ./packages -staged $(abspath $(PACKAGES))/root -out $(abspath $(PACKAGES)) -version '$(VERSION)' -maintainer "$(MAINTAINER)" -epoch $(SOURCE_DATE_EPOCH)
+	rm -r $(PACKAGES)/root
+	for f in $(SBOM); do GOFLAGS=-trimpath $(GO) -C tools tool cyclonedx-gomod bin -json -licenses -noserial -notimestamp -version '$(VERSION)' \
+		-output $(abspath $(PACKAGES))/$${f##*/}.cdx.json $(CURDIR)/$$f || exit 1; done
+	cd $(PACKAGES) && sha256sum * >SHA256SUMS
+
+# What the packages have an SBOM of.
+SBOM ?= $(PLUGIN) $(COMMAND)
+
+release: ## make package of the last commit, twice, in other folders and without a cache, and compare byte by byte
+	./packaging/release.sh '$(VERSION)' $(SOURCE_DATE_EPOCH) "$(MAINTAINER)"
 
 SERVER ?=
 
@@ -69,7 +94,7 @@ test: build ## all tests, with the race detector, against a real Elasticsearch
 	cd tools && $(GO) vet ./... && $(GO) test ./...
 	@$(GO) run ./profile/cmd/publicdata
 	@$(GO) run ./testbed/validators/cmd/validators
-	@for tool in tmux chromium nft ipset; do command -v $$tool >/dev/null || echo "SKIP: no $$tool: what the command writes for it isn't tried"; done
+	@for tool in tmux chromium nft ipset rpm dpkg; do command -v $$tool >/dev/null || echo "SKIP: no $$tool: what is written for it isn't tried"; done
 	$(TEST) -race -timeout 20m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SERVERS) $(TIMED))")
 	@# What is said of memory holds without the race detector only.
 	$(TEST) ./correlate -run Allocates

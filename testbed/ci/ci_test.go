@@ -49,7 +49,7 @@ func run(t *testing.T, version, toolchain string) (string, error) {
 		}
 	}
 	fakes := map[string]string{"make": `echo "make $* with GOTOOLCHAIN=${GOTOOLCHAIN-}"`}
-	for _, name := range []string{"cc", "java", "mvn", "npm", "pip", "tmux", "chromium", "nft", "ipset"} {
+	for _, name := range []string{"cc", "java", "mvn", "npm", "pip", "tmux", "chromium", "nft", "ipset", "rpm"} {
 		fakes[name] = ":"
 	}
 	if version != "" {
