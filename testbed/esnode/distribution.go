@@ -122,7 +122,9 @@ func (s server) fetch(ctx context.Context, mvn, dir string) (string, error) {
 	if err := runMaven(ctx, mvn, s, "-f", pomFile, "dependency:unpack@es", "-Dsonarqube="+s.sonarqube, "-Ddist="+filepath.Join(dir, "dist")); err != nil {
 		return "", err
 	}
-	return filepath.Join(dir, "dist", "sonarqube-"+s.sonarqube, "elasticsearch"), nil
+	home := filepath.Join(dir, "dist", "sonarqube-"+s.sonarqube, "elasticsearch")
+	// 8.16 makes it where it is missing, and may not.
+	return home, os.MkdirAll(filepath.Join(home, "plugins"), 0o755)
 }
 
 func runMaven(ctx context.Context, mvn string, s server, args ...string) error {
