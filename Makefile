@@ -40,7 +40,7 @@ install: $(PLUGIN) $(COMMAND) ## plugin, command, configurations, man pages and 
 	$(INSTALL) -D -m 0644 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/dossier/out_dossier.so
 	$(INSTALL) -D -m 0755 $(COMMAND) $(DESTDIR)$(PREFIX)/bin/dossier
 	@# A configuration that somebody edited stays; the new one is put beside it.
-	for f in conf/dossier-*.yaml conf/*.conf conf/field_maps/*; do \
+	for f in conf/dossier-*.yaml conf/forward-*.yaml conf/*.conf conf/field_maps/*; do \
 		to=$(DESTDIR)$(SYSCONFDIR)/dossier/$${f#conf/}; new=$$to; \
 		mkdir -p "$$(dirname "$$to")"; sed -e 's|/usr/lib/dossier/|$(PREFIX)/lib/dossier/|' -e 's|/etc/dossier/|$(SYSCONFDIR)/dossier/|' "$$f" >"$$to.tmp"; chmod 0644 "$$to.tmp"; \
 		if [ -e "$$to" ] && ! cmp -s "$$to" "$$to.tmp"; then new=$$to.new; echo "$$to was edited: the new one is $$new"; fi; \
