@@ -22,6 +22,7 @@ import (
 	"dossier/profile"
 	"dossier/testbed/gen"
 	"dossier/testbed/memory"
+	"dossier/testbed/race"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -283,7 +284,7 @@ func BenchmarkCore(b *testing.B) {
 
 func skipUnderRace(t *testing.T) {
 	t.Helper()
-	if raceDetector {
+	if race.Detector {
 		t.Skip("SKIP: the race detector makes sync.Pool forget; allocations say nothing under it")
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"dossier/correlate/state"
 	"dossier/plugin/chunk/chunktest"
 	"dossier/testbed/memory"
+	"dossier/testbed/race"
 )
 
 // unsure is a store whose writes may be carried out and not answered, or in part
@@ -195,7 +196,11 @@ func TestRedeliveriesAtRandom(t *testing.T) {
 		once.flush(t, correlate.OK, visit(n))
 	}
 	plain := figures(t, want)
-	for seed := range uint64(60) {
+	seeds := uint64(60)
+	if race.Detector {
+		seeds = 12
+	}
+	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) { redeliver(t, seed, chunks, plain) })
 	}
 }

@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"dossier/testbed/race"
 )
 
 var (
@@ -159,12 +161,10 @@ var scopes = []*scope{
 // make test each scope is cut off at a number of states; make explore goes on
 // to the end, or for as long as it is given, and another time from there.
 func TestExplore(t *testing.T) {
+	race.OneGoroutine(t)
 	most := *exploreStates
 	if most == 0 {
 		most = 3000
-		if raceDetector {
-			most = 800
-		}
 	}
 	deadline := time.Time{}
 	if *exploreFor > 0 {

@@ -25,6 +25,7 @@ import (
 	"dossier/profile"
 	"dossier/testbed/frozen"
 	"dossier/testbed/memory"
+	"dossier/testbed/race"
 
 	"github.com/tinylib/msgp/msgp"
 )
@@ -59,6 +60,7 @@ func newState(kind string) frozenState {
 // and what the model keeps in it. Only where a list was cut, or an entry is
 // longer than it may be by now, does the model bring it under its law, once.
 func TestFrozenStatesReencode(t *testing.T) {
+	race.OneGoroutine(t)
 	names, deflated, held := map[string]map[string]bool{}, 0, 0
 	same, over := 0, 0
 	for prefix := range frozenPrefixes {
@@ -205,6 +207,7 @@ func note(t *testing.T, names map[string]map[string]bool, kind string, payload [
 // From the states of schema 1 the documents are rendered that stood there:
 // every field is still there, with the value it had.
 func TestFrozenStatesRender(t *testing.T) {
+	race.OneGoroutine(t)
 	r, err := profile.New(profile.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -395,6 +398,7 @@ func kept(was, is any) bool {
 // A further event of every attacker of schema 1 is folded onto what was there
 // and onto nothing else; a chunk that schema 1 committed is still known.
 func TestFrozenStatesFold(t *testing.T) {
+	race.OneGoroutine(t)
 	for prefix, ipv6 := range frozenPrefixes {
 		snapshot := frozen.Read(t, 1, prefix, prefix)
 		store := memory.New()

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dossier/testbed/race"
 )
 
 // counting is a tally that counts what it is asked.
@@ -81,6 +83,7 @@ var outages = []outage{
 // documents folded and so many chunks read again in an hour. The first answer
 // wakes everything: all is durable within seconds.
 func TestOutageCostsNothing(t *testing.T) {
+	race.OneGoroutine(t)
 	const (
 		chunks, documents = 25, 200
 		hour              = time.Hour

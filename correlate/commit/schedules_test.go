@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"dossier/testbed/race"
 )
 
 // The schedules that broke simpler designs. Newer chunks are more than any
@@ -71,6 +73,7 @@ func TestF2HalfWrittenThenCrash(t *testing.T) {
 // F3: y is down; more chunks wait for it than any process would keep in mind,
 // while x moves on.
 func TestF3MoreOutstandingThanKept(t *testing.T) {
+	race.OneGoroutine(t)
 	const outstanding = 400
 	b := newBed(t)
 	m := b.process()

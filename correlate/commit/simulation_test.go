@@ -16,12 +16,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"dossier/testbed/race"
 )
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "replay this seed of the simulation")
 	fromFlag  = flag.Uint64("from", 1, "first seed of the simulation")
-	seedsFlag = flag.Int("seeds", 0, "number of seeds of the simulation (default 4000, 1000 with the race detector)")
+	seedsFlag = flag.Int("seeds", 0, "number of seeds of the simulation (default 4000)")
 	stepsFlag = flag.Bool("steps", false, "with -seed: print every step")
 )
 
@@ -44,12 +46,10 @@ func TestSimulation(t *testing.T) {
 		t.Logf("seed %d: %+v", *seedFlag, w.figures)
 		return
 	}
+	race.OneGoroutine(t)
 	seeds := *seedsFlag
 	if seeds == 0 {
 		seeds = 4000
-		if raceDetector {
-			seeds = 1000
-		}
 	}
 	var next atomic.Int64
 	var failed atomic.Int64

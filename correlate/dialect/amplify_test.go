@@ -10,6 +10,7 @@ import (
 	"dossier/correlate/event"
 	"dossier/plugin/chunk"
 	"dossier/plugin/chunk/chunktest"
+	"dossier/testbed/race"
 )
 
 // maxAmplification is how many bytes of memory a byte of a chunk may cost until
@@ -149,7 +150,7 @@ func hostileBodies(of int) map[string]any {
 // However a record is written, reading it takes no more memory than a small
 // multiple of its bytes, whether it is short, middling or long.
 func TestBytesPerByteRead(t *testing.T) {
-	if raceDetector {
+	if race.Detector {
 		t.Skip("SKIP: the race detector allocates on its own account")
 	}
 	maps, err := ReadFieldMaps(strings.NewReader(hostileMap))

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"dossier/correlate/event"
+	"dossier/testbed/race"
 )
 
 // own are the fields that the sensors fill themselves and that say who, where
@@ -68,6 +69,7 @@ var evil = []string{
 // names he gives to those that he names, the record stays one event of the same
 // attacker on the same decoy.
 func TestNobodyCanForge(t *testing.T) {
+	race.OneGoroutine(t)
 	huge := strings.Repeat("A\u202e\n", 1<<18)
 	for _, s := range sensors {
 		sensor, _, _ := strings.Cut(s.file, "/")

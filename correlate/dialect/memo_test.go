@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"dossier/correlate/event"
+	"dossier/testbed/race"
 )
 
 // What is remembered of the records before must not show: a record reads alike
 // in an arena of its own and behind thousands of others, some of which differ
 // from it in a byte.
 func TestMemosDoNotShow(t *testing.T) {
+	race.OneGoroutine(t)
 	lines := readLines(t, filepath.Join(dataDir, "decnet", "raw_20k.log"))
 	for _, s := range sensors {
 		lines = append(lines, readLines(t, filepath.Join(dataDir, s.file))...)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dossier/correlate/event"
+	"dossier/testbed/race"
 )
 
 // spoken are the sentences in OpenSSH's source that name a peer, by the file that
@@ -168,6 +169,7 @@ var names = []string{
 // Every sentence blames its peer, or nobody where the peer chose what it says so
 // that it can be read in two ways, and never anybody else.
 func TestWhatOpenSSHSays(t *testing.T) {
+	race.OneGoroutine(t)
 	p := newParser(t, Options{})
 	own, sentences := 0, 0
 	for _, s := range spoken {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"dossier/correlate/event"
+	"dossier/testbed/race"
 )
 
 var update = flag.Bool("update", false, "write the golden files of what is read from the sensors' output")
@@ -65,6 +66,7 @@ var decoyNets = []netip.Prefix{
 // TestSensors reads what the real programs wrote and compares the events with
 // the golden files in testdata, line by line.
 func TestSensors(t *testing.T) {
+	race.OneGoroutine(t)
 	for _, s := range sensors {
 		t.Run(s.file, func(t *testing.T) {
 			sensor, _, _ := strings.Cut(s.file, "/")

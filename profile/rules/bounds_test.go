@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"dossier/correlate/event"
+	"dossier/testbed/race"
 )
 
 func put(t *testing.T, text string) string {
@@ -222,6 +223,7 @@ func TestShapeOfWhatIsBroughtAlong(t *testing.T) {
 
 // What a file of risk may say, at each bound.
 func TestRiskFilesAreChecked(t *testing.T) {
+	race.OneGoroutine(t)
 	reason := func(rest string) string { return `{"id":"a","text":"t",` + rest + `}` }
 	event := reason(`"fact":"events","weight":1`)
 	with := func(old, changed string) string {
@@ -291,6 +293,7 @@ func TestRiskFilesAreChecked(t *testing.T) {
 
 // What a file of tools and one of rules may say.
 func TestToolAndRuleFilesAreChecked(t *testing.T) {
+	race.OneGoroutine(t)
 	own := func(rest string) Options { return Options{Rules: put(t, ownRules("a", "T1105", rest))} }
 	tools := func(rest string) Options { return Options{Tools: put(t, `{"version":1,`+rest+`}`)} }
 	for name, o := range map[string]Options{

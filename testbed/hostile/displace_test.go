@@ -16,12 +16,11 @@ import (
 	"dossier/correlate/law"
 	"dossier/correlate/state"
 	"dossier/profile"
+	"dossier/testbed/race"
 )
 
-// flood is how many hostile items of a class come, each another one. Nothing here
-// runs in two goroutines, so that the race detector gets few of them; what is
-// promised is tried without it (Makefile).
-var flood = map[bool]int{false: 10_000, true: 1_000}[raceDetector]
+// flood is how many hostile items of a class come, each another one.
+const flood = 10_000
 
 // secretRank is the Rank of a list key that the attacker doesn't know.
 var secretRank = law.NewRank([law.RankKeySize]byte{0xd0, 0x55, 0x1e, 0x12, 7, 7, 7, 7, 42})
@@ -245,6 +244,7 @@ func items(make func(int) event.Evidence) []event.Evidence {
 // Ten thousand hostile items of each other class, before, after and around what
 // is true, push none of it out.
 func TestAnotherClassPushesOutNothing(t *testing.T) {
+	race.OneGoroutine(t)
 	for name, a := range attacks() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -266,6 +266,7 @@ func TestAnotherClassPushesOutNothing(t *testing.T) {
 
 // What came first stays, whatever comes behind it of the same class.
 func TestWhatCameFirstIsPushedOutByNothing(t *testing.T) {
+	race.OneGoroutine(t)
 	for name, a := range attacks() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -284,6 +285,7 @@ func TestWhatCameFirstIsPushedOutByNothing(t *testing.T) {
 // chooses nothing by it: keys with the smallest SHA-256, or with the smallest
 // rank of another key, have no more places than others.
 func TestGrindingBuysNothing(t *testing.T) {
+	race.OneGoroutine(t)
 	const tries, sent = 200_000, 400
 	other := law.NewRank([law.RankKeySize]byte{1})
 	for name, of := range map[string]func(string) uint64{
@@ -328,6 +330,7 @@ func TestGrindingBuysNothing(t *testing.T) {
 // Figures of an attacker's choice can't be had: none says more than there were
 // events.
 func TestEstimatesClaimNoMoreThanWasSeen(t *testing.T) {
+	race.OneGoroutine(t)
 	const tries, sent = 300_000, 458
 	type ground struct {
 		i    int
@@ -378,6 +381,7 @@ func TestEstimatesClaimNoMoreThanWasSeen(t *testing.T) {
 // The same of an hour: what a decoy let in, what came first, and the first
 // commands stay, whatever else is tried.
 func TestAnHoursCredentialsThatWorkedStay(t *testing.T) {
+	race.OneGoroutine(t)
 	fail := func(i int) event.Evidence { return password("x", long(i, i%300), event.Failure) }
 	works := func(i int) event.Evidence { return password("x", fmt.Sprint("s", i), event.Success) }
 	types := func(i int) event.Evidence { return event.Evidence{Kind: event.Command, A: "true " + long(i, 4000)} }
@@ -409,6 +413,7 @@ func TestAnHoursCredentialsThatWorkedStay(t *testing.T) {
 // that matters: a command that a rule knows, and the first of all, stay, with
 // the login that makes them a session's coming last.
 func TestAFloodOfShellCommandsPushesOutNothingThatMatters(t *testing.T) {
+	race.OneGoroutine(t)
 	r := newRenderer(t)
 	for where, place := range map[string]int{"before": 0, "between": flood / 2, "behind": flood} {
 		a, s := new(event.Arena), new(state.Attacker)

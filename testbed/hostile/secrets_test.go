@@ -23,6 +23,7 @@ import (
 	"dossier/plugin/chunk/chunktest"
 	"dossier/profile"
 	"dossier/testbed/memory"
+	"dossier/testbed/race"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -345,17 +346,12 @@ var logins = map[string][]string{
 	"mysql": {"CREATE USER 'bob'@'h' IDENTIFIED BY '%s'", "SET PASSWORD FOR 'bob'@'h' = PASSWORD('%s')"},
 }
 
-// allLogins returns every form, a part of them where the race detector makes each
-// take ten times as long: one goroutine reads them all.
+// allLogins returns every form by service.
 func allLogins() map[string][]string {
 	all := map[string][]string{}
 	for _, forms := range []map[string][]string{logins, laterLogins} {
 		for service, list := range forms {
-			for i, form := range list {
-				if !raceDetector || i%4 == 0 {
-					all[service] = append(all[service], form)
-				}
-			}
+			all[service] = append(all[service], list...)
 		}
 	}
 	return all
@@ -365,6 +361,7 @@ func allLogins() map[string][]string {
 // protocol, in any form and by any sensor: not in a document, not in a state, not
 // in a dead letter of documents or of bytes.
 func TestNoSecretOfALoginComesOut(t *testing.T) {
+	race.OneGoroutine(t)
 	for _, secrets := range []dialect.Secrets{dialect.Hidden, dialect.SHA256} {
 		t.Run(secrets.String(), func(t *testing.T) {
 			var lines []string
@@ -407,7 +404,7 @@ func TestNoSecretOfALoginComesOut(t *testing.T) {
 					}
 				}
 			}
-			if least := map[bool]int{false: 1500, true: 300}[raceDetector]; len(lines) < least || len(all) < least {
+			if len(lines) < 1500 || len(all) < 1500 {
 				t.Errorf("%d lines gave %d outputs", len(lines), len(all))
 			}
 		})
@@ -416,6 +413,7 @@ func TestNoSecretOfALoginComesOut(t *testing.T) {
 
 // With store_secrets plain, what they typed is there.
 func TestSecretsAreShownWhereTheyMayBe(t *testing.T) {
+	race.OneGoroutine(t)
 	var lines []string
 	for i, form := range []string{"AUTH %s", "HELLO 3 AUTH bob %s"} {
 		lines = append(lines, senders[0].line(i, "redis", strings.ReplaceAll(form, "%s", "zq7xk")))

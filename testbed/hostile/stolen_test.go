@@ -10,6 +10,7 @@ import (
 
 	"dossier/conf/roles"
 	"dossier/plugin/chunk/chunktest"
+	"dossier/testbed/race"
 )
 
 // outcomes of what is tried with a stolen key.
@@ -70,7 +71,7 @@ func TestAStolenKeyWritesWhatItMay(t *testing.T) {
 		begin := time.Now()
 		goesThrough(t, honest, chunktest.Lines(at, "log", login(aim, at), login("192.0.2.10", at)))
 		// Twenty mebibytes take a while where the race detector reads them too.
-		if took := time.Since(begin); took > map[bool]time.Duration{false: 15 * time.Second, true: time.Minute}[raceDetector] {
+		if took := time.Since(begin); took > map[bool]time.Duration{false: 15 * time.Second, true: time.Minute}[race.Detector] {
 			t.Errorf("after %s a chunk waits for %s", after, took)
 		}
 		if got := count(); got != before+1 {

@@ -1,6 +1,0 @@
-//go:build race
-
-package dialect
-
-// raceDetector says whether the race detector is on.
-const raceDetector = true

@@ -1,6 +1,0 @@
-//go:build race
-
-package correlate_test
-
-// raceDetector says whether the race detector is on.
-const raceDetector = true
