@@ -194,3 +194,27 @@ func TestPlacedOfGarbage(t *testing.T) {
 		t.Errorf("%+v came back as %+v", full, got)
 	}
 }
+
+// What is kept for later has a session, a proof and a bound: what a session of no name
+// tells is nobody's, a claim is counted at once, and whoever sends a long secret fills
+// no list.
+func TestWhatWaitsForItsService(t *testing.T) {
+	a := new(event.Arena)
+	s := new(Attacker)
+	s.Fold(a, "one", false, []*event.Event{{Time: t0, Proof: event.ByConnection, Service: "ssh", Naming: event.Names}})
+	if n := len(s.Unnamed.Told); n != 0 {
+		t.Errorf("%d sessions, of an event that names none", n)
+	}
+	h := new(Activity)
+	h.Fold(a, "one", []*event.Event{{Time: t0, Service: event.GuessedService, Naming: event.Guessed, Session: 7}})
+	if h.Unnamed.Waits() || h.Services.Get(event.GuessedService) == nil {
+		t.Errorf("a claim waits for its service, services %v", h.Services.Keys())
+	}
+	for _, n := range []int{maxUnnamedText, maxUnnamedText + 1} {
+		s.Reset()
+		s.Unnamed.keep(a, 7, &placed{at: t0, touch: true, secret: strings.Repeat("s", n)}, s)
+		if waits := s.Unnamed.Waits(); waits != (n == maxUnnamedText) || waits == (s.Unnamed.Guessed == 1) {
+			t.Errorf("a secret of %d bytes: waits %v, %d guessed", n, waits, s.Unnamed.Guessed)
+		}
+	}
+}

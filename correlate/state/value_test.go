@@ -763,3 +763,20 @@ func TestCrowdOpens(t *testing.T) {
 		}
 	}
 }
+
+// TestWordsOfAStackAreShort: what p0f or a sensor calls a class is a word; what is longer,
+// or says nothing, is none.
+func TestWordsOfAStackAreShort(t *testing.T) {
+	for value, want := range map[string]string{
+		"random": "random", "unknown": "", "": "",
+		strings.Repeat("w", maxWord): strings.Repeat("w", maxWord), strings.Repeat("w", maxWord+1): "",
+	} {
+		s := new(Attacker)
+		s.Fold(new(event.Arena), "one", false, []*event.Event{{Time: t0, Proof: event.ByConnection, Evidence: []event.Evidence{
+			{Kind: event.Stack, Payload: []event.Field{{Key: "ipid_class", Value: value}, {Key: "isn_class", Value: value}}},
+		}}})
+		if s.IPIDClass.Value != want || s.ISNClass.Value != want {
+			t.Errorf("%.80q: got %.80q and %.80q", value, s.IPIDClass.Value, s.ISNClass.Value)
+		}
+	}
+}
