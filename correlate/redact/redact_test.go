@@ -133,6 +133,8 @@ var forms = []form{
 	{Web, "new-password-2=%s"},
 	{Web, "/#access_token=%s"},
 	{Web, "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n%s\r\n--b--"},
+	{Web, "--b\r\nContent-Disposition: form-data; name=\"password\"\r\nX-More: " + strings.Repeat("m", 300) + "\r\n\r\n%s\r\n--b--"},
+	{Web, "<methodCall><params><param><value><base64>%s</base64></value></param></params></methodCall>"},
 	// RFC 8259, XML, headers (RFC 7617, RFC 6750, RFC 7616).
 	{Web, `{"user":"bob","password":"%s"}`},
 	{Web, `{"auth": {"apiKey" : "%s"}}`},
