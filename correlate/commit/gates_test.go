@@ -704,3 +704,24 @@ func TestIndexBehindEverything(t *testing.T) {
 		t.Errorf("result %d, %v after it was back", result, took)
 	}
 }
+
+// TestPausesAreJittered around what they are: from a half to one and a half, so that
+// those that wait for the same don't meet again.
+func TestPausesAreJittered(t *testing.T) {
+	m, err := NewMachine(MachineOptions{Ledger: func(uint32) string { return "ledger" }}, &tally{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const d, n = time.Second, 1000
+	var sum, least, most time.Duration
+	for i := range n {
+		j := m.jitter(d)
+		if sum += j; i == 0 || j < least {
+			least = j
+		}
+		most = max(most, j)
+	}
+	if least < d/2 || least > d*6/10 || most > d*3/2 || most < d*14/10 || (sum/n-d).Abs() > d/10 {
+		t.Errorf("%s to %s, %s in the mean", least, most, sum/n)
+	}
+}
