@@ -262,3 +262,19 @@ func TestTheRateOfAHeartbeat(t *testing.T) {
 		}
 	}
 }
+
+// TestTheWorstGatewayIsTold: of the gateways of a sensor's outputs the one that most
+// events come from, whichever output came first.
+func TestTheWorstGatewayIsTold(t *testing.T) {
+	small := &correlate.Stats{Gateway: &correlate.Gateway{Addr: netip.MustParseAddr("10.0.0.1"), Events: 1900, Of: 2000}}
+	large := &correlate.Stats{Gateway: &correlate.Gateway{Addr: netip.MustParseAddr("10.0.0.2"), Events: 3800, Of: 4000}}
+	for _, outputs := range [][]*correlate.Stats{{small, large}, {large, small}, {{}, large, small, {}}} {
+		var h profile.Heartbeat
+		for _, s := range outputs {
+			add(&h, new([dialect.ReasonCount]int64), s)
+		}
+		if h.Gateway != "10.0.0.2" || h.GatewayEvents != 3800 {
+			t.Errorf("got %s, %d events", h.Gateway, h.GatewayEvents)
+		}
+	}
+}

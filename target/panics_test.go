@@ -258,3 +258,32 @@ func TestPanicsAreCountedOnce(t *testing.T) {
 		t.Errorf("after the first is gone: %v, %v", y, z)
 	}
 }
+
+// TestPausesBetweenTriesAreBounded: a cluster that was away for long is found within
+// seconds. What stays until somebody changes the options is said by the start alone.
+func TestPausesBetweenTriesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tg, log := bare()
+		tg.cluster = &fakeCluster{install: fine, info: func(n int) error {
+			switch {
+			case n == 1:
+				return esindex.ErrForeign
+			case n < 9:
+				return errors.New("not yet")
+			}
+			return nil
+		}}
+		begin := time.Now()
+		tg.start()
+		<-tg.tried
+		synctest.Wait()
+		if strings.Contains(log.String(), "trying again") {
+			t.Errorf("the start fails, and the log says: %s", log.String())
+		}
+		<-tg.ready
+		if took := time.Since(begin); took != (1+2+4+5*5)*time.Second {
+			t.Errorf("ready after %v", took)
+		}
+		tg.stop()
+	})
+}
