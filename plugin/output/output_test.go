@@ -268,14 +268,22 @@ func TestRefusedRecordsAreTold(t *testing.T) {
 	e.count(func(s *correlate.Stats) {
 		s.Refused[dialect.NoAddress], s.Refused[dialect.DropApp], s.Refused[dialect.BadHeader] = 3, 4, 5
 		s.Refused[dialect.StructuredData], s.Refused[dialect.JSONInSyslog] = 6, 7
+		s.Refused[dialect.UnknownSender] = 8
 	})
 	i.Flush("a", nil, true)
+	i.Flush("a", nil, true)
+	// Flushes overlap: one that comes second may bring an older count.
+	e.count(func(s *correlate.Stats) { s.Refused[dialect.BadHeader] = 2 })
+	i.Flush("a", nil, true)
+	e.count(func(s *correlate.Stats) { s.Refused[dialect.BadHeader] = 5 })
 	i.Flush("a", nil, true)
 	s := log.String()
 	for text, want := range map[string]int{
 		"reason=no_address verdict=unattributed since_start=3": 1, "reason=bad_header verdict=unparsed since_start=5": 1, "drop_app": 0,
 		`reason=structured_data verdict=dropped since_start=6 option="structured_data off"`: 1,
 		"reason=json_in_syslog verdict=dropped since_start=7 option=json_in_syslog":         1,
+		"since_start=2": 0,
+		`level=WARN msg="records give no event" reason=unknown_sender verdict=unattributed since_start=8`: 1,
 	} {
 		if n := strings.Count(s, text); n != want {
 			t.Errorf("%q stands %d times in\n%s", text, n, s)
