@@ -105,8 +105,14 @@ func TestShortenedAlikeEitherWay(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{long, long, true}, {short, long, true}, {long, short, true}, {Shorten(long, 50), short, true},
-		{long, other, false}, {short, other, false}, {other, short, false}, {short, Shorten(other, 60), false},
+		{long, long, true},
+		{short, long, true},
+		{long, short, true},
+		{Shorten(long, 50), short, true},
+		{long, other, false},
+		{short, other, false},
+		{other, short, false},
+		{short, Shorten(other, 60), false},
 	} {
 		if got := ShortenedAlike(tt.a, tt.b); got != tt.want {
 			t.Errorf("%.70q and %.70q: %v", tt.a, tt.b, got)
