@@ -232,6 +232,9 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 		return Error, fmt.Errorf("correlate: chunk %s holds no record: %w", id, broken)
 	}
 	if seen.OutOfBounds > 0 && seen.Events == 0 {
+		if err := e.buryUnparsed(ctx, id, tag, w); err != nil {
+			return Retry, err
+		}
 		// It stays without a marker: wider bounds may want all of it.
 		e.stats.add(&seen)
 		return OK, nil
@@ -256,11 +259,8 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 		}
 		seen.Broken++
 	}
-	if len(w.unparsed) > 0 {
-		err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: e.o.Mask.Records(w.unparsed), Reason: "no dialect knows these records", Unparsed: true})
-		if err != nil {
-			return Retry, fmt.Errorf("correlate: records of chunk %s that no dialect knows can't be saved: %w", id, err)
-		}
+	if err := e.buryUnparsed(ctx, id, tag, w); err != nil {
+		return Retry, err
 	}
 	if w.first != event.Never {
 		seen.Lag = max(0, time.Since(w.first.Time()))
@@ -289,6 +289,19 @@ func (e *Engine) bury(ctx context.Context, id commit.ChunkID, tag string, data [
 	err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Offset: offset, Data: e.o.Mask.Broken(data), Reason: reason.Error()})
 	if err != nil {
 		return fmt.Errorf("correlate: chunk %s breaks off at byte %d (%w) and can't be saved: %w", id, offset, reason, err)
+	}
+	return nil
+}
+
+// buryUnparsed saves the records of a chunk that no dialect knows, where that is
+// asked for.
+func (e *Engine) buryUnparsed(ctx context.Context, id commit.ChunkID, tag string, w *work) error {
+	if len(w.unparsed) == 0 {
+		return nil
+	}
+	err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: e.o.Mask.Records(w.unparsed), Reason: "no dialect knows these records", Unparsed: true})
+	if err != nil {
+		return fmt.Errorf("correlate: records of chunk %s that no dialect knows can't be saved: %w", id, err)
 	}
 	return nil
 }

@@ -199,6 +199,11 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 	var answer about
 	err := c.call(ctx, "connect", request{http.MethodGet, "/", nil}, &answer)
 	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusForbidden && e.Type == "security_exception" {
+		// A refusal has no header that names the server, but words of its own:
+		// OpenSearch's are "no permissions for [...]".
+		if c.wire.server.get() == Unknown && strings.Contains(e.Reason, "] is unauthorized for ") {
+			c.wire.server.product.Store(uint32(Elasticsearch))
+		}
 		if c.wire.server.get() == Unknown {
 			e.Fix = "give these credentials cluster:monitor/main (GET /): OpenSearch before 3.x doesn't say otherwise who it is"
 			return Info{}, e

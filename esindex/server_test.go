@@ -3,6 +3,7 @@ package esindex_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -112,24 +113,31 @@ func TestProducts(t *testing.T) {
 }
 
 // TestWhoIsNotTold: OpenSearch before 3.x can't be told from anybody where
-// credentials may not ask; Elasticsearch is known by its header.
+// credentials may not ask. Elasticsearch is known by its header, which a refusal
+// by its security doesn't have, or by the words of that refusal.
 func TestWhoIsNotTold(t *testing.T) {
-	for _, elastic := range []bool{true, false} {
+	const (
+		openSearch = "no permissions for [cluster:monitor/main] and User [name=s1, backend_roles=[], requestedTenant=null]"
+		elastic    = "action [cluster:monitor/main] is unauthorized for API key id [3PgMIqIBGWqKK6ekPRCG] of user [elastic], this action is granted by the cluster privileges [monitor,manage,all]"
+	)
+	for _, a := range []struct {
+		header, reason string
+		want           esindex.Product
+	}{
+		{"Elasticsearch", openSearch, esindex.Elasticsearch}, {"", elastic, esindex.Elasticsearch}, {"", openSearch, esindex.Unknown},
+	} {
 		node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if elastic {
-				w.Header().Set("X-Elastic-Product", "Elasticsearch")
+			if a.header != "" {
+				w.Header().Set("X-Elastic-Product", a.header)
 			}
 			w.WriteHeader(http.StatusForbidden)
-			w.Write([]byte(`{"error":{"type":"security_exception","reason":"no permissions for [cluster:monitor/main] and User [name=s1, backend_roles=[], requestedTenant=null]"},"status":403}`))
+			fmt.Fprintf(w, `{"error":{"type":"security_exception","reason":%q},"status":403}`, a.reason)
 		}))
 		defer node.Close()
-		c := newClient(t, esindex.Options{Hosts: []string{node.URL}})
-		p, err := c.Product(t.Context())
-		if elastic && (p != esindex.Elasticsearch || err != nil) {
-			t.Errorf("Elasticsearch: %v, %v", p, err)
-		}
-		if !elastic && (err == nil || !strings.Contains(err.Error(), "cluster:monitor/main (GET /)")) {
-			t.Errorf("OpenSearch: %v, %v", p, err)
+		p, err := newClient(t, esindex.Options{Hosts: []string{node.URL}}).Product(t.Context())
+		switch told := err != nil && strings.Contains(err.Error(), "cluster:monitor/main (GET /)"); {
+		case p != a.want, (err != nil) != (p == esindex.Unknown), p == esindex.Unknown && !told:
+			t.Errorf("%q %.20s: %v, %v", a.header, a.reason, p, err)
 		}
 	}
 }

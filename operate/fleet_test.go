@@ -16,7 +16,7 @@ import (
 // spoils nobody else's.
 func TestFleet(t *testing.T) {
 	target, node := plain(t, true, nil)
-	if fleet, err := target.Fleet(t.Context()); err != nil || len(fleet) != 0 {
+	if fleet, _, err := target.Fleet(t.Context()); err != nil || len(fleet) != 0 {
 		t.Fatalf("an empty fleet: %v, %v", fleet, err)
 	}
 	now := time.Now().UTC()
@@ -29,7 +29,7 @@ func TestFleet(t *testing.T) {
 		h.Sensor, h.Version, h.Started = name, "test", now.Add(-3*time.Hour)
 		put(name, profile.AppendSensor(nil, now.Add(-ago), &h))
 	}
-	const many = 2*sensorPage + 7
+	const many = 2007
 	for n := range many {
 		beat(fmt.Sprintf("many-%05d", n), time.Duration(n%60)*time.Second, profile.Heartbeat{RecordsIn: int64(n) + 1})
 	}
@@ -48,8 +48,8 @@ func TestFleet(t *testing.T) {
 		t.Fatalf("%v %.500s", err, body)
 	}
 
-	fleet, err := target.Fleet(t.Context())
-	if err != nil {
+	fleet, more, err := target.Fleet(t.Context())
+	if err != nil || more {
 		t.Fatal(err)
 	}
 	var names []string

@@ -135,10 +135,13 @@ func (t *Target) Import(ctx context.Context, o Importing, log *slog.Logger, stat
 	if err := im.open(); err != nil {
 		return s, err
 	}
-	if !o.Anew {
-		if err := t.mustHold(ctx, roles.Writer); err != nil {
-			return s, err
-		}
+	if o.Anew {
+		err = im.others(ctx)
+	} else {
+		err = t.mustHold(ctx, roles.Writer)
+	}
+	if err != nil {
+		return s, err
 	}
 	to := t.o
 	to.ManageTemplates = o.Anew // else it is what setup is for
@@ -153,8 +156,10 @@ func (t *Target) Import(ctx context.Context, o Importing, log *slog.Logger, stat
 	if err := im.to.Wait(ctx); err != nil {
 		return s, err
 	}
-	if err := im.others(ctx); err != nil {
-		return s, err
+	if !o.Anew {
+		if err := im.others(ctx); err != nil {
+			return s, err
+		}
 	}
 	if im.journal, err = im.openJournal(ctx); err != nil {
 		return s, err
@@ -242,6 +247,9 @@ func (im *importing) others(ctx context.Context) error {
 	const most = 10
 	err := im.client.Call(ctx, "look for sensors", http.MethodPost, "/"+im.indices.Sensors()+"/_search?ignore_unavailable=true",
 		fmt.Appendf(nil, `{"size":%d,"sort":["_doc"],"_source":false}`, most), &found)
+	if err != nil && im.o.Anew {
+		return err
+	}
 	who := "what Fluent Bit delivers of these logs to " + im.Target.o.IndexPrefix + "-*"
 	if err == nil {
 		if len(found.Hits.Hits) == 0 {
@@ -309,6 +317,7 @@ func (im *importing) stats() (sum ImportSum) {
 func (im *importing) one(ctx context.Context, n int) (done Imported, err error) {
 	defer panics.Into(&err, "import")
 	f := im.files[n]
+	defer f.Close()
 	done.File = im.o.Files[n]
 	l := importedLog{importing: im, file: f, n: n, done: &done, terms: im.o.Terms}
 	defer func() {
@@ -378,6 +387,8 @@ type importedLog struct {
 	page  *stored.Page // of the goroutine that reads
 	terms stored.Terms
 	done  *Imported
+	// fresh says that nothing of it was ever given to the engine.
+	fresh bool
 
 	panicked atomic.Int64
 	saved    time.Time
@@ -399,6 +410,9 @@ func (l *importedLog) begin(head stored.Head) (from stored.Position, err error) 
 		return from, err
 	}
 	e, known := l.page.Take(head, through, l.terms)
+	if l.fresh = len(e.Read) == 0 && e.At.Offset == 0; l.fresh && known {
+		e.Terms, known = l.terms, false
+	}
 	if known {
 		if l.terms.Year == 0 {
 			l.terms.Year = e.Year
@@ -412,7 +426,11 @@ func (l *importedLog) begin(head stored.Head) (from stored.Position, err error) 
 	if l.file.Plain {
 		length = l.file.Size
 	}
-	if e.Begin(length, l.file.Modified, l.begun) || !known {
+	modified := l.file.Modified
+	if modified.After(l.begun) { // by another clock
+		modified = l.begun
+	}
+	if e.Begin(length, modified, l.begun) || !known {
 		err = l.page.Save(l.now(), true)
 	}
 	return l.page.Entry().At, err
@@ -453,13 +471,12 @@ func (l *importedLog) run(ctx context.Context, from stored.Position) error {
 	defer cancel(nil)
 	var group sync.WaitGroup
 	free := make(chan struct{}, importAtOnce)
-	end := from.Offset
+	submitted := from.Offset
 	var c stored.Chunk
 	for err == nil && ctx.Err() == nil {
 		if err = r.Next(&c); err != nil {
 			break
 		}
-		end = c.To
 		if c.Open && !l.o.Final {
 			l.done.Rest = c.Records
 			continue // nothing comes behind it
@@ -480,6 +497,7 @@ func (l *importedLog) run(ctx context.Context, from stored.Position) error {
 			break
 		}
 		id, data, place := c.ID, c.Append(nil, read.Time), l.submit(&c)
+		submitted = c.To
 		group.Go(func() {
 			defer func() { <-free }()
 			var err error
@@ -496,9 +514,15 @@ func (l *importedLog) run(ctx context.Context, from stored.Position) error {
 	}
 	group.Wait()
 	l.done.Panicked = l.panicked.Load()
-	if errors.Is(err, io.EOF) {
+	ended := errors.Is(err, io.EOF)
+	if ended {
 		err = nil
-		l.page.Entry().Ended(end)
+	}
+	switch e := l.page.Entry(); {
+	case l.fresh && submitted == 0:
+		e.Read = nil // as if it had not been looked at
+	case ended, submitted > from.Offset:
+		e.Ended(submitted)
 	}
 	if stopped := context.Cause(ctx); stopped != nil {
 		err = stopped

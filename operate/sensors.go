@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -19,9 +20,9 @@ const (
 	errorStays = 10 * time.Minute
 	// longLag is from when on a sensor is said to be behind.
 	longLag = 10 * time.Minute
-	// sensorPage is how many heartbeats are read at a time, maxSensors how many
-	// in all: their names come from the sensors.
-	sensorPage, maxSensors = 1000, 100_000
+	// maxSensors is how many heartbeats are read: as many hits as a search gives
+	// by default (index.max_result_window).
+	maxSensors = 10_000
 )
 
 // heartbeat is what is read of a sensor's document.
@@ -47,49 +48,57 @@ type heartbeat struct {
 	unreadable  bool
 }
 
-// heartbeats reads the last heartbeat of each sensor, by name. It returns at
-// most maxSensors.
-func (t *Target) heartbeats(ctx context.Context) ([]heartbeat, error) {
-	var all []heartbeat
-	search := map[string]any{"size": sensorPage, "sort": []any{map[string]any{"sensor": map[string]any{"order": "asc", "unmapped_type": "keyword"}}}, "track_total_hits": false}
-	for len(all) < maxSensors {
-		body, err := json.Marshal(search)
-		if err != nil {
-			return nil, err
-		}
-		var found struct {
-			Hits struct {
-				Hits []struct {
-					ID     string          `json:"_id"`
-					Source json.RawMessage `json:"_source"`
-					Sort   []any           `json:"sort"`
-				} `json:"hits"`
-			} `json:"hits"`
-		}
-		path := fmt.Sprintf("/%s/_search?filter_path=hits.hits._id,hits.hits._source,hits.hits.sort", t.indices.Sensors())
-		if err := t.client.Call(ctx, "read the heartbeats", http.MethodPost, path, body, &found); err != nil {
-			return nil, err
-		}
-		hits := found.Hits.Hits
-		for _, hit := range hits {
-			h := heartbeat{}
-			if json.Unmarshal(hit.Source, &h) != nil { // one that no sensor writes spoils no other
-				h = heartbeat{Sensor: hit.ID, unreadable: true}
-			}
-			all = append(all, h)
-		}
-		if len(hits) < sensorPage {
-			break
-		}
-		search["search_after"] = hits[len(hits)-1].Sort
+// heartbeats reads the last heartbeat of each sensor, those that are oldest
+// first, and says whether there are more than maxSensors. One search reads them
+// all: pages by a name that a heartbeat claims could be made to skip others.
+func (t *Target) heartbeats(ctx context.Context) (all []heartbeat, more bool, err error) {
+	body, err := json.Marshal(map[string]any{
+		"size": maxSensors, "track_total_hits": maxSensors + 1, "_source": heartbeatFields,
+		"sort": []any{map[string]any{"@timestamp": map[string]any{"order": "asc", "missing": "_first", "unmapped_type": "date"}}},
+	})
+	if err != nil {
+		return nil, false, err
 	}
-	return all, nil
+	var found struct {
+		Hits struct {
+			Total struct {
+				Value int `json:"value"`
+			} `json:"total"`
+			Hits []struct {
+				ID     string          `json:"_id"`
+				Source json.RawMessage `json:"_source"`
+			} `json:"hits"`
+		} `json:"hits"`
+	}
+	path := fmt.Sprintf("/%s/_search?filter_path=hits.total,hits.hits._id,hits.hits._source", t.indices.Sensors())
+	if err := t.client.Call(ctx, "read the heartbeats", http.MethodPost, path, body, &found); err != nil {
+		return nil, false, err
+	}
+	for _, hit := range found.Hits.Hits {
+		h := heartbeat{}
+		if json.Unmarshal(hit.Source, &h) != nil { // one that no sensor writes spoils no other
+			h = heartbeat{Sensor: hit.ID, unreadable: true}
+		}
+		all = append(all, h)
+	}
+	return all, found.Hits.Total.Value > len(all), nil
 }
+
+// heartbeatFields are what is read of a heartbeat: whoever has a sensor's key may
+// write anything beside them.
+var heartbeatFields = func() (names []string) {
+	for field := range reflect.TypeFor[heartbeat]().Fields() {
+		if name := field.Tag.Get("json"); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}()
 
 // sensors tells how the sensors are.
 func (k *checker) sensors(ctx context.Context) {
 	const subject = "sensors"
-	found, err := k.heartbeats(ctx)
+	found, more, err := k.heartbeats(ctx)
 	if isMissing(err) {
 		return // said before
 	}
@@ -100,6 +109,9 @@ func (k *checker) sensors(ctx context.Context) {
 	if len(found) == 0 {
 		k.say(Note, subject, "", "none has written a heartbeat yet")
 		return
+	}
+	if more {
+		k.say(Warning, subject, "let dossier retain delete those that are gone", "there are more than %d; the others, whose heartbeats are younger, are not looked at", maxSensors)
 	}
 	now := k.now()
 	well := 0
@@ -214,14 +226,15 @@ func (s Seconds) MarshalJSON() ([]byte, error) {
 }
 
 // Fleet returns all sensors: the silent ones first, then those that are unwell,
-// each by name.
-func (t *Target) Fleet(ctx context.Context) ([]Sensor, error) {
-	found, err := t.heartbeats(ctx)
+// each by name. Of more than 10,000 it returns those that are silent longest, and
+// says that there are more.
+func (t *Target) Fleet(ctx context.Context) (fleet []Sensor, more bool, err error) {
+	found, more, err := t.heartbeats(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	now := t.now()
-	fleet := make([]Sensor, 0, len(found))
+	fleet = make([]Sensor, 0, len(found))
 	for _, h := range found {
 		fleet = append(fleet, t.sensorOf(h, now))
 	}
@@ -229,7 +242,7 @@ func (t *Target) Fleet(ctx context.Context) ([]Sensor, error) {
 	slices.SortStableFunc(fleet, func(a, b Sensor) int {
 		return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), strings.Compare(a.Name, b.Name))
 	})
-	return fleet, nil
+	return fleet, more, nil
 }
 
 // sensorOf judges a heartbeat as Check does.
@@ -255,7 +268,7 @@ func (t *Target) allowMajor(ctx context.Context, major int) error {
 	if major <= 1 {
 		return nil // every sensor knows those
 	}
-	found, err := t.heartbeats(ctx)
+	found, _, err := t.heartbeats(ctx)
 	if isMissing(err) {
 		return nil // nothing is set up yet
 	}

@@ -31,9 +31,12 @@ The exit status is 0 where all sensors are well, 1 where one is not.`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
-				fleet, err := t.Fleet(ctx)
+				fleet, more, err := t.Fleet(ctx)
 				if err != nil {
 					return err
+				}
+				if more {
+					fmt.Fprintf(c.ErrOrStderr(), "dossier: warning: there are more than %d sensors; these are the ones that are silent longest; let dossier retain delete those that are gone\n", len(fleet))
 				}
 				shown := fleet
 				if unwell {

@@ -162,7 +162,7 @@ func importInto(c *cobra.Command, out options.Options, timeout time.Duration, o 
 	if errors.Is(err, context.Canceled) {
 		return errors.New("stopped; run the same command again to go on")
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("--timeout: %s is over; run the same command again to go on (%w)", timeout, err)
 	}
 	return err

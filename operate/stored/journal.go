@@ -234,8 +234,8 @@ func (p *Page) replace(text []byte, sync bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
-	if err == nil && sync {
+	// Without it a loss of power may leave an empty page in place of a whole one.
+	if _, err = f.Write(text); err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -283,9 +283,17 @@ func (e *Entry) ReadOf(c *Chunk) Read {
 	return e.Read[len(e.Read)-1]
 }
 
-// Ended has the entry know how long the stream is that was read to its end.
+// Ended has the entry know up to where a log of unknown length was read, which is
+// the end of the last chunk that was given to the engine: what comes behind it is
+// read by the times of its own reading.
 func (e *Entry) Ended(length int64) {
-	if n := len(e.Read); n > 0 && e.Read[n-1].Until == 0 {
-		e.Read[n-1].Until = length
+	n := len(e.Read)
+	if n == 0 || e.Read[n-1].Until != 0 {
+		return
 	}
+	if n > 1 && length <= e.Read[n-2].Until {
+		e.Read = e.Read[:n-1]
+		return
+	}
+	e.Read[n-1].Until = length
 }

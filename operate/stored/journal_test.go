@@ -154,3 +154,29 @@ func TestJournalThatIsDamaged(t *testing.T) {
 		}
 	}
 }
+
+// TestReadingThatBreaksOff: what was given to the engine is read by its time
+// again, what comes behind it by the time of its own reading.
+func TestReadingThatBreaksOff(t *testing.T) {
+	day := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	later := day.AddDate(0, 0, 2)
+	e := &Entry{}
+	e.Begin(0, day, day) // a compressed log: nobody knows how long it is
+	e.Ended(100)
+	if !e.Begin(0, later, later) {
+		t.Error("what comes behind has a time of its own")
+	}
+	for to, want := range map[int64]time.Time{50: day, 100: day, 101: later, 1 << 40: later} {
+		if r := e.ReadOf(&Chunk{To: to}); !r.At.Equal(want) || !r.Time.Equal(want) {
+			t.Errorf("a chunk up to %d is read by %+v, want %v", to, r, want)
+		}
+	}
+	e.Ended(100) // nothing more of it came in
+	if len(e.Read) != 1 || e.Read[0].Until != 100 {
+		t.Errorf("got %+v", e.Read)
+	}
+	// By the same time it goes on.
+	if !e.Begin(0, day, later) || len(e.Read) != 1 || !e.ReadOf(&Chunk{To: 1 << 40}).At.Equal(day) {
+		t.Errorf("got %+v", e.Read)
+	}
+}

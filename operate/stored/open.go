@@ -101,16 +101,22 @@ func (f *File) Read() int64 { return min(f.read.Load(), f.Size) }
 
 // Close closes the file and its streams.
 func (f *File) Close() error {
+	f.closeStreams()
+	return f.f.Close()
+}
+
+func (f *File) closeStreams() {
 	for _, s := range f.streams {
 		s.Close()
 	}
-	return f.f.Close()
+	f.streams = nil
 }
 
 // Stream returns the decompressed stream from its beginning. Only the last one
 // may be read.
 func (f *File) Stream() (io.Reader, error) {
 	f.read.Store(0)
+	f.closeStreams() // each holds its window
 	if f.Size == 0 {
 		return bytes.NewReader(nil), nil
 	}

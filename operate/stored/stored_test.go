@@ -265,7 +265,7 @@ func TestCompressed(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			for range 2 {
+			for range 3 {
 				in, err := f.Stream()
 				if err != nil {
 					t.Fatal(err)
@@ -275,6 +275,9 @@ func TestCompressed(t *testing.T) {
 				}
 				if f.Read() != f.Size {
 					t.Errorf("%d of %d bytes read", f.Read(), f.Size)
+				}
+				if len(f.streams) > 1 {
+					t.Errorf("%d decoders are kept, each with its window", len(f.streams))
 				}
 			}
 		})
