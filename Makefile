@@ -163,11 +163,13 @@ bench: build ## measure and compare; prints a table, writes build/bench.json
 bench-compare: ## the Go benchmarks against the last tag or REF=…, with benchstat; BENCH=pattern, PACKAGES=…, COUNT=6
 	./testbed/benchcompare.sh $(REF)
 
-golden: ## make the golden files anew (needs more than the tests: see testbed/data)
-	$(GO) test ./... -run Golden -update
+golden: ## make the golden files anew: what is read of the sensors' logs, what is shown of the demo (needs Elasticsearch)
+	$(GO) test ./correlate/dialect -run TestSensors -update
+	$(GO) test ./analyst -run TestGoldenDemo -update
 
 docs: ## write the generated pages of docs/ anew
 	$(GO) generate ./...
+	$(GO) -C tools generate ./grafana
 
 # The tools of tools/dev are built once, which takes minutes, and kept by go.
 TOOL = $(GO) tool -modfile=$(CURDIR)/tools/dev/go.mod
