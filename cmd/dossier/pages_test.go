@@ -116,9 +116,12 @@ var tried = map[string]try{
 		edits: []string{"/srv/feeds/", "", "bundle.json", "bundle.json; cat dossier.txt bundle.json"},
 		want:  busy,
 	},
-	"docs/analysts.md: */10 * * * *  dossier export --form nftables --min-risk 40 --to /etc/nftables.d/dossier.nft 2>/dev/null && nft -f /etc/nftables.d/dossier.nft": {
-		edits: []string{"*/10 * * * *  ", "", "/etc/nftables.d/", "", "nft -f", "cat"}, // a kernel's tables are no test's to change
-		want:  busy,
+	"docs/analysts.md: */10 * * * *  dossier export --form nftables --min-risk 40 --to /etc/nftables.d/dossier.nft --es-hosts https://elastic-1.example:9200 --es-ca-file /etc/dossier/ca.pem --es-api-key-file /etc/dossier/reader.key && nft -f /etc/nftables.d/dossier.nft": {
+		edits: []string{
+			"*/10 * * * *  ", "", " --es-hosts https://elastic-1.example:9200 --es-ca-file /etc/dossier/ca.pem --es-api-key-file /etc/dossier/reader.key", "",
+			"/etc/nftables.d/", "", "nft -f", "cat", // a kernel's tables are no test's to change
+		},
+		want: busy,
 	},
 	"docs/analysts.md: dossier note 203.0.113.9 'our own red team until Friday, ticket 17'": {
 		edits: []string{"203.0.113.9", quiet, "'our own scanner'", "'our own scanner' && dossier show " + quiet},
