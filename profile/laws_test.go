@@ -52,7 +52,7 @@ func TestLawsOfFields(t *testing.T) {
 			"newest 256 by (time, content), a multiset, first 10, and 48 that a rule knows by rank": "claimed.commands",
 			"newest 512 times, a multiset": "behavior.timing.event_count behavior.timing.duration_s behavior.timing.mean_iat_s behavior.timing.median_iat_s " +
 				"behavior.timing.stdev_iat_s behavior.timing.min_iat_s behavior.timing.max_iat_s behavior.timing.cv",
-			"set, 16 KiB by stage":                "behavior.conclusions",
+			"set, 24 KiB by stage":                "behavior.conclusions",
 			"newest by (time, content)":           "behavior.tcp_fingerprint",
 			"set, 128":                            "services",
 			"set, 64":                             "behavior.tools behavior.tool_evidence behavior.kex_order sensors claimed.deckies",
