@@ -57,7 +57,7 @@ func newSetup() *cobra.Command {
 		Short: "Create or upgrade templates, indices, alias, roles and API keys",
 		Long: `setup brings templates, the alias and the indices into the cluster, those of this month and of thirteen
 ahead (--months) included, and the roles PREFIX-writer, PREFIX-creating-writer, PREFIX-setup, PREFIX-retention,
-PREFIX-reader and PREFIX-rejudge. Sensors with the role writer make no index: run setup from cron once a month. With --key it makes API
+PREFIX-reader, PREFIX-analyst and PREFIX-rejudge. Sensors with the role writer make no index: run setup from cron once a month. With --key it makes API
 keys of these roles: --key writer:sensor-7=/etc/dossier/sensor-7.key for a sensor, whose name the key gets (without one that
 of this host and the file); dossier keys lists, rotates and revokes them. It may run at any time and again: what is
 there is compared with what it is to be, what differs is changed where it can be and said, field by field.
@@ -154,7 +154,7 @@ func newCheck() *cobra.Command {
 		Short: "Say what is wrong and how to fix it",
 		Long: `check looks at connection, credentials, clocks, templates, indices, alias, health, sensors and the dead letters
 on this host. It changes nothing. With a sensor's own key it says whether that can write; with the role PREFIX-setup
-it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 with failures.`,
+it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 with failures, 3 where it could not begin.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !slices.Contains(roles.Names(), check.Role) {

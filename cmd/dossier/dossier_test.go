@@ -19,6 +19,9 @@ import (
 	"dossier/plugin/options"
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // program is the command as it is shipped: under the race detector a start of it,
@@ -283,6 +286,25 @@ func TestStatus(t *testing.T) {
 func TestOneLine(t *testing.T) {
 	if got := message(errors.New("dossier: a\nb\x1b[31m\u0085c\n")); got != "a; b?[31m?c" {
 		t.Errorf("%q", got)
+	}
+}
+
+// A link of an option's documentation is its text in a flag's help.
+func TestHelpHasNoLinks(t *testing.T) {
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if strings.Contains(f.Usage, "](") {
+				t.Errorf("%s --%s: %s", c.CommandPath(), f.Name, f.Usage)
+			}
+		})
+		for _, below := range c.Commands() {
+			walk(below)
+		}
+	}
+	walk(newRoot())
+	if got := newRejudge().Flags().Lookup("known-scanners").Usage; !strings.HasSuffix(got, "the built-in one (rules.md) (default built in)") {
+		t.Errorf("--known-scanners: %s", got)
 	}
 }
 

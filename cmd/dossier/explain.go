@@ -56,10 +56,10 @@ that is kept of it; or the reason why it gives none and what decided that. It ne
 
 --form log takes each line as Fluent Bit's tail hands it over, under "log"; --form record takes each line for the JSON
 of a whole record, as Fluent Bit's stdout output with format json_lines shows it. The options of the output that decide
-how records are read are flags here: use the same as the output has. --decoys is --decoy-nets, --maps is --field-map, and
-a file of the latter that begins with @P/ is looked for in the working folder.
+how records are read are flags here: use the same as the output has. --decoys is --decoy-nets, --maps is --field-map.
 
---profiles prints a line "DOC {document}" for each attacker instead, as the plugin would write it but for the state.`,
+--profiles prints one line for each attacker: DOC and the document as JSON, as the plugin would write it but for the
+state.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o := explain.Options{Form: explain.Form(form)}

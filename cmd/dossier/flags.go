@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -43,9 +44,12 @@ func addOption(c *cobra.Command, d options.Description) {
 	c.Flags().Lookup(flagName(d.Key)).Annotations = map[string][]string{optionOf: {d.Key}}
 }
 
+// markdownLink is one of Markdown, of which a terminal shows the text alone.
+var markdownLink = regexp.MustCompile(`\[([^\]]+)\]\([^)]+\)`)
+
 // usage makes one line of an option's documentation.
 func usage(d options.Description) string {
-	text, _, _ := strings.Cut(strings.ReplaceAll(d.Doc, "`", ""), ". ")
+	text, _, _ := strings.Cut(markdownLink.ReplaceAllString(strings.ReplaceAll(d.Doc, "`", ""), "$1"), ". ")
 	text = strings.TrimSuffix(text, ".")
 	if d.Default != "" {
 		text += fmt.Sprintf(" (default %s)", strings.ReplaceAll(d.Default, "`", ""))
