@@ -44,7 +44,7 @@ dossier kibana dashboards --url https://kibana:5601 --es-user elastic
 dossier kibana rules --url https://kibana:5601 --es-user elastic
 ` + "```" + `
 
-` + "`--space`" + ` names a space, ` + "`--prefix`" + ` the index prefix; credentials and certificates are given as to the other commands. Dashboards take
+` + "`--space`" + ` names a space, ` + "`--index-prefix`" + ` the index prefix; credentials and certificates are given as to the other commands. Dashboards take
 the Kibana privilege *Saved Objects Management*, rules *Security*. Whoever looks needs the role ` + "`PREFIX-reader`" + ` beside a role for Kibana.
 
 By hand, for the prefix ` + "`dossier`" + `, from a copy of this repository:
