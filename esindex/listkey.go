@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
@@ -80,6 +81,30 @@ func (c *Client) readListKey(ctx context.Context, k *kind) (key [ListKeySize]byt
 	return key, nil
 }
 
+// listKeyPause and listKeyTries bound how long another set-up's list key is
+// waited for.
+const (
+	listKeyPause = 100 * time.Millisecond
+	listKeyTries = 20
+)
+
+// awaitListKey waits until a list key can be read. The master refuses a second
+// one as soon as it has accepted the first, which the node that is asked for the
+// mapping may learn a moment later.
+func (c *Client) awaitListKey(ctx context.Context, k *kind) (err error) {
+	for range listKeyTries {
+		if _, err = c.readListKey(ctx, k); !errors.Is(err, ErrNoListKey) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(listKeyPause):
+		}
+	}
+	return err
+}
+
 // setListKey has the kind's index hold a list key, and leaves the one that is
 // there.
 func (c *Client) setListKey(ctx context.Context, k *kind) (Step, error) {
@@ -102,7 +127,7 @@ func (c *Client) setListKey(ctx context.Context, k *kind) (Step, error) {
 		// Somebody else was faster: theirs counts, if it is one. What
 		// Elasticsearch says of it shows both keys.
 		step.Done = "kept, another set-up made it"
-		if _, err = c.readListKey(ctx, k); errors.Is(err, ErrNoListKey) {
+		if err = c.awaitListKey(ctx, k); errors.Is(err, ErrNoListKey) {
 			err = &Error{
 				Op: "set the list key of " + k.Pattern, Status: http.StatusBadRequest, Reason: "Elasticsearch refuses the field " + k.ListKey,
 				Fix: "see whether the mapping has as many fields as index.mapping.total_fields.limit allows",
