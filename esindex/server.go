@@ -72,8 +72,9 @@ type server struct {
 
 func (s *server) get() Product { return Product(s.product.Load()) }
 
-// learn keeps what an answer's header says.
-func (s *server) learn(h http.Header) {
+// learn keeps what an answer's header says, and returns whether that names the
+// server. OpenSearch's does from 3.x on.
+func (s *server) learn(h http.Header) (named bool) {
 	switch {
 	case h.Get("X-Elastic-Product") == "Elasticsearch":
 		if p := s.get(); p != Elasticsearch && p != Serverless {
@@ -82,19 +83,16 @@ func (s *server) learn(h http.Header) {
 		}
 	case strings.HasPrefix(h.Get("X-OpenSearch-Version"), "OpenSearch/"):
 		s.tell(OpenSearch)
+	default:
+		return false
 	}
+	return true
 }
 
 // tell keeps what a node said of itself.
 func (s *server) tell(p Product) {
 	s.product.Store(uint32(p))
 	s.told.Store(true)
-}
-
-// names says whether an answer's header names its server. OpenSearch does from
-// 3.x on.
-func names(h http.Header) bool {
-	return h.Get("X-Elastic-Product") == "Elasticsearch" || strings.HasPrefix(h.Get("X-OpenSearch-Version"), "OpenSearch/")
 }
 
 // about is what a node answers to GET /.
@@ -117,11 +115,11 @@ func (a about) product() Product {
 	return Elasticsearch
 }
 
-// known says whether a 2xx answer is one of a server that we can use. One that
-// doesn't say so is asked once whether it is OpenSearch, which before 3.x puts
-// its name on no answer.
-func (w *wire) known(req *http.Request, res *http.Response) (bool, error) {
-	if names(res.Header) || w.server.get() == OpenSearch {
+// known says whether a 2xx answer without a name is one of a server that we can
+// use. It is asked once whether it is OpenSearch, which before 3.x puts its name
+// on no answer.
+func (w *wire) known(req *http.Request) (bool, error) {
+	if w.server.get() == OpenSearch {
 		return true, nil
 	}
 	ask, err := http.NewRequestWithContext(req.Context(), http.MethodGet, "/", nil)

@@ -119,9 +119,8 @@ func (w *wire) Perform(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return res, err
 		}
-		w.server.learn(res.Header)
-		if res.StatusCode < 300 {
-			known, err := w.known(req, res)
+		if named := w.server.learn(res.Header); !named && res.StatusCode < 300 {
+			known, err := w.known(req)
 			if err == nil && !known {
 				err = errProduct
 			}

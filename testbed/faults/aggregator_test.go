@@ -23,7 +23,6 @@ import (
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
 	"dossier/testbed/flb"
-	"dossier/testbed/gen"
 	"dossier/testbed/host"
 	"dossier/testbed/process"
 )
@@ -38,19 +37,7 @@ func TestAggregators(t *testing.T) {
 	flb.RequirePlugin(t, flb.Input, "forward")
 	flb.RequirePlugin(t, flb.Output, "forward")
 	const senders = 50
-	perSender := 2000
-	if s := os.Getenv("DOSSIER_SENDER_LINES"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		perSender = n
-	}
-	source, err := gen.New(gen.Options{Attackers: 2000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := source.Lines(senders * perSender)
+	perSender, lines := linesEach(t, senders, 2000, "DOSSIER_SENDER_LINES")
 	node := esnode.Shared(t)
 	want := undisturbed(t, node, e2e.Cut(lines, 60))
 

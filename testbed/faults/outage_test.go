@@ -27,19 +27,7 @@ func TestOutageUnderThreeSensors(t *testing.T) {
 		sensors = 3
 		away    = 60 * time.Second
 	)
-	perSensor := 60_000
-	if s := os.Getenv("DOSSIER_OUTAGE_LINES"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		perSensor = n
-	}
-	source, err := gen.New(gen.Options{Attackers: 2000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := source.Lines(sensors * perSensor)
+	perSensor, lines := linesEach(t, sensors, 60_000, "DOSSIER_OUTAGE_LINES")
 	want := undisturbed(t, esnode.Shared(t), e2e.Cut(lines, 60))
 
 	node := esnode.Require(t, esnode.Options{Name: "outage"})
@@ -134,4 +122,21 @@ func TestOutageUnderThreeSensors(t *testing.T) {
 	for _, i := range indices {
 		e2e.Equal(t, i, want[i], got[i], append(volatile, "sensors", "observer", "first_sensor", "sensor_count")...)
 	}
+}
+
+// linesEach returns the lines that so many hosts have together, of 2,000
+// attackers, and how many each has: n, unless the variable says another number.
+func linesEach(t *testing.T, hosts, n int, variable string) (each int, lines []string) {
+	t.Helper()
+	if s := os.Getenv(variable); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil {
+			t.Fatalf("%s: %v", variable, err)
+		}
+	}
+	source, err := gen.New(gen.Options{Attackers: 2000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, source.Lines(hosts * n)
 }
