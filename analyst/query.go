@@ -66,6 +66,7 @@ const (
 	ByNewest   Sort = "newest"   // last seen last
 	ByAddress  Sort = "address"  // lowest address
 	byNote     Sort = "note"     // of notes, the newest
+	unsorted   Sort = "none"     // as Elasticsearch has them
 )
 
 // Sorts returns the orders.
@@ -88,6 +89,8 @@ func (s Sort) keys() []any {
 		return []any{desc("last_seen"), desc("risk.score"), asc("ip")}
 	case byNote:
 		return newestFirst()
+	case unsorted:
+		return nil
 	case ByAddress:
 		return []any{asc("ip"), asc("network")}
 	default:

@@ -60,6 +60,7 @@ func ParseAddress(s string) (string, error) {
 
 // hit is one document that Elasticsearch found.
 type hit struct {
+	Index  string          `json:"_index"`
 	ID     string          `json:"_id"`
 	Source json.RawMessage `json:"_source"`
 	Sort   []any           `json:"sort"`

@@ -92,6 +92,7 @@ func (t *Target) Check(ctx context.Context, c Check, out func(Finding)) {
 	k.elsewhere(ctx)
 	k.foreign(ctx)
 	k.transitionsTold(ctx)
+	k.unreadable(ctx)
 	k.alias(ctx)
 	k.retiredAlias(ctx)
 	k.health(ctx)

@@ -32,7 +32,7 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 
 		PersistentPreRunE: noEmptyFlags,
 	}
-	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newImport(), newRejudge(), newFleet(), newKeys(), newExplain(),
+	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newImport(), newRejudge(), newRepair(), newFleet(), newKeys(), newExplain(),
 		newShow(), newTop(), newSearch(), newExport(), newReport(), newNote(), newVerdict(), newKibana(), newTest(), newMan())
 	giveOnce(root)
 	return root

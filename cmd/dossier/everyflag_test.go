@@ -707,6 +707,15 @@ var rows = map[string]row{
 			u.Errorf("%v, status %d: %s", err, status, out)
 		}
 	}},
+	"repair --output": {"xml", "want one of table", func(u use) {
+		u.w.node.Must(u.T, "PUT", u.w.prefix+"-attackers/_doc/192.0.2.200?refresh=true", `{"state":"AAAA"}`)
+		defer u.w.node.Must(u.T, "DELETE", u.w.prefix+"-attackers/_doc/192.0.2.200", nil)
+		out, _, status := u.run("ndjson", u.w.real("192.0.2.200")...)
+		var spoilt struct{ ID, Reason string }
+		if err := json.Unmarshal([]byte(out), &spoilt); err != nil || spoilt.ID != "192.0.2.200" || spoilt.Reason == "" || status != 1 {
+			u.Errorf("%v, status %d: %s", err, status, out)
+		}
+	}},
 	"fleet --unwell": {"maybe", `"maybe" for "--unwell"`, func(u use) {
 		beat(u, "north", 0)
 		beat(u, "south", time.Hour)

@@ -1,0 +1,52 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"dossier/correlate"
+	"dossier/correlate/commit"
+)
+
+// Unreadable is a document that no sensor adds to, since the state that it has
+// stored can't be read.
+type Unreadable struct {
+	Key commit.Key
+	// Newer says that a newer version of Dossier wrote it: chunks wait for it, and
+	// nothing goes to the dead letters.
+	Newer bool
+	// Reason says what is wrong with the state.
+	Reason string
+	// Version is what a write by compare-and-set names, zero where it isn't known.
+	Version commit.Version
+}
+
+// unreadableBatch is how many states are read at a time: some 4 KB each mostly, a
+// few hundred at the most.
+const unreadableBatch = 50
+
+// Unreadable returns those of the documents whose states can't be read. What is
+// gone by now is none.
+func (c *Connection) Unreadable(ctx context.Context, keys []commit.Key) (out []Unreadable, err error) {
+	var reader correlate.StateReader
+	for batch := range slices.Chunk(keys, unreadableBatch) {
+		stored, err := c.Store.Read(ctx, batch)
+		if err != nil {
+			return out, err
+		}
+		for i, s := range stored {
+			class, folded := c.Indices.ClassOf(batch[i].Index)
+			if !folded || s.Err == nil && !s.Exists {
+				continue
+			}
+			if s.Err == nil {
+				s.Err = reader.Try(class, s.State)
+			}
+			if s.Err != nil {
+				out = append(out, Unreadable{batch[i], errors.Is(s.Err, commit.ErrNewer), s.Err.Error(), s.Version})
+			}
+		}
+	}
+	return out, nil
+}
