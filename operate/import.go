@@ -427,7 +427,7 @@ func (l *importedLog) begin(head stored.Head) (from stored.Position, err error) 
 		length = l.file.Size
 	}
 	modified := l.file.Modified
-	if modified.After(l.begun) { // by another clock
+	if modified.After(l.begun) || modified.Before(firstClock) { // by another clock, or by none
 		modified = l.begun
 	}
 	if e.Begin(length, modified, l.begun) || !known {
@@ -435,6 +435,10 @@ func (l *importedLog) begin(head stored.Head) (from stored.Position, err error) 
 	}
 	return l.page.Entry().At, err
 }
+
+// firstClock is before any log that is imported: archives that give their files no
+// time have them from 1970 on.
+var firstClock = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // asFlags shows the terms as flags.
 func asFlags(t stored.Terms) string {

@@ -239,6 +239,26 @@ func TestImportYears(t *testing.T) {
 	if got, want := of("185.0.2.4"), "1 2026-01-01T10:00:00.000000Z 2026-01-01T10:00:00.000000Z"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	// Nor does one that some archives give all their files: the lines are of the last year that is over.
+	unset := i.file(t, "d.log", []byte(strings.ReplaceAll(lines, "185.0.2.1", "185.0.2.5")))
+	if err := os.Chtimes(unset, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	i.run(t, "journal", "--final", "--syslog-timezone=UTC", unset)
+	latest := func(month time.Month, day, hour, minute, second int) time.Time {
+		tomorrow := time.Now().UTC().Add(24 * time.Hour)
+		at := time.Date(tomorrow.Year(), month, day, hour, minute, second, 0, time.UTC)
+		if at.After(tomorrow) {
+			at = at.AddDate(-1, 0, 0)
+		}
+		return at
+	}
+	times := []time.Time{latest(12, 31, 23, 59, 59), latest(1, 1, 0, 0, 1)}
+	slices.SortFunc(times, time.Time.Compare)
+	const form = "2006-01-02T15:04:05.000000Z"
+	if got, want := of("185.0.2.5"), "2 "+times[0].Format(form)+" "+times[1].Format(form); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 	// The year is remembered for what comes later.
 	grown := i.file(t, "b.log", []byte(strings.ReplaceAll(lines, "185.0.2.1", "185.0.2.2")+strings.ReplaceAll(lines, "185.0.2.1", "185.0.2.3")))
 	i.run(t, "journal", "--final", "--syslog-timezone=UTC", grown)
