@@ -105,13 +105,13 @@ func (r *javaRunner) start(ctx context.Context) error {
 // it runs as.
 func (r *javaRunner) configure() error {
 	dir := r.n.Dir
-	for _, sub := range []string{"conf", "logs", "tmp", "data", "repo"} {
-		if err := mkdirAll(filepath.Join(dir, sub)); err != nil {
+	for _, sub := range r.folders() {
+		if err := mkdirAll(sub); err != nil {
 			return err
 		}
 	}
 	s := r.o.settings(r.server)
-	s["path.data"] = filepath.Join(dir, "data")
+	s["path.data"] = r.n.Data
 	s["path.logs"] = filepath.Join(dir, "logs")
 	s["path.repo"] = filepath.Join(dir, "repo")
 	s["network.host"] = "127.0.0.1"
@@ -124,7 +124,7 @@ func (r *javaRunner) configure() error {
 		}
 		s["transport.port"] = strconv.Itoa(port)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "data", "_state")); err == nil {
+	if _, err := os.Stat(filepath.Join(r.n.Data, "_state")); err == nil {
 		// Only a cluster's very first start may elect a first master.
 		delete(s, r.server.firstMasters())
 	}
@@ -163,14 +163,23 @@ func (r *javaRunner) jvm() []string {
 		"-Djava.io.tmpdir="+filepath.Join(r.n.Dir, "tmp"))
 }
 
+// folders are those that the node writes to.
+func (r *javaRunner) folders() []string {
+	folders := []string{r.n.Data}
+	for _, sub := range []string{"conf", "logs", "tmp", "repo"} {
+		folders = append(folders, filepath.Join(r.n.Dir, sub))
+	}
+	return folders
+}
+
 // giveAway makes the user that the node runs as the owner of its folder.
 func (r *javaRunner) giveAway() error {
 	who, err := nobody()
 	if err != nil || who == nil {
 		return err
 	}
-	for _, sub := range []string{"conf", "logs", "tmp", "data", "repo"} {
-		err := filepath.WalkDir(filepath.Join(r.n.Dir, sub), func(path string, _ os.DirEntry, err error) error {
+	for _, sub := range r.folders() {
+		err := filepath.WalkDir(sub, func(path string, _ os.DirEntry, err error) error {
 			if errors.Is(err, os.ErrNotExist) {
 				return nil
 			}
@@ -331,8 +340,7 @@ func (r *javaRunner) remove() {
 	}
 }
 
-// purge has nothing to do: all data is in the node's folder.
-func (r *javaRunner) purge() {}
+func (r *javaRunner) purge() { os.RemoveAll(r.n.Data) }
 
 // dockerRunner runs a node in a container of the official image.
 type dockerRunner struct {

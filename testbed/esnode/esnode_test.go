@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("error", err)
 		os.Exit(1)
 	}
-	fmt.Println("started", n.URL, n.Dir)
+	fmt.Println("started", n.URL, n.Dir, n.Data)
 	select {}
 }
 
@@ -206,12 +206,15 @@ func TestNodeEndsWithItsOwner(t *testing.T) {
 	line, _ := bufio.NewReader(out).ReadString('\n')
 	owner.Process.Kill()
 	owner.Wait()
-	var url, dir string
-	if _, err := fmt.Sscanf(line, "started %s %s", &url, &dir); err != nil {
+	var url, dir, data string
+	if _, err := fmt.Sscanf(line, "started %s %s %s", &url, &dir, &data); err != nil {
 		t.Fatalf("owner said %q", line)
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		_, statErr := os.Stat(dir)
+		if os.IsNotExist(statErr) {
+			_, statErr = os.Stat(data)
+		}
 		res, httpErr := http.Get(url)
 		if httpErr == nil {
 			res.Body.Close()
