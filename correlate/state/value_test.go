@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -777,6 +778,31 @@ func TestWordsOfAStackAreShort(t *testing.T) {
 		}}})
 		if s.IPIDClass.Value != want || s.ISNClass.Value != want {
 			t.Errorf("%.80q: got %.80q and %.80q", value, s.IPIDClass.Value, s.ISNClass.Value)
+		}
+	}
+}
+
+// TestAnEarlierVersionsCrowdStays: what an earlier version wrote of an address with
+// more mail domains than its bound goes on to open no more, and one that it was
+// only made to believe in is forgotten.
+func TestAnEarlierVersionsCrowdStays(t *testing.T) {
+	crowd := Crowd{Share: 0.25, Chunk: [16]byte{7}}
+	for events, want := range map[int64]Crowd{MaxTargets + 1: crowd, MaxTargets: {}} {
+		s := new(Attacker)
+		s.Fold(new(event.Arena), "one", false, []*event.Event{{Time: t0, Proof: event.ByConnection}})
+		s.Events, s.Crowd = events, crowd
+		wire := s.Append(nil)
+		wire[4]++ // one more name, as that version wrote it: cut at the hash that was the largest
+		wire = msgp.AppendBool(msgp.AppendArrayHeader(msgp.AppendString(wire, "do"), 2), true)
+		wire = msgp.AppendBytesHeader(wire, 8*LimitDomains)
+		for i := range uint64(LimitDomains) {
+			wire = binary.BigEndian.AppendUint64(wire, i<<32) // of many more domains than events
+		}
+		if err := s.Decode(wire); err != nil {
+			t.Fatal(err)
+		}
+		if s.Domains.Count() != events || s.Crowd != want {
+			t.Errorf("%d domains of %d events: crowd %v, want %v", s.Domains.Count(), events, s.Crowd, want)
 		}
 	}
 }

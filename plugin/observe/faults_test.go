@@ -2,9 +2,11 @@ package observe
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -282,4 +284,78 @@ func (w *waiting) Health() error {
 	w.asked <- struct{}{}
 	<-w.answer
 	return nil
+}
+
+// TestScrapesAtOnceAreFew: each scrape asks all outputs, so that of more than four at
+// once the rest is sent away.
+func TestScrapesAtOnceAreFew(t *testing.T) {
+	const most = 4
+	var servers Servers
+	at := address(t)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	slow := &gathering{source: figures("slow"), asked: asked, answer: answer}
+	end, err := servers.Serve(at, "slow", slow, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	codes := make(chan int, most)
+	for range most {
+		go func() {
+			code, _ := get(t, at, "/metrics")
+			codes <- code
+		}()
+		<-asked
+	}
+	if code, _ := get(t, at, "/metrics"); code != http.StatusServiceUnavailable {
+		t.Errorf("the scrape beside four others: HTTP %d", code)
+	}
+	close(answer)
+	for range most {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("one of the four: HTTP %d", code)
+		}
+	}
+}
+
+// gathering is an output that answers a scrape when it is let.
+type gathering struct {
+	source
+	asked, answer chan struct{}
+}
+
+func (g *gathering) Figures() Figures {
+	select {
+	case <-g.answer:
+	case g.asked <- struct{}{}:
+		<-g.answer
+	}
+	return g.source.Figures()
+}
+
+// TestEndingWhileAsked: a request that doesn't end has a moment to, and is broken
+// off then: neither it nor its connection outlives the server.
+func TestEndingWhileAsked(t *testing.T) {
+	asked, answer := make(chan struct{}), make(chan struct{})
+	defer close(answer)
+	var servers Servers
+	at := address(t)
+	end, err := servers.Serve(at, "slow", &waiting{source: figures("slow"), asked: asked, answer: answer}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	end()
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if n, err := c.Read(make([]byte, 1)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection is still there: %d, %v", n, err)
+	}
 }

@@ -71,6 +71,20 @@ func startReady(t testing.TB, flush func() (correlate.Result, error)) (*Output, 
 	return out, e, log
 }
 
+// An output whose engine can't be made leaves nothing behind: the target is closed,
+// and one with the same prefix and other options can be opened.
+func TestWithoutAnEngineTheTargetIsClosed(t *testing.T) {
+	refused := errors.New("no engine")
+	pool, node := new(target.Pool), esindextest.New(t)
+	o := optionstest.Parse(t, map[string]string{"es_hosts": node.URL})
+	h := Host{Version: "test", Logger: slog.New(slog.DiscardHandler), Targets: pool}
+	if _, err := newOutput(o, h, func(*target.Target) (engine, error) { return nil, refused }); !errors.Is(err, refused) {
+		t.Fatalf("got %v", err)
+	}
+	out, _ := start(t, pool, map[string]string{"es_hosts": node.URL, "refresh_interval": "77s"})
+	out.Close()
+}
+
 // fakeEngine stands for what can't be had from the real one: panics.
 type fakeEngine struct {
 	flush func() (correlate.Result, error)
