@@ -26,6 +26,10 @@ type (
 	IndicatorEvidence Evidence
 	// ForwardEvidence is one of kind Forward.
 	ForwardEvidence Evidence
+	// SaidEvidence is one of kind Said.
+	SaidEvidence Evidence
+	// ConclusionEvidence is one of kind Conclusion.
+	ConclusionEvidence Evidence
 )
 
 // Command returns e as a command.
@@ -166,3 +170,30 @@ func (e *AlertEvidence) Side() string { return e.C }
 
 // Severity is 1 where it is worst.
 func (e *AlertEvidence) Severity() int64 { return e.N }
+
+// Said returns e as text that rules look at.
+func (e *Evidence) Said() *SaidEvidence { return (*SaidEvidence)(e) }
+
+// Text is the text as it was sent.
+func (e *SaidEvidence) Text() string { return e.A }
+
+// Part is which part of a request it is: SaidRequest ...
+func (e *SaidEvidence) Part() string { return e.B }
+
+// Name is a request's method or a header's name.
+func (e *SaidEvidence) Name() string { return e.C }
+
+// Conclusion returns e as what a rule concluded.
+func (e *Evidence) Conclusion() *ConclusionEvidence { return (*ConclusionEvidence)(e) }
+
+// Rule is the rule's id.
+func (e *ConclusionEvidence) Rule() string { return e.A }
+
+// Saw is what it saw.
+func (e *ConclusionEvidence) Saw() string { return e.B }
+
+// Stage is the rank of the rule's stage.
+func (e *ConclusionEvidence) Stage() int64 { return e.N }
+
+// AtDoor says whether it saw what a decoy was only asked to run.
+func (e *ConclusionEvidence) AtDoor() bool { return e.M > 0 }

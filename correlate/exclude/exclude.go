@@ -156,9 +156,12 @@ func (r *Rule) meets(ev *event.Event) bool {
 func (r *Rule) named(ev *event.Event) bool {
 	start, any := strings.CutSuffix(r.Agent, "*")
 	for i := range ev.Evidence {
-		e := &ev.Evidence[i]
-		if e.Kind == event.Fingerprint && (e.A == "http_useragent" || e.A == "sip_useragent") &&
-			(any && strings.HasPrefix(e.B, start) || e.B == r.Agent) {
+		if ev.Evidence[i].Kind != event.Fingerprint {
+			continue
+		}
+		f := ev.Evidence[i].Fingerprint()
+		if (f.Type() == "http_useragent" || f.Type() == "sip_useragent") &&
+			(any && strings.HasPrefix(f.Value(), start) || f.Value() == r.Agent) {
 			return true
 		}
 	}

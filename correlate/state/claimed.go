@@ -194,7 +194,7 @@ func (s *Attacker) foldClaim(a *event.Arena, ev *event.Event, e *event.Evidence)
 		s.claim(a, ev, Claim{Kind: ClaimKexOrder, A: e.Algorithms()}, 0, "")
 	case event.Session:
 		// How long it took is what the claim says, and nobody's doing.
-		s.Sessions.Add(e.A, LimitSessions)
+		s.Sessions.Add(e.Session().ID(), LimitSessions)
 	case event.Stack:
 		s.foldStack(a, ev, e)
 	case event.Retransmits:

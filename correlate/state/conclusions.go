@@ -23,12 +23,12 @@ const atDoor = "!"
 
 // conclusionKey returns the key of a conclusion: the rank of the rule's stage
 // as a digit, then the rule's id.
-func conclusionKey(a *event.Arena, e *event.Evidence) string {
+func conclusionKey(a *event.Arena, e *event.ConclusionEvidence) string {
 	door := ""
-	if e.M > 0 {
+	if e.AtDoor() {
 		door = atDoor
 	}
-	return a.Join("01234"[min(max(e.N, 0), conclusionStages-1):][:1], door, e.A)
+	return a.Join("01234"[min(max(e.Stage(), 0), conclusionStages-1):][:1], door, e.Rule())
 }
 
 func conclusionClass(key string) int {
@@ -50,5 +50,5 @@ func ConclusionOf(key string) (rule string, stage uint8, door bool) {
 }
 
 func (s *Attacker) foldConclusion(a *event.Arena, ev *event.Event, e *event.Evidence) {
-	s.Conclusions.See(conclusionKey(a, e), ev.Time, 0, e.B, &LimitConclusions)
+	s.Conclusions.See(conclusionKey(a, e.Conclusion()), ev.Time, 0, e.Conclusion().Saw(), &LimitConclusions)
 }
