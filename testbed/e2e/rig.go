@@ -4,15 +4,12 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +18,7 @@ import (
 	"dossier/plugin/chunk/chunktest"
 	"dossier/testbed/esnode"
 	"dossier/testbed/host"
+	"dossier/testbed/sample"
 )
 
 // RecordTime is the time Fluent Bit gives the records of the tests: after
@@ -28,26 +26,13 @@ import (
 var RecordTime = time.Date(2026, 1, 8, 0, 0, 0, 0, time.UTC)
 
 // Data returns the path of a file under testbed/data.
-func Data(parts ...string) string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(append([]string{filepath.Dir(file), "..", "data"}, parts...)...)
-}
+func Data(parts ...string) string { return sample.Data(parts...) }
 
 // Lines reads the lines of a file.
 func Lines(t testing.TB, path string) []string {
 	t.Helper()
-	f, err := os.Open(path)
+	lines, err := sample.Lines(path)
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var lines []string
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 4<<20)
-	for s.Scan() {
-		lines = append(lines, s.Text())
-	}
-	if err := s.Err(); err != nil {
 		t.Fatal(err)
 	}
 	return lines

@@ -1,7 +1,6 @@
 package golden
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,22 +24,13 @@ import (
 	"dossier/plugin/chunk/chunktest"
 	"dossier/profile"
 	"dossier/testbed/memory"
+	"dossier/testbed/sample"
 )
 
 func readLines(t testing.TB, name string) []string {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "data", "decnet", name))
+	lines, err := sample.Lines(sample.Data("decnet", name))
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var lines []string
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 1<<20)
-	for s.Scan() {
-		lines = append(lines, s.Text())
-	}
-	if err := s.Err(); err != nil {
 		t.Fatal(err)
 	}
 	return lines

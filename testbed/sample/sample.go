@@ -46,7 +46,7 @@ const chunkLines = 5000
 // call returns the same bytes.
 func Chunks(files ...string) (chunks [][]byte, n int, err error) {
 	for _, file := range files {
-		lines, err := read(file)
+		lines, err := Lines(file)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -61,7 +61,11 @@ func Chunks(files ...string) (chunks [][]byte, n int, err error) {
 // Files are those of the sample.
 func Files() []string { return []string{Data("decnet", "raw_20k.log"), Data("demo", "more.log")} }
 
-func read(file string) ([]string, error) {
+// maxLine is longer than any line of the samples, in bytes.
+const maxLine = 4 << 20
+
+// Lines returns the lines of a file.
+func Lines(file string) ([]string, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -69,7 +73,7 @@ func read(file string) ([]string, error) {
 	defer f.Close()
 	var lines []string
 	s := bufio.NewScanner(f)
-	s.Buffer(nil, 1<<20)
+	s.Buffer(nil, maxLine)
 	for s.Scan() {
 		lines = append(lines, s.Text())
 	}
@@ -79,7 +83,7 @@ func read(file string) ([]string, error) {
 // More makes more.log of what Cowrie and Suricata recorded.
 func More() ([]byte, error) {
 	var out []string
-	sessions, err := read(Data("cowrie", "cowrie.json"))
+	sessions, err := Lines(Data("cowrie", "cowrie.json"))
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +109,7 @@ func More() ([]byte, error) {
 		l = strings.NewReplacer("http://127.0.0.1:18080/", "http://198.51.100.7/", "http://127.0.0.1:1/", "http://198.51.100.9/", "ftp://anonymous:a@127.0.0.1/", "ftp://198.51.100.8/").Replace(l)
 		out = append(out, retime(l, at[r.Session]))
 	}
-	flows, err := read(Data("suricata", "eve.json"))
+	flows, err := Lines(Data("suricata", "eve.json"))
 	if err != nil {
 		return nil, err
 	}
