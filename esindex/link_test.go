@@ -3,18 +3,12 @@ package esindex_test
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,57 +24,37 @@ import (
 
 	"dossier/esindex"
 	"dossier/esindex/esindextest"
+	"dossier/testbed/authority"
 )
 
-// authority signs certificates of any kind.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  []byte
-}
-
-func sign(t *testing.T, c *x509.Certificate, by *authority) (*ecdsa.PrivateKey, []byte) {
+func newAuthority(t *testing.T) *authority.Authority {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	a, err := authority.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SerialNumber = big.NewInt(time.Now().UnixNano())
-	parent, signer := c, key
-	if by != nil {
-		parent, signer = by.cert, by.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key, der
+	return a
 }
 
-func newAuthority(t *testing.T) *authority {
-	c := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	key, der := sign(t, c, nil)
-	cert, err := x509.ParseCertificate(der)
+// behindTLS starts a node in memory with a certificate for loopback, as change
+// makes it.
+func behindTLS(t *testing.T, by *authority.Authority, change func(*x509.Certificate), config *tls.Config) string {
+	t.Helper()
+	crt, key, err := by.Issue(func(c *x509.Certificate) {
+		c.DNSNames, c.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		if change != nil {
+			change(c)
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authority{cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
-}
-
-// server starts a node in memory behind TLS.
-func (a *authority) server(t *testing.T, change func(*x509.Certificate), config *tls.Config) string {
-	c := &x509.Certificate{
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	pair, err := tls.X509KeyPair(crt, key)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if change != nil {
-		change(c)
-	}
-	key, der := sign(t, c, a)
-	config.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
+	config.Certificates = []tls.Certificate{pair}
 	s := httptest.NewUnstartedServer(esindextest.New(t))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.TLS = config
@@ -92,10 +66,10 @@ func (a *authority) server(t *testing.T, change func(*x509.Certificate), config 
 // TestTLSErrorsSayWhatToDo: each cause has its own line.
 func TestTLSErrorsSayWhatToDo(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
-	file := put(t, t.TempDir(), "ca.crt", ca.pem)
+	file := put(t, t.TempDir(), "ca.crt", ca.CA())
 	hour := time.Hour
 	for name, c := range map[string]struct {
-		by     *authority
+		by     *authority.Authority
 		change func(*x509.Certificate)
 		config *tls.Config
 		want   []string
@@ -108,7 +82,7 @@ func TestTLSErrorsSayWhatToDo(t *testing.T) {
 		"wants a pair": {ca, nil, &tls.Config{ClientAuth: tls.RequireAnyClientCert}, []string{"es_client_cert"}},
 		"old protocol": {ca, nil, &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, []string{"tls: "}},
 	} {
-		client := newClient(t, esindex.Options{Hosts: []string{c.by.server(t, c.change, c.config)}, CAFile: file})
+		client := newClient(t, esindex.Options{Hosts: []string{behindTLS(t, c.by, c.change, c.config)}, CAFile: file})
 		_, err := client.Info(t.Context())
 		if (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v", name, err)

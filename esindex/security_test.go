@@ -12,6 +12,7 @@ import (
 
 	"dossier/correlate/commit"
 	"dossier/esindex"
+	"dossier/testbed/authority"
 	"dossier/testbed/esnode"
 )
 
@@ -92,7 +93,7 @@ func TestSecuredNode(t *testing.T) {
 		o.Hosts = []string{strings.Replace(n.URL, "https", "http", 1)}
 		o.CAFile = ""
 		check(t, newClient(t, o), "https://")
-		other, err := esnode.NewAuthority()
+		other, err := authority.New()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +114,7 @@ func TestSecuredNode(t *testing.T) {
 		check(t, c)
 
 		// Certificates of this side, and what it trusts.
-		other, err := esnode.NewAuthority()
+		other, err := authority.New()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ import (
 	"dossier/profile"
 	"dossier/profile/enrich"
 	"dossier/profile/rules"
-	"dossier/testbed/esnode"
+	"dossier/testbed/authority"
 	"dossier/testbed/process"
 )
 
@@ -72,7 +72,7 @@ func write(t *testing.T, name, text string) string {
 // TestEveryOptionArrives sets every option to something else than its default
 // and says who gets what of it. An option that is added must be added here.
 func TestEveryOptionArrives(t *testing.T) {
-	cert, key := esnode.ClientFiles(t)
+	cert, key := authority.ClientFiles(t)
 	database := "\xab\xcd\xefMaxMind.com\xe0"
 	geo, asn := write(t, "geo.mmdb", database), write(t, "asn.mmdb", database)
 	password, apiKey := write(t, "password", "from file\n"), write(t, "key", "id:from-file\n")

@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"dossier/esindex"
-	"dossier/testbed/esnode"
+	"dossier/testbed/authority"
 )
 
 // stub answers as an Elasticsearch with security does that holds nothing but a
@@ -176,15 +176,15 @@ func (f *files) write(t *testing.T, name, content string) string {
 func newFiles(t *testing.T) *files {
 	t.Helper()
 	f := &files{dir: t.TempDir()}
-	authority, err := esnode.NewAuthority()
+	ca, err := authority.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	crt, key, err := authority.Client("operator")
+	crt, key, err := ca.Client("operator")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.otherCA = f.write(t, "other.pem", string(authority.CA()))
+	f.otherCA = f.write(t, "other.pem", string(ca.CA()))
 	f.clientCert, f.clientKey = f.write(t, "client.crt", string(crt)), f.write(t, "client.key", string(key))
 	f.password, f.key = f.write(t, "password", "file-horse\n"), f.write(t, "key", "aWQ6a2V5\n")
 	return f

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"dossier/testbed/esnode"
+	"dossier/testbed/authority"
 )
 
 func file(t *testing.T, text string, mode os.FileMode) string {
@@ -217,7 +217,7 @@ func TestConflicts(t *testing.T) {
 // TestModesOfSecrets: of every file that holds a secret it is warned where all
 // users of the host can read, write or run it, and only there.
 func TestModesOfSecrets(t *testing.T) {
-	cert, key := esnode.ClientFiles(t)
+	cert, key := authority.ClientFiles(t)
 	for name, of := range map[string]func(mode os.FileMode) (path string, p properties){
 		"password": func(m os.FileMode) (string, properties) {
 			f := file(t, "p", m)
@@ -298,11 +298,11 @@ func TestSharedOptions(t *testing.T) {
 			t.Errorf("%s: is it shared, or an output's own?", key)
 		}
 	}
-	cert, key := esnode.ClientFiles(t)
+	cert, key := authority.ClientFiles(t)
 	database := file(t, "\xab\xcd\xefMaxMind.com\xe0", 0o600)
 	text := file(t, "x", 0o600)
 	base := properties{"sensor_id": "s1", "es_client_cert": cert, "es_client_key": key, "es_user": "u", "es_password": "p"}
-	cert2, key2 := esnode.ClientFiles(t)
+	cert2, key2 := authority.ClientFiles(t)
 	for name, change := range map[string]properties{
 		"es_user": {"es_user": "v"}, "es_password": {"es_password": "q"}, "es_ca_file": {"es_ca_file": cert}, "es_tls_verify": {"es_tls_verify": "off"},
 		"es_client_cert": {"es_client_cert": cert2, "es_client_key": key2}, "es_compress": {"es_compress": "on"}, "manage_templates": {"manage_templates": "off"},

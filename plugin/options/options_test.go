@@ -16,7 +16,7 @@ import (
 
 	"dossier/correlate/dialect"
 	"dossier/correlate/redact"
-	"dossier/testbed/esnode"
+	"dossier/testbed/authority"
 	"dossier/testbed/page"
 )
 
@@ -331,8 +331,8 @@ func TestFilesOfSecrets(t *testing.T) {
 }
 
 func TestCertificates(t *testing.T) {
-	cert, key := esnode.ClientFiles(t)
-	_, other := esnode.ClientFiles(t)
+	cert, key := authority.ClientFiles(t)
+	_, other := authority.ClientFiles(t)
 	o := mustParse(t, properties{"es_ca_file": cert, "es_client_cert": cert, "es_client_key": key})
 	if o.CAFile != cert || o.ClientCert != cert || o.ClientKey != key {
 		t.Errorf("got %+v", o)

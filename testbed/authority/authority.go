@@ -1,4 +1,5 @@
-package esnode
+// Package authority issues the certificates that tests show and trust.
+package authority
 
 import (
 	"crypto/ecdsa"
@@ -23,8 +24,8 @@ type Authority struct {
 	pem  []byte
 }
 
-// NewAuthority makes a new authority, valid for a year.
-func NewAuthority() (*Authority, error) {
+// New makes a new authority, valid for a year.
+func New() (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -40,10 +41,10 @@ func NewAuthority() (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newAuthority(der, key)
+	return parse(der, key)
 }
 
-func newAuthority(der []byte, key *ecdsa.PrivateKey) (*Authority, error) {
+func parse(der []byte, key *ecdsa.PrivateKey) (*Authority, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, err
@@ -63,23 +64,34 @@ func (a *Authority) Pool() *x509.CertPool {
 
 // Server issues a server certificate for host names and addresses, as PEM.
 func (a *Authority) Server(hosts ...string) (crt, key []byte, err error) {
-	return a.issue("node", x509.ExtKeyUsageServerAuth, hosts)
+	return a.Issue(func(c *x509.Certificate) {
+		c.Subject.CommonName, c.ExtKeyUsage = "node", []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		for _, h := range hosts {
+			if ip := net.ParseIP(h); ip != nil {
+				c.IPAddresses = append(c.IPAddresses, ip)
+			} else {
+				c.DNSNames = append(c.DNSNames, h)
+			}
+		}
+	})
 }
 
 // Client issues a client certificate for the name, as PEM.
 func (a *Authority) Client(name string) (crt, key []byte, err error) {
-	return a.issue(name, x509.ExtKeyUsageClientAuth, nil)
+	return a.Issue(func(c *x509.Certificate) {
+		c.Subject.CommonName, c.ExtKeyUsage = name, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	})
 }
 
 // ClientFiles writes a client certificate of an authority of its own, and its
 // key, into files that are gone when the test ends.
 func ClientFiles(t testing.TB) (crt, key string) {
 	t.Helper()
-	authority, err := NewAuthority()
+	a, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, k, err := authority.Client("client")
+	c, k, err := a.Client("client")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,24 +103,19 @@ func ClientFiles(t testing.TB) (crt, key string) {
 	return crt, key
 }
 
-func (a *Authority) issue(name string, usage x509.ExtKeyUsage, hosts []string) (crt, key []byte, err error) {
+// Issue issues a certificate that is as change makes it, as PEM: without, one
+// for nobody and nothing, valid for a year.
+func (a *Authority) Issue(change func(*x509.Certificate)) (crt, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
-	template, err := newTemplate(name)
+	template, err := newTemplate("")
 	if err != nil {
 		return nil, nil, err
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
-	template.ExtKeyUsage = []x509.ExtKeyUsage{usage}
-	for _, h := range hosts {
-		if ip := net.ParseIP(h); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, h)
-		}
-	}
+	change(template)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &private.PublicKey, a.key)
 	if err != nil {
 		return nil, nil, err
@@ -135,12 +142,12 @@ func newTemplate(name string) (*x509.Certificate, error) {
 	}, nil
 }
 
-// openAuthority reads the authority kept in the folder, or makes it.
-func openAuthority(dir string) (*Authority, error) {
+// Open reads the authority kept in the folder, or makes it.
+func Open(dir string) (*Authority, error) {
 	crtFile, keyFile := filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key")
 	crtPEM, err := os.ReadFile(crtFile)
 	if errors.Is(err, os.ErrNotExist) {
-		a, err := NewAuthority()
+		a, err := New()
 		if err != nil {
 			return nil, err
 		}
@@ -167,11 +174,11 @@ func openAuthority(dir string) (*Authority, error) {
 	crt, _ := pem.Decode(crtPEM)
 	key, _ := pem.Decode(keyPEM)
 	if crt == nil || key == nil {
-		return nil, errors.New("esnode: " + dir + " holds no certificate authority; remove it")
+		return nil, errors.New("authority: " + dir + " holds no certificate authority; remove it")
 	}
 	private, err := x509.ParseECPrivateKey(key.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	return newAuthority(crt.Bytes, private)
+	return parse(crt.Bytes, private)
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"dossier/testbed/port"
 )
 
 // backend is a way to run nodes on this machine.
@@ -118,11 +120,11 @@ func (r *javaRunner) configure() error {
 	s["http.port"] = strconv.Itoa(r.n.Port)
 	s["transport.port"] = strconv.Itoa(r.o.cluster.port)
 	if r.o.cluster.port == 0 {
-		port, err := freePort()
+		transport, err := port.Free()
 		if err != nil {
 			return err
 		}
-		s["transport.port"] = strconv.Itoa(port)
+		s["transport.port"] = strconv.Itoa(transport)
 	}
 	if _, err := os.Stat(filepath.Join(r.n.Data, "_state")); err == nil {
 		// Only a cluster's very first start may elect a first master.

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+
+	"dossier/testbed/port"
 )
 
 // Cluster is several nodes that hold the same data.
@@ -77,7 +79,7 @@ func StartCluster(ctx context.Context, o ClusterOptions) (*Cluster, error) {
 			m.cluster.roles = []string{"data", "ingest"}
 		}
 		if b.name == "java" {
-			if m.cluster.port, err = freePort(); err != nil {
+			if m.cluster.port, err = port.Free(); err != nil {
 				return nil, err
 			}
 		}

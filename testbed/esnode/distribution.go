@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"dossier/testbed/cache"
 )
 
 //go:embed pom.xml
@@ -24,21 +26,12 @@ var errNoBackend = errors.New("esnode: no way to run Elasticsearch here: install
 // root it is /var/cache/dossier, because Elasticsearch runs as nobody there
 // and has to reach it.
 func CacheDir() (string, error) {
-	dir := os.Getenv("DOSSIER_CACHE")
-	switch {
-	case dir != "":
-	case os.Getuid() == 0:
-		dir = "/var/cache/dossier"
-	default:
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("esnode: no cache folder: %w; set DOSSIER_CACHE", err)
-		}
-		dir = filepath.Join(base, "dossier")
+	dir, err := cache.Dir()
+	if os.Getuid() == 0 && os.Getenv(cache.Env) == "" {
+		dir, err = "/var/cache/dossier", nil
 	}
-	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("esnode: %w", err)
 	}
 	return dir, mkdirAll(dir)
 }
@@ -66,11 +59,11 @@ func Fetch(ctx context.Context, name string) error {
 // unpack returns the server's home in the cache folder. The first call on a
 // machine lets Maven fetch it; others wait for that one.
 func unpack(ctx context.Context, s server) (string, error) {
-	cache, err := CacheDir()
+	folder, err := CacheDir()
 	if err != nil {
 		return "", err
 	}
-	home := filepath.Join(cache, strings.ToLower(s.product)+"-"+s.version)
+	home := filepath.Join(folder, strings.ToLower(s.product)+"-"+s.version)
 	if _, err := os.Stat(home); err == nil {
 		return home, nil
 	}
@@ -86,7 +79,7 @@ func unpack(ctx context.Context, s server) (string, error) {
 	if err != nil {
 		return "", errNoBackend
 	}
-	dir, err := os.MkdirTemp(cache, "unpack-")
+	dir, err := os.MkdirTemp(folder, "unpack-")
 	if err != nil {
 		return "", err
 	}

@@ -16,8 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -28,6 +26,9 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"dossier/testbed/authority"
+	"dossier/testbed/port"
 )
 
 // startLimit bounds how long one node may take to answer.
@@ -179,7 +180,7 @@ type runner interface {
 // for Stop, Kill, Restart and Close.
 type Node struct {
 	record
-	authority *Authority
+	authority *authority.Authority
 	client    *http.Client
 
 	runner runner
@@ -283,7 +284,7 @@ func start(ctx context.Context, o Options, life lifetime, wait bool) (*Node, err
 // and reaper.
 func (n *Node) prepare(ctx context.Context, o Options, life lifetime) (err error) {
 	if n.Port == 0 {
-		if n.Port, err = freePort(); err != nil {
+		if n.Port, err = port.Free(); err != nil {
 			return err
 		}
 	}
@@ -293,7 +294,7 @@ func (n *Node) prepare(ctx context.Context, o Options, life lifetime) (err error
 	}
 	if o.TLS {
 		n.URL = fmt.Sprintf("https://127.0.0.1:%d", n.Port)
-		if n.authority, err = openAuthority(filepath.Join(n.Dir, "authority")); err != nil {
+		if n.authority, err = authority.Open(filepath.Join(n.Dir, "authority")); err != nil {
 			return err
 		}
 		if err := n.RotateCertificate(); err != nil {
@@ -474,7 +475,7 @@ func (n *Node) removeData() error {
 func (n *Node) Running() bool { return n.runner == nil || n.runner.alive() }
 
 // Authority returns what signed the node's certificate, nil without TLS.
-func (n *Node) Authority() *Authority { return n.authority }
+func (n *Node) Authority() *authority.Authority { return n.authority }
 
 // RotateCertificate gives the node a new certificate of the same authority. A
 // running node picks it up within about five seconds.
@@ -541,28 +542,12 @@ func availableMemory() int64 {
 }
 
 func nodesDir() (string, error) {
-	cache, err := CacheDir()
+	folder, err := CacheDir()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "nodes")
+	dir := filepath.Join(folder, "nodes")
 	return dir, mkdirAll(dir)
-}
-
-// freePort finds a port that nobody listens on. It stays below the range that
-// the kernel takes local ports from, so that no outgoing connection sits on
-// it while the node is down.
-func freePort() (int, error) {
-	for range 200 {
-		port := 20000 + rand.IntN(12000)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		return port, nil
-	}
-	return 0, errors.New("esnode: no free port between 20000 and 32000")
 }
 
 // IsOpenSearch says whether the node is one of OpenSearch.

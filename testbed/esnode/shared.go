@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"dossier/testbed/authority"
 )
 
 // external returns the user's node from ELASTICSEARCH_URL, nil without one.
@@ -143,7 +145,7 @@ func reopen(dir string) (*Node, error) {
 	}
 	n := &Node{record: r}
 	if strings.HasPrefix(r.URL, "https:") {
-		if n.authority, err = openAuthority(filepath.Join(dir, "authority")); err != nil {
+		if n.authority, err = authority.Open(filepath.Join(dir, "authority")); err != nil {
 			return nil, err
 		}
 	}

@@ -2,28 +2,21 @@ package faults
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"dossier/testbed/authority"
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
 	"dossier/testbed/flb"
 	"dossier/testbed/host"
+	"dossier/testbed/port"
 	"dossier/testbed/process"
 )
 
@@ -138,17 +131,16 @@ type forwarding struct {
 	node   *esnode.Node
 	ports  map[string]string // of the aggregators
 	http   map[string]string
-	port   int // the one found last
 }
 
 func newForwarding(t *testing.T, node *esnode.Node, prefix string) *forwarding {
-	f := &forwarding{T: t, dir: t.TempDir(), prefix: prefix, node: node, ports: map[string]string{}, http: map[string]string{}, port: 20000 + os.Getpid()%8000}
+	f := &forwarding{T: t, dir: t.TempDir(), prefix: prefix, node: node, ports: map[string]string{}, http: map[string]string{}}
 	for _, name := range []string{"one", "two"} {
-		f.ports[name], f.http[name] = f.freePort(), f.freePort()
+		f.ports[name], f.http[name] = port.Text(t), port.Text(t)
 	}
 	certificate(t, f.dir)
 	f.write("aggregators.conf", "aggregators.conf",
-		"aggregator-1.example", "localhost", "aggregator-2.example", "localhost", "/etc/fluent-bit/ca.pem", filepath.Join(f.dir, "aggregator.pem"))
+		"aggregator-1.example", "localhost", "aggregator-2.example", "localhost", "/etc/fluent-bit/ca.pem", filepath.Join(f.dir, "ca.pem"))
 	path := filepath.Join(f.dir, "aggregators.conf")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -216,7 +208,7 @@ func (f *forwarding) sender(n int, lines []string) *sender {
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		f.Fatal(err)
 	}
-	s := &sender{f: f, http: f.freePort()}
+	s := &sender{f: f, http: port.Text(f)}
 	config := f.write(name+"/fluent-bit.yaml", "forward-to-aggregator.yaml",
 		"/var/lib/fluent-bit/", dir+"/", "/var/log/decnet/decnet.log", file, "/etc/fluent-bit/", f.dir+"/", "2020", s.http)
 	s.Fluent = flb.Run(f.Context(), f, flb.Options{Config: config, Env: env})
@@ -271,46 +263,20 @@ func (f *forwarding) until(what string, is func() bool) {
 	}
 }
 
-// freePort returns a port that nobody listens on, each once. It stays below
-// those that the kernel gives to connections: with fifty processes starting, one
-// of those would be taken before it is listened on.
-func (f *forwarding) freePort() string {
-	f.Helper()
-	for f.port++; f.port < 32000; f.port++ {
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(f.port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		return strconv.Itoa(f.port)
-	}
-	f.Fatal("no port is free")
-	return ""
-}
-
-// certificate writes a key, and a certificate for localhost that is its own
-// authority.
+// certificate writes a certificate for localhost, its key, and the authority that
+// the senders trust.
 func certificate(t *testing.T, dir string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ca, err := authority.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	crt, key, err := ca.Server("localhost")
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{"aggregator.pem": {Type: "CERTIFICATE", Bytes: cert}, "aggregator-key.pem": {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+	for name, text := range map[string][]byte{"aggregator.pem": crt, "aggregator-key.pem": key, "ca.pem": ca.CA()} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"dossier/testbed/port"
 	"dossier/testbed/process"
 )
 
@@ -223,7 +223,7 @@ func (f *Fluent) configure(o Options) (string, error) {
 	if o.Tag == "" {
 		o.Tag = "sensor"
 	}
-	if f.port, err = freePort(); err != nil {
+	if f.port, err = port.Free(); err != nil {
 		return "", err
 	}
 	f.storage = filepath.Join(dir, "storage")
@@ -270,15 +270,6 @@ func section(b *strings.Builder, indent string, keys map[string]string) {
 		v, _ := json.Marshal(keys[k])
 		fmt.Fprintf(b, "%s%s: %s\n", indent, k, v)
 	}
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // Log returns the lines logged so far.

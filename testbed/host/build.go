@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"dossier/testbed/cache"
 )
 
 //go:embed src/host.c
@@ -21,11 +23,10 @@ var source []byte
 // compile builds src/host.c, once for each version of it, with the macros
 // defined.
 func compile(ctx context.Context, macros ...string) (string, error) {
-	cache, err := os.UserCacheDir()
+	dir, err := cache.Dir()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "dossier")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}

@@ -13,6 +13,7 @@ import (
 	"dossier/testbed/esnode"
 	"dossier/testbed/flb"
 	"dossier/testbed/host"
+	"dossier/testbed/port"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -82,7 +83,7 @@ func TestCompose(t *testing.T) {
 
 	s := all[1] // Cowrie
 	content = strings.NewReplacer(
-		"/usr/lib/dossier/out_dossier.so", host.BuildPlugin(t), "/var/lib/dossier/dead-letters", filepath.Join(dir, "dead-letters"), "/secrets", secrets, "2020", freePort(t),
+		"/usr/lib/dossier/out_dossier.so", host.BuildPlugin(t), "/var/lib/dossier/dead-letters", filepath.Join(dir, "dead-letters"), "/secrets", secrets, "2020", port.Text(t),
 	).Replace(content)
 	if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
 		t.Fatal(err)

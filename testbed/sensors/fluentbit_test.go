@@ -18,6 +18,7 @@ import (
 	"dossier/testbed/esnode"
 	"dossier/testbed/flb"
 	"dossier/testbed/host"
+	"dossier/testbed/port"
 )
 
 // TestThroughFluentBit runs each configuration as it is in a real Fluent Bit,
@@ -40,9 +41,9 @@ func TestThroughFluentBit(t *testing.T) {
 				defer cancel()
 				flb.RequirePlugin(t, flb.Input, readConfig(t, conf("dossier-"+s.config+".yaml")).Pipeline.Inputs[0]["name"])
 				prefix, dir := e2e.Prefix(t), t.TempDir()
-				port := freePort(t)
-				f := start(ctx, t, s, node, prefix, dir, name, port)
-				feed(ctx, t, s, dir, port, f)
+				at := port.Text(t)
+				f := start(ctx, t, s, node, prefix, dir, name, at)
+				feed(ctx, t, s, dir, at, f)
 				docs := await(ctx, t, node, prefix, s, f)
 				if err := f.Stop(ctx); err != nil {
 					t.Error(err)
@@ -76,7 +77,7 @@ func harmless(line string) bool {
 }
 
 // start runs a copy of conf/ with the test's paths in it.
-func start(ctx context.Context, t *testing.T, s sensor, node *esnode.Node, prefix, dir, name, port string) *flb.Fluent {
+func start(ctx context.Context, t *testing.T, s sensor, node *esnode.Node, prefix, dir, name, at string) *flb.Fluent {
 	t.Helper()
 	home := filepath.Join(dir, "conf")
 	if err := os.MkdirAll(filepath.Join(dir, "storage"), 0o755); err != nil {
@@ -89,7 +90,7 @@ func start(ctx context.Context, t *testing.T, s sensor, node *esnode.Node, prefi
 		"/usr/lib/dossier/out_dossier.so", host.BuildPlugin(t),
 		"/etc/dossier/", home+"/",
 		"/var/lib/dossier/dead-letters", filepath.Join(dir, "dead-letters"),
-		"9201", port, "9880", port, "5140", port, "2020", freePort(t),
+		"9201", at, "9880", at, "5140", at, "2020", port.Text(t),
 	)
 	for _, name := range []string{name, "dossier-plugins.conf"} {
 		text := replace.Replace(file(t, filepath.Join(home, name)))
@@ -118,7 +119,7 @@ func start(ctx context.Context, t *testing.T, s sensor, node *esnode.Node, prefi
 }
 
 // feed gives the input what the sensor wrote.
-func feed(ctx context.Context, t *testing.T, s sensor, dir, port string, f *flb.Fluent) {
+func feed(ctx context.Context, t *testing.T, s sensor, dir, at string, f *flb.Fluent) {
 	t.Helper()
 	var lines []string
 	for _, name := range s.data {
@@ -131,7 +132,7 @@ func feed(ctx context.Context, t *testing.T, s sensor, dir, port string, f *flb.
 			t.Fatal(err)
 		}
 	case "syslog":
-		conn := dial(ctx, t, port, f)
+		conn := dial(ctx, t, at, f)
 		defer conn.Close()
 		var framed strings.Builder
 		for _, line := range lines {
@@ -141,13 +142,13 @@ func feed(ctx context.Context, t *testing.T, s sensor, dir, port string, f *flb.
 			t.Fatal(err)
 		}
 	case "http":
-		dial(ctx, t, port, f).Close()
-		post(ctx, t, "http://127.0.0.1:"+port+"/tpot", "application/json", "["+strings.Join(lines, ",")+"]")
+		dial(ctx, t, at, f).Close()
+		post(ctx, t, "http://127.0.0.1:"+at+"/tpot", "application/json", "["+strings.Join(lines, ",")+"]")
 	case "elasticsearch":
-		dial(ctx, t, port, f).Close()
+		dial(ctx, t, at, f).Close()
 		const action = `{"create":{"_index":"logs-honeypot-default"}}` + "\n"
 		body := action + strings.Join(lines, "\n"+action) + "\n"
-		answer := post(ctx, t, "http://127.0.0.1:"+port+"/_bulk", "application/x-ndjson", body)
+		answer := post(ctx, t, "http://127.0.0.1:"+at+"/_bulk", "application/x-ndjson", body)
 		var result struct {
 			Errors bool
 			Items  []map[string]struct{ Status int }
@@ -180,10 +181,10 @@ func journal(ctx context.Context, t *testing.T) string {
 }
 
 // dial waits until the input listens.
-func dial(ctx context.Context, t *testing.T, port string, f *flb.Fluent) net.Conn {
+func dial(ctx context.Context, t *testing.T, at string, f *flb.Fluent) net.Conn {
 	t.Helper()
 	for {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:"+port)
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:"+at)
 		if err == nil {
 			return conn
 		}
@@ -236,15 +237,4 @@ func await(ctx context.Context, t *testing.T, node *esnode.Node, prefix string, 
 		case <-time.After(time.Second):
 		}
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }

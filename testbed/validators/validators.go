@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dossier/testbed/cache"
 )
 
 // packages are what is installed, of these versions.
@@ -23,15 +25,10 @@ const installLimit = 5 * time.Minute
 // Python returns the interpreter of an environment that has the packages. It
 // is made where it isn't there yet.
 func Python(ctx context.Context) (string, error) {
-	base := os.Getenv("DOSSIER_CACHE")
-	if base == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return "", err
-		}
-		base = filepath.Join(cache, "dossier")
+	dir, err := cache.Dir("pip", "env-"+strings.NewReplacer("==", "-", " ", "_").Replace(strings.Join(packages, " ")))
+	if err != nil {
+		return "", err
 	}
-	dir := filepath.Join(base, "pip", "env-"+strings.NewReplacer("==", "-", " ", "_").Replace(strings.Join(packages, " ")))
 	python := filepath.Join(dir, "bin", "python")
 	done := filepath.Join(dir, "installed")
 	if _, err := os.Stat(done); err == nil {

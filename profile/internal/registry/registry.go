@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dossier/testbed/cache"
 )
 
 // Package is a package of data.
@@ -65,15 +67,10 @@ func Need(t testing.TB, p Package) string {
 // Fetch returns the folder of the package's files, from the cache folder
 // ($DOSSIER_CACHE, else the user's) where it was fetched before.
 func (p Package) Fetch(ctx context.Context) (string, error) {
-	base := os.Getenv("DOSSIER_CACHE")
-	if base == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return "", err
-		}
-		base = filepath.Join(cache, "dossier")
+	dir, err := cache.Dir(p.Client, strings.ReplaceAll(strings.TrimPrefix(p.Name, "@"), "/", "-")+"-"+p.Version)
+	if err != nil {
+		return "", err
 	}
-	dir := filepath.Join(base, p.Client, strings.ReplaceAll(strings.TrimPrefix(p.Name, "@"), "/", "-")+"-"+p.Version)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
