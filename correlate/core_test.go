@@ -69,7 +69,7 @@ func newCore(b testing.TB) (*correlate.Core, *profile.Renderer) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	renderer, err := profile.New(profile.Options{})
+	renderer, err := newRenderer()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"dossier/plugin/chunk"
 	"dossier/plugin/chunk/chunktest"
 	"dossier/profile"
+	"dossier/profile/rules"
 	"dossier/testbed/memory"
 )
 
@@ -42,6 +44,18 @@ func newBench(t *testing.T, change func(*correlate.Options)) *bench {
 	return b
 }
 
+// builtin are the rules that come with the program, read once: that takes longer
+// than most of what is tried with them.
+var builtin = sync.OnceValues(func() (*rules.Set, error) { return rules.New(rules.Options{}) })
+
+func newRenderer() (*profile.Renderer, error) {
+	set, err := builtin()
+	if err != nil {
+		return nil, err
+	}
+	return profile.New(profile.Options{Rules: set})
+}
+
 // newBenchOn is newBench over another store.
 func newBenchOn(t *testing.T, store interface {
 	commit.Store
@@ -51,7 +65,7 @@ func newBenchOn(t *testing.T, store interface {
 	t.Helper()
 	b := &bench{}
 	ix := correlate.Indices{Prefix: "d"}
-	renderer, err := profile.New(profile.Options{})
+	renderer, err := newRenderer()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +286,7 @@ func TestLettersRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	renderer, err := profile.New(profile.Options{})
+	renderer, err := newRenderer()
 	if err != nil {
 		t.Fatal(err)
 	}

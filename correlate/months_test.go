@@ -182,7 +182,7 @@ func TestTransitionsGoWhereTheirChunkSays(t *testing.T) {
 // chunks it folds now, also where the state and the letter come from a version
 // that knew nothing of strays.
 func TestTransitionsKeepTheirIndex(t *testing.T) {
-	renderer, err := profile.New(profile.Options{})
+	renderer, err := newRenderer()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,6 @@ import (
 	"dossier/correlate/event"
 	"dossier/plugin/chunk"
 	"dossier/plugin/chunk/chunktest"
-	"dossier/profile"
 	"dossier/testbed/memory"
 )
 
@@ -48,7 +47,7 @@ func (a *absent) Write(ctx context.Context, ops []commit.Op) ([]commit.Written, 
 // chunks that were read.
 func outageBench(t testing.TB) (s *absent, e *correlate.Engine, c *commit.Committer, decoded *atomic.Int64) {
 	s, decoded = &absent{Store: memory.New()}, new(atomic.Int64)
-	renderer, err := profile.New(profile.Options{})
+	renderer, err := newRenderer()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 	"dossier/correlate/event"
 	"dossier/plugin/chunk"
 	"dossier/plugin/chunk/chunktest"
-	"dossier/profile"
 	"dossier/testbed/memory"
 )
 
@@ -23,7 +22,7 @@ import (
 // rendered: one operation is one such chunk, with Stats asked for every 100 µs
 // meanwhile.
 func BenchmarkWaitWhileFolding(b *testing.B) {
-	renderer, err := profile.New(profile.Options{})
+	renderer, err := newRenderer()
 	if err != nil {
 		b.Fatal(err)
 	}
