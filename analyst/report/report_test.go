@@ -98,6 +98,9 @@ func browse(t *testing.T, args ...string) (stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
+	if testing.Short() {
+		t.Skip("SKIP: -short: the report isn't opened in a browser")
+	}
 	name := "chromium"
 	if _, err := exec.LookPath(name); err != nil {
 		if name = "google-chrome"; exec.CommandContext(ctx, name, "--version").Run() != nil {

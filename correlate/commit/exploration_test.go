@@ -163,7 +163,11 @@ var scopes = []*scope{
 func TestExplore(t *testing.T) {
 	race.OneGoroutine(t)
 	most := *exploreStates
-	if most == 0 {
+	switch {
+	case most != 0:
+	case testing.Short():
+		most = 1000
+	default:
 		most = 3000
 	}
 	deadline := time.Time{}

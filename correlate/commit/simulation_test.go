@@ -48,7 +48,11 @@ func TestSimulation(t *testing.T) {
 	}
 	race.OneGoroutine(t)
 	seeds := *seedsFlag
-	if seeds == 0 {
+	switch {
+	case seeds > 0:
+	case testing.Short():
+		seeds = 1000
+	default:
 		seeds = 4000
 	}
 	var next atomic.Int64

@@ -53,6 +53,9 @@ func Python(ctx context.Context) (string, error) {
 // skipped; the command validators says so before the tests run.
 func Run(t testing.TB, script string, args ...string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIP: -short: the validators take half a minute")
+	}
 	python, err := Python(t.Context())
 	if err != nil {
 		t.Skipf("SKIP: %v", err)
