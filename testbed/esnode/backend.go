@@ -96,7 +96,7 @@ func (r *javaRunner) start(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(r.home, "lib", "tools", "server-launcher")); err == nil {
 		// From 9.4 on the server's tool only says how it is to be started;
 		// another one asks it and does so.
-		return r.run(ctx, "server", "", filepath.Join("bin", "java"), "-Xmx32m",
+		return r.run(ctx, "server", "", filepath.Join("bin", "java"), "-Xmx32m", "-XX:TieredStopAtLevel=1",
 			"-cp", r.home+"/lib/*:"+r.home+"/lib/tools/server-launcher/*",
 			"org.elasticsearch.server.launcher.ServerLauncher", "-d", "-p", r.pidFile())
 	}
@@ -263,7 +263,8 @@ func (r *javaRunner) run(ctx context.Context, name, stdin, program string, args 
 	cmd.Dir = r.home // where the launcher of 9.4 looks for the modules
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "CLI_NAME=" + name, "CLI_LIBS=lib/tools/" + name + "-cli",
-		"ES_JAVA_HOME=" + java, "ES_PATH_CONF=" + r.n.confDir(), "ES_TMPDIR=" + filepath.Join(r.n.Dir, "tmp"),
+		// They end before the second compiler pays.
+		"CLI_JAVA_OPTS=-XX:TieredStopAtLevel=1", "ES_JAVA_HOME=" + java, "ES_PATH_CONF=" + r.n.confDir(), "ES_TMPDIR=" + filepath.Join(r.n.Dir, "tmp"),
 		// What the script would set, for what is run without it.
 		"ES_HOME=" + r.home, "JAVA=" + filepath.Join(java, "bin", "java"), "JAVA_TYPE=ES_JAVA_HOME", "ES_DISTRIBUTION_TYPE=zip",
 	}

@@ -6,7 +6,7 @@
 // A node runs in Docker where Docker works, else from a distribution that
 // Maven fetches once (see Fetch). Nodes listen on loopback only. A node ends
 // with the process that started it, however that ends; the one of Shared ends
-// a minute after the last test that used it; the ones of Open run until they
+// two minutes after the last test that used it; the ones of Open run until they
 // are stopped.
 package esnode
 

@@ -22,8 +22,9 @@ const (
 	idleEnv = "DOSSIER_ESNODE_IDLE"
 )
 
-// sharedIdle is how long a shared node waits for the next test.
-const sharedIdle = 45 * time.Second
+// sharedIdle is how long a shared node waits for the next test: longer than make
+// test builds between two of its lines.
+const sharedIdle = 2 * time.Minute
 
 // init turns the program into a reaper where it was started as one. It is the
 // only place that is reached before a test binary's own main.
