@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"dossier/esindex"
 	"dossier/testbed/esnode"
 	"dossier/testbed/faultproxy"
+	"dossier/testbed/port"
 
 	"go.uber.org/goleak"
 )
@@ -134,12 +134,7 @@ func TestHalfOfABulkFails(t *testing.T) {
 func TestDeadNodeIsAvoided(t *testing.T) {
 	n := esnode.Shared(t)
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead := "http://" + l.Addr().String()
-	l.Close()
+	dead := "http://" + port.Address(t)
 	p, err := faultproxy.New(n.URL, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -171,12 +166,7 @@ func TestConnectionErrorsSayWhatToDo(t *testing.T) {
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
 	defer secure.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := l.Addr().String()
-	l.Close()
+	closed := port.Address(t)
 	for _, c := range []struct {
 		host string
 		want []string

@@ -25,6 +25,7 @@ import (
 	"dossier/esindex"
 	"dossier/esindex/esindextest"
 	"dossier/testbed/authority"
+	"dossier/testbed/port"
 )
 
 func newAuthority(t *testing.T) *authority.Authority {
@@ -176,12 +177,7 @@ func TestNodesAreTriedInTurn(t *testing.T) {
 		t.Errorf("sent %d times", n)
 	}
 	l := newLab(t, nil)
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead := gone.Addr().String()
-	gone.Close()
+	dead := port.Address(t)
 	client = newClient(t, esindex.Options{Hosts: []string{"http://" + dead, l.URL, l.URL + "/", "  " + l.URL}})
 	for range 4 {
 		if _, err := client.Info(t.Context()); err != nil {

@@ -20,6 +20,7 @@ import (
 	"dossier/testbed/e2e"
 	"dossier/testbed/esnode"
 	"dossier/testbed/host"
+	"dossier/testbed/port"
 )
 
 // properties are options under which the plugin starts, whatever listens.
@@ -53,12 +54,8 @@ func ours(log []string, level string) []string {
 
 // deadPort is an address where nobody listens.
 func deadPort(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	t.Helper()
+	return "http://" + port.Address(t)
 }
 
 // blackHole takes connections and never answers.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,6 +31,7 @@ import (
 	"dossier/plugin/output"
 	"dossier/profile"
 	"dossier/target"
+	"dossier/testbed/port"
 	"dossier/testbed/process"
 )
 
@@ -244,12 +244,7 @@ func TestNothingWaitsInACircle(t *testing.T) {
 		t.Fatal("it doesn't start")
 	}
 	shared := target.Only(&targets, "dossier")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	at := l.Addr().String()
+	at := port.Address(t)
 	var servers observe.Servers
 	serve := func(name string, i *output.Output) func() {
 		end, err := servers.Serve(at, name, i, observe.Options{Version: "test", Log: slog.New(slog.NewTextHandler(log, nil)), Panicked: targets.Panicked})

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"dossier/panics"
+	"dossier/testbed/port"
 	"dossier/testbed/process"
 )
 
@@ -83,7 +84,7 @@ func TestPanickingOutput(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	var h heard
 	var servers Servers
-	at := address(t)
+	at := port.Address(t)
 	bad, good := &panicking{source: figures("bad")}, figures("good")
 	for name, s := range map[string]Source{"bad": bad, "good": &good} {
 		end, err := servers.Serve(at, name, s, h.options())
@@ -133,7 +134,7 @@ func TestPanickingOutput(t *testing.T) {
 func TestSeriesThatCantBeMade(t *testing.T) {
 	var h heard
 	var servers Servers
-	at := address(t)
+	at := port.Address(t)
 	s := figures("x")
 	s.series = append(s.series,
 		Series{Name: "bad name", Help: "X.", Value: always(3)},
@@ -184,7 +185,7 @@ func TestListenerBreaks(t *testing.T) {
 	for name, fail := range map[string]func(){"panics": func() { panic("a listener") }, "breaks": func() {}} {
 		t.Run(name, func(t *testing.T) {
 			var h heard
-			at := address(t)
+			at := port.Address(t)
 			var calls atomic.Int32
 			listen := func(network, address string) (net.Listener, error) {
 				n := calls.Add(1)
@@ -251,7 +252,7 @@ func TestEndingWhileBroken(t *testing.T) {
 // go and are served.
 func TestScrapesDontWait(t *testing.T) {
 	var servers Servers
-	at := address(t)
+	at := port.Address(t)
 	asked, answer := make(chan struct{}), make(chan struct{})
 	slow := &waiting{source: figures("slow"), asked: asked, answer: answer}
 	end, err := servers.Serve(at, "slow", slow, Options{})
@@ -291,7 +292,7 @@ func (w *waiting) Health() error {
 func TestScrapesAtOnceAreFew(t *testing.T) {
 	const most = 4
 	var servers Servers
-	at := address(t)
+	at := port.Address(t)
 	asked, answer := make(chan struct{}), make(chan struct{})
 	slow := &gathering{source: figures("slow"), asked: asked, answer: answer}
 	end, err := servers.Serve(at, "slow", slow, Options{})
@@ -339,7 +340,7 @@ func TestEndingWhileAsked(t *testing.T) {
 	asked, answer := make(chan struct{}), make(chan struct{})
 	defer close(answer)
 	var servers Servers
-	at := address(t)
+	at := port.Address(t)
 	end, err := servers.Serve(at, "slow", &waiting{source: figures("slow"), asked: asked, answer: answer}, Options{})
 	if err != nil {
 		t.Fatal(err)

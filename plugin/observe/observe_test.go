@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"go.uber.org/goleak"
+
+	"dossier/testbed/port"
 )
 
 type source struct {
@@ -37,15 +39,6 @@ func histogram(name string, values ...float64) prometheus.Collector {
 		h.Observe(v)
 	}
 	return h
-}
-
-func address(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func get(t *testing.T, address, path string) (int, string) {
@@ -75,7 +68,7 @@ func TestServer(t *testing.T) {
 	}
 	b := &source{series: a.series, histograms: a.histograms}
 	var servers Servers
-	at := address(t)
+	at := port.Address(t)
 	endA, err := servers.Serve(at, "a", a, Options{Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)

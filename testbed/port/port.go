@@ -51,3 +51,9 @@ func Text(t testing.TB) string {
 	}
 	return strconv.Itoa(at)
 }
+
+// Address is Free with the host, for what is to listen, or to find nobody, there.
+func Address(t testing.TB) string {
+	t.Helper()
+	return net.JoinHostPort("127.0.0.1", Text(t))
+}
