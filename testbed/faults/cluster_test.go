@@ -19,8 +19,8 @@ import (
 // master killed meanwhile, and everything as on one node without a fault.
 func TestMasterOfThreeIsLost(t *testing.T) {
 	long(t)
-	chunks := e2e.Cut(e2e.Lines(t, e2e.Data("decnet", "raw_20k.log")), 40)
-	want := undisturbed(t, esnode.Shared(t), chunks)
+	chunks := e2e.Cut(sampleLines(t), 40)
+	want := ofSample(t)
 	start := time.Now()
 	cluster := esnode.RequireCluster(t, esnode.ClusterOptions{Nodes: 3, Node: esnode.Options{Heap: "512m"}})
 	t.Logf("three nodes green after %.1f s", time.Since(start).Seconds())

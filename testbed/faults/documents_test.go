@@ -158,7 +158,7 @@ func TestBlockedIndex(t *testing.T) {
 // A flush under way when the host exits, with Elasticsearch dead, ends by the
 // deadline; what it carried is counted once when it comes again.
 func TestExitInFlight(t *testing.T) {
-	node := esnode.Require(t, esnode.Options{Name: "exit"})
+	node := stoppable(t)
 	prefix := e2e.Prefix(t)
 	properties := e2e.Properties(t, node.URL, prefix, map[string]string{"commit_timeout": "3s"})
 	index, _ := seedIndex(t, node, prefix, properties)

@@ -50,6 +50,57 @@ func undisturbed(t *testing.T, node *esnode.Node, chunks []e2e.Chunk) map[string
 	return documents(t, node, prefix)
 }
 
+// ofSample are the documents of the sample's lines from a host without any fault.
+// However those are cut and in whatever order they come, the documents are the
+// same, so that they are made once for all tests.
+func ofSample(t *testing.T) map[string]map[string]map[string]any {
+	t.Helper()
+	sampled.Lock()
+	defer sampled.Unlock()
+	if sampled.docs == nil {
+		sampled.docs = undisturbed(t, esnode.Shared(t), e2e.Cut(sampleLines(t), 40))
+	}
+	return sampled.docs
+}
+
+var sampled struct {
+	sync.Mutex
+	docs map[string]map[string]map[string]any
+}
+
+func sampleLines(t *testing.T) []string {
+	t.Helper()
+	return e2e.Lines(t, e2e.Data("decnet", "raw_20k.log"))
+}
+
+// stoppable is a node that tests of one node stop, kill and pause in turn; each
+// leaves it running. A start takes ten seconds of two processors.
+func stoppable(t *testing.T) *esnode.Node {
+	t.Helper()
+	owned.Do(func() { owned.node, owned.err = esnode.Start(context.Background(), esnode.Options{Name: "stoppable"}) })
+	if owned.err != nil {
+		esnode.FailOrSkip(t, owned.err)
+	}
+	return owned.node
+}
+
+var owned struct {
+	sync.Once
+	node *esnode.Node
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if owned.node != nil {
+		if err := owned.node.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = 1
+		}
+	}
+	os.Exit(status)
+}
+
 func documents(t *testing.T, node *esnode.Node, prefix string) map[string]map[string]map[string]any {
 	t.Helper()
 	docs := map[string]map[string]map[string]any{}
@@ -78,8 +129,8 @@ func equal(t *testing.T, want, got map[string]map[string]map[string]any) {
 func TestKill(t *testing.T) {
 	const kills = 50
 	node := esnode.Shared(t)
-	chunks := e2e.Cut(e2e.Lines(t, e2e.Data("decnet", "raw_20k.log")), 80)
-	want := undisturbed(t, node, chunks)
+	chunks := e2e.Cut(sampleLines(t), 80)
+	want := ofSample(t)
 	prefix := e2e.Prefix(t)
 	properties := e2e.Properties(t, node.URL, prefix, nil)
 	const seed = 20260101
@@ -148,7 +199,7 @@ func TestKill(t *testing.T) {
 // Eight sensors that write the same attackers at the same time keep every
 // count exact and see each other's decoys.
 func TestEightSensors(t *testing.T) {
-	const sensors, attackers, rounds = 8, 500, 6
+	const sensors, attackers, rounds = 8, 150, 6
 	node := esnode.Shared(t)
 	prefix := e2e.Prefix(t)
 	var group sync.WaitGroup
@@ -226,9 +277,10 @@ func conflicts(t *testing.T, node *esnode.Node, prefix string) string {
 // Elasticsearch stops, starts, is killed and comes back while chunks are
 // delivered: nothing is lost or doubled, and nobody has to help.
 func TestElasticsearchGoesAway(t *testing.T) {
-	chunks := e2e.Cut(e2e.Lines(t, e2e.Data("decnet", "raw_20k.log")), 60)
-	want := undisturbed(t, esnode.Shared(t), chunks)
-	node := esnode.Require(t, esnode.Options{Name: "goesaway"})
+	t.Parallel() // it waits most of the time, as the other does that starts nodes
+	chunks := e2e.Cut(sampleLines(t), 60)
+	want := ofSample(t)
+	node := stoppable(t)
 	prefix := e2e.Prefix(t)
 	h := e2e.StartHost(t, host.Options{Workers: 4, Properties: e2e.Properties(t, node.URL, prefix, map[string]string{"commit_timeout": "3s"})})
 	delivered := make(chan struct{})
@@ -281,8 +333,9 @@ func TestElasticsearchGoesAway(t *testing.T) {
 
 // One of two nodes is killed and comes back.
 func TestOneNodeOfTwoIsLost(t *testing.T) {
-	chunks := e2e.Cut(e2e.Lines(t, e2e.Data("decnet", "raw_20k.log")), 60)
-	want := undisturbed(t, esnode.Shared(t), chunks)
+	t.Parallel()
+	chunks := e2e.Cut(sampleLines(t), 60)
+	want := ofSample(t)
 	cluster := esnode.RequireCluster(t, esnode.ClusterOptions{Nodes: 2})
 	prefix := e2e.Prefix(t)
 	urls := cluster.URLs()
