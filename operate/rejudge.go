@@ -112,6 +112,7 @@ type listed struct {
 		Name    string `json:"ptr_record"`
 		Country string `json:"country_code"`
 		ASN     int64  `json:"asn"`
+		Type    string `json:"network_type_source"`
 		Basis   string `json:"classification_basis"`
 	} `json:"_source"`
 	Sort []any `json:"sort"`
@@ -128,7 +129,7 @@ func (j *rejudging) run(ctx context.Context) error {
 			return nil
 		}
 		for i := range page {
-			if lacking := target.Lacks(j.Target.o, page[i].Source.Country != "", page[i].Source.ASN != 0); lacking != "" {
+			if lacking := target.Lacks(j.Target.o, page[i].Source.Country != "", page[i].Source.ASN != 0, page[i].Source.Type); lacking != "" {
 				return fmt.Errorf("the documents show what the option %s of the outputs gives, and would lose it: give --%s too", lacking, strings.ReplaceAll(lacking, "_", "-"))
 			}
 			if addr, err := netip.ParseAddr(page[i].ID); err == nil && page[i].Source.Name != "" {
@@ -163,7 +164,7 @@ func (j *rejudging) page(ctx context.Context, after []any) ([]listed, error) {
 	}
 	search := map[string]any{
 		"query": query, "size": rejudgePage, "sort": []any{map[string]any{"uuid": "asc"}}, "track_total_hits": after == nil,
-		"_source": []string{"ptr_record", "country_code", "asn", "classification_basis"},
+		"_source": []string{"ptr_record", "country_code", "asn", "network_type_source", "classification_basis"},
 	}
 	if after != nil {
 		search["search_after"] = after

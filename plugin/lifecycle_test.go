@@ -130,6 +130,7 @@ func TestWrongOptionsStopTheStart(t *testing.T) {
 		"es_ca_file":       "/nowhere/ca.pem",
 		"geoip_db":         "/nowhere/country.mmdb",
 		"asn_db":           text,
+		"network_types":    text,
 		"index_prefix":     "logs-x",
 		"commit_timeout":   "soon\n[2026/01/01 00:00:00] [ info] forged",
 		"dead_letter_path": file + "/below",

@@ -226,6 +226,7 @@ func (r *Renderer) AppendActivity(dst []byte, h Head, hour event.Time, s *state.
 	}
 	r.scoped(&d, h)
 	d.some("country_code", where.Country)
+	d.some("network_type", where.NetworkType)
 	if where.ASN != 0 {
 		d.int("asn", int64(where.ASN))
 	}

@@ -119,6 +119,7 @@ const (
 	srcEvery  = "every event but those of our own prober"
 	srcProven = "proven events"
 	srcFiles  = "local MaxMind-format files"
+	srcTypes  = "a built-in list, option `network_types`"
 	srcRules  = "rule files"
 )
 
@@ -297,12 +298,15 @@ var attackerFields = []Field{
 	{Name: "smtp_domain_count", Type: Long, Law: "distinct, exact up to 256, then estimated", Source: "mail recipients", Doc: "Mail domains aimed at."},
 	{Name: "smtp_domains_dropped", Type: Long, Law: lawDerived, Source: "`smtp_domain_count`", Doc: "Mail domains beyond those for which documents are opened, about."},
 	{Name: "country_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Country, ISO 3166-1 alpha-2. Empty for addresses that are not globally routed."},
+	{Name: "country_name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Its name in English, as Unicode's CLDR has it."},
 	{Name: "country_source", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Type of the database the country comes from."},
 	{Name: "asn", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system."},
 	{Name: "as_name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Name of the autonomous system."},
 	{Name: "as_network", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The database's network around the address. It goes with the next version of the schema: use `as_cidr`."},
 	{Name: "as_cidr", Type: IPRange, Law: lawCopy, Source: "`as_network`", Doc: "Same as `as_network`; a search for any of its addresses finds it."},
 	{Name: "asn_source", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Type of the database the number comes from."},
+	{Name: "network_type", Type: Keyword, Law: lawWrite, Source: srcTypes, Doc: "What kind of network the address is in: `cloud`, `hosting` or `vpn` (a VPN provider's, or a data centre's that such providers use) by the built-in list, what else option `network_types` tells, such as `tor`. Absent where no list has the address, which says nothing of it."},
+	{Name: "network_type_source", Type: Keyword, Law: lawWrite, Source: srcTypes, Doc: "The list that says so, with its date where it is built in."},
 	{Name: "ptr_record", Type: Keyword, Law: lawWrite, Source: "DNS, where switched on", Doc: "Reverse name. Off by default: a look-up tells the attacker's DNS."},
 	{Name: "scope", Type: Keyword, Law: lawWrite, Source: "option `internal_nets`", Doc: "`internal` where the address is one of the operator's own networks, by default the private ranges, else `external`. Whoever touches a decoy from inside is the strongest alert there is: nobody has business there."},
 	{Name: "host.name", Type: Keyword, Law: lawWrite, Source: "option `internal_hosts`", Doc: "Name of an internal address.", ECS: true},
@@ -347,6 +351,7 @@ var attackerFields = []Field{
 	{Name: "threat.indicator.description", Type: Keyword, Law: lawDerived, Source: "the profile", Doc: "The profile in one sentence.", ECS: true},
 	{Name: "threat.indicator.marking.tlp", Type: Keyword, Law: lawConst, Source: "option `tlp`", Doc: "Traffic light protocol marking.", ECS: true},
 	{Name: "threat.indicator.geo.country_iso_code", Type: Keyword, Law: lawCopy, Source: "`country_code`", Doc: "Same as `country_code`.", ECS: true},
+	{Name: "threat.indicator.geo.country_name", Type: Keyword, Law: lawCopy, Source: "`country_name`", Doc: "Same as `country_name`.", ECS: true},
 	{Name: "threat.indicator.geo.location", Type: GeoPoint, Law: lawWrite, Source: srcFiles, Doc: "Where the database puts the address.", ECS: true},
 	{Name: "threat.indicator.as.number", Type: Long, Law: lawCopy, Source: "`asn`", Doc: "Same as `asn`.", ECS: true},
 	{Name: "threat.indicator.as.organization.name", Type: Keyword, Law: lawCopy, Source: "`as_name`", Doc: "Same as `as_name`.", ECS: true},
@@ -384,6 +389,8 @@ var targetFields = []Field{
 	{Name: "deckies", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "mail events", Doc: "Decoys used, sorted."},
 	{Name: "sensors", Type: Keyword, List: true, Law: lawSet + ", 64", Source: "mail events", Doc: "Sensors that saw it, sorted."},
 	{Name: "country_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country."},
+	{Name: "country_name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Its name."},
+	{Name: "network_type", Type: Keyword, Law: lawWrite, Source: srcTypes, Doc: "The attacker's `network_type`."},
 	{Name: "risk.level", Type: Keyword, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `risk.level` when the domain was last written."},
 	{Name: "behavior.class", Type: Keyword, Law: lawSummary, Source: "the attacker", Doc: "The attacker's `behavior.class` then."},
 	{Name: "ecs.version", Type: Keyword, Law: lawConst, Source: "", Doc: "The version of the Elastic Common Schema.", ECS: true},
@@ -402,6 +409,8 @@ var activityFields = []Field{
 	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated. It goes with the next version of the schema: use `cidr`."},
 	{Name: "cidr", Type: IPRange, Law: lawCopy, Source: "`network`", Doc: "Same as `network`; a search for any of its addresses finds it."},
 	{Name: "source.geo.country_iso_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country.", ECS: true},
+	{Name: "source.geo.country_name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Its name.", ECS: true},
+	{Name: "country_name", Type: OtherName, Path: "source.geo.country_name", Law: lawAlias, Source: "`source.geo.country_name`", Doc: "As the attackers' documents call it."},
 	{Name: "source.geo.location", Type: GeoPoint, Law: lawWrite, Source: srcFiles, Doc: "Where the database puts the address.", ECS: true},
 	{Name: "source.as.number", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system.", ECS: true},
 	{Name: "source.as.organization.name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Name of the autonomous system.", ECS: true},
@@ -454,6 +463,7 @@ var activityFields = []Field{
 	{Name: "scope", Type: Keyword, Law: lawWrite, Source: "option `internal_nets`", Doc: "The attacker's `scope`."},
 	{Name: "host.name", Type: Keyword, Law: lawWrite, Source: "option `internal_hosts`", Doc: "Name of an internal address.", ECS: true},
 	{Name: "country_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country."},
+	{Name: "network_type", Type: Keyword, Law: lawWrite, Source: srcTypes, Doc: "The attacker's `network_type`."},
 	{Name: "asn", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system."},
 	{Name: "updated_at", Type: Date, Law: lawWrite, Source: "clock", Doc: "When the document was written."},
 	{Name: "ecs.version", Type: Keyword, Law: lawConst, Source: "", Doc: "The version of the Elastic Common Schema.", ECS: true},
@@ -537,6 +547,8 @@ var transitionFields = []Field{
 	{Name: "network", Type: Keyword, Law: lawKey, Source: "option `ipv6_prefix`", Doc: "The attacker's network, where IPv6 sources are aggregated. It goes with the next version of the schema: use `cidr`."},
 	{Name: "cidr", Type: IPRange, Law: lawCopy, Source: "`network`", Doc: "Same as `network`; a search for any of its addresses finds it."},
 	{Name: "source.geo.country_iso_code", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "The attacker's country.", ECS: true},
+	{Name: "source.geo.country_name", Type: Keyword, Law: lawWrite, Source: srcFiles, Doc: "Its name.", ECS: true},
+	{Name: "country_name", Type: OtherName, Path: "source.geo.country_name", Law: lawAlias, Source: "`source.geo.country_name`", Doc: "As the attackers' documents call it."},
 	{Name: "country_code", Type: OtherName, Path: "source.geo.country_iso_code", Law: lawAlias, Source: "`source.geo.country_iso_code`", Doc: "As the attackers' documents call it."},
 	{Name: "source.geo.location", Type: GeoPoint, Law: lawWrite, Source: srcFiles, Doc: "Where the database puts the address.", ECS: true},
 	{Name: "source.as.number", Type: Long, Law: lawWrite, Source: srcFiles, Doc: "Number of the autonomous system.", ECS: true},
@@ -566,6 +578,7 @@ var transitionFields = []Field{
 	{Name: "risk.stage", Type: Keyword, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `risk.stage` at that moment."},
 	{Name: "classification", Type: Keyword, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `classification` at that moment."},
 	{Name: "spoofable", Type: Boolean, Law: lawWrite, Source: "the attacker", Doc: "The attacker's `spoofable` at that moment."},
+	{Name: "network_type", Type: Keyword, Law: lawWrite, Source: srcTypes, Doc: "The attacker's `network_type`."},
 	{Name: "scope", Type: Keyword, Law: lawWrite, Source: "option `internal_nets`", Doc: "The attacker's `scope`."},
 	{Name: "host.name", Type: Keyword, Law: lawWrite, Source: "option `internal_hosts`", Doc: "Name of an internal address.", ECS: true},
 	{Name: "threat.technique.id", Type: Keyword, List: true, Law: lawWrite, Source: "the attacker", Doc: "The attacker's techniques at that moment.", ECS: true},

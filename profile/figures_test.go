@@ -522,7 +522,7 @@ func attackerRows(r *Renderer) map[string]string {
 		"campaign.credentials": `"` + credentialsKey + `"`,
 		"campaign.toolchain":   `["` + toolchainKey + `"]`,
 		"smtp_domain_count":    "9",
-		"country_code":         `"CL"`, "country_source": `"Test-City"`, "asn": "64499", "as_name": `"Example SA"`, "as_network": `"185.220.0.0/16"`, "as_cidr": `"185.220.0.0/16"`,
+		"country_code":         `"CL"`, "country_name": `"Chile"`, "network_type": `"vpn"`, "network_type_source": `"MISP vpn-ipv4 2025-12-23"`, "country_source": `"Test-City"`, "asn": "64499", "as_name": `"Example SA"`, "as_network": `"185.220.0.0/16"`, "as_cidr": `"185.220.0.0/16"`,
 		"asn_source": `"Test-ASN"`, "ptr_record": `"host.example"`,
 		"risk.score": aScore, "risk.level": `"High"`,
 		"risk.reasons": `[{"id":"calls","reason":"calls home","stage":"inside","weight":40,"points":8,"evidence":["fetch"]},` +
@@ -542,7 +542,7 @@ func attackerRows(r *Renderer) map[string]string {
 		"threat.indicator.first_seen": clock(1), "threat.indicator.last_seen": clock(999), "threat.indicator.modified_at": clock(999),
 		"threat.indicator.sightings": "1001", "threat.indicator.confidence": `"High"`, "threat.indicator.provider": `"Dossier"`,
 		"threat.indicator.description": `"185.220.101.4 runs a script on the decoys it got into: fetches a file (sqlmap tool); 1001 events on 5 services of 4 decoys, 1006 login attempts (1007 successful), 1005 commands, 2 files, asked to pass on to c.example:25 and 1 other"`,
-		"threat.indicator.marking.tlp": `"GREEN"`, "threat.indicator.geo.country_iso_code": `"CL"`, "threat.indicator.geo.location": location,
+		"threat.indicator.marking.tlp": `"GREEN"`, "threat.indicator.geo.country_iso_code": `"CL"`, "threat.indicator.geo.country_name": `"Chile"`, "threat.indicator.geo.location": location,
 		"threat.indicator.as.number": "64499", "threat.indicator.as.organization.name": `"Example SA"`,
 		"related.ip": `["185.220.101.4","81.2.69.142"]`, "related.user": `["admin","root"]`,
 		"related.hosts": `["alpha","bravo","charlie","delta","host.example"]`,
@@ -599,7 +599,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		t.Fatalf("5000 domains are estimated as %d", dropped+2000)
 	}
 	ofNetwork := with(attackerRows(r), map[string]string{
-		"ip": "null", "network": `"2a00:1450:4001::/48"`, "cidr": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "scope": `"external"`, "host.name": "null",
+		"ip": "null", "network": `"2a00:1450:4001::/48"`, "cidr": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "scope": `"external"`, "host.name": "null", "network_type": "null", "network_type_source": "null",
 		"as_network": `"2a00:1450::/32"`, "as_cidr": `"2a00:1450::/32"`, "smtp_domain_count": fmt.Sprint(dropped + 2000), "smtp_domains_dropped": fmt.Sprint(dropped),
 		"behavior.kind": `"scan"`, "behavior.kind_why": `"looks at services: 5"`,
 		"risk.score": "0", "risk.level": `"Unknown"`, "spoofable": "true", "threat.indicator.confidence": `"Low"`,
@@ -743,14 +743,14 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 		"@timestamp": clock(2), "ip": `"185.220.101.4"`, "uuid": someoneUUID, "domain": `"mail.acme.co.uk"`, "registrable_domain": `"acme.co.uk"`,
 		"first_seen": clock(1), "last_seen": clock(2), "updated_at": writtenText, "count": "3001", "rcpt_accepted_count": "3002",
 		"rcpt_denied_count": "3003", "message_count": "3004", "services": `["service-a","service-b"]`, "deckies": `["decky-a","decky-b"]`,
-		"sensors": `["sensor-a","sensor-b"]`, "country_code": `"CL"`, "risk.level": `"High"`, "behavior.class": `"slow_scan"`, "ecs.version": `"9.4.0"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
+		"sensors": `["sensor-a","sensor-b"]`, "country_code": `"CL"`, "country_name": `"Chile"`, "network_type": `"vpn"`, "risk.level": `"High"`, "behavior.class": `"slow_scan"`, "ecs.version": `"9.4.0"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
 	}
 	shows(t, "a target", Targets, r.AppendTarget(nil, head, "mail.acme.co.uk", target), ofTarget, asserted)
 	target.Deckies.Add(law.Entry{Key: "decky-c"}, law.Limit{Keys: 2})
 	deckies := target.Deckies.Keys()
 	shows(t, "a network's target", Targets, r.AppendTarget(nil, network, "mail.acme.co.uk", target), with(ofTarget, map[string]string{
 		"ip": "null", "network": `"2a00:1450:4001::/48"`, "cidr": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "deckies": fmt.Sprintf("[%q,%q]", deckies[0], deckies[1]),
-		"truncated": `["deckies"]`,
+		"truncated": `["deckies"]`, "network_type": "null",
 	}), asserted)
 
 	hour := new(state.Activity)
@@ -782,7 +782,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	distinctFigures(t, "activity", hour)
 	ofHour := map[string]string{
 		"@timestamp": clock(3600), "event.kind": `"metric"`, "event.module": `"dossier"`, "event.dataset": `"dossier.activity"`,
-		"source.ip": `"185.220.101.4"`, "source.geo.country_iso_code": `"CL"`, "source.geo.location": location, "source.as.number": "64499",
+		"source.ip": `"185.220.101.4"`, "source.geo.country_iso_code": `"CL"`, "source.geo.country_name": `"Chile"`, "source.geo.location": location, "source.as.number": "64499",
 		"source.as.organization.name": `"Example SA"`, "uuid": someoneUUID, "observer.name": `["sensor-a","sensor-b"]`,
 		"ports": `[{"transport":"tcp","port":2013,"proven":true,"count":2014,"first_seen":` + clock(3701) + `,"last_seen":` + clock(3702) + `}]`, "port_count": "1", "port.name": `["tcp/2013"]`,
 		"activity.events": "2001", "activity.interactions": "2004", "activity.scans": "2003", "activity.commands": "2005",
@@ -794,14 +794,14 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 			`{"secret_kind":"md5","secret":"hash","secret_sha256":"` + strings.Repeat("d3", 32) + `","attempts":2009,"successes":0},` +
 			`{"service":"ssh","user":"root","secret_kind":"plaintext","secret":"toor","secret_sha256":"` + strings.Repeat("d1", 32) + `","attempts":2009,"successes":2010}]`,
 		"event_count": "1001", "service_count": "5", "decky_count": "4", "bounty_count": "20", "credential_count": "3", "is_traversal": "true",
-		"risk.score": aScore, "risk.level": `"High"`, "behavior.class": `"slow_scan"`, "country_code": `"CL"`, "asn": "64499",
+		"risk.score": aScore, "risk.level": `"High"`, "behavior.class": `"slow_scan"`, "country_code": `"CL"`, "network_type": `"vpn"`, "asn": "64499",
 		"scope": `"internal"`, "host.name": `"files-1"`, "updated_at": writtenText, "ecs.version": `"9.4.0"`, "schema_version": schemaText, "state": `"c3RhdGU="`,
 	}
 	shows(t, "an hour", Activity, r.AppendActivity(nil, head, moment(3600), hour), ofHour, asserted)
 	hour.Services.Add(law.Entry{Key: "service-c"}, law.Limit{Keys: 2})
 	services := hour.Services.Keys()
 	shows(t, "a network's hour", Activity, r.AppendActivity(nil, network, moment(3600), hour), with(ofHour, map[string]string{
-		"scope": `"external"`, "host.name": "null", "source.ip": "null", "network": `"2a00:1450:4001::/48"`, "cidr": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "services": fmt.Sprintf("[%q,%q]", services[0], services[1]),
+		"scope": `"external"`, "host.name": "null", "network_type": "null", "source.ip": "null", "network": `"2a00:1450:4001::/48"`, "cidr": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "services": fmt.Sprintf("[%q,%q]", services[0], services[1]),
 		"truncated": `["services"]`,
 	}), asserted)
 
@@ -819,18 +819,18 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 			"@timestamp": clock(777), "event.ingested": writtenText, "event.kind": `"event"`, "event.category": `["intrusion_detection"]`,
 			"event.type": `["info"]`, "event.action": `"` + action + `"`, "event.module": `"dossier"`, "event.dataset": `"dossier.transitions"`,
 			"event.risk_score": aScore, "message": `"185.220.101.4: ` + c.message + `"`, "transition.value": value,
-			"source.ip": `"185.220.101.4"`, "source.geo.country_iso_code": `"CL"`, "source.geo.location": location, "source.as.number": "64499",
+			"source.ip": `"185.220.101.4"`, "source.geo.country_iso_code": `"CL"`, "source.geo.country_name": `"Chile"`, "source.geo.location": location, "source.as.number": "64499",
 			"source.as.organization.name": `"Example SA"`, "uuid": someoneUUID, "observer.name": `["sensor-a","sensor-b"]`,
 			"first_seen": clock(1), "last_seen": clock(999), "event_count": "1001", "services": `["ftp","http","smtp","ssh","telnet"]`,
 			"service_count": "5", "decky_count": "4", "is_traversal": "true", "traversal_path": `"delta → alpha → charlie → bravo"`,
 			"login_attempts": "1006", "login_successes": "1007", "command_count": "1005", "bounty_count": "20",
 			"behavior.class": `"slow_scan"`, "behavior.kind": `"automated_session"`, "behavior.tools": `["paramiko","sqlmap"]`, "risk.score": aScore, "risk.level": `"High"`,
-			"risk.stage": `"inside"`, "classification": `"malicious"`, "spoofable": "false", "scope": `"internal"`, "host.name": `"files-1"`, "threat.technique.id": `["T1105","T1110","T1595.001"]`, "related.ip": `["185.220.101.4"]`,
+			"risk.stage": `"inside"`, "classification": `"malicious"`, "spoofable": "false", "scope": `"internal"`, "host.name": `"files-1"`, "network_type": `"vpn"`, "threat.technique.id": `["T1105","T1110","T1595.001"]`, "related.ip": `["185.220.101.4"]`,
 			"ecs.version": `"9.4.0"`, "schema_version": schemaText,
 		}
 		shows(t, "transition "+action, Transitions, r.AppendTransition(nil, head, crossed, numbered()), rows, asserted)
 		shows(t, "a network's transition "+action, Transitions, r.AppendTransition(nil, network, crossed, numbered()), with(rows, map[string]string{
-			"scope": `"external"`, "host.name": "null", "source.ip": "null", "network": `"2a00:1450:4001::/48"`, "cidr": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "message": `"2a00:1450:4001::/48: ` + c.message + `"`,
+			"scope": `"external"`, "host.name": "null", "network_type": "null", "source.ip": "null", "network": `"2a00:1450:4001::/48"`, "cidr": `"2a00:1450:4001::/48"`, "uuid": networkUUID, "message": `"2a00:1450:4001::/48: ` + c.message + `"`,
 			"related.ip": `["2a00:1450:4001::1","2a00:1450:4001::2"]`,
 		}), asserted)
 	}

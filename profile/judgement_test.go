@@ -802,12 +802,12 @@ func TestTypesOfFields(t *testing.T) {
 			Long: "source.as.number activity.events activity.interactions activity.scans activity.commands activity.login_attempts activity.login_successes " +
 				"activity.recipients activity.claimed service_guessed event_count bounty_count credential_count asn",
 			Float: "risk.score", Boolean: "is_traversal", Object: "commands", Nested: "credentials.tried ports", Binary: "state",
-			IPRange: "cidr", OtherName: "ip sensors as_name",
+			IPRange: "cidr", OtherName: "ip sensors as_name country_name",
 		},
 		Transitions: {
 			IP: "source.ip related.ip", Date: "@timestamp event.ingested first_seen last_seen", GeoPoint: "source.geo.location",
 			Integer: "service_count decky_count schema_version", Boolean: "is_traversal spoofable", Float: "event.risk_score risk.score",
-			IPRange: "cidr", OtherName: "ip sensors country_code asn as_name",
+			IPRange: "cidr", OtherName: "ip sensors country_code country_name asn as_name",
 			Long: "source.as.number event_count login_attempts login_successes command_count bounty_count",
 		},
 		Sensors: {

@@ -13,10 +13,10 @@ import (
 func TestLawsOfFields(t *testing.T) {
 	for k, laws := range map[Kind]map[string]string{
 		Attackers: {
-			"as of the write": "updated_at rules.version rules.lists_date scope host.name country_code country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
+			"as of the write": "updated_at rules.version rules.lists_date scope host.name country_code country_name network_type network_type_source country_source asn as_name as_network asn_source ptr_record threat.indicator.geo.location",
 			"constant": "threat.framework threat.feed.name threat.indicator.provider threat.indicator.marking.tlp ecs.version event.kind " +
 				"event.category event.type event.module event.dataset schema_version",
-			"copy": "cidr as_cidr risk.confidence port.name threat.indicator.geo.country_iso_code " +
+			"copy": "cidr as_cidr risk.confidence port.name threat.indicator.geo.country_iso_code threat.indicator.geo.country_name " +
 				"threat.indicator.as.number threat.indicator.as.organization.name related.user related.hosts related.hash",
 			"counts of the newest 24 hours, exact": "behavior.beacon.strobe",
 			"derived from the state": "behavior.profile_evidence exploit.cve exploit.request service_guessed is_traversal traversal_path movement.edge movement.edges movement.dwell command.line credential.username " +
@@ -62,7 +62,7 @@ func TestLawsOfFields(t *testing.T) {
 			"the fold itself":                     "state",
 		},
 		Targets: {
-			"as of the write":               "updated_at country_code",
+			"as of the write":               "updated_at country_code country_name network_type",
 			"constant":                      "ecs.version schema_version",
 			"derived from the state":        "registrable_domain truncated",
 			"copy":                          "cidr",
@@ -91,10 +91,10 @@ func TestLawsOfFields(t *testing.T) {
 			"the fold itself": "state",
 		},
 		Activity: {
-			"as of the write":                       "source.geo.country_iso_code source.geo.location source.as.number source.as.organization.name scope host.name country_code asn updated_at",
+			"as of the write":                       "source.geo.country_iso_code source.geo.country_name source.geo.location source.as.number source.as.organization.name scope host.name country_code network_type asn updated_at",
 			"constant":                              "event.kind event.module event.dataset ecs.version schema_version",
 			"derived from the state":                "service_guessed credential.username truncated",
-			"alias":                                 "ip sensors as_name",
+			"alias":                                 "ip sensors as_name country_name",
 			"rank 64":                               "command.line",
 			"key":                                   "@timestamp source.ip network uuid",
 			"newest 20 by (time, content), first 5": "commands",
@@ -110,13 +110,13 @@ func TestLawsOfFields(t *testing.T) {
 		},
 		Transitions: {
 			"derived from the state": "behavior.kind",
-			"as of the write": "event.ingested event.risk_score message source.geo.country_iso_code source.geo.location source.as.number " +
+			"as of the write": "event.ingested event.risk_score message network_type source.geo.country_name source.geo.country_iso_code source.geo.location source.as.number " +
 				"source.as.organization.name observer.name first_seen last_seen event_count services service_count decky_count " +
 				"is_traversal traversal_path login_attempts login_successes command_count bounty_count behavior.class behavior.tools " +
 				"risk.score risk.level risk.stage classification spoofable scope host.name threat.technique.id",
 			"constant": "event.kind event.category event.type event.module event.dataset ecs.version schema_version",
 			"key":      "@timestamp event.action transition.value source.ip network uuid related.ip",
-			"alias":    "ip sensors country_code asn as_name",
+			"alias":    "ip sensors country_code country_name asn as_name",
 			"copy":     "cidr",
 		},
 		Sensors: {
@@ -164,8 +164,8 @@ func TestECSExtractSaysWhatItMust(t *testing.T) {
 	}{
 		{"date", false, "@timestamp event.ingested threat.indicator.first_seen threat.indicator.last_seen threat.indicator.modified_at"},
 		{"keyword", false, "ecs.version event.action event.dataset event.kind event.module host.name observer.name source.as.organization.name " +
-			"source.geo.country_iso_code threat.feed.name threat.framework threat.indicator.as.organization.name " +
-			"threat.indicator.confidence threat.indicator.description threat.indicator.geo.country_iso_code " +
+			"source.geo.country_iso_code source.geo.country_name threat.feed.name threat.framework threat.indicator.as.organization.name " +
+			"threat.indicator.confidence threat.indicator.description threat.indicator.geo.country_iso_code threat.indicator.geo.country_name " +
 			"threat.group.name threat.software.name threat.software.type threat.indicator.marking.tlp threat.indicator.name threat.indicator.provider threat.indicator.type " +
 			"threat.indicator.email.address threat.indicator.file.hash.md5 threat.indicator.file.hash.sha1 threat.indicator.file.hash.sha256 " +
 			"threat.indicator.url.domain threat.indicator.url.extension threat.indicator.url.query threat.indicator.url.registered_domain threat.indicator.url.scheme"},

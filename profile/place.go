@@ -22,6 +22,7 @@ func (d *document) place(p *Place) {
 	if p.Country != "" || p.Located {
 		d.object("geo")
 		d.some("country_iso_code", p.Country)
+		d.some("country_name", enrich.CountryName(p.Country))
 		if p.Located {
 			d.object("location")
 			d.float("lat", p.Latitude)
@@ -46,6 +47,7 @@ func (d *document) place(p *Place) {
 func (d *document) enriched(p *Place, name string) {
 	if p.Country != "" {
 		d.string("country_code", p.Country)
+		d.some("country_name", enrich.CountryName(p.Country))
 		d.string("country_source", p.CountrySource)
 	}
 	if p.ASN != 0 {
@@ -55,5 +57,7 @@ func (d *document) enriched(p *Place, name string) {
 		d.some("as_cidr", p.Network)
 		d.string("asn_source", p.ASNSource)
 	}
+	d.some("network_type", p.NetworkType)
+	d.some("network_type_source", p.NetworkSource)
 	d.some("ptr_record", name)
 }

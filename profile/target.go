@@ -3,6 +3,7 @@ package profile
 import (
 	"dossier/correlate/event"
 	"dossier/correlate/state"
+	"dossier/profile/enrich"
 
 	"golang.org/x/net/publicsuffix"
 )
@@ -27,7 +28,10 @@ func (r *Renderer) AppendTarget(dst []byte, h Head, domain string, s *state.Targ
 	r.keys(&d, "services", &s.Services, s.Services.Len())
 	r.keys(&d, "deckies", &s.Deckies, s.Deckies.Len())
 	r.keys(&d, "sensors", &s.Sensors, s.Sensors.Len())
-	d.some("country_code", r.where(h).Country)
+	where := r.where(h)
+	d.some("country_code", where.Country)
+	d.some("country_name", enrich.CountryName(where.Country))
+	d.some("network_type", where.NetworkType)
 	var u summary
 	if s.Summary.Time != event.Never && u.decode(s.Summary.Value) == nil {
 		d.object("risk")

@@ -62,6 +62,7 @@ func (r *Renderer) AppendTransition(dst []byte, h Head, t state.Transition, s *s
 	d.some("classification", f.risk.Class)
 	d.bool("spoofable", !s.Handshake)
 	r.scoped(&d, h)
+	d.some("network_type", where.NetworkType)
 	if len(f.techniques) > 0 {
 		d.object("threat")
 		d.object("technique")

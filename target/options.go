@@ -78,7 +78,7 @@ func letterOptions(o options.Options) deadletter.Options {
 }
 
 func databaseOptions(o options.Options) enrich.Options {
-	return enrich.Options{GeoIP: o.GeoIPDB, ASN: o.ASNDB}
+	return enrich.Options{GeoIP: o.GeoIPDB, ASN: o.ASNDB, Networks: o.NetworkTypes}
 }
 
 func ruleOptions(o options.Options) rules.Options {

@@ -74,7 +74,7 @@ func write(t *testing.T, name, text string) string {
 func TestEveryOptionArrives(t *testing.T) {
 	cert, key := authority.ClientFiles(t)
 	database := "\xab\xcd\xefMaxMind.com\xe0"
-	geo, asn := write(t, "geo.mmdb", database), write(t, "asn.mmdb", database)
+	geo, asn, nets := write(t, "geo.mmdb", database), write(t, "asn.mmdb", database), write(t, "nets", "[tor]")
 	password, apiKey := write(t, "password", "from file\n"), write(t, "key", "id:from-file\n")
 	attack, tool, risk, maps1 := write(t, "attack", ""), write(t, "tool", ""), write(t, "risk", ""), write(t, "maps", "")
 	scanners, good := write(t, "scanners", ""), write(t, "good", "")
@@ -171,6 +171,7 @@ func TestEveryOptionArrives(t *testing.T) {
 		{"internal_hosts", hosts, "", []arrival{{"names", func(p *parts) any { return p.hosts }, map[netip.Addr]string{netip.MustParseAddr("10.0.0.5"): "files-1"}}}},
 		{"geoip_db", geo, "", []arrival{{"databases", func(p *parts) any { return p.databases.GeoIP }, geo}}},
 		{"asn_db", asn, "", []arrival{{"databases", func(p *parts) any { return p.databases.ASN }, asn}}},
+		{"network_types", nets, "", []arrival{{"databases", func(p *parts) any { return p.databases.Networks }, nets}}},
 		{"tlp", "RED", "", []arrival{{"renderer", func(p *parts) any { return p.renderer.TLP }, "RED"}}},
 		{"activity", "off", "", []arrival{
 			{"model", func(p *parts) any { return p.model.Activity }, false},

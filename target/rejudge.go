@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"time"
 
 	"dossier/correlate"
@@ -64,14 +65,16 @@ func (j *Judge) AppendAttacker(dst []byte, id string, stored []byte, now time.Ti
 	return j.anew.AppendAttacker(dst, id, stored, now)
 }
 
-// Lacks returns the option of a database whose fields a document has and these
+// Lacks returns the option of a database or list whose fields a document has and these
 // options would leave out, "" where there is none.
-func Lacks(o options.Options, country, asn bool) string {
+func Lacks(o options.Options, country, asn bool, typeSource string) string {
 	switch {
 	case country && o.GeoIPDB == "":
 		return "geoip_db"
 	case asn && o.ASNDB == "":
 		return "asn_db"
+	case typeSource != "" && !strings.HasPrefix(typeSource, enrich.BuiltIn) && o.NetworkTypes == "":
+		return "network_types"
 	}
 	return ""
 }

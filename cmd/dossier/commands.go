@@ -262,7 +262,7 @@ time, until you remove those files. --show-raw shows them and does nothing else.
 			})
 		},
 	}
-	addOptions(c, "dead_letter_path", "ipv6_prefix", "internal_nets", "internal_hosts", "geoip_db", "asn_db", "tlp", "store_secrets", "activity")
+	addOptions(c, "dead_letter_path", "ipv6_prefix", "internal_nets", "internal_hosts", "geoip_db", "asn_db", "network_types", "tlp", "store_secrets", "activity")
 	c.Flags().BoolVar(&showRaw, "show-raw", false, "Show the raw dead letters, repaired, and replay none")
 	addTimeout(c, &timeout, time.Minute)
 	return c

@@ -621,8 +621,11 @@ var rows = map[string]row{
 	"explain --internal-hosts": option("internal_hosts", "/nowhere", func(u use) {
 		explains(sshdLine, `"host":{"name":"files-1"}`, "", u.w.hosts, "--profiles", "--internal-nets=185.0.0.0/8")(u)
 	}),
-	"explain --geoip-db":     option("geoip_db", "/nowhere", func(u use) { explains(sshdLine, `"DE"`, "", u.w.mmdb, "--profiles")(u) }),
-	"explain --asn-db":       option("asn_db", "/nowhere", func(u use) { explains(sshdLine, `60729`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --geoip-db": option("geoip_db", "/nowhere", func(u use) { explains(sshdLine, `"DE"`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --asn-db":   option("asn_db", "/nowhere", func(u use) { explains(sshdLine, `60729`, "", u.w.mmdb, "--profiles")(u) }),
+	"explain --network-types": option("network_types", "/nowhere", func(u use) {
+		explains(sshdLine, `"network_type":"tor"`, "", write(u.T, "[tor]\n0.0.0.0/0\n"), "--profiles")(u)
+	}),
 	"explain --tlp":          option("tlp", "PURPLE", explains(cowrieLine, `"tlp":"RED"`, "", "RED", "--profiles")),
 	"explain --attack-rules": option("attack_rules", "/nowhere", changed("rules/persistence.yaml", "name: schedules a job", "name: plants a timer", commandLine)),
 	"explain --tool-rules":   option("tool_rules", "/nowhere", changed("tools.json", `"paramiko"`, `"gadget"`, bannerLine)),
@@ -643,9 +646,10 @@ var rows = map[string]row{
 		u.more = append(u.more, "DOSSIER_INTERNAL_NETS=185.0.0.0/8")
 		rejudges(`"files-1"`, func(u use) string { return u.w.hosts })(u)
 	}),
-	"rejudge --geoip-db": option("geoip_db", "/nowhere", rejudges(`"DE"`, func(u use) string { return u.w.mmdb })),
-	"rejudge --asn-db":   option("asn_db", "/nowhere", rejudges(`60729`, func(u use) string { return u.w.mmdb })),
-	"rejudge --tlp":      option("tlp", "PURPLE", rejudges(`"tlp":"RED"`, func(use) string { return "RED" })),
+	"rejudge --geoip-db":      option("geoip_db", "/nowhere", rejudges(`"DE"`, func(u use) string { return u.w.mmdb })),
+	"rejudge --asn-db":        option("asn_db", "/nowhere", rejudges(`60729`, func(u use) string { return u.w.mmdb })),
+	"rejudge --network-types": option("network_types", "/nowhere", rejudges(`"network_type":"tor"`, func(u use) string { return write(u.T, "[tor]\n0.0.0.0/0\n") })),
+	"rejudge --tlp":           option("tlp", "PURPLE", rejudges(`"tlp":"RED"`, func(use) string { return "RED" })),
 	"rejudge --store-secrets": option("store_secrets", "md5", func(u use) {
 		if doc, _, _ := u.rejudged("none"); strings.Contains(doc, "hunter2") || !strings.Contains(doc, `"root"`) {
 			u.Errorf("the document: %s", doc)
@@ -810,6 +814,10 @@ var rows = map[string]row{
 	"replay --asn-db": option("asn_db", "/nowhere", func(u use) {
 		doc, _ := u.replays(u.w.mmdb)
 		contains(u.T, doc, `60729`)
+	}),
+	"replay --network-types": option("network_types", "/nowhere", func(u use) {
+		doc, _ := u.replays(write(u.T, "[tor]\n0.0.0.0/0\n"))
+		contains(u.T, doc, `"network_type":"tor"`)
 	}),
 	"replay --tlp": option("tlp", "PURPLE", func(u use) {
 		doc, _ := u.replays("RED")

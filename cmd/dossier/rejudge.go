@@ -41,7 +41,7 @@ one judges. It takes a key of the role rejudge (dossier setup --key rejudge=FILE
 			})
 		},
 	}
-	addOptions(c, "ipv6_prefix", "internal_nets", "internal_hosts", "geoip_db", "asn_db", "tlp", "store_secrets", "tool_rules", "attack_rules", "risk_rules", "known_scanners", "known_good")
+	addOptions(c, "ipv6_prefix", "internal_nets", "internal_hosts", "geoip_db", "asn_db", "network_types", "tlp", "store_secrets", "tool_rules", "attack_rules", "risk_rules", "known_scanners", "known_good")
 	c.Flags().BoolVar(&r.All, "all", false, "Render those too that the same rules and lists judged")
 	c.Flags().IntVar(&r.Rate, "rate", operate.DefaultRate, fmt.Sprintf("Documents a second at the most, 1 to %d", operate.MaxRate))
 	c.Flags().BoolVarP(&r.DryRun, "dry-run", "n", false, "Only say how many there are")

@@ -309,7 +309,7 @@ func TestSharedOptions(t *testing.T) {
 		"shards": {"shards": "2"}, "replicas": {"replicas": "1"}, "refresh_interval": {"refresh_interval": "1s"}, "cache_size": {"cache_size": "9M"},
 		"dead_letter_path": {"dead_letter_path": "/x"}, "ipv6_prefix": {"ipv6_prefix": "64"}, "store_secrets": {"store_secrets": "none"},
 		"internal_nets": {"internal_nets": "10.0.0.0/8"}, "internal_hosts": {"internal_hosts": text},
-		"geoip_db": {"geoip_db": database}, "asn_db": {"asn_db": database}, "tlp": {"tlp": "RED"}, "activity": {"activity": "off"},
+		"geoip_db": {"geoip_db": database}, "asn_db": {"asn_db": database}, "network_types": {"network_types": text}, "tlp": {"tlp": "RED"}, "activity": {"activity": "off"},
 		"attack_rules": {"attack_rules": text}, "tool_rules": {"tool_rules": text}, "risk_rules": {"risk_rules": text}, "known_scanners": {"known_scanners": text}, "known_good": {"known_good": text}, "ptr": {"ptr": "on"},
 	} {
 		p := properties{}

@@ -55,7 +55,7 @@ var misnomers = map[string]string{
 	"exclude_rules": "exclude", "excludes": "exclude", "exclude_cidrs": "exclude_nets", "ignore_nets": "exclude_nets",
 	"home_net": "decoy_nets", "secrets": "store_secrets", "store_passwords": "store_secrets",
 	"geoip": "geoip_db", "geoip_database": "geoip_db", "geo_db": "geoip_db", "geoip2_db": "geoip_db",
-	"asn": "asn_db", "asn_database": "asn_db", "marking": "tlp", "tlp_marking": "tlp",
+	"asn": "asn_db", "asn_database": "asn_db", "tor_exits": "network_types", "network_lists": "network_types", "marking": "tlp", "tlp_marking": "tlp",
 	"reverse_dns": "ptr", "rdns": "ptr", "dns": "ptr",
 	"metrics": "metrics_listen", "listen": "metrics_listen", "metrics_port": "metrics_listen",
 	"http_listen": "metrics_listen", "prometheus": "metrics_listen",

@@ -167,6 +167,9 @@ type Options struct {
 	InternalHosts string
 	// GeoIPDB and ASNDB are MaxMind-format files, "" for no enrichment.
 	GeoIPDB, ASNDB string
+	// NetworkTypes is a list of networks and their types that is asked before the
+	// built-in one, "" for none.
+	NetworkTypes string
 	// TLP is the traffic light protocol marking of the indicators, as ECS
 	// writes it.
 	//
@@ -219,6 +222,7 @@ var shared = []struct {
 	{"internal_nets", func(o *Options) any { return fmt.Sprint(o.InternalNets != nil, o.InternalNets) }},
 	{"internal_hosts", func(o *Options) any { return o.InternalHosts }},
 	{"asn_db", func(o *Options) any { return o.ASNDB }},
+	{"network_types", func(o *Options) any { return o.NetworkTypes }},
 	{"tlp", func(o *Options) any { return o.TLP }},
 	{"activity", func(o *Options) any { return o.Activity }},
 	{"attack_rules", func(o *Options) any { return o.AttackRules }},

@@ -223,6 +223,7 @@ func TestWrongValues(t *testing.T) {
 		"internal_hosts":        {missing, t.TempDir()},
 		"geoip_db":              {missing, text, t.TempDir()},
 		"asn_db":                {missing, text},
+		"network_types":         {missing, t.TempDir()},
 		"tlp":                   {"PURPLE"},
 		"activity":              {"daily", "on"},
 		"attack_rules":          {missing},

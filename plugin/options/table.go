@@ -448,6 +448,15 @@ var table = []option{
 		},
 	},
 	{
+		key: "network_types", group: groupProfiles, shown: "built in",
+		want: "a readable list of networks and their types",
+		doc:  "Networks and what kind they are (`network_type`), asked before the built-in list of clouds and VPNs: Tor's exits, say ([rules.md](rules.md#network_types)). Read again when it changes.",
+		set: func(o *Options, v string) error {
+			o.NetworkTypes = v
+			return checkReadable(v)
+		},
+	},
+	{
 		key: "tlp", group: groupProfiles, value: "AMBER",
 		want: "one of " + strings.Join(markings, ", "),
 		doc:  "Traffic light protocol marking of the indicators (`threat.indicator.marking.tlp`).",

@@ -292,7 +292,7 @@ func TestPlacesAreKept(t *testing.T) {
 }
 
 func TestOptionsOfFiles(t *testing.T) {
-	if f := open(t, Options{}); f.o.Check != 30*time.Second || f.Place(netip.MustParseAddr("185.220.101.4")) != (Place{}) {
+	if f := open(t, Options{}); f.o.Check != 30*time.Second || f.Place(netip.MustParseAddr("89.0.1.2")) != (Place{}) {
 		t.Errorf("without files they are looked at each %v", f.o.Check)
 	}
 	if _, err := Open(Options{Check: -1}); err == nil {

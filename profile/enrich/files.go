@@ -28,6 +28,9 @@ type Place struct {
 	// ASName is its name, Network the database's network around the address,
 	// ASNSource the database's type.
 	ASName, Network, ASNSource string
+	// NetworkType is what kind of network the address is in, NetworkSource the list
+	// that says so.
+	NetworkType, NetworkSource string
 	// Located says that Latitude and Longitude, in degrees, are known.
 	Located             bool
 	Latitude, Longitude float64
@@ -47,6 +50,9 @@ type Options struct {
 	// ASN holds the path of a database of autonomous systems. It may be
 	// empty.
 	ASN string
+	// Networks holds the path of a list of networks and their types, which is
+	// asked before the built-in one. It may be empty.
+	Networks string
 	// Check holds how often the files are looked at for a change.
 	//
 	// If Check is zero, the default of 30 s will be used.
@@ -70,10 +76,11 @@ type Files struct {
 	mu      sync.RWMutex // held for reading while a mapping is in use
 	country *file
 	asn     *file
+	listed  *networks
 
 	cacheMu sync.Mutex
 	cache   map[netip.Addr]Place
-	// opened counts the databases opened since the start: what was read before
+	// opened counts the databases and lists opened since the start: what was read before
 	// the last of them must not be kept behind it.
 	opened int
 }
@@ -89,7 +96,8 @@ type file struct {
 // maxPlaces bounds the cache.
 const maxPlaces = 8192
 
-// Open opens the databases. Without any path every address is unknown.
+// Open opens the databases and the list. Without any path only the types of networks
+// are known that the built-in list tells.
 func Open(o Options) (*Files, error) {
 	if o.Check == 0 {
 		o.Check = 30 * time.Second
@@ -106,12 +114,15 @@ func Open(o Options) (*Files, error) {
 	if f.asn, err = openFile(o.ASN); err != nil {
 		errs = append(errs, fmt.Errorf("asn_db: %w", err))
 	}
+	if f.listed, err = openNetworks(o.Networks); err != nil {
+		errs = append(errs, fmt.Errorf("network_types: %w", err))
+	}
 	if err := errors.Join(errs...); err != nil {
 		f.country.close()
 		f.asn.close()
 		return nil, err
 	}
-	if f.country != nil || f.asn != nil {
+	if f.country != nil || f.asn != nil || f.listed != nil {
 		f.done.Add(1)
 		go f.watch()
 	}
@@ -141,11 +152,13 @@ func (f *file) close() {
 
 // changed says whether there is another file at the path now.
 func (f *file) changed() bool {
-	if f == nil {
-		return false
-	}
-	info, err := os.Stat(f.path)
-	return err == nil && (!os.SameFile(info, f.info) || !info.ModTime().Equal(f.info.ModTime()) || info.Size() != f.info.Size())
+	return f != nil && replaced(f.path, f.info)
+}
+
+// replaced says whether there is another file at path than the one of info.
+func replaced(path string, was os.FileInfo) bool {
+	info, err := os.Stat(path)
+	return err == nil && (!os.SameFile(info, was) || !info.ModTime().Equal(was.ModTime()) || info.Size() != was.Size())
 }
 
 // Close stops looking for changes and closes the databases.
@@ -170,6 +183,7 @@ func (f *Files) watch() {
 		case <-tick.C:
 			panics.Do("databases", f.o.OnPanic, func() { f.reload(&f.country) })
 			panics.Do("databases", f.o.OnPanic, func() { f.reload(&f.asn) })
+			panics.Do("databases", f.o.OnPanic, f.reloadNetworks)
 		}
 	}
 }
@@ -190,6 +204,24 @@ func (f *Files) reload(which **file) {
 	}
 	f.use(which, next)
 	old.close()
+	f.forget()
+}
+
+// reloadNetworks reads a changed list in place of the one before.
+func (f *Files) reloadNetworks() {
+	if !f.listed.changed() {
+		return
+	}
+	next, err := openNetworks(f.listed.path)
+	if err != nil {
+		if f.o.OnError != nil {
+			f.o.OnError(fmt.Errorf("enrich: network_types: the list before stays in use: %w", err))
+		}
+		return
+	}
+	f.mu.Lock()
+	f.listed = next
+	f.mu.Unlock()
 	f.forget()
 }
 
@@ -266,6 +298,9 @@ func (f *Files) lookup(addr netip.Addr) (place Place) {
 		if r := f.asn.reader.Lookup(addr); r.Found() {
 			place.system(r, f.asn.source)
 		}
+	}
+	if place.NetworkType, place.NetworkSource = f.listed.find(addr); place.NetworkType == "" {
+		place.NetworkType, place.NetworkSource = builtinNetworks().find(addr)
 	}
 	return place
 }

@@ -95,6 +95,7 @@ func TestPlace(t *testing.T) {
 		"185.220.101.4": {
 			Country: "DE", CountrySource: "Test-City", Located: true, Latitude: 52.5, Longitude: 13.4,
 			ASN: 60729, ASName: `Stiftung "Erneuerbare Freiheit"`, Network: "185.220.96.0/20", ASNSource: "Test-ASN",
+			NetworkType: "vpn", NetworkSource: "MISP vpn-ipv4 2025-12-23",
 		},
 		"2a00:1450:4001:81b::200e": {Country: "IE", CountrySource: "Test-City", Located: true, Latitude: 52.5, Longitude: 13.4},
 		"89.0.0.1":                 {Country: "FR", CountrySource: "Test-City", Located: true, Latitude: 48.5, Longitude: 2.5},

