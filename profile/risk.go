@@ -220,6 +220,7 @@ func (r *Renderer) conclusion(d *document, e *law.Entry) {
 		d.some("tactic", rule.Tactic)
 		if rule.Software != nil {
 			d.string("software", rule.Software.Name)
+			d.some("software_id", r.o.Rules.AttackID(rule.Software.Name))
 		}
 		if len(rule.CVE) > 0 {
 			d.strings("cve", rule.CVE)

