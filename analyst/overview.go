@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"dossier/profile/enrich"
 )
 
 // Count is how often something was seen.
@@ -19,8 +21,8 @@ type Overview struct {
 	Events     int64
 	Traversals int64
 	// Each has the most frequent ones first.
-	Levels, Stages, Classes, Countries, Techniques, Tools, Services, Deckies, Ports, Credentials []Count
-	Days                                                                                         []Hour
+	Levels, Stages, Classes, Countries, Networks, Techniques, Tools, Services, Deckies, Ports, Credentials []Count
+	Days                                                                                                   []Hour
 	// Highest are the attackers of highest risk.
 	Highest []*Profile
 }
@@ -43,7 +45,7 @@ func (r *Reader) Overview(ctx context.Context, since time.Time) (*Overview, erro
 		"aggs": map[string]any{
 			"events":    map[string]any{"sum": map[string]any{"field": "event_count"}},
 			"traversal": map[string]any{"filter": term("is_traversal", true)},
-			"level":     terms("risk.level"), "stage": terms("risk.stage"), "class": terms("classification"), "country": terms("country_code"),
+			"level":     terms("risk.level"), "stage": terms("risk.stage"), "class": terms("classification"), "country": terms("country_code"), "network": terms("network_type"),
 			"technique": terms("threat.technique.name"), "tool": terms("behavior.tools"), "service": terms("services"), "decky": terms("deckies"), "port": terms("port.name"),
 		},
 	})
@@ -66,6 +68,7 @@ func (r *Reader) Overview(ctx context.Context, since time.Time) (*Overview, erro
 		Stage     buckets `json:"stage"`
 		Class     buckets `json:"class"`
 		Country   buckets `json:"country"`
+		Network   buckets `json:"network"`
 		Technique buckets `json:"technique"`
 		Tool      buckets `json:"tool"`
 		Service   buckets `json:"service"`
@@ -93,6 +96,12 @@ func (r *Reader) Overview(ctx context.Context, since time.Time) (*Overview, erro
 	}
 	o.Attackers, o.Events, o.Traversals = f.Hits.Total.Value, int64(aggs.Events.Value), aggs.Traversal.N
 	o.Levels, o.Stages, o.Classes, o.Countries = counts(aggs.Level), counts(aggs.Stage), counts(aggs.Class), counts(aggs.Country)
+	o.Networks = counts(aggs.Network)
+	for i := range o.Countries {
+		if name := enrich.CountryName(string(o.Countries[i].Name)); name != "" {
+			o.Countries[i].Name = Text(name)
+		}
+	}
 	o.Techniques, o.Tools, o.Services, o.Deckies, o.Ports = counts(aggs.Technique), counts(aggs.Tool), counts(aggs.Service), counts(aggs.Decky), counts(aggs.Port)
 	f, err = r.search(ctx, "sum up the credentials", r.prefix+"-activity-*", map[string]any{
 		"size": 0, "query": map[string]any{"range": map[string]any{"@timestamp": map[string]any{"gte": since.UTC().Format(time.RFC3339)}}},

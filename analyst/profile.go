@@ -79,13 +79,17 @@ type Profile struct {
 		Keys Texts `json:"keys"`
 	} `json:"campaign"`
 
-	Country   Text  `json:"country_code"`
-	ASN       int64 `json:"asn"`
-	ASName    Text  `json:"as_name"`
-	ASNetwork Text  `json:"as_network"`
-	PTR       Text  `json:"ptr_record"`
-	Scope     Text  `json:"scope"`
-	Host      struct {
+	Country Text `json:"country_code"`
+	// CountryName and NetworkType are not in documents of older versions.
+	CountryName   Text  `json:"country_name"`
+	NetworkType   Text  `json:"network_type"`
+	NetworkSource Text  `json:"network_type_source"`
+	ASN           int64 `json:"asn"`
+	ASName        Text  `json:"as_name"`
+	ASNetwork     Text  `json:"as_network"`
+	PTR           Text  `json:"ptr_record"`
+	Scope         Text  `json:"scope"`
+	Host          struct {
 		Name Text `json:"name"`
 	} `json:"host"`
 
@@ -114,6 +118,8 @@ type Profile struct {
 	Threat struct {
 		Technique named `json:"technique"`
 		Tactic    named `json:"tactic"`
+		Software  named `json:"software"`
+		Group     named `json:"group"`
 		Indicator struct {
 			FirstSeen   Time  `json:"first_seen"`
 			LastSeen    Time  `json:"last_seen"`

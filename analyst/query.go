@@ -32,6 +32,8 @@ type Query struct {
 	Port string
 	// Country is an ISO 3166-1 alpha-2 code, Network one that addresses are in.
 	Country, Network string
+	// NetworkType is what kind of network an address is in: cloud, vpn, tor.
+	NetworkType string
 	// Service and Decky were touched; Tool was recognised.
 	Service, Decky, Tool string
 	// MinRisk is the least risk.score.
@@ -210,7 +212,7 @@ func (q Query) body(verdicts map[string]*Verdict) (any, error) {
 		}
 		must = append(must, anyOf([]any{term("ip", n.String()), term("network", n.String())}))
 	}
-	for _, f := range []struct{ field, value string }{{"services", q.Service}, {"deckies", q.Decky}, {"behavior.tools", q.Tool}} {
+	for _, f := range []struct{ field, value string }{{"services", q.Service}, {"deckies", q.Decky}, {"behavior.tools", q.Tool}, {"network_type", strings.ToLower(q.NetworkType)}} {
 		if f.value != "" {
 			must = append(must, term(f.field, f.value))
 		}

@@ -173,6 +173,7 @@ func (s *Sheet) head(out *sheetWriter) {
 	add("actor", joined(string(p.Actor), string(p.Basis)))
 	add("class", joined(string(p.Behavior.Class), beacon(p)))
 	add("tools", strings.Join(p.Behavior.Tools.Strings(), ", "))
+	add("ATT&CK has", strings.Join(append(p.Threat.Software.ID.Strings(), p.Threat.Group.ID.Strings()...), ", "))
 	if p.Behavior.OS != "" {
 		add("system", fmt.Sprintf("%s, %d hops away, by packets that anybody can send", p.Behavior.OS, p.Behavior.Distance))
 	}
@@ -195,7 +196,7 @@ func (s *Sheet) head(out *sheetWriter) {
 	}
 }
 
-// Origin says where the address is: country, network, names.
+// Origin says where the address is: country, network and what kind it is, names.
 func (p *Profile) Origin() string {
 	var as string
 	if p.ASN > 0 {
@@ -205,7 +206,15 @@ func (p *Profile) Origin() string {
 	if p.Scope == "internal" {
 		scope = "inside our networks"
 	}
-	return joined(scope, string(p.Host.Name), string(p.Country), strings.TrimSpace(as), string(p.ASNetwork), string(p.PTR))
+	country := string(p.Country)
+	if p.CountryName != "" {
+		country = fmt.Sprintf("%s (%s)", p.CountryName, p.Country)
+	}
+	network := string(p.NetworkType)
+	if p.NetworkSource != "" {
+		network = fmt.Sprintf("%s by %s", p.NetworkType, p.NetworkSource)
+	}
+	return joined(scope, string(p.Host.Name), country, strings.TrimSpace(as), string(p.ASNetwork), network, string(p.PTR))
 }
 
 func (p Port) String() string {

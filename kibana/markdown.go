@@ -60,7 +60,7 @@ Run ` + "`dossier setup`" + ` before: indices of an earlier version lack names t
 ## Reading them
 
 Every row with an attacker's address opens that attacker's dashboard: click the address, then *Open this attacker*. Other values filter
-the dashboard that you are on. One filter on ` + "`ip`, `sensors`, `risk.level`, `behavior.class` or `country_code`" + ` works in all panels but those
+the dashboard that you are on. One filter on ` + "`ip`, `sensors`, `risk.level`, `behavior.class`, `country_code` or `network_type`" + ` works in all panels but those
 about sensors and indicators, which take none: a sensor is no attacker's, and an indicator may be that of many. What attackers sent is shown as text; none of it can be clicked.
 
 The map needs tiles from the internet in the browser; countries stand in a table as well.

@@ -34,10 +34,21 @@ func worst(p panel) panel {
 	return p
 }
 
+// named is a panel of countries with their names, which documents of older versions
+// don't have.
+func named(p panel) panel {
+	p.metrics = append(p.metrics, last("country_name", "Country"))
+	return p
+}
+
 // Names of fields that the controls of most dashboards ask for: every document
 // of attackers, hours, lines crossed and mail targets has them.
 var common = []control{
-	{attackers, "risk.level", "Risk"}, {attackers, "behavior.class", "Behaviour"}, {attackers, "country_code", "Country"}, {attackers, "sensors", "Sensor"},
+	{attackers, "risk.level", "Risk"},
+	{attackers, "behavior.class", "Behaviour"},
+	{attackers, "country_code", "Country"},
+	{attackers, "network_type", "Kind of network"},
+	{attackers, "sensors", "Sensor"},
 }
 
 var (
@@ -87,7 +98,7 @@ var overview = dashboard{
 				kind: lying, title: "Services, addresses that touched them", question: "What do they look for?", next: "see Decoys for which decoy offers it",
 				view: activity, rows: []column{top("services", "Service", 12)}, metrics: []column{distinct("uuid", "Attackers")}, w: 12,
 			},
-			worst(addresses(table, "Countries", "From which countries, and how dangerous is the worst?", "click a country to see its attackers only", "country_code", "Country", 50, 12)),
+			named(worst(addresses(table, "Countries", "From which countries, and how dangerous is the worst?", "click a country to see its attackers only", "country_code", "Code", 50, 12))),
 			worst(addresses(table, "Networks", "Whose networks do they come from?", "block or report the provider of the worst", "as_name", "Network", 50, 12)),
 		}},
 		{12, []panel{
@@ -119,7 +130,7 @@ var attacker = dashboard{
 		{6, []panel{
 			who("Profile", "Who is it?", Condition{}, 48,
 				most("risk.score", "Risk"), last("threat.indicator.description", "In one sentence"), last("behavior.kind", "Kind"), last("behavior.os_guess", "System"), last("ptr_record", "Name"),
-				last("country_code", "Country"), last("as_name", "Network"), last("traversal_path", "Path"), earliest("first_seen", "First seen"), latest("last_seen", "Last seen")),
+				last("country_name", "Country"), last("as_name", "Network"), last("network_type", "Kind of network"), last("traversal_path", "Path"), earliest("first_seen", "First seen"), latest("last_seen", "Last seen")),
 		}},
 		{12, []panel{
 			{kind: vega, title: "Why the risk is what it is", question: "What makes the score, of the most dangerous one that is looked at?", next: "look for the strongest reason in the tables below", view: attackers, spec: kit.reasons, w: 24},
@@ -218,7 +229,7 @@ var credentials = dashboard{
 
 var campaigns = dashboard{
 	name: "campaigns", short: "Tools and campaigns", title: "Tools and campaigns", from: "now-30d",
-	controls: []control{common[2], common[3]},
+	controls: common[2:],
 	about:    "**What belongs together: tools, fingerprints, files, shared keys.** A key that several addresses share is a lead, not an identity. Counted are attackers; the two panels on indicators count those of all attackers, whatever is filtered.",
 	bands: []band{
 		{14, []panel{
@@ -273,11 +284,14 @@ var campaigns = dashboard{
 				view: attackers, where: has("actor"), rows: []column{top("actor", "Whose", 50), top("classification", "Judged", 3)}, metrics: []column{count("Attackers")}, w: 14,
 			},
 		}},
-		{12, []panel{{
-			kind: table, title: "Networks", question: "Which providers do they use?", next: "report to the worst",
-			view: attackers, rows: []column{top("asn", "AS", 100).as("number"), top("as_name", "Network", 1)},
-			metrics: []column{count("Attackers"), most("risk.score", "Worst risk"), sum("event_count", "Events")}, w: 48,
-		}}},
+		{12, []panel{
+			{
+				kind: table, title: "Networks", question: "Which providers do they use?", next: "report to the worst",
+				view: attackers, rows: []column{top("asn", "AS", 100).as("number"), top("as_name", "Network", 1)},
+				metrics: []column{count("Attackers"), most("risk.score", "Worst risk"), sum("event_count", "Events")}, w: 32,
+			},
+			worst(addresses(lying, "Kinds of network", "Do they come from clouds, VPNs, Tor?", "click one to see who; network_types adds lists of your own", "network_type", "Kind", 10, 16)),
+		}},
 	},
 }
 

@@ -92,7 +92,7 @@ func (f Form) Fields() []string {
 		return nil
 	case CSV:
 		return append(common, "event_count", "service_count", "services_interacted", "decky_count", "is_traversal", "command_count",
-			"login_attempts", "login_successes", "behavior.class", "behavior.tools", "country_code", "asn", "as_name", "threat.technique.id")
+			"login_attempts", "login_successes", "behavior.class", "behavior.tools", "country_code", "country_name", "network_type", "asn", "as_name", "threat.technique.id")
 	case STIX, MISP:
 		return append(common, "threat", "behavior.class", "country_code", "asn", "as_name")
 	default:

@@ -42,6 +42,7 @@ func (t *table) begin() error {
 		"address", "first_seen", "last_seen", "risk_score", "risk_current", "risk_level", "stage", "confidence", "classification", "basis", "actor", "spoofable",
 		"class", "events", "deckies", "traversal", "commands", "login_attempts", "login_successes",
 		"country", "asn", "as_name", "services_interacted", "tools", "techniques",
+		"country_name", "network_type",
 	})
 }
 
@@ -56,6 +57,7 @@ func (t *table) add(p *analyst.Profile, _ netip.Prefix) error {
 		string(p.Risk.Confidence), string(p.Class()), string(p.Basis), string(p.Actor), strconv.FormatBool(p.Spoofable),
 		string(p.Behavior.Class), n(p.EventCount), n(p.DeckyCount), strconv.FormatBool(p.IsTraversal), n(p.CommandCount), n(p.LoginAttempts), n(p.LoginSuccesses),
 		string(p.Country), asn, string(p.ASName), list(p.Interacted), list(p.Behavior.Tools), list(p.Threat.Technique.ID),
+		string(p.CountryName), string(p.NetworkType),
 	}
 	for i := range row {
 		row[i] = noFormula(row[i])

