@@ -65,8 +65,13 @@ func (x *scratch) decnetSaid(out *event.Event) {
 			text = x.join("SUBSCRIBE", x.get("topics"))
 		}
 	case "smtp", "smtp_relay":
-		if out.Type == "ehlo" {
+		switch out.Type {
+		case "ehlo":
 			text = x.join("EHLO", x.get("domain"))
+		case "mail_from":
+			text = expanded("MAIL FROM ", x.get("value"), x)
+		case "rcpt_to", "rcpt_denied":
+			text = expanded("RCPT TO ", x.get("value"), x)
 		}
 	case "sip":
 		if out.Type == "request" {
@@ -88,6 +93,15 @@ func (x *scratch) decnetSaid(out *event.Event) {
 		}
 	}
 	x.said(event.SaidText, "", text)
+}
+
+// expanded returns an address that a mail server would expand, "" for any other:
+// whom somebody writes to is nobody's business.
+func expanded(verb, address string, x *scratch) string {
+	if !strings.Contains(address, "${") {
+		return ""
+	}
+	return x.arena.Join(verb, address)
 }
 
 // decnetLogin adds the attempt to log in that an event shows.

@@ -24,6 +24,17 @@ func TestSaid(t *testing.T) {
 			"Suricata", `{"timestamp":"2026-11-26T10:00:00.000000+0000","flow_id":2,"event_type":"http","src_ip":"192.0.2.30","src_port":4,"dest_ip":"10.0.0.5","dest_port":80,"proto":"TCP","http":{"hostname":"x","url":"/a","http_method":"PUT","http_refer":"r","http_request_body_printable":"b","request_headers":[{"name":"Cookie","value":"c"}]}}`,
 			"request PUT /a; body  b; header Referer r; header Cookie c",
 		},
+		{
+			"DECNET, an address that is a command", `<134>1 2026-01-02T03:04:05.678901+00:00 decky-07 smtp - rcpt_to [relay@55555 src="45.9.148.10" value="<${run{\x2Fbin\x2Fid}}@localhost>"]`,
+			`text  RCPT TO <${run{\x2Fbin\x2Fid}}@localhost>`,
+		},
+		{"DECNET, an address", `<134>1 2026-01-02T03:04:05.678901+00:00 decky-07 smtp - rcpt_to [relay@55555 src="45.9.148.10" value="<a@example.org>"]`, ""},
+		{"DECNET, a sender", `<134>1 2026-01-02T03:04:05.678901+00:00 decky-07 smtp - mail_from [relay@55555 src="45.9.148.10" value="<a@example.org>"]`, ""},
+		{"DECNET, a sender that is a command", `<134>1 2026-01-02T03:04:05.678901+00:00 decky-07 smtp_relay - mail_from [relay@55555 src="45.9.148.10" value="<${run{id}}@a>"]`, "text  MAIL FROM <${run{id}}@a>"},
+		{
+			"Suricata, a recipient", `{"timestamp":"2026-11-26T10:00:00.000000+0000","flow_id":2,"event_type":"smtp","src_ip":"192.0.2.30","src_port":4,"dest_ip":"10.0.0.5","dest_port":25,"proto":"TCP","smtp":{"mail_from":"<a@b.de>","rcpt_to":["<x@example.org>","<${run{id}}@a>"]}}`,
+			"text  RCPT TO <${run{id}}@a>",
+		},
 		{"OpenCanary", `{"dst_host":"10.0.0.5","dst_port":80,"logdata":{"PATH":"/a","USERAGENT":"x"},"logtype":3000,"node_id":"d","src_host":"192.0.2.30","src_port":4,"utc_time":"2026-11-26 10:00:00.000000"}`, "request  /a"},
 		{
 			"ECS", `{"@timestamp":"2026-11-26T10:00:00.000Z","source":{"ip":"192.0.2.30"},"event":{"action":"request","category":["web"]},"observer":{"name":"d"},"network":{"protocol":"http"},"http":{"request":{"method":"GET","referrer":"r","body":{"content":"b"}}},"url":{"path":"/a","query":"q=1"}}`,

@@ -435,6 +435,7 @@ func (x *scratch) mailRecipients() {
 	for i := range x.params {
 		if strings.HasPrefix(x.params[i].Key, "smtp.rcpt_to.") && len(x.evidence) < maxRecipients {
 			x.addDomains(event.Recipient, x.params[i].Value, event.Unknown)
+			x.said(event.SaidText, "", expanded("RCPT TO ", x.params[i].Value, x))
 		}
 	}
 }

@@ -43,5 +43,5 @@ func (w *annotation) asked() string {
 }
 
 // doors are the channels on which a command inside a request is what an attacker
-// asks for: a web server that isn't vulnerable does nothing of it.
-const doors channelSet = 1<<httpChannel | 1<<elasticChannel | 1<<dataChannel
+// asks for: a web or mail server that isn't vulnerable does nothing of it.
+const doors channelSet = 1<<httpChannel | 1<<elasticChannel | 1<<dataChannel | 1<<mailChannel

@@ -110,10 +110,20 @@ func percent(b []byte) int {
 	return n
 }
 
-// unicodeEscapes decodes \u0027 in place, as far as it is ASCII.
+// unicodeEscapes decodes \u0027 and \x27 in place, as far as they are ASCII.
 func unicodeEscapes(b []byte) int {
 	n := 0
 	for i := 0; i < len(b); i++ {
+		if b[i] == '\\' && i+3 < len(b) && b[i+1] == 'x' {
+			high, ok1 := hexDigit(b[i+2])
+			low, ok2 := hexDigit(b[i+3])
+			if ok1 && ok2 && high < 8 {
+				b[n] = high<<4 | low
+				n++
+				i += 3
+				continue
+			}
+		}
 		if b[i] == '\\' && i+5 < len(b) && b[i+1] == 'u' && b[i+2] == '0' && b[i+3] == '0' {
 			high, ok1 := hexDigit(b[i+4])
 			low, ok2 := hexDigit(b[i+5])
