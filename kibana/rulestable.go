@@ -43,7 +43,7 @@ func matched(k kit, r rule, where Condition, pairs ...[2]string) rule {
 // so no mirror of packages and no file that everybody has.
 func used(k kit, r rule, where Condition, pairs ...[2]string) rule {
 	r = matched(k, r, where, pairs...)
-	r.match.index, r.version = profile.IndicatorsAlias(k.prefix), 2
+	r.match.index, r.version = profile.IndicatorsAlias(k.prefix), 3
 	return r
 }
 
@@ -108,23 +108,26 @@ Isolate the host, keep the file, and look for the commands of the decoy's sessio
 		}, has("threat.indicator.file.hash.sha256"), [2]string{"file.hash.sha256", "threat.indicator.file.hash.sha256"}),
 
 		used(k, rule{
-			name: "match-url", title: "A host of ours fetches from where attackers fetch", severity: "high", where: anyOf(has("url.full"), has("url.original")), threat: []tactic{calling},
-			about:    "A URL that an attacker had a decoy fetch from within 30 days was asked for by a host of ours.",
+			name: "match-url", title: "A host of ours fetches from where attackers fetch", severity: "high", threat: []tactic{calling},
+			where:    anyOf(has("url.full"), has("url.original"), has("url.domain"), has("dns.question.name")),
+			about:    "A URL that attackers used within 30 days, or a host of theirs by name, was asked for by a host of ours.",
 			mistaken: []string{"A public address that attackers use to try a connection, such as a search engine's: add an exception for it.", "Somebody who looks into the attack."},
 			guide: `## What it means
 
-Attackers told a decoy to fetch this URL. Now one of our hosts did.
+Attackers told a decoy to fetch this URL, or something from this host. Now one of our hosts did, or asked where that host is.
 
 ## What to look at
 
-1. [[Tools and campaigns**: *Where files come from*, or *URLs they use*, with the URL. Never open it by hand.
+1. [[Tools and campaigns**: *Where files come from*, *URLs they use* or *Hosts they use*, with what matched. Never open it by hand.
 2. [[Hands on keyboard and movement**: *Commands*. What was done with the file after it was fetched?
 3. In our own logs: the process, and what it did next.
 
 ## What to do
 
 Isolate the host if the file was fetched whole. Block the URL's host.`,
-		}, has("threat.indicator.url.full"), [2]string{"url.full", "threat.indicator.url.full"}, [2]string{"url.original", "threat.indicator.url.original"}),
+		}, anyOf(has("threat.indicator.url.full"), is("indicator.kind", "domain")), [2]string{"url.full", "threat.indicator.url.full"}, [2]string{"url.original", "threat.indicator.url.original"},
+			// The name of a URL is all of it: a host where anybody can put something matches nobody.
+			[2]string{"url.domain", "threat.indicator.name"}, [2]string{"dns.question.name", "threat.indicator.name"}),
 
 		crossed(k, rule{
 			name: "internal", title: "A host of ours touched a decoy", severity: "high", where: all(is("event.action", "observed"), is("scope", "internal")), threat: []tactic{discovery, lateral},

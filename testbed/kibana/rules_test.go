@@ -61,8 +61,20 @@ var tries = map[string]struct {
 	},
 	"A host of ours fetches from where attackers fetch": {
 		"-own",
-		[]object{{"url": object{"full": "http://203.0.113.1/x.sh"}}, {"url": object{"original": "http://203.0.113.1/x.sh"}}},
-		[]object{{"url": object{"full": "http://203.0.113.1/y.sh"}}, {"url": object{"path": "http://203.0.113.1/x.sh"}}},
+		[]object{
+			{"url": object{"full": "http://203.0.113.1/x.sh"}},
+			{"url": object{"original": "http://203.0.113.1/x.sh"}},
+			{"url": object{"domain": "evil.example"}},
+			{"dns": object{"question": object{"name": "evil.example"}}},
+		},
+		// A host where anybody can put something is not published, a URL there is.
+		[]object{
+			{"url": object{"full": "http://203.0.113.1/y.sh"}},
+			{"url": object{"path": "http://203.0.113.1/x.sh"}},
+			{"url": object{"domain": "shared.example"}},
+			{"dns": object{"question": object{"name": "shared.example"}}},
+			{"dns": object{"question": object{"name": "good.example"}}},
+		},
 		-1,
 	},
 }
@@ -87,11 +99,19 @@ func things() []object {
 			"threat": object{"indicator": indicator},
 		}
 	}
-	url := func(u string) object { return object{"url": object{"full": u, "original": u}} }
+	url := func(u string) object {
+		return object{"name": u, "url": object{"full": u, "original": u, "domain": strings.Split(u, "/")[2]}}
+	}
 	file := func(digest string) object {
 		return object{"file": object{"hash": object{"sha256": strings.Repeat(digest, 32)}}}
 	}
+	domain := func(published bool, name string) object {
+		o := one(published, object{"name": name, "url": object{"domain": name}})
+		o["indicator"] = object{"kind": "domain", "value": name}
+		return o
+	}
 	return []object{
+		one(true, url("http://shared.example/x.sh")), domain(true, "evil.example"), domain(false, "shared.example"),
 		one(true, url("http://203.0.113.1/x.sh")), one(false, url("http://203.0.113.1/y.sh")), one(true, file("a1")), one(false, file("b2")),
 	}
 }
@@ -105,7 +125,8 @@ func proveRules(t *testing.T, node *esnode.Node, prefix string) {
 	node.Must(t, "PUT", "/"+prefix+"-own", object{"mappings": object{"properties": object{
 		"source": object{"properties": object{"ip": object{"type": "ip"}}}, "destination": object{"properties": object{"ip": object{"type": "ip"}}},
 		"file": object{"properties": object{"hash": object{"properties": object{"sha256": object{"type": "keyword"}}}}},
-		"url":  object{"properties": object{"full": object{"type": "keyword"}, "original": object{"type": "keyword"}}},
+		"url":  object{"properties": object{"full": object{"type": "keyword"}, "original": object{"type": "keyword"}, "domain": object{"type": "keyword"}}},
+		"dns":  object{"properties": object{"question": object{"properties": object{"name": object{"type": "keyword"}}}}},
 	}}})
 	for i, doc := range indicators() {
 		node.Must(t, "PUT", fmt.Sprintf("/%s-attackers/_doc/indicator-%d", prefix, i), doc)
