@@ -364,6 +364,82 @@ func containers(t *testing.T, text string, fail func(string, ...any)) {
 	}
 }
 
+// filled checks that one command leads to a Kibana with dashboards, rules and data, over
+// TLS and behind a password that nobody wrote down.
+func filled(t *testing.T, text string, fail func(string, ...any)) {
+	t.Helper()
+	p := project(t, text)
+	for service, wants := range map[string]map[string]string{
+		"accounts": {"elasticsearch": types.ServiceConditionHealthy}, "setup": {"accounts": types.ServiceConditionCompletedSuccessfully},
+		"kibana":     {"accounts": types.ServiceConditionCompletedSuccessfully},
+		"dashboards": {"setup": types.ServiceConditionCompletedSuccessfully, "kibana": types.ServiceConditionHealthy},
+		"rules":      {"dashboards": types.ServiceConditionCompletedSuccessfully}, "ready": {"rules": types.ServiceConditionCompletedSuccessfully},
+		"fluent-bit": {"setup": types.ServiceConditionCompletedSuccessfully, "sample": types.ServiceConditionCompletedSuccessfully},
+	} {
+		for on, condition := range wants {
+			if got := p.Services[service].DependsOn[on].Condition; got != condition {
+				fail("%s waits for %s: %q, want %q", service, on, got, condition)
+			}
+		}
+	}
+	for service, wants := range map[string]map[string]string{
+		"elasticsearch": {"xpack.security.enabled": "true", "xpack.security.http.ssl.enabled": "true", "ELASTIC_PASSWORD_FILE": "/usr/share/elasticsearch/config/secrets/elastic.password"},
+		"kibana":        {"SERVER_SSL_ENABLED": "true", "ELASTICSEARCH_HOSTS": "https://elasticsearch:9200"},
+		"dashboards":    {"DOSSIER_ES_PASSWORD_FILE": "/secrets/elastic.password", "DOSSIER_ES_CA_FILE": "/secrets/ca.crt"},
+		"rules":         {"DOSSIER_ES_PASSWORD_FILE": "/secrets/elastic.password", "DOSSIER_ES_CA_FILE": "/secrets/ca.crt"},
+	} {
+		for name, want := range wants {
+			if got := p.Services[service].Environment[name]; got == nil || *got != want {
+				fail("%s: %s is not %q", service, name, want)
+			}
+		}
+	}
+	for service, want := range map[string][]string{"dashboards": {"kibana", "dashboards", "--url", "https://kibana:5601"}, "rules": {"kibana", "rules", "--url", "https://kibana:5601"}} {
+		if got := p.Services[service].Command; !slices.Equal(got, want) {
+			fail("%s runs %q, want %q", service, got, want)
+		}
+	}
+	for name, s := range p.Services {
+		for _, port := range s.Ports {
+			if port.HostIP != "127.0.0.1" {
+				fail("%s: port %s is open to %q", name, port.Published, port.HostIP)
+			}
+		}
+		for variable := range s.Environment {
+			if strings.HasSuffix(strings.ToUpper(variable), "PASSWORD") {
+				fail("%s: a password stands in %s", name, variable)
+			}
+		}
+	}
+}
+
+// The stack fills its Kibana by itself, and each part of that is missed where it lacks.
+func TestComposeFillsKibana(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "conf", "compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled(t, string(b), t.Errorf)
+	for old, now := range map[string]string{
+		`xpack.security.enabled: "true"`: `xpack.security.enabled: "false"`, `SERVER_SSL_ENABLED: "true"`: `SERVER_SSL_ENABLED: "false"`,
+		`xpack.security.http.ssl.enabled: "true"`: `xpack.security.http.ssl.enabled: "false"`,
+		`["kibana", "rules", "--url"`:             `["kibana", "rules", "--space"`, `["kibana", "dashboards", "--url"`: `["kibana", "rules", "--url"`,
+		`rules: {condition: service_completed_successfully}`: `rules: {condition: service_started}`, `kibana: {condition: service_healthy}`: `kibana: {condition: service_started}`,
+		`sample: {condition: service_completed_successfully}`: `sample: {condition: service_started}`,
+		`"127.0.0.1:5601:5601"`:                               `"5601:5601"`, `ELASTIC_PASSWORD_FILE: /usr/share/elasticsearch/config/secrets/elastic.password`: `ELASTIC_PASSWORD: changeme`,
+	} {
+		text := strings.ReplaceAll(string(b), old, now)
+		if text == string(b) {
+			t.Errorf("compose.yaml has no %q", old)
+		}
+		failed := false
+		filled(t, text, func(string, ...any) { failed = true })
+		if !failed {
+			t.Errorf("%q in place of %q is not noticed", now, old)
+		}
+	}
+}
+
 func TestCompose(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(root, "conf", "compose.yaml"))
 	if err != nil {
