@@ -105,7 +105,7 @@ func TestCountryNamesArePublished(t *testing.T) {
 	maps.DeleteFunc(names, func(code, _ string) bool { return !twoLetters.MatchString(code) || notPlaces[code] })
 	var b strings.Builder
 	fmt.Fprintf(&b, "{\n  \"origin\": %q,\n  \"licence\": %q,\n  \"names\": {\n", "Unicode CLDR, English names of territories, as the package "+registry.CountryNames.String()+" on npm carries them",
-		"Unicode-3.0, © 1991-2025 Unicode, Inc.; www.unicode.org/license.txt")
+		"Unicode-3.0, in LICENSE-Unicode beside this file")
 	codes := slices.Sorted(maps.Keys(names))
 	for i, code := range codes {
 		fmt.Fprintf(&b, "    %q: %q%s\n", code, names[code], map[bool]string{true: ",", false: ""}[i < len(codes)-1])
