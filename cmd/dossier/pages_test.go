@@ -155,6 +155,10 @@ var tried = map[string]try{
 	"docs/security.md: dossier setup --key writer:sensor-7=/etc/dossier/sensor-7.key --key-owner fluent-bit --key-expires 365d": {
 		why: "needs a node with users, on which TestKeys makes such keys",
 	},
+	`docs/rules.md: { echo "[tor torproject.org $(date +%F)]"; curl -sf https://check.torproject.org/torbulkexitlist; } > networks.new && mv networks.new networks.txt`: {
+		edits: []string{"curl -sf https://check.torproject.org/torbulkexitlist", "echo 192.0.2.1", "mv networks.new networks.txt", "mv networks.new networks.txt && cat networks.txt"},
+		want:  "192.0.2.1",
+	},
 	"docs/sensors.md: dossier explain /var/log/cowrie/cowrie.json": {
 		edits: []string{
 			"/var/log/cowrie/cowrie.json", "$REPOSITORY/testbed/data/cowrie/cowrie.json",
