@@ -168,19 +168,19 @@ var readerRows = map[string]row{
 		contains(u.T, out, "  \"ip\": \"9.9.9.9\",\n")
 	}},
 
-	"search --command":     searchFor("WGET http*"),
-	"search --credential":  {"root", `got "root", want USER:SECRET`, finds(":hunter2")},
-	"search --fingerprint": searchFor("b12d2871a1189eff20364cf5333619ee"),
-	"search --file":        searchFor("http://evil*"),
-	"search --campaign":    searchFor(busy),
-	"search --technique":   {"x", `--technique: got "x"`, finds("T1105")},
-	"search --port":        {"tcp", `--port: got "tcp"`, finds("2222")},
-	"search --country":     {"Germany", `--country: got "Germany"`, finds("de")},
-	"search --network":     {"x", `--network: got "x"`, finds("9.9.9.9/32")},
+	"search --command":      searchFor("WGET http*"),
+	"search --credential":   {"root", `got "root", want USER:SECRET`, finds(":hunter2")},
+	"search --fingerprint":  searchFor("b12d2871a1189eff20364cf5333619ee"),
+	"search --file":         searchFor("http://evil*"),
+	"search --campaign":     searchFor(busy),
+	"search --technique":    {"x", `--technique: got "x"`, finds("T1105")},
+	"search --port":         {"tcp", `--port: got "tcp"`, finds("2222")},
+	"search --country":      {"Germany", `--country: got "Germany"`, finds("de")},
+	"search --network":      {"x", `--network: got "x"`, finds("9.9.9.9/32")},
 	"search --network-type": searchFor("VPN"),
-	"search --service":     searchFor("ssh"),
-	"search --decky":       searchFor("web-1"),
-	"search --tool":        searchFor("nmap"),
+	"search --service":      searchFor("ssh"),
+	"search --decky":        searchFor("web-1"),
+	"search --tool":         searchFor("nmap"),
 	"search --sort": {"size", "want one of risk, activity, newest, address", func(u use) {
 		out, _ := u.reads("activity")
 		if strings.Index(out, quiet) > strings.Index(out, busy) {
