@@ -280,7 +280,7 @@ func BenchmarkBulkBody(b *testing.B) {
 	for b.Loop() {
 		body = body[:0]
 		for _, i := range at {
-			body = appendOp(body, &ops[i])
+			body = appendOp(body, &ops[i], true)
 		}
 	}
 	b.SetBytes(int64(len(body)))

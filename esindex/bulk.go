@@ -24,7 +24,7 @@ const maxReasonText = 256 << 10
 
 // actionSize is an upper bound of what an operation takes in a request beside
 // the document and its key.
-const actionSize = 112
+const actionSize = 136
 
 // maxSize is about what an operation takes in a request, and no less.
 func maxSize(op *commit.Op) int {
@@ -46,8 +46,8 @@ func sizeString(s string) int {
 }
 
 // appendOp appends an operation as _bulk wants it: a line that says what to
-// do, and the document's.
-func appendOp(b []byte, op *commit.Op) []byte {
+// do, and the document's. alias has it refused where the index's name is none.
+func appendOp(b []byte, op *commit.Op, alias bool) []byte {
 	if op.Kind == commit.Create {
 		b = append(b, `{"create":{"_index":`...)
 	} else {
@@ -61,6 +61,9 @@ func appendOp(b []byte, op *commit.Op) []byte {
 		b = strconv.AppendInt(b, op.Version.SeqNo, 10)
 		b = append(b, `,"if_primary_term":`...)
 		b = strconv.AppendInt(b, op.Version.PrimaryTerm, 10)
+	}
+	if alias {
+		b = append(b, `,"require_alias":true`...)
 	}
 	b = append(b, "}}\n"...)
 	b = append(b, op.Body...)

@@ -72,7 +72,7 @@ func (s *Store) EnsureIndex(ctx context.Context, index string) (Step, error) {
 		return Step{}, err
 	}
 	done := "kept"
-	err = s.c.checkIndex(ctx, k, index)
+	_, err = s.c.checkIndex(ctx, k, index)
 	if errors.Is(err, ErrMissing) {
 		done, err = "created", s.c.createIndex(ctx, k, index)
 	}

@@ -28,6 +28,10 @@ type guard struct {
 
 	mu   sync.Mutex
 	good map[string]struct{}
+	// behind are those names that were an alias of one index when they were
+	// looked at last. A write there requires an alias: Elasticsearch would else
+	// make an index of that name where the alias was just taken away.
+	behind map[string]struct{}
 	// sure has when it was last seen that an index holds no newer state.
 	sure map[string]time.Time
 }
@@ -100,7 +104,7 @@ func newGuard(c *Client, templates []Template) (*guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &guard{c: c, kinds: kinds, good: make(map[string]struct{}), sure: make(map[string]time.Time)}, nil
+	return &guard{c: c, kinds: kinds, good: make(map[string]struct{}), behind: make(map[string]struct{}), sure: make(map[string]time.Time)}, nil
 }
 
 // admit returns nil where the index may be written to; one that is missing is
@@ -122,11 +126,12 @@ func (g *guard) look(ctx context.Context, index string) error {
 		return nil
 	}
 	k, err := g.kind(index)
+	alias := false
 	if err == nil {
-		err = g.c.checkIndex(ctx, k, index)
+		alias, err = g.c.checkIndex(ctx, k, index)
 	}
 	if err == nil {
-		g.remember(index)
+		g.remember(index, alias)
 	}
 	return err
 }
@@ -137,19 +142,37 @@ func (g *guard) make(ctx context.Context, index string) error {
 	if err == nil {
 		err = g.c.createIndex(ctx, k, index)
 	}
-	if err == nil {
-		g.remember(index)
+	switch {
+	case err != nil:
+	case k.Numbered:
+		return g.look(ctx, index) // somebody else may have made it in the other way
+	default:
+		g.remember(index, false)
 	}
 	return err
 }
 
-func (g *guard) remember(index string) {
+func (g *guard) remember(index string, alias bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.good) >= maxGood {
 		clear(g.good)
+		clear(g.behind)
 	}
 	g.good[index] = struct{}{}
+	if alias {
+		g.behind[index] = struct{}{}
+	} else {
+		delete(g.behind, index)
+	}
+}
+
+// requiresAlias says whether writes to the name must find an alias.
+func (g *guard) requiresAlias(index string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, ok := g.behind[index]
+	return ok
 }
 
 func (g *guard) kind(index string) (*kind, error) {
@@ -164,7 +187,8 @@ func (g *guard) kind(index string) (*kind, error) {
 	}
 }
 
-// forget makes the next write look at the index again.
+// forget makes the next write look at the index again. What requires an alias
+// does until then.
 func (g *guard) forget(index string) {
 	g.mu.Lock()
 	delete(g.good, index)
@@ -173,12 +197,13 @@ func (g *guard) forget(index string) {
 
 // watch looks through the answers for signs that an index was deleted
 // meanwhile, and may have been made anew by somebody else: it is missing, or
-// counts its writes from 0.
+// counts its writes from 0. A block may be that of a move behind an alias.
 func (g *guard) watch(ops []commit.Op, out []commit.Written) {
 	for i := range out {
 		switch w := &out[i]; {
 		case w.Status == commit.Done && w.Version.SeqNo == 0,
-			w.Status == commit.Unknown && strings.Contains(w.Reason, "index_not_found_exception"):
+			w.Status == commit.Unknown && strings.Contains(w.Reason, "index_not_found_exception"),
+			w.Status == commit.Unknown && strings.Contains(w.Reason, "cluster_block_exception") && !g.requiresAlias(ops[i].Key.Index):
 			g.forget(ops[i].Key.Index)
 		}
 	}
@@ -191,5 +216,6 @@ func (s *Store) CheckIndex(ctx context.Context, index string) error {
 	if err != nil {
 		return err
 	}
-	return s.c.checkIndex(ctx, k, index)
+	_, err = s.c.checkIndex(ctx, k, index)
+	return err
 }

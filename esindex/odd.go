@@ -102,7 +102,7 @@ func (i *Index) oddSettings(k *kind, in *installed) {
 		}
 	}
 	shards, most := number(i.settings, Shards), max(number(template, Shards)*shardsFactor, shardsFloor)
-	if shards > most {
+	if shards > most && !k.Numbered {
 		i.odd(false, "it has %d shards, its template %d: shards of this kind use up what the cluster allows", shards, max(number(template, Shards), 1))
 	}
 	copies := i.settings.show(string(Replicas))

@@ -253,7 +253,7 @@ func text(raw any) string {
 // indexTemplate is the kind's index template as Elasticsearch takes it.
 func (k *kind) indexTemplate() map[string]any {
 	return map[string]any{
-		"index_patterns": []string{k.Pattern}, "priority": Priority, "version": k.Version, "_meta": k.templateMeta(),
+		"index_patterns": k.patterns(), "priority": Priority, "version": k.Version, "_meta": k.templateMeta(),
 		"composed_of": []string{k.packName(), k.customName()},
 	}
 }
@@ -370,9 +370,12 @@ func (c *Client) reconcileSettings(ctx context.Context, k *kind, index *Index, c
 		switch e, ok := errors.AsType[*Error](err); {
 		case ok && e.Status == http.StatusBadRequest:
 			step.Done = fmt.Sprintf("%s %s → %s: can't change on an existing index; ", name, have, want)
-			if k.single() {
+			switch {
+			case k.Numbered && name == string(Shards):
+				step.Done += "dossier reshard --shards " + want + " can"
+			case k.single():
 				step.Done += "reindex it to have it"
-			} else {
+			default:
 				step.Done += "those made from now on have it"
 			}
 		case ok && e.Status == http.StatusForbidden:
@@ -462,6 +465,8 @@ type Index struct {
 	Kind string
 	// Schema is the version of its mapping.
 	Schema int
+	// MayMove says that another index can take its place: the kind is Numbered.
+	MayMove bool
 	// Err says why it may not be written to: ErrForeign or ErrFixed.
 	Err error
 	// Fields are those that differ from the template's. A newer mapping may
@@ -520,7 +525,7 @@ func (c *Client) inspect(ctx context.Context, k *kind) ([]Index, error) {
 			continue // made or deleted between the two
 		}
 		mapping := mapped[name]["mappings"]
-		index := Index{Name: name, Kind: k.Name, settings: settingsOf(set[name]["settings"]), mapping: mapping}
+		index := Index{Name: name, Kind: k.Name, MayMove: k.Numbered, settings: settingsOf(set[name]["settings"]), mapping: mapping}
 		var outer struct {
 			Meta map[string]json.RawMessage `json:"_meta"`
 		}

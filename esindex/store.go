@@ -364,8 +364,12 @@ func (s *Store) bulk(ctx context.Context, sc *scratch, ops []commit.Op, at []int
 		size += maxSize(&ops[i])
 	}
 	sc.body = slices.Grow(sc.body[:0], size)
+	last, alias := "", false
 	for _, i := range at {
-		sc.body = appendOp(sc.body, &ops[i])
+		if index := ops[i].Key.Index; index != last {
+			last, alias = index, s.guard.requiresAlias(index)
+		}
+		sc.body = appendOp(sc.body, &ops[i], alias)
 	}
 	const op = "bulk"
 	quotes := s.c.quotes.Load() || s.c.wire.server.get() == OpenSearch

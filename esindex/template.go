@@ -59,6 +59,10 @@ type Template struct {
 	// Retired are aliases that the index had once. Install takes it out of
 	// them.
 	Retired []string
+	// Numbered says that the index of one name stands behind an alias of that
+	// name, so that a larger one can take its place. One that has the name
+	// itself is as good, until dossier reshard has moved it.
+	Numbered bool
 	// ListKey names the field of the mapping that holds the list key, "" for
 	// none. Install sets the key where there is none; it is for an index of
 	// one name.
@@ -107,8 +111,8 @@ func newKind(t Template) (*kind, error) {
 		return bad("version %d; versions begin at 1", t.Version)
 	case t.Monthly && !strings.HasSuffix(t.Pattern, "-*"), t.Homes && !t.Monthly:
 		return bad("pattern %q is of no months", t.Pattern)
-	case t.ListKey != "" && stem != t.Pattern:
-		return bad("a list key is for an index of one name")
+	case (t.ListKey != "" || t.Numbered) && stem != t.Pattern:
+		return bad("a list key, and numbers, are for an index of one name")
 	case correlate.ClaimedBy(stem) != "":
 		return bad("Elasticsearch makes data streams of %s-*", correlate.ClaimedBy(stem))
 	}
@@ -285,10 +289,13 @@ func (c *Client) installTemplate(ctx context.Context, k *kind) (string, error) {
 		return "", err
 	case !in.found:
 		return "created", c.putTemplate(ctx, k, k.wanted(in, nil))
-	case in.schema == k.Version:
-		return "kept", nil
 	case in.schema > k.Version:
 		return fmt.Sprintf("kept, it is newer (version %d)", in.schema), nil
+	case in.schema == k.Version && k.Numbered && text(in.index["index_patterns"]) != text(k.patterns()):
+		// It would leave an index of a number without settings.
+		return "index_patterns: updated", c.putTemplate(ctx, k, k.wanted(in, nil))
+	case in.schema == k.Version:
+		return "kept", nil
 	}
 	return fmt.Sprintf("upgraded from version %d", in.schema), c.putTemplate(ctx, k, k.wanted(in, nil))
 }
@@ -333,13 +340,14 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 		return steps, nil
 	}
 	done := "kept"
+	names := slices.Sorted(maps.Keys(found))
 	if len(found) == 0 {
 		if err := c.createIndex(ctx, k, k.Pattern); err != nil {
 			return steps, err
 		}
-		done = "created"
+		done, names = "created", []string{k.firstIndex()}
 	}
-	steps = append(steps, Step{"index", k.Pattern, done})
+	steps = append(steps, Step{"index", strings.Join(names, ", "), done})
 	if k.ListKey != "" {
 		step, err := c.setListKey(ctx, k)
 		if err != nil {
@@ -347,20 +355,20 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 		}
 		steps = append(steps, step)
 	}
-	more, err := c.installAliases(ctx, k, done)
+	more, err := c.installAliases(ctx, k, names, done)
 	return append(steps, more...), err
 }
 
 // installAliases makes the aliases that the index lacks, and gives those that
 // it has the filter they are to have. A new index has them
-// from its template, so they are as new as it is: index says which.
-func (c *Client) installAliases(ctx context.Context, k *kind, index string) ([]Step, error) {
+// from its template, so they are as new as it is: index says which. An alias is
+// made for what stands behind the kind's name, as there is none for an alias.
+func (c *Client) installAliases(ctx context.Context, k *kind, on []string, index string) ([]Step, error) {
 	var wanted map[string]json.RawMessage
 	if k.aliases == nil || json.Unmarshal(k.aliases, &wanted) != nil {
 		return nil, nil //nolint:nilerr // newKind has read them before
 	}
 	var steps []Step
-	on := []string{k.Pattern}
 	for _, alias := range slices.Sorted(maps.Keys(wanted)) {
 		op := "alias " + alias
 		done := index
@@ -396,22 +404,37 @@ func sameJSON(a, b json.RawMessage) bool {
 // createIndex creates the index with the kind's mapping, which holds whether
 // or not the template is there. All else comes from the template: an operator
 // may have other settings there, and who set it up has asked which types there
-// are.
+// are. Where the kind is numbered index is its name, which the first index
+// gets as an alias: both or neither are there.
 func (c *Client) createIndex(ctx context.Context, k *kind, index string) error {
-	body, err := json.Marshal(map[string]any{"mappings": k.bare})
+	parts := map[string]any{"mappings": k.bare}
+	name := index
+	if k.Numbered {
+		index = k.firstIndex()
+		parts["aliases"] = map[string]any{name: struct{}{}}
+	}
+	body, err := json.Marshal(parts)
 	if err != nil {
 		return err
 	}
 	err = c.call(ctx, "create index "+index, esapi.IndicesCreateRequest{Index: index, Body: &payload{body}}, nil)
 	if e, ok := errors.AsType[*Error](err); ok {
 		switch e.Type {
-		case "resource_already_exists_exception": // another sensor was faster
-			return c.checkIndex(ctx, k, index)
+		// Another sensor was faster; an older one gives the index the name itself.
+		case "resource_already_exists_exception", "invalid_alias_name_exception":
+			_, err := c.checkIndex(ctx, k, name)
+			if errors.Is(err, ErrMissing) && k.Numbered {
+				return &Error{
+					Op: "create index " + index, Reason: "it is there, but the name " + name + " leads nowhere",
+					Fix: fmt.Sprintf(`if its documents are the right ones POST /_aliases {"actions":[{"add":{"index":%q,"alias":%q}}]}, else delete it; then run dossier setup`, index, name),
+				}
+			}
+			return err
 		case "security_exception":
 			if e.Status != http.StatusForbidden {
 				break // who this is, not what it may
 			}
-			e.Fix = missingFix(index)
+			e.Fix = missingFix(name)
 		}
 	}
 	return err
@@ -462,27 +485,29 @@ func (c *Client) mappings(ctx context.Context, name string) (map[string]meta, er
 	return out, nil
 }
 
-// checkIndex reports whether the index may be written to.
-func (c *Client) checkIndex(ctx context.Context, k *kind, index string) error {
+// checkIndex reports whether the index may be written to, and whether its name
+// is an alias.
+func (c *Client) checkIndex(ctx context.Context, k *kind, index string) (alias bool, err error) {
 	found, err := c.mappings(ctx, index)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(found) != 1 {
-		return &Error{
+		return false, &Error{
 			Op: "look at index " + index, Reason: fmt.Sprintf("the name stands for %d indices", len(found)),
 			Fix: "leave one index behind the alias: a document's id is unique within one index only",
 		}
 	}
 	for real, m := range found {
-		if real != index && !isIndexName(real) {
+		alias = real != index
+		if alias && !isIndexName(real) {
 			real = index
 		}
 		if _, err := k.check(real, m); err != nil {
-			return err
+			return alias, err
 		}
 	}
-	return nil
+	return alias, nil
 }
 
 // check judges an index by its meta and returns its version.

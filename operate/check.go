@@ -89,6 +89,7 @@ func (t *Target) Check(ctx context.Context, c Check, out func(Finding)) {
 	k.clocks(ctx)
 	k.templatesThere(ctx)
 	k.indicesFit(ctx)
+	k.unfinished(ctx)
 	k.elsewhere(ctx)
 	k.foreign(ctx)
 	k.transitionsTold(ctx)
@@ -532,6 +533,9 @@ func (k *checker) indexFits(index *esindex.Index) (bad int) {
 			continue
 		}
 		fix := fmt.Sprintf(`PUT /%s/_settings {"index.blocks.%s":null}`, name, block)
+		if block == "write" && index.MayMove {
+			fix = "where dossier reshard was stopped run it again, or dossier reshard --abort; else " + fix
+		}
 		if block == "read_only_allow_delete" {
 			fix = "free disk space on the data nodes; the block is lifted then"
 		}

@@ -70,6 +70,10 @@ func templates(o options.Options) ([]esindex.Template, error) {
 		case profile.Attackers, profile.Targets, profile.Activity, profile.Transitions:
 			out[i].Fixed = map[string]string{"ipv6_prefix": strconv.Itoa(o.IPv6Prefix)}
 		}
+		switch m.Kind {
+		case profile.Attackers, profile.Targets, profile.Indicators:
+			out[i].Numbered = true
+		}
 		if m.Kind == profile.Attackers {
 			out[i].ListKey = profile.ListKeyField
 		}

@@ -29,9 +29,12 @@ const (
 // Rejudge is the role of dossier rejudge.
 const Rejudge = "rejudge"
 
+// Reshard is the role of dossier reshard.
+const Reshard = "reshard"
+
 // Names returns the roles' names.
 func Names() []string {
-	return []string{Writer, CreatingWriter, "setup", "retention", "reader", "analyst", Rejudge}
+	return []string{Writer, CreatingWriter, "setup", "retention", "reader", "analyst", Rejudge, Reshard}
 }
 
 // Role is a role of Elasticsearch, or what an API key may do.
