@@ -372,7 +372,7 @@ func (c *Client) reconcileSettings(ctx context.Context, k *kind, index *Index, c
 			step.Done = fmt.Sprintf("%s %s → %s: can't change on an existing index; ", name, have, want)
 			switch {
 			case k.Numbered && name == string(Shards):
-				step.Done += "dossier reshard --shards " + want + " can"
+				step.Done += "dossier reshard can give it more"
 			case k.single():
 				step.Done += "reindex it to have it"
 			default:

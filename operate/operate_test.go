@@ -431,7 +431,7 @@ func TestSetupRole(t *testing.T) {
 		// All there is to do: an upgrade, an index and the alias.
 		version++
 		s.node.Must(t, "DELETE", next+"?ignore_unavailable=true", nil)
-		if _, _, err := s.node.Do(t.Context(), "DELETE", admin.indices.Attackers()+"/_alias/logs-ti_"+prefix+".attackers", nil); err != nil {
+		if _, _, err := s.node.Do(t.Context(), "DELETE", admin.indices.Attackers()+"-000001/_alias/logs-ti_"+prefix+".attackers", nil); err != nil {
 			t.Fatal(err)
 		}
 		s.node.Must(t, "PUT", admin.indices.Targets()+"/_settings", `{"index.translog.durability":"async"}`)
@@ -450,8 +450,8 @@ func TestSetupRole(t *testing.T) {
 		}
 		all := strings.Join(steps, "\n")
 		for _, want := range []string{
-			"index " + admin.indices.Targets() + ": translog.durability async → request: updated", "alias logs-ti_" + prefix + ".attackers: created", "index " + next + ": created",
-			fmt.Sprintf("mapping %s-attackers: upgraded from version", prefix), "roles " + prefix + "-*: left out: this user lacks",
+			"index " + admin.indices.Targets() + "-000001: translog.durability async → request: updated", "alias logs-ti_" + prefix + ".attackers: created", "index " + next + ": created",
+			fmt.Sprintf("mapping %s-attackers-000001: upgraded from version", prefix), "roles " + prefix + "-*: left out: this user lacks",
 		} {
 			if !strings.Contains(all, want) {
 				t.Errorf("no %q in\n%s", want, all)
@@ -488,7 +488,7 @@ func TestSetup(t *testing.T) {
 		err := admin.Setup(t.Context(), setup, func(s esindex.Step) { steps = append(steps, s.String()) })
 		return strings.Join(steps, "\n"), err
 	}
-	if n := strings.Count(first, ": created"); n != 7+4+2+1+3*(1+monthsAhead+1)+3+1+7+1 {
+	if n := strings.Count(first, ": created"); n != 7+4+2+1+3*(1+monthsAhead+1)+3+1+8+1 {
 		t.Errorf("%d things created:\n%s", n, first)
 	}
 	info, err := os.Stat(file)
@@ -500,7 +500,7 @@ func TestSetup(t *testing.T) {
 		t.Errorf("the second time: %v\n%s", err, again)
 	}
 	alias := s.node.Must(t, "GET", prefix+"-attackers/_alias", nil)
-	if _, ok := alias[prefix+"-attackers"].(map[string]any)["aliases"].(map[string]any)["logs-ti_"+prefix+".attackers"]; !ok {
+	if _, ok := alias[prefix+"-attackers-000001"].(map[string]any)["aliases"].(map[string]any)["logs-ti_"+prefix+".attackers"]; !ok {
 		t.Errorf("no alias: %v", alias)
 	}
 
@@ -784,7 +784,7 @@ func TestCheck(t *testing.T) {
 	s.node.Must(t, "DELETE", admin.months(time.Now().UTC())[0], nil)
 	s.node.Must(t, "PUT", admin.months(time.Now().UTC())[0], `{}`) // by a program that guesses
 	s.node.Must(t, "DELETE", admin.months(time.Now().UTC())[1], nil)
-	s.node.Must(t, "DELETE", prefix+"-attackers/_alias/logs-ti_"+prefix+".attackers", nil)
+	s.node.Must(t, "DELETE", prefix+"-attackers-000001/_alias/logs-ti_"+prefix+".attackers", nil)
 	letters := s.options(t, nil).DeadLetterPath
 	if err := os.MkdirAll(letters, 0o700); err != nil {
 		t.Fatal(err)
@@ -797,8 +797,8 @@ func TestCheck(t *testing.T) {
 		t.Error(worst)
 	}
 	wants(all,
-		"FAIL index "+prefix+"-attackers: durability is async", `PUT /`+prefix+`-attackers/_settings {"index.translog.durability":"request"}`,
-		"FAIL index "+prefix+"-smtp-targets: it is blocked (index.blocks.write)",
+		"FAIL index "+prefix+"-attackers-000001: durability is async", `PUT /`+prefix+`-attackers-000001/_settings {"index.translog.durability":"request"}`,
+		"FAIL index "+prefix+"-smtp-targets-000001: it is blocked (index.blocks.write)",
 		"FAIL templates: "+prefix+"-activity is missing; run dossier setup",
 		"dossier did not make it",
 		"FAIL indices: "+admin.months(time.Now().UTC())[1]+" is missing: sensors with the role",

@@ -93,6 +93,9 @@ func (t *Target) Reshard(ctx context.Context, o Reshard, step func(esindex.Step)
 	return nil
 }
 
+// Shards is how many shards the options ask for.
+func (t *Target) Shards() int { return t.o.Shards }
+
 // move is one index on its way to the next number.
 type move struct {
 	*Target

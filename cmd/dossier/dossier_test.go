@@ -94,9 +94,9 @@ func TestLife(t *testing.T) {
 	if status != 0 || errs != "" {
 		t.Fatalf("setup: status %d, %s\n%s", status, errs, out)
 	}
-	contains(t, out, "index template "+prefix+"-attackers: created", "index "+prefix+"-attackers: created", "index "+prefix+"-chunks-"+time.Now().UTC().Format("2006.01")+": created",
+	contains(t, out, "index template "+prefix+"-attackers: created", "index "+prefix+"-attackers-000001: created", "index "+prefix+"-chunks-"+time.Now().UTC().Format("2006.01")+": created",
 		"roles "+prefix+"-*: left out: this cluster has no security")
-	if settings := node.Must(t, "GET", prefix+"-attackers/_settings?flat_settings=true", nil); !strings.Contains(settingsOf(settings, prefix+"-attackers"), "2 7s") {
+	if settings := node.Must(t, "GET", prefix+"-attackers/_settings?flat_settings=true", nil); !strings.Contains(settingsOf(settings, prefix+"-attackers-000001"), "2 7s") {
 		t.Errorf("got %v", settings)
 	}
 	// The environment does for a flag.
@@ -115,13 +115,13 @@ func TestLife(t *testing.T) {
 		if contains(t, out, want); status != 0 || round == 0 && strings.Contains(out, "nothing changed") {
 			t.Errorf("status %d, %s\n%s", status, errs, out)
 		}
-		if settings := node.Must(t, "GET", prefix+"-attackers/_settings?flat_settings=true", nil); !strings.Contains(settingsOf(settings, prefix+"-attackers"), "2 8s") {
+		if settings := node.Must(t, "GET", prefix+"-attackers/_settings?flat_settings=true", nil); !strings.Contains(settingsOf(settings, prefix+"-attackers-000001"), "2 8s") {
 			t.Errorf("got %v", settings)
 		}
 	}
 	out, _, _ = dossier(t, nil, with("setup", "--shards", "3")...)
 	contains(t, out, "index template "+prefix+"-attackers: number_of_shards 2 → 3: updated",
-		"index "+prefix+"-attackers: number_of_shards 2 → 3: can't change on an existing index; reindex it to have it")
+		"index "+prefix+"-attackers-000001: number_of_shards 2 → 3: can't change on an existing index; dossier reshard can give it more")
 	for _, change := range [][2]string{{"auto", "2"}, {"2", "auto"}} {
 		out, _, _ = dossier(t, nil, with("setup", "--replicas", change[1])...)
 		contains(t, out, "index template "+prefix+"-attackers: number_of_replicas "+change[0]+" → "+change[1]+": updated",

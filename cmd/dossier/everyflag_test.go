@@ -677,6 +677,22 @@ var rows = map[string]row{
 		contains(u.T, out, "0 of about ")
 	}},
 
+	"reshard --shards": option("shards", "0", func(u use) {
+		out, errs, status := u.run("3", u.w.real("smtp-targets")...)
+		if status != 0 || !strings.Contains(out, u.w.prefix+"-smtp-targets-00000") || !strings.Contains(out, " 3 shards") {
+			u.Errorf("status %d, %s\n%s", status, errs, out)
+		}
+	}),
+	"reshard --ipv6-prefix": option("ipv6_prefix", "129", func(u use) {
+		_, errs, _ := u.run("64", u.w.real()...)
+		contains(u.T, errs, "made with ipv6_prefix 128, this sensor has 64")
+	}),
+	"reshard --abort": {"maybe", `"maybe" for "--abort"`, func(u use) {
+		out, _, _ := u.run("true", u.w.real()...)
+		if strings.Count(out, "kept, nothing was begun") != 3 {
+			u.Errorf("%s", out)
+		}
+	}},
 	"retain --attackers":   {"3h", `got "3h", want days`, expires("77d", func(e *expiry) { e.attackers = 77 })},
 	"retain --targets":     {"3h", `got "3h", want days`, expires("78d", func(e *expiry) { e.targets = 78 })},
 	"retain --indicators":  {"3h", `got "3h", want days`, expires("76d", func(e *expiry) { e.indicators = 76 })},

@@ -80,6 +80,7 @@ var duties = map[string]string{
 	"setup":           "make templates, indices, mappings and the alias, look at everything; not write or delete documents",
 	"retention":       "read and delete documents and month indices; not write documents",
 	"reader":          "read everything but the ledger; nothing else",
+	"reshard":         "make, compare, swap and delete the indices of attackers, mail domains and indicators; not write documents",
 	"rejudge":         "read attackers and write their documents anew; not delete",
 	"analyst":         "read everything but the ledger, add notes and verdicts; nothing else",
 }

@@ -248,7 +248,7 @@ func TestFloodOfAddresses(t *testing.T) {
 			}
 			doc := node.Must(t, "GET", "/"+prefix+"-attackers/_doc/"+honest, nil)["_source"].(map[string]any)
 			checkHonest(t, map[string]map[string]any{honest: doc})
-			node.Must(t, "DELETE", "/"+prefix+"-attackers", nil)
+			node.Must(t, "DELETE", "/"+prefix+"-attackers-000001", nil)
 		})
 	}
 }

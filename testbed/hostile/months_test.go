@@ -257,7 +257,7 @@ func TestAStolenKeyCantChangeTheListKey(t *testing.T) {
 		if err := c.Call(t.Context(), "read", "GET", mapping, nil, &found); err != nil {
 			t.Fatal(err)
 		}
-		return found[f.prefix+"-attackers"].Mappings.Properties["list_key"].Key
+		return found[f.prefix+"-attackers-000001"].Mappings.Properties["list_key"].Key
 	}
 	was := key()
 	if len(was) != 2*esindex.ListKeySize {

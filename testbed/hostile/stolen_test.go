@@ -122,7 +122,7 @@ func TestAStolenKeyWritesWhatItMay(t *testing.T) {
 		{"bulk with a type of his own", "POST", "/_bulk", item("index", attackers, `,"dynamic_templates":{"evil":"x"}`, `{"evil":"y"}`), noEffect},
 		{"bulk with the last version", "POST", "/_bulk", item("index", attackers, `,"version":9223372036854775807,"version_type":"external_gte"`, `{"state":"AAAA"}`), does},
 		{"bulk to a month that isn't there", "POST", "/_bulk", item("create", "/"+f.prefix+"-activity-2031.01", "", anything), mayNot},
-		{"bulk that asks for an alias", "POST", "/_bulk?require_alias=true", item("index", attackers, "", anything), noEffect},
+		{"bulk that asks for an alias", "POST", "/_bulk?require_alias=true", item("index", activity, "", anything), noEffect},
 		{"bulk that waits for ten copies", "POST", "/_bulk?wait_for_active_shards=10&timeout=1s", item("index", attackers, "", anything), noEffect},
 		// Other ways to write.
 		{"update", "POST", attackers + "/_update/" + aim, `{"doc":{}}`, mayNot},
