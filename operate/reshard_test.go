@@ -216,8 +216,8 @@ func TestReshard(t *testing.T) {
 	if index, _, _ := behind(t, node, name); index != name {
 		t.Fatalf("an old installation has %s", index)
 	}
-	// One is new in between: its tokens are read from what is there.
 	_, _, was := behind(t, node, name)
+	want := slices.Sorted(slices.Values(append(was, name)))
 	said, err := reshard(t, t.Context(), target, Reshard{}, 0)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
@@ -234,8 +234,8 @@ func TestReshard(t *testing.T) {
 		}
 	}
 	index, shards, is := behind(t, node, name)
-	if index != name+"-000001" || shards != "1" || !slices.Equal(is, append([]string{name}, was...)) {
-		t.Errorf("%s with %s shards and aliases %q, before %q", index, shards, is, was)
+	if index != name+"-000001" || shards != "1" || !slices.Equal(is, want) {
+		t.Errorf("%s with %s shards and aliases %q, want %q", index, shards, is, want)
 	}
 	l.whole(t)
 	l.write(t)
@@ -251,8 +251,8 @@ func TestReshard(t *testing.T) {
 		l.write(t)
 		l.write(t)
 	}
-	if index, shards, is := behind(t, node, name); index != name+"-000003" || shards != "6" || !slices.Equal(is, append([]string{name}, was...)) {
-		t.Errorf("%s with %s shards and aliases %q, before %q", index, shards, is, was)
+	if index, shards, is := behind(t, node, name); index != name+"-000003" || shards != "6" || !slices.Equal(is, want) {
+		t.Errorf("%s with %s shards and aliases %q, want %q", index, shards, is, want)
 	}
 	if index, shards, _ := behind(t, node, target.indices.Targets()); index != target.indices.Targets()+"-000001" || shards != "1" {
 		t.Errorf("another kind was split: %s, %s", index, shards)
@@ -283,8 +283,11 @@ func TestReshard(t *testing.T) {
 	l.whole(t)
 	l.write(t)
 	var steps []string
-	if err := target.Setup(t.Context(), Setup{Roles: "off"}, func(s esindex.Step) { steps = append(steps, s.String()) }); err != nil {
-		t.Fatal(err)
+	for range 2 { // the first gives the templates their patterns
+		steps = nil
+		if err := target.Setup(t.Context(), Setup{Roles: "off"}, func(s esindex.Step) { steps = append(steps, s.String()) }); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, s := range steps {
 		if !strings.Contains(s, ": kept") {
