@@ -133,7 +133,7 @@ test-opensearch: build ## the tests that say most of a server, on OpenSearch 2.1
 	$(EXACT) ./esindex -run 'CompareAndSet|Rejected|Blocked|Foreign|Install|Reconcile|FieldsGet|HalfOfABulk|ListKey'; \
 	$(EXACT) ./operate -run 'WithoutSecurity|TestRetain$$|Overlap|TestRejudge$$'; \
 	$(EXACT) ./testbed/e2e -run CutAndOrder; \
-	$(EXACT) ./testbed/faults -run 'TestKill|Poisoned|BlockedIndex'
+	$(EXACT) ./testbed/faults -run 'TestKill|Poisoned|BlockedIndex|TestReshard'
 
 test-servers: build ## all tests that talk to a server, on each server that the launcher can start; SERVERS_TO_TRY="9.4 opensearch-3.9"
 	@set -e; for server in $${SERVERS_TO_TRY:-$$($(GO) run ./testbed/esnode/cmd/esnode servers)}; do \
