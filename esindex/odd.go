@@ -95,6 +95,7 @@ func (i *Index) oddSettings(k *kind, in *installed) {
 		}
 		switch {
 		case strings.HasSuffix(name, "_pipeline") && have == "_none":
+		case name == "routing_partition_size" && have == "1": // of what _split and _clone make
 		case strings.HasSuffix(name, "_pipeline"):
 			i.odd(true, "it sends documents through the pipeline %s (index.%s), which can change or drop them", have, name)
 		default:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -178,8 +179,9 @@ func (m *move) look(ctx context.Context) error {
 	if m.to.index = next; !m.begun {
 		return nil
 	}
-	if s := m.to.settings; s["index.resize.source.uuid"] != m.from.settings["index.uuid"] {
-		return fmt.Errorf("%s is there, and is no copy of %s that Elasticsearch made; see whose it is and delete it", next, m.from.index)
+	// Elasticsearch says whose copy it is only until its shards have started.
+	if of := m.to.settings["index.resize.source.uuid"]; of != "" && of != m.from.settings["index.uuid"] || of == "" && !m.from.isBlocked() {
+		return fmt.Errorf("%s is there, and %s is not blocked for writes since, so that it is no copy or lacks something: see whose it is and DELETE it", next, m.from.index)
 	}
 	return nil
 }
@@ -372,9 +374,6 @@ func (m *move) compare(ctx context.Context) error {
 	if err := m.look(ctx); err != nil {
 		return err
 	}
-	if !m.from.isBlocked() {
-		return refused{fmt.Errorf("somebody lifted the block of %s meanwhile, so that %s may lack what was written since", m.from.index, m.to.index)}
-	}
 	was, err := m.tokens(ctx, m.from.index)
 	if err != nil {
 		return err
@@ -396,11 +395,28 @@ func (m *move) compare(ctx context.Context) error {
 			return refused{fmt.Errorf("%s would give out sequence numbers again that %s has given out: up to %d there, %d here", m.to.index, m.from.index, before, n)}
 		}
 	}
+	if err := m.sameMapping(ctx); err != nil {
+		return err
+	}
 	n, err := m.sample(ctx)
 	if err != nil {
 		return err
 	}
 	m.say(m.to.index, "compared: %d documents, sequence numbers up to %d, the tokens of %d documents", is.count, is.shards[len(is.shards)-1], n)
+	return nil
+}
+
+// sameMapping: the list key stands in the mapping.
+func (m *move) sameMapping(ctx context.Context) error {
+	var found map[string]struct {
+		Mappings map[string]any `json:"mappings"`
+	}
+	if err := m.call(ctx, "look at the mappings", http.MethodGet, "/"+m.from.index+","+m.to.index+"/_mapping", nil, &found); err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(found[m.from.index], found[m.to.index]) {
+		return refused{fmt.Errorf("%s has another mapping than %s", m.to.index, m.from.index)}
+	}
 	return nil
 }
 

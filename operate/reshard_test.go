@@ -138,7 +138,7 @@ func behind(t *testing.T, node *esnode.Node, name string) (index, shards string,
 		}
 		slices.Sort(aliases)
 		s := of["settings"].(map[string]any)
-		if b, ok := s["index.blocks.write"]; ok && b != "false" {
+		if b := s["index.blocks.write"]; b == "true" {
 			t.Errorf("%s is blocked: %v", index, b)
 		}
 		return index, fmt.Sprint(s["index.number_of_shards"]), aliases
@@ -377,6 +377,7 @@ func TestReshardIsHeldAgainstItsSource(t *testing.T) {
 		}
 	}
 	unblock := func() { node.Must(t, "PUT", name+"/_settings", `{"index.blocks.write":null}`) }
+	block := func() { node.Must(t, "PUT", name+"/_block/write", nil) }
 	refused := func(want string) {
 		t.Helper()
 		said, err := reshard(t, t.Context(), target, o, 0)
@@ -389,30 +390,40 @@ func TestReshardIsHeldAgainstItsSource(t *testing.T) {
 		l.whole(t)
 		l.write(t)
 	}
-	stop(2)
+	// The block is gone: neither is the copy put in place nor an index deleted
+	// that may be somebody's.
+	stop(3)
 	unblock()
 	l.write(t)
+	for _, o := range []Reshard{o, {Abort: true}} {
+		if said, err := reshard(t, t.Context(), target, o, 0); err == nil || !strings.Contains(err.Error(), "see whose it is and DELETE it") || said != "" {
+			t.Errorf("%+v: %v\n%s", o, err, said)
+		}
+	}
+	l.whole(t)
+	// It was gone, and somebody wrote.
+	block()
 	refused("would give out sequence numbers again")
 
-	stop(2)
+	stop(3)
 	unblock()
 	node.Must(t, "DELETE", name+"/_doc/"+l.keys[0].ID, nil)
+	block()
 	l.keys, l.have, l.n = l.keys[3:], l.have[3:], l.n[3:] // one of each kind
 	refused("has 30 documents and " + name + " 29")
 
-	// What _reindex makes has other numbers, and is none that Elasticsearch
-	// says to be a copy.
+	// What _reindex makes has other numbers.
 	node.Must(t, "POST", "_reindex?refresh=true", fmt.Sprintf(`{"source":{"index":%q},"dest":{"index":%q}}`, name, name+"-000001"))
-	if said, err := reshard(t, t.Context(), target, o, 0); err == nil || !strings.Contains(err.Error(), "is no copy of "+name) || said != "" {
-		t.Errorf("%v\n%s", err, said)
-	}
 	m := move{Target: target, name: name, step: func(esindex.Step) {}}
 	m.from.index, m.to.index = name, name+"-000001"
 	if n, err := m.sample(t.Context()); err == nil || !strings.Contains(err.Error(), "another sequence number") {
 		t.Errorf("the tokens of %d documents are the same after _reindex: %v", n, err)
 	}
-	node.Must(t, "DELETE", name+"-000001", nil)
-	l.write(t)
+	if err := m.sameMapping(t.Context()); err == nil || !strings.Contains(err.Error(), "another mapping") {
+		t.Errorf("the list key is the same after _reindex: %v", err)
+	}
+	block()
+	refused("would give out sequence numbers again")
 }
 
 // TestReshardRole: the role is enough, none of its privileges is too much, and a
