@@ -148,6 +148,7 @@ var tried = map[string]try{
 	},
 	"docs/operations.md: dossier repair --es-hosts … --es-api-key-file /etc/dossier/reader.key 203.0.113.9": {
 		why: "needs a key, and finds nothing where nothing is spoilt; TestRepair spoils documents and carries out what it prints",
+	},
 	"docs/operations.md: dossier setup --key reshard=reshard.key": {
 		why: "needs a node with users, on which TestReshardRole of operate runs it with such a key",
 	},
