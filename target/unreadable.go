@@ -7,6 +7,7 @@ import (
 
 	"dossier/correlate"
 	"dossier/correlate/commit"
+	"dossier/esindex"
 )
 
 // Unreadable is a document that no sensor adds to, since the state that it has
@@ -26,12 +27,27 @@ type Unreadable struct {
 // few hundred at the most.
 const unreadableBatch = 50
 
+// nameOf returns the name that an index stands behind, by which alone a key
+// may be allowed to read it, or its own.
+func (c *Connection) nameOf(index string) string {
+	for _, t := range c.Templates {
+		if _, ok := esindex.NumberOf(t.Pattern, index); ok && t.Numbered {
+			return t.Pattern
+		}
+	}
+	return index
+}
+
 // Unreadable returns those of the documents whose states can't be read. What is
 // gone by now is none.
 func (c *Connection) Unreadable(ctx context.Context, keys []commit.Key) (out []Unreadable, err error) {
 	var reader correlate.StateReader
 	for batch := range slices.Chunk(keys, unreadableBatch) {
-		stored, err := c.Store.Read(ctx, batch)
+		asked := slices.Clone(batch)
+		for i := range asked {
+			asked[i].Index = c.nameOf(asked[i].Index)
+		}
+		stored, err := c.Store.Read(ctx, asked)
 		if err != nil {
 			return out, err
 		}

@@ -38,7 +38,7 @@ func TestRepair(t *testing.T) {
 	const restored, deleted, well = "203.0.113.7", "203.0.113.8", "203.0.113.9"
 	come(restored, deleted, well)
 	at0 := at.Format("2006-01-02T15")
-	attackers, hours := prefix+"-attackers", prefix+"-activity-"+at.Format("2006.01")
+	attackers, hours := prefix+"-attackers-000001", prefix+"-activity-"+at.Format("2006.01")
 	hourOf := func(a string) string { return url.PathEscape(a + "|" + at0) }
 	repair := func(args ...string) (string, int) {
 		t.Helper()
