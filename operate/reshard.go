@@ -211,7 +211,7 @@ func (m *move) run(ctx context.Context) error {
 	if err := m.takeOver(ctx); err != nil {
 		return m.failed(ctx, err)
 	}
-	m.say(m.to.index, "is %s now, with %d shards, in place of %s, which is deleted; writes waited for %s", m.name, want, m.from.index, m.now().Sub(began).Round(100*time.Millisecond))
+	m.say(m.to.index, "is %s now, with %d shards, in place of %s, which is deleted; this run took %s", m.name, want, m.from.index, m.now().Sub(began).Round(100*time.Millisecond))
 	return nil
 }
 
