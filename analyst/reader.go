@@ -127,7 +127,7 @@ func (r *Reader) Profile(ctx context.Context, address string) (*Profile, error) 
 		return nil, err
 	}
 	f, err := r.search(ctx, "read the profile of "+id, r.prefix+"-attackers", map[string]any{
-		"size": 200, "_source": noState, "query": map[string]any{"ids": map[string]any{"values": idsOf(id)}},
+		"size": 200, "_source": noState, "query": map[string]any{"ids": map[string]any{"values": IDsOf(id)}},
 	})
 	if err != nil {
 		return nil, err
@@ -158,9 +158,9 @@ func bits(id string) int {
 	return n.Bits()
 }
 
-// idsOf returns the ids under which an address may have its profile: its own,
+// IDsOf returns the ids under which an address may have its profile: its own,
 // and with IPv6 those of the networks around it.
-func idsOf(id string) []string {
+func IDsOf(id string) []string {
 	ids := []string{id}
 	if a, err := netip.ParseAddr(id); err == nil && a.Is6() {
 		for n := 127; n >= 16; n-- {

@@ -65,6 +65,12 @@ func (j *Judge) AppendAttacker(dst []byte, id string, stored []byte, now time.Ti
 	return j.anew.AppendAttacker(dst, id, stored, now)
 }
 
+// AppendIndicatorWithout appends the document of an indicator without one attacker,
+// and says whether that was in it.
+func (j *Judge) AppendIndicatorWithout(dst []byte, kind, value, attacker string, stored []byte, now time.Time) ([]byte, bool, error) {
+	return j.anew.AppendIndicatorWithout(dst, kind, value, attacker, stored, now)
+}
+
 // Lacks returns the option of a database or list whose fields a document has and these
 // options would leave out, "" where there is none.
 func Lacks(o options.Options, country, asn bool, typeSource string) string {

@@ -32,7 +32,7 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 
 		PersistentPreRunE: noEmptyFlags,
 	}
-	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newImport(), newRejudge(), newRepair(), newReshard(), newFleet(), newKeys(), newExplain(),
+	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newImport(), newRejudge(), newRepair(), newReshard(), newForget(), newFleet(), newKeys(), newExplain(),
 		newShow(), newTop(), newSearch(), newExport(), newReport(), newNote(), newVerdict(), newKibana(), newTest(), newMan())
 	giveOnce(root)
 	return root
@@ -57,7 +57,7 @@ func newSetup() *cobra.Command {
 		Short: "Create or upgrade templates, indices, alias, roles and API keys",
 		Long: `setup brings templates, the alias and the indices into the cluster, those of this month and of thirteen
 ahead (--months) included, and the roles PREFIX-writer, PREFIX-creating-writer, PREFIX-setup, PREFIX-retention,
-PREFIX-reader, PREFIX-analyst, PREFIX-rejudge and PREFIX-reshard. Sensors with the role writer make no index: run setup from cron once a month. With --key it makes API
+PREFIX-reader, PREFIX-analyst, PREFIX-rejudge, PREFIX-reshard and PREFIX-forget. Sensors with the role writer make no index: run setup from cron once a month. With --key it makes API
 keys of these roles: --key writer:sensor-7=/etc/dossier/sensor-7.key for a sensor, whose name the key gets (without one that
 of this host and the file); dossier keys lists, rotates and revokes them. It may run at any time and again: what is
 there is compared with what it is to be, what differs is changed where it can be and said, field by field.

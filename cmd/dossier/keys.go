@@ -81,6 +81,7 @@ var duties = map[string]string{
 	"retention":       "read and delete documents and month indices; not write documents",
 	"reader":          "read everything but the ledger; nothing else",
 	"reshard":         "make, compare, swap and delete the indices of attackers, mail domains and indicators; not write documents",
+	"forget":          "read and delete an attacker's documents and the notes on it, write indicators anew; not delete indices or write any other document",
 	"rejudge":         "read attackers and write their documents anew; not delete",
 	"analyst":         "read everything but the ledger, add notes and verdicts; nothing else",
 }

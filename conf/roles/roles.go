@@ -26,15 +26,18 @@ const (
 	CreatingWriter = "creating-writer"
 )
 
-// Rejudge is the role of dossier rejudge.
-const Rejudge = "rejudge"
+// The roles of dossier rejudge and dossier forget.
+const (
+	Rejudge = "rejudge"
+	Forget  = "forget"
+)
 
 // Reshard is the role of dossier reshard.
 const Reshard = "reshard"
 
 // Names returns the roles' names.
 func Names() []string {
-	return []string{Writer, CreatingWriter, "setup", "retention", "reader", "analyst", Rejudge, Reshard}
+	return []string{Writer, CreatingWriter, "setup", "retention", "reader", "analyst", Rejudge, Reshard, Forget}
 }
 
 // Role is a role of Elasticsearch, or what an API key may do.

@@ -142,6 +142,18 @@ func Payload(stored []byte) ([]byte, error) {
 	return e.payload, err
 }
 
+// WithPayload returns a stored state with another payload of the model: what was
+// applied, and what a newer minor version added, stay. The error is ErrNewer or
+// ErrCorrupt.
+func WithPayload(stored, payload []byte) ([]byte, error) {
+	e, err := parseEnvelope(stored)
+	if err != nil {
+		return nil, err
+	}
+	e.payload, e.packing = payload, packNone
+	return e.append(nil), nil
+}
+
 // unpack returns the model's payload, a view where it isn't packed.
 func (e *envelope) unpack() ([]byte, error) {
 	switch e.packing {

@@ -101,6 +101,12 @@ func (s *Indicator) Fold(sensor, attacker, use string, ev *event.Event) {
 	}
 }
 
+// Forget takes an attacker out and says whether it was there. What it did stays
+// counted.
+func (s *Indicator) Forget(attacker string) bool {
+	return s.Attackers.Remove(attacker, &LimitIndicatorAttackers)
+}
+
 // OpensIndicators says whether an event tells of a thing beyond the decoy that has a
 // document: what a session, a shell or a decoy itself shows. What anybody could
 // say in another's name opens none.
