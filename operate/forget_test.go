@@ -232,7 +232,7 @@ func TestForgetRole(t *testing.T) {
 func thingLetter(n int, prefix string, addresses ...string) string {
 	var events []string
 	for _, a := range addresses {
-		events = append(events, fmt.Sprintf(`{"time":1767744000000000,"address":%q,"type":"command","kind":1,"proof":"shell","source":"%s/32","use":"fetched"}`, a, a))
+		events = append(events, fmt.Sprintf(`{"time":1767744000000000,"address":%q,"type":"command","kind":1,"proof":"session","source":"%s/32","use":"fetched"}`, a, a))
 	}
 	return fmt.Sprintf(`{"time":"2026-01-08T00:00:00Z","reason":"x","chunk":"%032x","minute":29464320,"index":"%s-indicators","id":%q,"class":3,"events":{"sensor":"s","source":"%s/32","kind":"url","value":"http://a/","events":[%s]}}`,
 		n, prefix, state.IndicatorID("url", "http://a/"), addresses[len(addresses)-1], strings.Join(events, ","))

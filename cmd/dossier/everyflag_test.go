@@ -526,7 +526,7 @@ var rows = map[string]row{
 		}
 	}},
 	"setup --roles": {"perhaps", "roles: got ", func(u use) {
-		for value, want := range map[string]int{"on": 7, "off": 0} {
+		for value, want := range map[string]int{"on": 8, "off": 0} {
 			u.run(value, "--es-hosts", u.w.http.URL)
 			if got := strings.Count(lines(u.w.http.take()), "PUT /_security/role/dossier-"); got != want {
 				u.Errorf("%s: %d roles, want %d", value, got, want)
@@ -875,7 +875,7 @@ var likeShow = []string{"search", "export", "report", "top", "note", "verdict"}
 
 // likeRetain are the commands whose link is made by the function that makes that
 // of retain, which is tried with it.
-var likeRetain = []string{"import"}
+var likeRetain = []string{"import", "forget"}
 
 // rowOf returns the row of a flag. import has explain's options, by the function
 // that gives them to explain: shared says that they are tried with that.
@@ -894,6 +894,7 @@ func init() {
 	maps.Copy(rows, readerRows)
 	maps.Copy(rows, tryRows)
 	maps.Copy(rows, importRows)
+	maps.Copy(rows, forgetRows)
 }
 
 // TestEveryFlag uses every flag of every command: with a value that is not
@@ -1009,7 +1010,7 @@ func wantRefused(t *testing.T, u use, part, flag string) {
 		want = couldNotCheck
 	case "keys rotate", "keys revoke":
 		args = append(args, "what")
-	case "show":
+	case "show", "forget":
 		args = append(args, "192.0.2.1")
 	case "import":
 		args = append(args, "/nowhere")

@@ -146,6 +146,9 @@ var tried = map[string]try{
 	"docs/operations.md: dossier keys list                    # role, what it may do, made, expires, revoked; warns 30 days ahead": {
 		why: "needs a node with users, on which TestKeys runs each of them",
 	},
+	"docs/operations.md: dossier setup --key forget=/etc/dossier/forget.key": {
+		why: "needs a node with users; TestForgetRole of operate runs it with such a key",
+	},
 	"docs/operations.md: dossier repair --es-hosts … --es-api-key-file /etc/dossier/reader.key 203.0.113.9": {
 		why: "needs a key, and finds nothing where nothing is spoilt; TestRepair spoils documents and carries out what it prints",
 	},
