@@ -57,6 +57,9 @@ func (c *Client) retireAliases(ctx context.Context, k *kind) ([]Step, error) {
 		return nil, err
 	}
 	has, err := c.aliases(ctx, k.Pattern)
+	if c.looks && hasStatus(err, http.StatusNotFound) { // its index wasn't made
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

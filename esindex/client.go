@@ -23,6 +23,8 @@ type Client struct {
 	// include_source_on_error (before Elasticsearch 8.18): what they say about
 	// a document may quote it.
 	quotes atomic.Bool
+	// looks says that it changes nothing (Look).
+	looks bool
 }
 
 // New makes a client. It reads the files that the options name, and sends
@@ -79,7 +81,7 @@ func (c *Client) call(ctx context.Context, op string, r esapi.Request, out any) 
 
 // do carries out a request. The answer's body must be closed.
 func (c *Client) do(ctx context.Context, op string, r esapi.Request) (*esapi.Response, error) {
-	res, err := r.Do(ctx, c.wire)
+	res, err := r.Do(ctx, c.transport())
 	switch {
 	case err == nil:
 		return res, nil

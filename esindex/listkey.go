@@ -105,19 +105,25 @@ func (c *Client) awaitListKey(ctx context.Context, k *kind) (err error) {
 	return err
 }
 
+// newListKey returns a field that holds a new list key.
+func newListKey() map[string]any {
+	var key [ListKeySize]byte
+	rand.Read(key[:]) // never fails
+	return map[string]any{"type": "keyword", "index": false, "doc_values": false, "null_value": hex.EncodeToString(key[:])}
+}
+
 // setListKey has the kind's index hold a list key, and leaves the one that is
 // there.
 func (c *Client) setListKey(ctx context.Context, k *kind) (Step, error) {
 	step := Step{"list key", k.Pattern, "kept"}
 	_, err := c.readListKey(ctx, k)
+	if c.looks && errors.Is(err, ErrMissing) { // its index wasn't made either
+		err = ErrNoListKey
+	}
 	if !errors.Is(err, ErrNoListKey) {
 		return step, err
 	}
-	var key [ListKeySize]byte
-	rand.Read(key[:]) // never fails
-	body, err := json.Marshal(map[string]any{"properties": map[string]any{
-		k.ListKey: map[string]any{"type": "keyword", "index": false, "doc_values": false, "null_value": hex.EncodeToString(key[:])},
-	}})
+	body, err := json.Marshal(map[string]any{"properties": map[string]any{k.ListKey: newListKey()}})
 	if err != nil {
 		return step, err
 	}

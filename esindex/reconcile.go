@@ -258,12 +258,8 @@ func (k *kind) indexTemplate() map[string]any {
 	}
 }
 
-func (k *kind) templateMeta() map[string]any {
-	return map[string]any{metaKey: map[string]any{"schema": k.Version}}
-}
-
-// putTemplate installs the kind's templates with these settings.
-func (c *Client) putTemplate(ctx context.Context, k *kind, s settings) error {
+// componentTemplate is the kind's component template with these settings.
+func (k *kind) componentTemplate(s settings) ([]byte, error) {
 	part := map[string]any{"mappings": k.mappings}
 	if len(s) > 0 {
 		part["settings"] = s.body()
@@ -271,7 +267,19 @@ func (c *Client) putTemplate(ctx context.Context, k *kind, s settings) error {
 	if k.aliases != nil {
 		part["aliases"] = k.aliases
 	}
-	component, err := json.Marshal(map[string]any{"template": part, "version": k.Version, "_meta": k.templateMeta()})
+	return json.Marshal(map[string]any{"template": part, "version": k.Version, "_meta": k.templateMeta()})
+}
+
+// emptyTemplate is a component template for an operator to fill.
+const emptyTemplate = `{"template":{}}`
+
+func (k *kind) templateMeta() map[string]any {
+	return map[string]any{metaKey: map[string]any{"schema": k.Version}}
+}
+
+// putTemplate installs the kind's templates with these settings.
+func (c *Client) putTemplate(ctx context.Context, k *kind, s settings) error {
+	component, err := k.componentTemplate(s)
 	if err != nil {
 		return err
 	}
@@ -297,7 +305,7 @@ func (c *Client) makeCustom(ctx context.Context, op, name string) error {
 		return err
 	}
 	create := true
-	err = c.call(ctx, op, esapi.ClusterPutComponentTemplateRequest{Name: name, Create: &create, Body: &payload{[]byte(`{"template":{}}`)}}, nil)
+	err = c.call(ctx, op, esapi.ClusterPutComponentTemplateRequest{Name: name, Create: &create, Body: &payload{[]byte(emptyTemplate)}}, nil)
 	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusBadRequest && strings.Contains(e.Reason, "already exists") {
 		return nil // somebody was faster
 	}

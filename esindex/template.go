@@ -234,25 +234,12 @@ func (c *Client) Install(ctx context.Context, templates []Template) ([]Step, err
 // install has look see to each kind's templates, and to what it changes of the
 // indices there are; the rest is the same whoever asks.
 func (c *Client) install(ctx context.Context, templates []Template, look func(*kind) ([]Step, error)) ([]Step, error) {
-	kinds, err := newKinds(templates)
+	kinds, err := c.kindsFor(ctx, templates)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.checkApart(ctx, kinds); err != nil {
 		return nil, err
-	}
-	if err := c.chooseTypes(ctx, kinds); err != nil {
-		return nil, err
-	}
-	switch product, err := c.Product(ctx); {
-	case err != nil:
-		return nil, err
-	case product == Serverless:
-		for _, k := range kinds {
-			if err := k.dropRefused(); err != nil {
-				return nil, err
-			}
-		}
 	}
 	var steps []Step
 	for _, k := range kinds {
@@ -278,6 +265,28 @@ func (c *Client) install(ctx context.Context, templates []Template, look func(*k
 		}
 	}
 	return steps, nil
+}
+
+// kindsFor returns the kinds as this cluster takes them: with the types that it
+// knows and without what it refuses.
+func (c *Client) kindsFor(ctx context.Context, templates []Template) ([]*kind, error) {
+	kinds, err := newKinds(templates)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.chooseTypes(ctx, kinds); err != nil {
+		return nil, err
+	}
+	product, err := c.Product(ctx)
+	if err != nil || product != Serverless {
+		return kinds, err
+	}
+	for _, k := range kinds {
+		if err := k.dropRefused(); err != nil {
+			return nil, err
+		}
+	}
+	return kinds, nil
 }
 
 // installTemplate returns what it did. An upgrade leaves the choices as they

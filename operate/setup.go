@@ -42,6 +42,9 @@ type Setup struct {
 	KeyLife time.Duration
 	// KeyFile is whose the keys' files are, and who may read them.
 	KeyFile KeyFile
+	// DryRun changes nothing: steps say what would be done. What Elasticsearch would
+	// refuse only the change itself shows.
+	DryRun bool
 }
 
 // DefaultMonths is how many months ahead dossier setup makes indices,
@@ -65,15 +68,21 @@ func ParseMonth(s string) (time.Time, error) {
 // there is compared with what it is to be, and changed where it can be. It may run at
 // any time and again. step is told of each thing when it is looked after.
 func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) error {
-	switch s.Roles = cmp.Or(s.Roles, "auto"); s.Roles {
-	case "auto", "on", "off":
-	default:
-		return fmt.Errorf("--roles: got %q, want auto, on or off", s.Roles)
+	if err := s.validate(); err != nil {
+		return err
 	}
-	if s.Months = cmp.Or(s.Months, 1); s.Months < 1 || s.Months > MaxMonths {
-		return fmt.Errorf("--months: got %d, want 1 to %d", s.Months, MaxMonths)
+	if s.DryRun {
+		looks, err := t.looking()
+		if err != nil {
+			return err
+		}
+		tell := step
+		t, step = looks, func(s esindex.Step) { tell(s.Ahead()) }
 	}
 	for _, k := range s.Keys {
+		if s.DryRun {
+			break
+		}
 		if err := k.tryFile(s.KeyFile); err != nil {
 			return err
 		}
@@ -91,18 +100,44 @@ func (t *Target) Setup(ctx context.Context, s Setup, step func(esindex.Step)) er
 	if err := t.setUpMonths(ctx, s, step); err != nil {
 		return err
 	}
-	if err := t.setUpNotes(ctx, step); err != nil {
-		return err
+	there := false
+	if s.DryRun {
+		if there, err = t.isThere(ctx, analyst.NotesIndex(t.o.IndexPrefix)); err != nil {
+			return err
+		}
+	}
+	if !there {
+		if err := t.setUpNotes(ctx, step); err != nil {
+			return err
+		}
 	}
 	if err := t.setUpRoles(ctx, s, step); err != nil {
 		return err
 	}
 	for _, k := range s.Keys {
-		done, err := t.setUpKey(ctx, k, s.KeyLife, s.KeyFile)
+		var done esindex.Step
+		if s.DryRun {
+			done, err = t.wouldSetUpKey(k)
+		} else {
+			done, err = t.setUpKey(ctx, k, s.KeyLife, s.KeyFile)
+		}
 		if err != nil {
 			return err
 		}
 		step(done)
+	}
+	return nil
+}
+
+// validate fills in what isn't set.
+func (s *Setup) validate() error {
+	switch s.Roles = cmp.Or(s.Roles, "auto"); s.Roles {
+	case "auto", "on", "off":
+	default:
+		return fmt.Errorf("--roles: got %q, want auto, on or off", s.Roles)
+	}
+	if s.Months = cmp.Or(s.Months, 1); s.Months < 1 || s.Months > MaxMonths {
+		return fmt.Errorf("--months: got %d, want 1 to %d", s.Months, MaxMonths)
 	}
 	return nil
 }
