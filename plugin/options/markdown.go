@@ -28,6 +28,12 @@ output (` + "`tls on`" + ` even stops Fluent Bit): Fluent Bit doesn't hand them 
 Tracing has no option: the variables of OpenTelemetry in the environment ask for
 it ([operations.md](operations.md#tracing)).
 
+For the command ` + "`dossier`" + ` an option is a flag (` + "`--es-hosts`" + `), a variable
+(` + "`DOSSIER_ES_HOSTS`" + `) or stands in such a configuration (` + "`--config fluent-bit.yaml`" + `); the
+flag goes before the variable, and that before the file
+([operations.md](operations.md#flags-and-variables)).
+` + "`dossier check --config`" + ` finds what is wrong in a file before Fluent Bit starts with it.
+
 <!-- Made from the table in plugin/options by go generate; don't edit. -->
 `)
 	group := ""

@@ -16,6 +16,19 @@ func Meant(name string) (right string, ok bool) {
 	return right, ok
 }
 
+// Suggest returns what to use in place of a name on an output: that of an option, one
+// that Fluent Bit itself reads there, or what says it; false where the name is read, or
+// like none.
+func Suggest(name string) (right string, ok bool) {
+	right, ok = rights()[name]
+	return right, ok
+}
+
+// IsRead says whether Dossier, or Fluent Bit itself, reads that name on an output.
+func IsRead(name string) bool {
+	return slices.Contains(reserved, name) || slices.ContainsFunc(table, func(row option) bool { return row.key == name })
+}
+
 var rights = sync.OnceValue(func() map[string]string {
 	out := make(map[string]string)
 	for _, s := range slips() {
