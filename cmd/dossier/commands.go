@@ -24,7 +24,7 @@ func newRoot() *cobra.Command {
 becomes of records, and shows, finds and exports the attackers.
 
 Every option of the output that matters here is a flag (es_hosts is --es-hosts) and an
-environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-file,
+environment variable (DOSSIER_ES_HOSTS); --config takes what neither says from a configuration of Fluent Bit. Secrets come from a file (--es-api-key-file,
 --es-password-file) or from the environment (DOSSIER_ES_API_KEY, DOSSIER_ES_PASSWORD) only.`,
 		Version:       version,
 		SilenceUsage:  true,
@@ -32,7 +32,7 @@ environment variable (DOSSIER_ES_HOSTS). Secrets come from a file (--es-api-key-
 
 		PersistentPreRunE: noEmptyFlags,
 	}
-	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newImport(), newRejudge(), newRepair(), newReshard(), newForget(), newFleet(), newKeys(), newExplain(),
+	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newImport(), newRejudge(), newRepair(), newReshard(), newForget(), newUninstall(), newFleet(), newKeys(), newExplain(),
 		newShow(), newTop(), newSearch(), newExport(), newReport(), newNote(), newVerdict(), newKibana(), newTest(), newMan())
 	giveOnce(root)
 	return root
@@ -50,7 +50,7 @@ func newSetup() *cobra.Command {
 	var s operate.Setup
 	var keys []string
 	var also []string
-	var life string
+	var life, export string
 	var file keyFileFlags
 	c := &cobra.Command{
 		Use:   "setup",
@@ -64,6 +64,10 @@ there is compared with what it is to be, what differs is changed where it can be
 
 --shards, --replicas and --refresh-interval change what is there only where they are given; without them everything
 keeps what it was given before. The number of shards of an index that is there can't change.
+
+--dry-run says what would be made or changed, field by field, and changes nothing. --export writes what setup makes where there is
+nothing yet as files, each the body of one PUT, with a script that sends them by curl, for who sets clusters up by tools of
+their own; it asks the cluster which kinds of fields it has.
 
 Roles and keys take a user with the cluster privilege manage_security, such as elastic; for the rest the role
 PREFIX-setup is enough.`,
@@ -108,13 +112,25 @@ PREFIX-setup is enough.`,
 					s.Chosen = append(s.Chosen, o.choice)
 				}
 			}
+			if export != "" && (s.DryRun || len(keys) > 0) {
+				return errors.New("--export writes files and nothing else: leave out --dry-run and --key; keys are made by dossier setup --key once the files were applied")
+			}
 			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
+				if export != "" {
+					return t.Export(ctx, s, export, func(s esindex.Step) { fmt.Fprintln(c.OutOrStdout(), s) })
+				}
 				changed := false
 				err := t.Setup(ctx, s, func(s esindex.Step) {
 					changed = changed || s.Changed()
 					fmt.Fprintln(c.OutOrStdout(), s)
 				})
-				if err == nil && !changed {
+				switch {
+				case err != nil:
+				case s.DryRun && changed:
+					fmt.Fprintln(c.OutOrStdout(), "a dry run: nothing was changed")
+				case s.DryRun:
+					fmt.Fprintln(c.OutOrStdout(), "nothing would change")
+				case !changed:
 					fmt.Fprintln(c.OutOrStdout(), "nothing changed")
 				}
 				return err
@@ -128,6 +144,8 @@ PREFIX-setup is enough.`,
 	c.Flags().StringArrayVar(&keys, "key", nil, "Make an API key of a role, ROLE=FILE or ROLE:NAME=FILE, its secret in the file; may be repeated")
 	c.Flags().StringVar(&life, "key-expires", "", "When the keys expire, such as 365d: a new one (default never), or from now on one that is there (default as it was)")
 	file.add(c)
+	c.Flags().BoolVarP(&s.DryRun, "dry-run", "n", false, "Only say what would be made or changed")
+	c.Flags().StringVar(&export, "export", "", "Write what is made where there is nothing yet as files into this folder, and change nothing")
 	addTimeout(c, &timeout, 5*time.Minute)
 	return c
 }
@@ -154,27 +172,41 @@ func newCheck() *cobra.Command {
 		Short: "Say what is wrong and how to fix it",
 		Long: `check looks at connection, credentials, clocks, templates, indices, alias, health, sensors and the dead letters
 on this host. It changes nothing. With a sensor's own key it says whether that can write; with the role PREFIX-setup
-it sees everything. The exit status is 0 where all is well, 1 with warnings, 2 with failures, 3 where it could not begin.`,
+it sees everything. With --config it first looks at a configuration of Fluent Bit and what that includes, for settings that lose
+data, stop Fluent Bit or have no effect, then at the cluster of each output of Dossier in it, with the options that it has: nothing
+is typed twice. Run it where Fluent Bit runs, with the variables that it has. The exit status is 0 where all is well, 1 with warnings, 2 with failures, 3 where it could not begin.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !slices.Contains(roles.Names(), check.Role) {
 				return fmt.Errorf("--role: got %q, want one of %s", check.Role, strings.Join(roles.Names(), ", "))
 			}
-			return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
-				worst := operate.OK
-				l := listing{w: c.OutOrStdout(), as: out.or(lines)}
-				t.Check(ctx, check, func(f operate.Finding) {
-					worst = max(worst, f.Level)
-					l.add(f, f.String())
+			worst := operate.OK
+			l := listing{w: c.OutOrStdout(), as: out.or(lines)}
+			tell := func(f operate.Finding) {
+				worst = max(worst, f.Level)
+				l.add(f, f.String())
+			}
+			look := func(tell func(operate.Finding)) error {
+				return onTarget(c, timeout, func(ctx context.Context, t *operate.Target) error {
+					t.Check(ctx, check, tell)
+					return nil
 				})
-				if err := l.end(); err != nil {
+			}
+			if f := configOf(c); f == nil {
+				if err := look(tell); err != nil {
 					return err
 				}
-				if status := statusOf(worst); status != 0 {
-					return exit(status)
-				}
-				return nil
-			})
+			} else {
+				f.faults(tell)
+				f.check(c, look, tell)
+			}
+			if err := l.end(); err != nil {
+				return err
+			}
+			if status := statusOf(worst); status != 0 {
+				return exit(status)
+			}
+			return nil
 		},
 	}
 	addOptions(c, "ipv6_prefix", "dead_letter_path", "syslog_timezone")

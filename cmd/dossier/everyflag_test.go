@@ -280,6 +280,11 @@ var link = map[string]row{
 			u.asks(u.w.http, "is about other-attackers", func(a asked) bool { return strings.Contains(a.line+a.body, "other-attackers") })
 		}
 	}),
+	"config": {"/nowhere.yaml", "no such file", func(u use) {
+		u.w.http.take()
+		u.run(fluentBit(u.T, "    - {name: dossier, match: a, es_hosts: "+u.w.http.URL+"}\n"), u.args()...)
+		u.asks(u.w.http, "came", anything)
+	}},
 	"timeout": {"-1s", "want a duration such as 90s or 10m", func(u use) {
 		begin := time.Now()
 		out, errs, status := u.run("300ms", u.args("--es-hosts", u.w.hang.URL)...)
@@ -562,6 +567,36 @@ var rows = map[string]row{
 		file := filepath.Join(u.TempDir(), "a.key")
 		u.run(fmt.Sprintf("%d:%d", uid, gid), "--es-hosts", u.w.http.URL, "--key=writer="+file)
 		u.owns(file, uid, gid)
+	}},
+
+	"setup --dry-run": {"maybe", `"maybe" for "-n, --dry-run"`, func(u use) {
+		u.w.http.take()
+		file := filepath.Join(u.TempDir(), "a.key")
+		out, errs, status := u.run("true", "--es-hosts", u.w.http.URL, "--roles=on", "--key=writer:one="+file)
+		contains(u.T, out, "index template dossier-attackers: would be created", "role dossier-writer: would be created", "API key "+file+": would be created, dossier-writer-one", "a dry run: nothing was changed")
+		if status != 0 {
+			u.Errorf("status %d, %s", status, errs)
+		}
+		for _, a := range u.w.http.take() {
+			if method, path, _ := strings.Cut(a.line, " "); method != "GET" && path != "/_index_template/_simulate" && !strings.Contains(path, "/_search") {
+				u.Errorf("sent: %s", a.line)
+			}
+		}
+		if _, err := os.Lstat(file); err == nil {
+			u.Error("the key's file was made")
+		}
+	}},
+	"setup --export": {"/", "--export: / isn't empty", func(u use) {
+		dir := filepath.Join(u.TempDir(), "new")
+		out, errs, status := u.run(dir, "--es-hosts", u.w.http.URL, "--months=1")
+		if contains(u.T, out, "file _index_template/dossier-attackers.json: created", "file apply.sh: created"); status != 0 {
+			u.Errorf("status %d, %s", status, errs)
+		}
+		if b, err := os.ReadFile(filepath.Join(dir, "_security/role/dossier-forget.json")); err != nil || !strings.Contains(string(b), `"dossier-indicators"`) {
+			u.Errorf("a role's file: %s, %v", b, err)
+		}
+		_, errs, _ = u.run(dir, "--es-hosts", u.w.http.URL, "--dry-run")
+		contains(u.T, errs, "leave out --dry-run and --key")
 	}},
 
 	"check --ipv6-prefix": option("ipv6_prefix", "129", func(u use) {
@@ -875,7 +910,7 @@ var likeShow = []string{"search", "export", "report", "top", "note", "verdict"}
 
 // likeRetain are the commands whose link is made by the function that makes that
 // of retain, which is tried with it.
-var likeRetain = []string{"import", "forget"}
+var likeRetain = []string{"import", "forget", "uninstall"}
 
 // rowOf returns the row of a flag. import has explain's options, by the function
 // that gives them to explain: shared says that they are tried with that.
@@ -895,6 +930,7 @@ func init() {
 	maps.Copy(rows, tryRows)
 	maps.Copy(rows, importRows)
 	maps.Copy(rows, forgetRows)
+	maps.Copy(rows, uninstallRows)
 }
 
 // TestEveryFlag uses every flag of every command: with a value that is not
@@ -950,7 +986,7 @@ func TestEveryFlag(t *testing.T) {
 // TestFlagsAreGivenOnce: of two values one would be taken without a word.
 func TestFlagsAreGivenOnce(t *testing.T) {
 	values := map[string]string{
-		"bool": "true", "int": "3", "duration": "3s", "age": "90d", "string": "x", "float64": "3", "format": "json", "order": "newest", "time": "7d", "instant": "2026-11-01",
+		"bool": "true", "int": "3", "duration": "3s", "age": "90d", "string": "x", "float64": "3", "format": "json", "order": "newest", "time": "7d", "instant": "2026-11-01", "file": "../../conf/dossier-decnet.yaml",
 	}
 	for _, c := range commands(newRoot()) {
 		var names []string

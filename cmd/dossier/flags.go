@@ -37,6 +37,7 @@ func addOptions(c *cobra.Command, keys ...string) {
 		}
 		addOption(c, d)
 	}
+	addConfig(c)
 }
 
 func addOption(c *cobra.Command, d options.Description) {
@@ -57,8 +58,8 @@ func usage(d options.Description) string {
 	return text
 }
 
-// parse reads the options that the flags and the environment name. A flag
-// goes before the environment.
+// parse reads the options that the flags, the environment and a configuration of
+// Fluent Bit name. A flag goes before the environment, and that before the file.
 func parse(c *cobra.Command) (options.Options, error) { return parseSome(c, isOption) }
 
 // parseSome is parse for a command that takes only some of the options: of
@@ -66,6 +67,11 @@ func parse(c *cobra.Command) (options.Options, error) { return parseSome(c, isOp
 func parseSome(c *cobra.Command, takes func(key string) bool) (options.Options, error) {
 	warn := func(text string) { fmt.Fprintln(c.ErrOrStderr(), "dossier: warning:", oneLine(text)) }
 	misspelt(os.Environ(), warn)
+	if f := configOf(c); f != nil {
+		if err := f.agree(c); err != nil {
+			return options.Options{}, err
+		}
+	}
 	// What is no option is not asked for: Parse would take each for one that
 	// is misspelt.
 	o, err := options.Parse(func(key string) string {
@@ -74,7 +80,7 @@ func parseSome(c *cobra.Command, takes func(key string) bool) (options.Options, 
 		}
 		return value(c, key)
 	}, warn)
-	return o, sources(err, func(key string) bool { return isFlag(c, key) })
+	return o, sources(c, err)
 }
 
 // once is a flag that may be given once: of two values one would be taken
@@ -120,6 +126,18 @@ func isFlag(c *cobra.Command, key string) bool {
 
 // value returns what an option is set to, "" where it is not.
 func value(c *cobra.Command, key string) string {
+	if v := given(c, key); v != "" {
+		return v
+	}
+	f := configOf(c)
+	if f == nil || !takesOf(c, key) || aside(c, key) {
+		return ""
+	}
+	return f.get(key).Value
+}
+
+// given returns what a flag or the environment sets an option to.
+func given(c *cobra.Command, key string) string {
 	if isFlag(c, key) {
 		return c.Flags().Lookup(flagName(key)).Value.String()
 	}

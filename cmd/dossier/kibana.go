@@ -130,5 +130,5 @@ func parseKibana(c *cobra.Command, address string) (options.Options, error) {
 	if err == nil && !o.TLSVerify {
 		warn("es_tls_verify is off: anybody on the way can read and change what is sent, credentials included; give es_ca_file instead")
 	}
-	return o, sources(err, func(key string) bool { return isFlag(c, key) })
+	return o, sources(c, err)
 }
