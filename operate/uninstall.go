@@ -80,6 +80,15 @@ func (t *Target) gives(name string) bool {
 	return false
 }
 
+// neighbour matches what follows another prefix in the names of its indices.
+var neighbour = regexp.MustCompile(`-(attackers|smtp-targets|indicators|sensors|notes|(activity|transitions|chunks)-([0-9]{4}\.[0-9]{2}|other))(-[0-9]{6})?$`)
+
+// isNeighbours says whether an index is named as those of a longer prefix are.
+func (t *Target) isNeighbours(name string) bool {
+	at := neighbour.FindStringIndex(name)
+	return at != nil && name[:at[0]] != t.o.IndexPrefix
+}
+
 // Installed looks for all that was made under this prefix. What only has a name like ours
 // is told in Left: an index whose mapping doesn't say that Dossier made it, or that is no month of
 // ours. It takes a user such as elastic: what credentials may not see is not found.
@@ -115,7 +124,7 @@ func (t *Target) installedIndices(ctx context.Context, i *Installed) error {
 		} `json:"mappings"`
 	}
 	// Of indices behind an alias it tells as well, by their own names.
-	path := "/" + t.o.IndexPrefix + "-*?expand_wildcards=all&filter_path=*.aliases,*.mappings._meta"
+	path := "/" + t.o.IndexPrefix + "-*?expand_wildcards=all&filter_path=*.aliases,*.mappings._meta,*.settings.index.uuid"
 	if err := t.client.Call(ctx, "look at the indices", http.MethodGet, path, nil, &found); err != nil && !isMissing(err) {
 		return err
 	}
@@ -131,7 +140,7 @@ func (t *Target) installedIndices(ctx context.Context, i *Installed) error {
 			i.Indices = append(i.Indices, name)
 		case ours:
 			i.Left = append(i.Left, "index "+line(name)+": its mapping doesn't say that Dossier made it")
-		case installation.MatchString(name): // another prefix's
+		case t.isNeighbours(name):
 		default:
 			i.Left = append(i.Left, "index "+line(name)+": Dossier gives none such a name")
 		}
