@@ -126,6 +126,9 @@ func (j *judging) output(o *DossierOutput) time.Duration {
 // match judges whether records reach the output.
 func (j *judging) match(o *DossierOutput) {
 	match, pattern := o.Get("match"), o.Get("match_regex")
+	if slices.ContainsFunc(j.Sections, func(s Section) bool { return s.Routes }) {
+		return // they need no tags
+	}
 	if match.Value == "" && pattern.Value == "" {
 		j.stops(o.Place, "the output has neither match nor match_regex, and gets no records", "set match to the tag of its inputs")
 		return
@@ -179,7 +182,7 @@ func tagOf(s *Section) (tag string, any bool) {
 // gets says whether an output gets records of an input.
 func (j *judging) gets(o DossierOutput, input *Section) bool {
 	tag, any := tagOf(input)
-	if any {
+	if any || input.Routes {
 		return true
 	}
 	if m := o.Get("match").Value; m != "" {

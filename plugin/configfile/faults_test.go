@@ -143,6 +143,7 @@ func TestEachFault(t *testing.T) {
 		// What is no fault.
 		{"pipeline:", "env: {TAG: decoy.ssh}\npipeline:", ""},
 		{"tag: decoy.ssh", "tag: decoy.*", ""},
+		{"tag: decoy.ssh", "tag: x\n      routes: {logs: [{name: all, to: {outputs: [{name: dossier.0}]}}]}", ""},
 		{"match: decoy.*", "match: '*ssh'", ""},
 		{"match: decoy.*", "match: 'x'\n    - name: stdout\n      match: decoy.*\n    - name: stdout\n      match: '*'", "loses a.yaml:17: retry_limit is not set: Fluent Bit gives up a chunk after one retry, and what is in it is lost; set retry_limit no_limits\nstops a.yaml:18: match x matches the tag of no input"},
 		{"  outputs:", "  filters:\n    - name: rewrite_tag\n      match: '*'\n  outputs:", ""},

@@ -46,8 +46,9 @@ type Section struct {
 	Kind string
 	Place
 	Properties []Property
-	// Processors says that it has processors of its own.
-	Processors bool
+	// Processors says that it has processors of its own, Routes that an input says itself
+	// which outputs its records go to.
+	Processors, Routes bool
 }
 
 // Get returns the first property of that name, which is the one that Fluent Bit
@@ -241,6 +242,7 @@ func blockOf(path, kind string, line int, n *yaml.Node) Section {
 		switch v.Kind {
 		case yaml.MappingNode:
 			s.Processors = s.Processors || p.Key == "processors"
+			s.Routes = s.Routes || p.Key == "routes"
 			continue
 		case yaml.SequenceNode:
 			if p.Several = true; len(v.Content) > 0 {
