@@ -61,7 +61,7 @@ role forget (dossier setup --key forget=FILE), never on a decoy's host.`,
 			})
 		},
 	}
-	addOptions(c, "ipv6_prefix", "tlp", "dead_letter_path")
+	addOptions(c, "tlp", "dead_letter_path")
 	addYes(c, &yes)
 	c.Flags().BoolVar(&letters, "only-dead-letters", false, "Only the dead letters on this host; it needs no cluster")
 	addTimeout(c, &timeout, 10*time.Minute)

@@ -50,12 +50,6 @@ func (u use) forgets(value string, more ...string) (attacker, out, errs string, 
 }
 
 var forgetRows = map[string]row{
-	"forget --ipv6-prefix": option("ipv6_prefix", "129", func(u use) {
-		_, _, errs, status := u.forgets("64", "--yes")
-		if contains(u.T, errs, "made with ipv6_prefix 128, this sensor has 64"); status != 1 {
-			u.Errorf("status %d", status)
-		}
-	}),
 	"forget --tlp": option("tlp", "PURPLE", func(u use) {
 		_, _, errs, status := u.forgets("RED", "--yes")
 		if contains(u.T, errs, "by these options they would be TLP:RED: give --tlp"); status != 1 {
