@@ -47,6 +47,30 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 	}
 }
 
+// TestWithPayload: of a state whose payload is another one all else is as it was, a
+// newer minor version's elements included.
+func TestWithPayload(t *testing.T) {
+	was := someEnvelope(3, packFrom)
+	was.minor, was.extra, was.extraN = 9, msgp.AppendString(nil, "x"), 1
+	for _, payload := range [][]byte{[]byte("p"), bytes.Repeat([]byte("payload "), packFrom)} {
+		b, err := WithPayload(was.append(nil), payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := was
+		want.payload = payload
+		if got, err := decodeEnvelope(b); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%d bytes of payload: %d ids, minor %d, extra %x, %v", len(payload), len(got.applied), got.minor, got.extra, err)
+		}
+	}
+	if _, err := WithPayload(msgp.AppendUint64(msgp.AppendArrayHeader(nil, 2), Major+1), nil); !errors.Is(err, ErrNewer) {
+		t.Errorf("a newer version: %v", err)
+	}
+	if _, err := WithPayload([]byte("x"), nil); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("no state: %v", err)
+	}
+}
+
 // A payload beyond what a reader unpacks is not packed: it must not become
 // unreadable.
 func TestEnvelopeOfHugePayload(t *testing.T) {
