@@ -82,9 +82,7 @@ func (j *judging) output(o *DossierOutput) time.Duration {
 	count := map[string]int{}
 	for _, p := range o.Properties {
 		count[p.Key]++
-		for _, name := range p.Unset {
-			j.loses(p.Place, fmt.Sprintf("the variable %s, which %s is made of, is not set here, and was taken for empty", name, p.Key), "set it as the service that runs Fluent Bit has it, then look again")
-		}
+		j.unset(p)
 		switch right, ok := options.Suggest(p.Key); {
 		case options.IsRead(p.Key) && (p.Several || count[p.Key] == 2):
 			j.loses(p.Place, fmt.Sprintf("%s has several values, and Fluent Bit hands over the first alone", p.Key), "write it once; several values of a list into one text, separated by spaces")
@@ -242,10 +240,19 @@ func (j *judging) service(slowest time.Duration, anyWorkers bool) {
 	if p := j.Service("storage.path"); p.Value == "" && (onDisk || j.inherits()) {
 		j.stops(p.Place, "an input has storage.type filesystem and the service no storage.path", "set storage.path to a folder that only Fluent Bit's user may write to")
 	}
-	for _, key := range []string{"storage.path", "grace", "daemon", "hot_reload", "scheduler.cap"} {
-		for _, name := range j.Service(key).Unset {
-			j.loses(j.Service(key).Place, fmt.Sprintf("the variable %s, which %s is made of, is not set here, and was taken for empty", name, key), "set it as the service that runs Fluent Bit has it, then look again")
+	for i := range j.Sections {
+		if s := &j.Sections[i]; s.Kind == "service" {
+			for _, p := range s.Properties {
+				j.unset(p)
+			}
 		}
+	}
+}
+
+// unset tells of variables that are not set here.
+func (j *judging) unset(p Property) {
+	for _, name := range p.Unset {
+		j.loses(p.Place, fmt.Sprintf("the variable %s, which %s is made of, is not set here, and was taken for empty", shown(name), shown(p.Key)), "set it as the service that runs Fluent Bit has it, then look again")
 	}
 }
 
@@ -257,6 +264,9 @@ func (j *judging) inherits() bool {
 // input judges an input whose records Dossier gets.
 func (j *judging) input(s *Section) {
 	name := strings.ToLower(s.Get("name").Value)
+	for _, p := range s.Properties {
+		j.unset(p)
+	}
 	kept := s.Get("storage.type")
 	if !strings.EqualFold(kept.Value, "filesystem") && (kept.Value != "" || !j.inherits()) {
 		j.loses(kept.Place, fmt.Sprintf("the input %s keeps in memory alone what waits: it is lost at a stop or a crash", shown(name)), "set storage.type filesystem on it, and storage.path of the service")

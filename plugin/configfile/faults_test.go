@@ -138,6 +138,8 @@ func TestEachFault(t *testing.T) {
 		{"workers: 2", "workers: 2\n      shards: 0", `stops a.yaml:20: option shards: got "0", want `},
 		{"es_hosts: http", "es_ca_file: /nowhere/ca.pem\n      es_hosts: http", `stops a.yaml:21: option es_ca_file: got "/nowhere/ca.pem", want `},
 		{"es_hosts: http://127.0.0.1:9200", "es_hosts: ${NOT_SET_HERE}", "loses a.yaml:21: the variable NOT_SET_HERE, which es_hosts is made of, is not set here, and was taken for empty; "},
+		{"path: /var/log/a.log", "path: ${NOT_SET_HERE}/a.log", "loses a.yaml:11: the variable NOT_SET_HERE, which path is made of, is not set here"},
+		{"  daemon: off", "  log_level: ${NOT_SET_HERE}", "loses a.yaml:2: the variable NOT_SET_HERE, which log_level is made of"},
 		{"workers: 2", "workers: 2\n      processors: {logs: [{name: sql}]}", "loses a.yaml:17: the output has processors: "},
 		{"name: dossier", "name: es", "stops a.yaml:1: there is no output with the name dossier; "},
 		// What is no fault.
