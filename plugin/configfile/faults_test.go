@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"dossier/testbed/esnode"
+	"dossier/testbed/authority"
 )
 
-// authority writes a file with a certificate.
-func authority(t *testing.T, path string) {
+// writeAuthority writes a file with a certificate.
+func writeAuthority(t *testing.T, path string) {
 	t.Helper()
-	a, err := esnode.NewAuthority()
+	a, err := authority.New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestShippedHaveNoFaults(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	authority(t, dir+"/ca.pem")
+	writeAuthority(t, dir+"/ca.pem")
 	if err := os.CopyFS(dir+"/conf", os.DirFS("../../conf")); err != nil {
 		t.Fatal(err)
 	}
