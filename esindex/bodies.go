@@ -29,20 +29,19 @@ func (c *Client) Bodies(ctx context.Context, templates []Template, indices []str
 		return err
 	}
 	for _, k := range kinds {
-		component, err := k.componentTemplate(settingsOf(k.settings))
+		component, index, err := k.bodies(settingsOf(k.settings))
 		if err := add(&out, "/_component_template/"+k.packName(), component, err); err != nil {
 			return nil, err
 		}
 		if err := add(&out, "/_component_template/"+k.customName(), []byte(emptyTemplate), nil); err != nil {
 			return nil, err
 		}
-		index, err := json.Marshal(k.indexTemplate())
-		if err := add(&out, "/_index_template/"+k.Name, index, err); err != nil {
+		if err := add(&out, "/_index_template/"+k.Name, index, nil); err != nil {
 			return nil, err
 		}
 		if k.single() {
-			body, err := k.indexBody()
-			if err := add(&made, "/"+k.Pattern, body, err); err != nil {
+			index, body, err := k.indexBody(k.Pattern)
+			if err := add(&made, "/"+index, body, err); err != nil {
 				return nil, err
 			}
 		}
@@ -57,31 +56,31 @@ func (c *Client) Bodies(ctx context.Context, templates []Template, indices []str
 		if of < 0 {
 			return nil, fmt.Errorf("esindex: no template is for the index %s", name)
 		}
-		body, err := kinds[of].indexBody()
-		if err := add(&made, "/"+name, body, err); err != nil {
+		index, body, err := kinds[of].indexBody(name)
+		if err := add(&made, "/"+index, body, err); err != nil {
 			return nil, err
 		}
 	}
 	return append(out, made...), nil
 }
 
-// indexBody is what an index of the kind is made with, its list key included.
-func (k *kind) indexBody() ([]byte, error) {
-	if k.ListKey == "" {
-		return json.Marshal(map[string]any{"mappings": k.bare})
-	}
-	var mapping map[string]json.RawMessage
-	var fields map[string]any
+// indexBody is what the index of a name is made with, its list key included.
+func (k *kind) indexBody(name string) (index string, body []byte, err error) {
+	mapping := map[string]json.RawMessage{}
 	if err := json.Unmarshal(k.bare, &mapping); err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	if err := json.Unmarshal(mapping["properties"], &fields); err != nil {
-		return nil, err
+	if k.ListKey != "" {
+		var fields map[string]any
+		if err := json.Unmarshal(mapping["properties"], &fields); err != nil {
+			return "", nil, err
+		}
+		fields[k.ListKey] = newListKey()
+		if mapping["properties"], err = json.Marshal(fields); err != nil {
+			return "", nil, err
+		}
 	}
-	fields[k.ListKey] = newListKey()
-	var err error
-	if mapping["properties"], err = json.Marshal(fields); err != nil {
-		return nil, err
-	}
-	return json.Marshal(map[string]any{"mappings": mapping})
+	index, parts := k.making(name, mapping)
+	body, err = json.Marshal(parts)
+	return index, body, err
 }

@@ -1,6 +1,7 @@
 package esindex
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,10 +54,10 @@ type installed struct {
 	// index is the index template, pack what it is made of; nil where that is
 	// missing.
 	index, pack map[string]json.RawMessage
-	// settings and mappings are those of pack, custom the settings of the
+	// settings, mappings and aliases are those of pack, custom the settings of the
 	// operator's own component template.
-	settings, custom settings
-	mappings         json.RawMessage
+	settings, custom  settings
+	mappings, aliases json.RawMessage
 	// own are the mappings of the operator's component template.
 	own json.RawMessage
 }
@@ -116,11 +117,12 @@ func (c *Client) readComponents(ctx context.Context, k *kind, in *installed) err
 		var body struct {
 			Settings json.RawMessage `json:"settings"`
 			Mappings json.RawMessage `json:"mappings"`
+			Aliases  json.RawMessage `json:"aliases"`
 		}
 		json.Unmarshal(f.Template["template"], &body) // what is no object has no settings
 		switch f.Name {
 		case k.packName():
-			in.pack, in.settings, in.mappings = f.Template, settingsOf(body.Settings), body.Mappings
+			in.pack, in.settings, in.mappings, in.aliases = f.Template, settingsOf(body.Settings), body.Mappings, body.Aliases
 		case k.customName():
 			in.custom, in.own = settingsOf(body.Settings), body.Mappings
 		}
@@ -185,7 +187,7 @@ func (c *Client) reconcileTemplate(ctx context.Context, k *kind, chosen []Choice
 	default:
 		said = append(said, k.drift(in, want)...)
 		if in.schema < k.Version {
-			said = append([]string{fmt.Sprintf("upgraded from version %d", in.schema)}, said...)
+			said = append([]string{fmt.Sprintf("upgraded from version %d", in.schema) + k.brings(fieldsOf(in.mappings))}, said...)
 		}
 		if len(said) > 0 {
 			err = c.putTemplate(ctx, k, want)
@@ -212,6 +214,9 @@ func (c *Client) reconcileTemplate(ctx context.Context, k *kind, chosen []Choice
 // one anyway.
 func (k *kind) drift(in *installed, want settings) []string {
 	var said []string
+	if in.isEdited() {
+		said = append(said, "somebody changed it since Dossier wrote it: updated")
+	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if have, wish := in.settings.show(name), want.show(name); have != wish && !isChoice(name) {
 			said = append(said, fmt.Sprintf("%s %s → %s: updated", name, have, wish))
@@ -234,10 +239,42 @@ func (k *kind) drift(in *installed, want settings) []string {
 			}
 		}
 	}
+	if have, wish := hashIn(in.index["_meta"]), hashOf(want, k.mappings, k.aliases); len(said) == 0 && in.schema == k.Version && have != wish {
+		said = append(said, fmt.Sprintf("hash %s → %s: updated", cmp.Or(have, "unset"), wish))
+	}
 	if n := len(said); n > maxFieldSteps {
 		said = append(said[:maxFieldSteps], fmt.Sprintf("%d more differences: updated", n-maxFieldSteps))
 	}
 	return said
+}
+
+// brings says in the rest of a line which fields this version adds to those
+// that there are, and which it has otherwise.
+func (k *kind) brings(have map[string]parameters) string {
+	var added, other []string
+	for _, d := range k.unlike(have) {
+		if d.Have == "" {
+			added = append(added, oneLine(d.Field))
+		} else {
+			other = append(other, oneLine(d.Field))
+		}
+	}
+	text := ""
+	if len(added) > 0 {
+		text += ", new fields: " + few(added)
+	}
+	if len(other) > 0 {
+		text += ", changed fields: " + few(other)
+	}
+	return text
+}
+
+// few joins the first names of a list, and says how many more there are.
+func few(names []string) string {
+	if n := len(names) - maxFieldSteps; n > 0 {
+		names = append(slices.Clone(names[:maxFieldSteps]), fmt.Sprintf("%d more", n))
+	}
+	return strings.Join(names, ", ")
 }
 
 // text returns a value of a template in one form.
@@ -250,16 +287,23 @@ func text(raw any) string {
 	return oneLine(scalar(v))
 }
 
-// indexTemplate is the kind's index template as Elasticsearch takes it.
+// indexTemplate is the kind's index template as Elasticsearch takes it, but for
+// its _meta.
 func (k *kind) indexTemplate() map[string]any {
 	return map[string]any{
-		"index_patterns": k.patterns(), "priority": Priority, "version": k.Version, "_meta": k.templateMeta(),
+		"index_patterns": k.patterns(), "priority": Priority, "version": k.Version,
 		"composed_of": []string{k.packName(), k.customName()},
 	}
 }
 
-// componentTemplate is the kind's component template with these settings.
-func (k *kind) componentTemplate(s settings) ([]byte, error) {
+// templateMeta is the _meta of both templates: the version, and the hash of
+// what they set.
+func (k *kind) templateMeta(s settings) map[string]any {
+	return map[string]any{metaKey: map[string]any{"schema": k.Version, "hash": hashOf(s, k.mappings, k.aliases)}}
+}
+
+// bodies are the kind's component and index template with these settings.
+func (k *kind) bodies(s settings) (component, index []byte, err error) {
 	part := map[string]any{"mappings": k.mappings}
 	if len(s) > 0 {
 		part["settings"] = s.body()
@@ -267,23 +311,22 @@ func (k *kind) componentTemplate(s settings) ([]byte, error) {
 	if k.aliases != nil {
 		part["aliases"] = k.aliases
 	}
-	return json.Marshal(map[string]any{"template": part, "version": k.Version, "_meta": k.templateMeta()})
+	meta := k.templateMeta(s)
+	if component, err = json.Marshal(map[string]any{"template": part, "version": k.Version, "_meta": meta}); err != nil {
+		return nil, nil, err
+	}
+	whole := k.indexTemplate()
+	whole["_meta"] = meta
+	index, err = json.Marshal(whole)
+	return component, index, err
 }
 
 // emptyTemplate is a component template for an operator to fill.
 const emptyTemplate = `{"template":{}}`
 
-func (k *kind) templateMeta() map[string]any {
-	return map[string]any{metaKey: map[string]any{"schema": k.Version}}
-}
-
 // putTemplate installs the kind's templates with these settings.
 func (c *Client) putTemplate(ctx context.Context, k *kind, s settings) error {
-	component, err := k.componentTemplate(s)
-	if err != nil {
-		return err
-	}
-	index, err := json.Marshal(k.indexTemplate())
+	component, index, err := k.bodies(s)
 	if err != nil {
 		return err
 	}

@@ -224,3 +224,67 @@ func TestStepsThatChangedNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestTemplatesCarryVersionAndHash: both templates say what version set what,
+// so that an edit by hand is told from another version's.
+func TestTemplatesCarryVersionAndHash(t *testing.T) {
+	s := newSite(t, esnode.Shared(t), nil)
+	s.reconciled(t, s.templates)
+	component, index := "_component_template/"+s.prefix+"-things@package", "_index_template/"+s.prefix+"-things"
+	hashes := func() (string, string) {
+		t.Helper()
+		one := func(path, list, inner string) string {
+			found, _ := s.Must(t, "GET", path, nil)[list].([]any)
+			if len(found) != 1 {
+				t.Fatalf("%s: %v", path, found)
+			}
+			of := dig(found[0], inner, "_meta", "dossier")
+			if dig(of, "schema") == nil {
+				t.Errorf("%s: no version: %v", path, of)
+			}
+			hash, _ := dig(of, "hash").(string)
+			return hash
+		}
+		return one(component, "component_templates", "component_template"), one(index, "index_templates", "index_template")
+	}
+	a, b := hashes()
+	if len(a) != 16 || a != b {
+		t.Fatalf("the component template has the hash %q, the index template %q; want one of 16 digits", a, b)
+	}
+	// Choices are the operator's, and other spellings of the same are the same.
+	s.wantReconciled(t, changed(s.templates, `"5s"`, `"5000ms"`), nil, kept...)
+	s.reconciled(t, changed(s.templates, `"5s"`, `"9s"`), esindex.RefreshInterval)
+	if now, _ := hashes(); now != a {
+		t.Errorf("a choice changed the hash from %s to %s", a, now)
+	}
+	newer := changed(s.templates, `"name": {"type": "keyword"}`, `"name": {"type": "keyword"}, "more": {"type": "ip"}`)
+	s.reconciled(t, newer)
+	more, _ := hashes()
+	if more == a {
+		t.Error("a new field left the hash as it was")
+	}
+
+	// Somebody edits it by hand, and says nothing in _meta.
+	part := s.Must(t, "GET", component, nil)["component_templates"].([]any)[0].(map[string]any)["component_template"]
+	b2, err := json.Marshal(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Must(t, "PUT", component, strings.Replace(string(b2), `"more":{"type":"ip"}`, `"more":{"type":"keyword"}`, 1))
+	s.wantReconciled(t, newer, nil,
+		"index template things: somebody changed it since Dossier wrote it: updated",
+		"index template things: field more is keyword, not ip: updated",
+		"index things: kept", "alias alias: kept", "index template months: kept")
+	if now, _ := hashes(); now != more {
+		t.Errorf("the hash is %s, want %s", now, more)
+	}
+
+	// A version from before there were hashes wrote it: it gets one, once.
+	s.Must(t, "PUT", component, strings.Replace(string(b2), `"hash":"`+more+`",`, "", 1))
+	var whole map[string]any
+	whole = s.Must(t, "GET", index, nil)["index_templates"].([]any)[0].(map[string]any)["index_template"].(map[string]any)
+	delete(dig(whole, "_meta", "dossier").(map[string]any), "hash")
+	s.Must(t, "PUT", index, whole)
+	s.wantReconciled(t, newer, nil, "index template things: hash unset → "+more+": updated", "index things: kept", "alias alias: kept", "index template months: kept")
+	s.wantReconciled(t, newer, nil, kept...)
+}

@@ -336,6 +336,11 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 				return steps, err
 			}
 			step.Done = fmt.Sprintf("kept at version %d: %v", ours, err)
+			more, err := c.addWhatCan(ctx, k, index)
+			steps = append(steps, more...)
+			if err != nil {
+				return steps, err
+			}
 		}
 		// One that has the other definition already keeps it.
 		if len(k.Better) > 0 {
@@ -366,6 +371,21 @@ func (c *Client) installIndices(ctx context.Context, k *kind) ([]Step, error) {
 	}
 	more, err := c.installAliases(ctx, k, names, done)
 	return append(steps, more...), err
+}
+
+// addWhatCan gives an index whose mapping Elasticsearch refused as a whole
+// those fields of it that go: one that can't change must not keep out the new
+// ones.
+func (c *Client) addWhatCan(ctx context.Context, k *kind, index string) ([]Step, error) {
+	found, err := c.inspect(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	n := slices.IndexFunc(found, func(i Index) bool { return i.Name == index })
+	if n < 0 || found[n].Err != nil {
+		return nil, nil // deleted meanwhile, or judged elsewhere
+	}
+	return c.reconcileFields(ctx, k, &found[n])
 }
 
 // installAliases makes the aliases that the index lacks, and gives those that
@@ -410,18 +430,24 @@ func sameJSON(a, b json.RawMessage) bool {
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
-// createIndex creates the index with the kind's mapping, which holds whether
-// or not the template is there. All else comes from the template: an operator
-// may have other settings there, and who set it up has asked which types there
-// are. Where the kind is numbered index is its name, which the first index
-// gets as an alias: both or neither are there.
-func (c *Client) createIndex(ctx context.Context, k *kind, index string) error {
-	parts := map[string]any{"mappings": k.bare}
-	name := index
-	if k.Numbered {
-		index = k.firstIndex()
-		parts["aliases"] = map[string]any{name: struct{}{}}
+// making says which index is made for a name, and with what mapping and aliases.
+// Where the kind is numbered the first index gets the name as an alias: both or
+// neither are there.
+func (k *kind) making(name string, mappings any) (index string, body map[string]any) {
+	body = map[string]any{"mappings": mappings}
+	if !k.Numbered {
+		return name, body
 	}
+	body["aliases"] = map[string]any{name: struct{}{}}
+	return k.firstIndex(), body
+}
+
+// createIndex creates the index of a name with the kind's mapping, which holds
+// whether or not the template is there. All else comes from the template: an
+// operator may have other settings there, and who set it up has asked which types
+// there are.
+func (c *Client) createIndex(ctx context.Context, k *kind, name string) error {
+	index, parts := k.making(name, k.bare)
 	body, err := json.Marshal(parts)
 	if err != nil {
 		return err

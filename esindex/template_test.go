@@ -112,11 +112,23 @@ func TestUpgradeThatElasticsearchRefusesLeavesTheMapping(t *testing.T) {
 	install(t, s.client, s.templates)
 	newer := templates(s.prefix, 2)
 	for i := range newer {
-		newer[i].Body = json.RawMessage(strings.Replace(string(newer[i].Body), `"count": {"type": "long"}`, `"count": {"type": "ip"}`, 1))
+		newer[i].Body = json.RawMessage(strings.Replace(string(newer[i].Body), `"count": {"type": "long"}`, `"count": {"type": "ip"}, "more": {"type": "ip"}`, 1))
 	}
+	// The new field comes nevertheless, and the other one is named.
 	got := install(t, s.client, newer)
-	if !strings.Contains(got, "mapping "+s.prefix+"-things: kept at version 1: ") {
-		t.Errorf("%s", got)
+	for _, want := range []string{
+		"mapping " + s.prefix + "-things: kept at version 1: ", "index " + s.prefix + "-things: field more: added",
+		"index " + s.prefix + "-things: field count is long, not ip: can't change on an existing index; reindex it",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if got := dig(s.Must(t, "GET", s.prefix+"-things/_mapping", nil)[s.prefix+"-things"], "mappings", "properties", "more", "type"); got != "ip" {
+		t.Errorf("the new field is %v", got)
+	}
+	if got := install(t, s.client, newer); strings.Contains(got, "added") || !strings.Contains(got, "field count is long, not ip: can't change") {
+		t.Errorf("again:\n%s", got)
 	}
 	if w := write(t, s.store, commit.Op{Key: s.things("1"), Body: doc("1", `,"count":1`)}); w[0].Status != commit.Done {
 		t.Errorf("%+v", w)

@@ -84,7 +84,7 @@ func TestExport(t *testing.T) {
 	if found := s.node.Must(t, "GET", "_index_template?filter_path=index_templates.name", nil); strings.Contains(fmt.Sprint(found), prefix) {
 		t.Fatal("an export changed something")
 	}
-	if info, err := os.Stat(filepath.Join(dir, prefix+"-attackers.json")); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(dir, prefix+"-attackers-000001.json")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("who may read the list key: %v, %v", info, err)
 	}
 	apply := func() string {
