@@ -361,6 +361,7 @@ func TestMoreThanOneBatch(t *testing.T) {
 	if err := target.Retain(t.Context(), DefaultAges(), false, func(s esindex.Step) { said = append(said, s.String()) }); err != nil {
 		t.Fatal(err)
 	}
+	node.Must(t, "POST", index+"/_refresh", nil)
 	if left := node.Must(t, "GET", index+"/_count", nil)["count"]; left != 1.0 || !strings.Contains(strings.Join(said, "\n"), fmt.Sprintf("%d deleted", n)) {
 		t.Errorf("%v are left: %q", left, said)
 	}

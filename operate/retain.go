@@ -143,17 +143,13 @@ type retention struct {
 	now  time.Time
 }
 
-// batch is how many documents one request deletes. A request must end before
-// a proxy in between loses patience.
-const batch = 5000
-
 // older is a query for documents whose field is before the time.
 func older(field string, than time.Time) map[string]any {
 	return map[string]any{"query": map[string]any{"range": map[string]any{field: map[string]any{"lt": than.UTC().Format(time.RFC3339)}}}}
 }
 
-// documents deletes the documents of one index by a field. One that a sensor
-// writes meanwhile stays.
+// documents deletes the documents of one index by a field, however many there
+// are.
 func (r retention) documents(ctx context.Context, index, field string, age time.Duration) error {
 	if age == Forever {
 		return nil
@@ -181,29 +177,14 @@ func (r retention) documents(ctx context.Context, index, field string, age time.
 		r.step(done)
 		return nil
 	}
-	query["max_docs"] = batch
-	if body, err = json.Marshal(query); err != nil {
+	d := deletion{retention: r, index: index, query: query, of: found.Count}
+	if err := d.run(ctx); err != nil {
 		return err
 	}
-	deleted := int64(0)
-	for {
-		var answer struct {
-			Deleted  int64             `json:"deleted"`
-			Failures []json.RawMessage `json:"failures"`
-		}
-		path := "/" + index + "/_delete_by_query?conflicts=proceed&refresh=true&wait_for_completion=true"
-		if err := r.client.Call(ctx, "delete from "+index, http.MethodPost, path, body, &answer); err != nil {
-			return err
-		}
-		deleted += answer.Deleted
-		if len(answer.Failures) > 0 {
-			return fmt.Errorf("delete from %s: %d deleted, %d failed; look at the cluster's health and run it again", index, deleted, len(answer.Failures))
-		}
-		if answer.Deleted == 0 {
-			break
-		}
+	done.Done = fmt.Sprintf("%d deleted, %s", d.deleted, when)
+	if d.younger > 0 {
+		done.Done += fmt.Sprintf(", %d written meanwhile", d.younger)
 	}
-	done.Done = fmt.Sprintf("%d deleted, %s", deleted, when)
 	r.step(done)
 	return nil
 }

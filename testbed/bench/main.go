@@ -37,8 +37,9 @@ func main() {
 	flag.StringVar(&b.conf, "conf", "conf/dossier-decnet.yaml", "the configuration that is shipped; several, separated by commas, are compared by the part shipped")
 	flag.StringVar(&b.loads, "loads", "", "the loads of the parts commit, shipped and floor, separated by commas; empty for all")
 	flag.BoolVar(&b.trace, "trace", false, "print each request of the part commit, and what Fluent Bit logs")
+	flag.IntVar(&b.attackers, "attackers", 2_000_000, "how many attackers the part fill writes")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, where the engine runs in the parts commit, latency and writers")
-	only := flag.String("only", "", "the parts to run, separated by commas: "+strings.Join(names(), ", ")+"; empty for all")
+	only := flag.String("only", "", "the parts to run, separated by commas: "+strings.Join(names(), ", ")+"; empty for all but those that take long: "+strings.Join(long, ", "))
 	flag.Parse()
 	if b.trace {
 		b.log = os.Stderr
@@ -65,6 +66,7 @@ func main() {
 type bench struct {
 	plugin, out string
 	lines       int
+	attackers   int
 	workers     int
 	conf, loads string
 	rounds      int
@@ -94,7 +96,14 @@ var parts = []struct {
 	{"fluent", true, (*bench).fluent},
 	{"floor", true, (*bench).floor},
 	{"bulk", true, (*bench).bulk},
+	{"fill", true, (*bench).fill},
+	{"search", true, (*bench).search},
+	{"retain", true, (*bench).retain},
 }
+
+// long are parts that run only where they are asked for, on a node of their
+// own whose documents stay: the one called large.
+var long = []string{"fill", "search", "retain"}
 
 func names() []string {
 	var list []string
@@ -105,7 +114,7 @@ func names() []string {
 }
 
 func (b *bench) run(ctx context.Context, only string) (err error) {
-	chosen := names()
+	chosen := slices.DeleteFunc(names(), func(name string) bool { return slices.Contains(long, name) })
 	if only != "" {
 		chosen = strings.Split(only, ",")
 		for _, name := range chosen {
@@ -134,8 +143,12 @@ func (b *bench) run(ctx context.Context, only string) (err error) {
 		if !slices.Contains(chosen, p.name) {
 			continue
 		}
-		if p.node && b.node == nil {
-			if b.node, err = esnode.Open(ctx, esnode.Options{Name: "bench", Heap: "1g"}); err != nil {
+		name := "bench"
+		if slices.Contains(long, p.name) {
+			name = "large"
+		}
+		if p.node && (b.node == nil || b.node.Name != name) {
+			if b.node, err = esnode.Open(ctx, esnode.Options{Name: name, Heap: "1g"}); err != nil {
 				return err
 			}
 		}
