@@ -388,6 +388,7 @@ func (r *dockerRunner) start(ctx context.Context) error {
 	// The image has modules that the small distribution lacks.
 	s["ingest.geoip.downloader.enabled"] = "false"
 	s["xpack.ml.enabled"] = "false"
+	s["path.repo"] = "/usr/share/elasticsearch/data/repo"
 	maps.Copy(s, r.o.Settings)
 	args := []string{
 		"run", "-d", "--name", r.container(),

@@ -279,3 +279,20 @@ func (s *Snapshot) WriteLetters(t testing.TB, dir string) {
 		t.Fatal(err)
 	}
 }
+
+// Component returns what a component template set: settings, mappings, aliases.
+func (s *Snapshot) Component(t testing.TB, name string) map[string]any {
+	t.Helper()
+	for _, o := range s.componentTemplates {
+		if o.Name != name {
+			continue
+		}
+		var body struct{ Template map[string]any }
+		if err := json.Unmarshal(o.Component, &body); err != nil {
+			t.Fatal(err)
+		}
+		return body.Template
+	}
+	t.Fatalf("frozen: no component template %s", name)
+	return nil
+}
