@@ -74,7 +74,7 @@ func newSensor(t *testing.T, h *host.Host, ids []string, from, to int) {
 		at := time.Date(2026, 11, 24, 12, 0, n, 0, time.UTC)
 		var lines []string
 		for _, id := range ids {
-			lines = append(lines, fmt.Sprintf(`<134>1 %s decky-new newservice - connect [relay@55555 src_ip="%s"]`, at.Format(time.RFC3339), id))
+			lines = append(lines, fmt.Sprintf(`<134>1 %s decky-new ssh - connect [relay@55555 src_ip="%s"]`, at.Format(time.RFC3339), id))
 		}
 		chunks = append(chunks, e2e.Chunk{Tag: fmt.Sprint("new.", n), Data: chunktest.Lines(at, "log", lines...)})
 	}
@@ -372,7 +372,7 @@ func TestSchema1sPluginBesideThis(t *testing.T) {
 			at := time.Date(2026, 11, 23, 12, 0, n, 0, time.UTC)
 			var lines []string
 			for _, id := range ids {
-				lines = append(lines, fmt.Sprintf(`<134>1 %s decky-old oldservice - connect [relay@55555 src_ip="%s"]`, at.Format(time.RFC3339), id))
+				lines = append(lines, fmt.Sprintf(`<134>1 %s decky-old ssh - connect [relay@55555 src_ip="%s"]`, at.Format(time.RFC3339), id))
 			}
 			if _, err := old.Deliver(t.Context(), fmt.Sprint("old.", n), chunktest.Lines(at, "log", lines...), 100*time.Millisecond); err != nil {
 				t.Error(err)
