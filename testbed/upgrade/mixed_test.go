@@ -423,7 +423,7 @@ func oldPlugin(t *testing.T) string {
 	for _, args := range [][]string{
 		{"git", "-C", root, "archive", "-o", filepath.Join(dir, "old.tar"), captured.Commit},
 		{"tar", "-x", "-C", dir, "-f", filepath.Join(dir, "old.tar")},
-		{"go", "-C", dir, "build", "-buildmode=c-shared", "-o", plugin, "./plugin"},
+		{"go", "-C", dir, "build", "-buildmode=c-shared", "-trimpath", "-ldflags", "-s -w", "-o", plugin, "./plugin"},
 	} {
 		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", args[0], err, out)
