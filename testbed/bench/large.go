@@ -62,11 +62,12 @@ func (b *bench) fill(ctx context.Context) error {
 	there, _ := answer["count"].(float64)
 	first, sent := int(there), 0
 	start := time.Now()
+	f := filler{now: start}
 	if err := b.sendAll(ctx, "/"+index, func(yield func([]byte) bool) {
 		for n := first; n < b.attackers; {
 			var body bytes.Buffer
 			for range min(2500, b.attackers-n) {
-				appendAttacker(&body, n, start)
+				f.append(&body, n)
 				n++
 			}
 			sent += body.Len()
@@ -280,9 +281,38 @@ func credential(n int) (user, secret string) {
 
 func campaignKey(n int) string { return digest("campaign", n, 16) }
 
-// appendAttacker appends the operation that writes the n-th attacker.
-func appendAttacker(to *bytes.Buffer, n int, now time.Time) {
+// habits is how many attackers of the part fill are made up anew: those behind them
+// do what one of these did, in another order and at another time.
+const habits = 20_000
+
+// filler makes up the documents of the part fill.
+type filler struct {
+	now    time.Time
+	habits [][]byte // what the first attackers did
+}
+
+// append appends the operation that writes the n-th attacker.
+func (f *filler) append(to *bytes.Buffer, n int) {
 	r := rand.New(rand.NewPCG(uint64(n), 7))
+	addr := netip.AddrFrom4([4]byte{byte(n>>24 + 1), byte(n >> 16), byte(n >> 8), byte(n)})
+	for len(f.habits) <= min(n, habits-1) {
+		k := len(f.habits)
+		f.habits = append(f.habits, habit(rand.New(rand.NewPCG(uint64(k), 8)), ""))
+	}
+	did := f.habits[r.IntN(len(f.habits))]
+	if n%30 == 0 {
+		did = habit(r, fmt.Sprintf("wget http://%s/%d.sh", addr, n)) // nobody else's
+	}
+	const form = "2006-01-02T15:04:05.000000Z"
+	last := f.now.Add(-time.Duration(r.Float64() * past * float64(24*time.Hour))).UTC()
+	first := last.Add(-time.Duration(r.ExpFloat64() * float64(72*time.Hour)))
+	fmt.Fprintf(to, "{\"index\":{\"_id\":%q}}\n{\"ip\":%[1]q,\"uuid\":\"%016x%016x\",\"first_seen\":%q,\"last_seen\":%q,\"updated_at\":%[5]q,%s\n",
+		addr, r.Uint64(), r.Uint64(), first.Format(form), last.Format(form), did[1:])
+}
+
+// habit returns what an attacker did, as the rest of its document, with one more
+// command unless that is "".
+func habit(r *rand.Rand, own string) []byte {
 	some := func(most, of int, value func(int) string) []string {
 		var list []string
 		for range r.IntN(most + 1) {
@@ -291,39 +321,37 @@ func appendAttacker(to *bytes.Buffer, n int, now time.Time) {
 		slices.Sort(list)
 		return slices.Compact(list)
 	}
-	last := now.Add(-time.Duration(r.Float64() * past * float64(24*time.Hour)))
-	addr := netip.AddrFrom4([4]byte{byte(n>>24 + 1), byte(n >> 16), byte(n >> 8), byte(n)})
 	var user, secret, pair []string
 	for range r.IntN(9) {
 		u, s := credential(uneven(r, credentials))
 		user, secret, pair = append(user, u), append(secret, s), append(pair, u+":"+s)
 	}
 	line := some(4, commands, commandLine)
-	if n%30 == 0 {
-		line = append(line, fmt.Sprintf("wget http://%s/%d.sh", addr, n)) // nobody else's
+	if own != "" {
+		line = append(line, own)
 	}
-	score := r.Float64() * r.Float64() * 100
 	state := make([]byte, 150)
 	for i := range state {
 		state[i] = byte(r.Uint32())
 	}
 	port := uneven(r, len(ports))
-	id := addr.String()
-	doc := map[string]any{
-		"ip": id, "uuid": digest("uuid", n, 32), "schema_version": profile.SchemaVersion,
-		"first_seen": last.Add(-time.Duration(r.ExpFloat64() * float64(72*time.Hour))), "last_seen": last, "updated_at": last, "event_count": 1 + uneven(r, 100_000),
-		"country_code": countries[uneven(r, len(countries))], "asn": 1000 + uneven(r, 60_000), "sensors": []string{fmt.Sprint("s", n%7)}, "deckies": some(3, 40, func(i int) string { return fmt.Sprint("decky-", i) }),
+	body, err := json.Marshal(map[string]any{
+		"schema_version": profile.SchemaVersion, "event_count": 1 + uneven(r, 100_000),
+		"country_code": countries[uneven(r, len(countries))], "asn": 1000 + uneven(r, 60_000), "sensors": []string{fmt.Sprint("s", r.IntN(7))},
+		"deckies":  some(3, 40, func(i int) string { return fmt.Sprint("decky-", i) }),
 		"services": []string{services[port%len(services)]}, "port": map[string]any{"name": []string{fmt.Sprint("tcp/", ports[port])}},
 		"command": map[string]any{"line": line}, "credential": map[string]any{"username": user, "password": secret, "pair": pair},
-		"fingerprint": map[string]any{"hassh": some(1, fingerprints, func(i int) string { return digest("hassh", i, 32) }), "ja4": some(1, fingerprints, func(i int) string { return "t13d" + digest("ja4", i, 30) })},
-		"campaign":    map[string]any{"keys": some(2, campaigns, campaignKey)},
-		"threat":      map[string]any{"technique": map[string]any{"id": some(5, len(techniques), func(i int) string { return techniques[i] })}},
-		"risk":        map[string]any{"score": math.Round(score), "level": "Moderate"}, "behavior": map[string]any{"class": "bruteforce"}, "classification": "malicious",
+		"fingerprint": map[string]any{
+			"hassh": some(1, fingerprints, func(i int) string { return digest("hassh", i, 32) }),
+			"ja4":   some(1, fingerprints, func(i int) string { return "t13d" + digest("ja4", i, 30) }),
+		},
+		"campaign": map[string]any{"keys": some(2, campaigns, campaignKey)},
+		"threat":   map[string]any{"technique": map[string]any{"id": some(5, len(techniques), func(i int) string { return techniques[i] })}},
+		"risk":     map[string]any{"score": math.Round(r.Float64() * r.Float64() * 100), "level": "Moderate"}, "behavior": map[string]any{"class": "bruteforce"}, "classification": "malicious",
 		"state": base64.StdEncoding.EncodeToString(state),
-	}
-	body, err := json.Marshal(doc)
+	})
 	if err != nil {
 		panic(err) // of strings and numbers
 	}
-	fmt.Fprintf(to, "{\"index\":{\"_id\":%q}}\n%s\n", id, body)
+	return body
 }
