@@ -414,6 +414,7 @@ func TestReshardIsHeldAgainstItsSource(t *testing.T) {
 	refused("has 30 documents and " + name + " 29")
 
 	// What _reindex makes has other numbers.
+	node.Must(t, "PUT", name+"-000001", `{"settings":{"number_of_replicas":0}}`) // else it is waited for
 	node.Must(t, "POST", "_reindex?refresh=true", fmt.Sprintf(`{"source":{"index":%q},"dest":{"index":%q}}`, name, name+"-000001"))
 	m := move{Target: target, name: name, step: func(esindex.Step) {}}
 	m.from.index, m.to.index = name, name+"-000001"
