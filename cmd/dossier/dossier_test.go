@@ -110,7 +110,7 @@ func TestLife(t *testing.T) {
 	}
 	// What is asked for later gets into what is there, once; what nobody asks
 	// for stays.
-	for round, want := range []string{"index " + prefix + "-attackers: refresh_interval 7s → 8s: updated", "\nnothing changed\n"} {
+	for round, want := range []string{"index "+prefix+"-attackers-000001: refresh_interval 7s → 8s: updated", "\nnothing changed\n"} {
 		out, errs, status = dossier(t, nil, with("setup", "--refresh-interval", "8s")...)
 		if contains(t, out, want); status != 0 || round == 0 && strings.Contains(out, "nothing changed") {
 			t.Errorf("status %d, %s\n%s", status, errs, out)
@@ -125,7 +125,7 @@ func TestLife(t *testing.T) {
 	for _, change := range [][2]string{{"auto", "2"}, {"2", "auto"}} {
 		out, _, _ = dossier(t, nil, with("setup", "--replicas", change[1])...)
 		contains(t, out, "index template "+prefix+"-attackers: number_of_replicas "+change[0]+" → "+change[1]+": updated",
-			"index "+prefix+"-attackers: number_of_replicas "+change[0]+" → "+change[1]+": updated")
+			"index "+prefix+"-attackers-000001: number_of_replicas "+change[0]+" → "+change[1]+": updated")
 	}
 	out, _, _ = dossier(t, nil, with("setup")...)
 	contains(t, out, "\nnothing changed\n")
