@@ -110,7 +110,7 @@ func TestLife(t *testing.T) {
 	}
 	// What is asked for later gets into what is there, once; what nobody asks
 	// for stays.
-	for round, want := range []string{"index "+prefix+"-attackers-000001: refresh_interval 7s → 8s: updated", "\nnothing changed\n"} {
+	for round, want := range []string{"index " + prefix + "-attackers-000001: refresh_interval 7s → 8s: updated", "\nnothing changed\n"} {
 		out, errs, status = dossier(t, nil, with("setup", "--refresh-interval", "8s")...)
 		if contains(t, out, want); status != 0 || round == 0 && strings.Contains(out, "nothing changed") {
 			t.Errorf("status %d, %s\n%s", status, errs, out)
