@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,6 +94,8 @@ type Options struct {
 	CommitTimeout time.Duration
 	// Stored, unless nil, says that the records are of stored logs.
 	Stored *Stored
+
+	keptWhole int // see the constant; the tests have less
 }
 
 // Stored says how records of stored logs are taken. Each is of its event's
@@ -128,6 +132,9 @@ func (o *Options) validate() error {
 	if o.IPv6Prefix == 0 {
 		o.IPv6Prefix = 128
 	}
+	if o.keptWhole == 0 {
+		o.keptWhole = keptWhole
+	}
 	if o.CommitTimeout == 0 {
 		o.CommitTimeout = 8 * time.Second
 	}
@@ -153,9 +160,15 @@ var ErrNotDurable = errors.New("not durable yet")
 // Engine commits the chunks of one output instance. It is safe for concurrent
 // use.
 type Engine struct {
-	o     Options
-	work  sync.Pool
-	stats counters
+	o       Options
+	work    sync.Pool
+	reading sync.Pool
+	recall  recollection
+	// whole is how many chunks under way have kept their events.
+	whole atomic.Int32
+	// outlining has room for the others that are being read.
+	outlining chan struct{}
+	stats     counters
 	// attackers is how many the last chunk had.
 	attackers atomic.Int32
 }
@@ -165,8 +178,9 @@ func New(o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o}
-	e.work.New = func() any { return newWork() }
+	e := &Engine{o: o, outlining: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
+	e.work.New = func() any { return new(work) }
+	e.reading.New = func() any { return newReading() }
 	return e, nil
 }
 
@@ -206,17 +220,42 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 		return Retry, err
 	}
 	defer announced.Withdraw()
+	whole := e.whole.Add(1) <= int32(e.o.keptWhole)
+	if !whole {
+		e.whole.Add(-1)
+		// Else each of a backlog's chunks has memory to be read into at a time.
+		select {
+		case e.outlining <- struct{}{}:
+		case <-ctx.Done():
+			return Retry, fmt.Errorf("correlate: chunk %s is not read: %w", id, ctx.Err())
+		}
+	}
+	outlined := sync.OnceFunc(func() {
+		if !whole {
+			<-e.outlining
+		}
+	})
+	defer outlined()
 	w := e.work.Get().(*work)
+	w.reading = e.reading.Get().(*reading)
 	defer func() {
+		if whole {
+			e.whole.Add(-1)
+		}
+		r := w.reading
 		w.reset()
+		w.reading = nil
 		e.work.Put(w)
+		if r != nil {
+			e.reading.Put(r)
+		}
 	}()
 	w.expect(len(data), int(e.attackers.Load()))
 	records := e.o.Decode(&w.arena, data)
 	seen := Stats{}
 	for from := 0; records.Next(); from = records.Offset() {
 		r := records.Record()
-		reason := e.read(w, &r, &seen)
+		reason := e.read(w, &r, uint32(from), &seen)
 		if reason.Gap() && e.o.BuryUnparsed {
 			w.unparsed = append(w.unparsed, data[from:records.Offset()]...)
 		}
@@ -232,7 +271,7 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 		return Error, fmt.Errorf("correlate: chunk %s holds no record: %w", id, broken)
 	}
 	if seen.OutOfBounds > 0 && seen.Events == 0 {
-		if err := e.buryUnparsed(ctx, id, tag, w); err != nil {
+		if err := e.buryUnparsed(ctx, id, tag, w.unparsed); err != nil {
 			return Retry, err
 		}
 		// It stays without a marker: wider bounds may want all of it.
@@ -246,6 +285,14 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 	most := Gateway{Of: seen.Events}
 	most.Addr, most.Events = w.gateway()
 	seen.Gateway = &most
+	unparsed := w.unparsed
+	if !whole && len(data) <= maxOutlined {
+		unparsed = slices.Clone(unparsed)
+		r := w.outline(data, &e.o, &e.recall)
+		r.reset()
+		e.reading.Put(r)
+	}
+	outlined()
 	result, err := e.o.Committer.Commit(ctx, chunk)
 	if err != nil {
 		return Retry, err
@@ -259,7 +306,7 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 		}
 		seen.Broken++
 	}
-	if err := e.buryUnparsed(ctx, id, tag, w); err != nil {
+	if err := e.buryUnparsed(ctx, id, tag, unparsed); err != nil {
 		return Retry, err
 	}
 	if w.first != event.Never {
@@ -295,11 +342,11 @@ func (e *Engine) bury(ctx context.Context, id commit.ChunkID, tag string, data [
 
 // buryUnparsed saves the records of a chunk that no dialect knows, where that is
 // asked for.
-func (e *Engine) buryUnparsed(ctx context.Context, id commit.ChunkID, tag string, w *work) error {
-	if len(w.unparsed) == 0 {
+func (e *Engine) buryUnparsed(ctx context.Context, id commit.ChunkID, tag string, unparsed []byte) error {
+	if len(unparsed) == 0 {
 		return nil
 	}
-	err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: e.o.Mask.Records(w.unparsed), Reason: "no dialect knows these records", Unparsed: true})
+	err := e.o.BuryBroken(ctx, Broken{Chunk: id, Tag: tag, Data: e.o.Mask.Records(unparsed), Reason: "no dialect knows these records", Unparsed: true})
 	if err != nil {
 		return fmt.Errorf("correlate: records of chunk %s that no dialect knows can't be saved: %w", id, err)
 	}
@@ -307,7 +354,7 @@ func (e *Engine) buryUnparsed(ctx context.Context, id commit.ChunkID, tag string
 }
 
 // read takes one record into the work and returns how it was read.
-func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Reason {
+func (e *Engine) read(w *work, r *event.Record, at uint32, seen *Stats) dialect.Reason {
 	w.records++
 	seen.Records++
 	if w.first == event.Never && e.o.Stored == nil {
@@ -327,11 +374,11 @@ func (e *Engine) read(w *work, r *event.Record, seen *Stats) dialect.Reason {
 	}
 	switch {
 	case v.Missing != 0:
-		w.waiting = append(w.waiting, waiting{*ev, v, r.Time})
+		w.waiting = append(w.waiting, waiting{*ev, v, r.Time, at})
 	case excluded:
 		seen.exclude(&e.o, ev)
 	default:
-		e.take(w, ev, r.Time, seen)
+		e.take(w, ev, r.Time, place{at: at}, seen)
 	}
 	return dialect.OK
 }
@@ -350,13 +397,14 @@ func (e *Engine) settle(w *work, seen *Stats) {
 			seen.exclude(&e.o, ev)
 			continue
 		}
-		e.take(w, ev, w.waiting[i].recorded, seen)
+		w.told = append(w.told, told{ev.Decky, ev.Service, ev.Naming, ev.Session})
+		e.take(w, ev, w.waiting[i].recorded, place{w.waiting[i].at, uint32(len(w.told))}, seen)
 	}
 }
 
 // take keeps an event, which stands in the work's room, whose record has the
-// time recorded.
-func (e *Engine) take(w *work, ev *event.Event, recorded event.Time, seen *Stats) {
+// time recorded and begins at the place.
+func (e *Engine) take(w *work, ev *event.Event, recorded event.Time, at place, seen *Stats) {
 	if e.o.Stored != nil {
 		if !e.o.Stored.has(ev.Time) {
 			seen.OutOfBounds++
@@ -369,7 +417,7 @@ func (e *Engine) take(w *work, ev *event.Event, recorded event.Time, seen *Stats
 	}
 	seen.Events++
 	ev.Stray = stray(ev.Time, recorded) || !w.months.has(ev.Time)
-	w.keep(ev, e.o.IPv6Prefix)
+	w.keep(ev, at, e.o.IPv6Prefix)
 }
 
 // Read reads one record as an Engine of these options does. Where the verdict's

@@ -24,6 +24,8 @@ func NewCore(o Options) *Core {
 	return &Core{engine: &Engine{o: o}, work: newWork()}
 }
 
+func newWork() *work { return &work{reading: newReading()} }
+
 // Counts is what Read or Fold went through.
 type Counts struct{ Records, Events, Attackers int }
 
@@ -33,9 +35,9 @@ func (c *Core) Read(data []byte) (Counts, error) {
 	w.reset()
 	records := c.engine.o.Decode(&w.arena, data)
 	var seen Stats
-	for records.Next() {
+	for from := 0; records.Next(); from = records.Offset() {
 		r := records.Record()
-		c.engine.read(w, &r, &seen)
+		c.engine.read(w, &r, uint32(from), &seen)
 	}
 	c.engine.settle(w, &seen)
 	w.attackers(&c.engine.o)
@@ -69,3 +71,7 @@ func (c *Core) Fold(data []byte, stored map[string][]byte, visit func(h Head, s 
 	}
 	return n, nil
 }
+
+// KeepWhole has so many chunks under way keep their events; none where it is
+// negative.
+func KeepWhole(o *Options, chunks int) { o.keptWhole = chunks }

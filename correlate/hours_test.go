@@ -82,7 +82,7 @@ func TestEveryDocumentGetsItsEvents(t *testing.T) {
 				ev.Evidence = append(ev.Evidence, event.Evidence{Kind: []event.EvidenceKind{event.Recipient, event.Message, event.Command}[r.IntN(3)], A: fmt.Sprint(r.IntN(4), ".example")})
 			}
 			*w.room() = ev
-			w.keep(w.room(), prefix)
+			w.keep(w.room(), place{}, prefix)
 		}
 		want := plainly(w.events, Indices{Prefix: "x"}, prefix)
 		got := grouped{}

@@ -75,18 +75,23 @@ type letterEvidence struct {
 func EncodeDelta(delta any) (json.RawMessage, error) {
 	var l letterDelta
 	var events []*event.Event
+	// A fold may be reading meanwhile.
+	own := new(recollection)
 	switch d := delta.(type) {
 	case *attackerDelta:
-		l, events = letterDelta{Sensor: d.sensor, Source: d.prefix, First: &d.first}, d.events
+		l, events = letterDelta{Sensor: d.sensor, Source: d.prefix, First: &d.first}, d.by(own).all(0)
 	case *targetDelta:
-		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Domain: d.domain}, d.events
+		d = &targetDelta{attacker: d.attacker.by(own), domain: d.domain, events: d.events}
+		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Domain: d.domain}, d.all(0)
 	case *hourDelta:
-		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Hour: d.key.hour}, d.events
+		d = &hourDelta{attacker: d.attacker.by(own), key: d.key, events: d.events}
+		l, events = letterDelta{Sensor: d.attacker.sensor, Source: d.attacker.prefix, Hour: d.key.hour}, d.all(0)
 	case *indicatorDelta:
 		l = letterDelta{Kind: d.kind, Value: d.value}
 		for i := range d.uses {
-			u := &d.uses[i]
-			l.Sensor, l.Source, events = u.attacker.sensor, u.attacker.prefix, append(events, u.event)
+			u := d.uses[i]
+			u.attacker = u.attacker.by(own)
+			l.Sensor, l.Source, events = u.attacker.sensor, u.attacker.prefix, append(events, u.seen(0))
 		}
 	default:
 		return nil, fmt.Errorf("correlate: %T is no delta", delta)
@@ -200,7 +205,7 @@ func decodeUses(l *letterDelta, events []*event.Event) (any, error) {
 			a = &attackerDelta{arena: new(event.Arena), sensor: l.Sensor, prefix: *source}
 			attackers[*source] = a
 		}
-		d.uses = append(d.uses, use{a, idOf(*source), l.Events[i].Use, ev})
+		d.uses = append(d.uses, use{attacker: a, id: idOf(*source), use: l.Events[i].Use, event: ev})
 	}
 	return d, nil
 }

@@ -54,6 +54,7 @@ type model struct {
 	hour     hourFold
 	thing    indicatorFold
 	summary  []byte // memory to write one in
+	turn     uint64 // the fold at work
 }
 
 // learned is what the fold of an attacker leaves in its deltas for the documents
@@ -68,13 +69,14 @@ type learned struct {
 
 // tell gives a document how the attacker stands, where that was worked out.
 func (l *learned) tell(summary *law.Latest) {
-	if l.summary != "" {
+	if l != nil && l.summary != "" {
 		summary.Add(event.Time(l.events), l.summary)
 	}
 }
 
 // Fold implements commit.Model.
 func (m *model) Fold(key commit.Key, class commit.Class, payload []byte, in []commit.Contribution) (commit.Folded, error) {
+	m.turn++
 	switch class {
 	case ClassAttacker:
 		return m.foldAttacker(key, payload, in)
@@ -138,7 +140,7 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 			continue
 		}
 		before, things := f.s.Domains.Count(), f.s.IndicatorCount.Count()
-		f.s.Fold(d.arena, d.sensor, !d.prefix.IsSingleIP(), d.events)
+		f.s.Fold(d.arena, d.sensor, !d.prefix.IsSingleIP(), d.all(m.turn))
 		crowded(&f.s.Crowd, before, f.s.Domains.Count(), state.MaxTargets, in[i].Chunk)
 		crowded(&f.s.IndicatorCrowd, things, f.s.IndicatorCount.Count(), state.MaxIndicators, in[i].Chunk)
 	}
@@ -146,7 +148,7 @@ func (m *model) foldAttacker(key commit.Key, payload []byte, in []commit.Contrib
 	if m.o.Transitions {
 		f.cross(in)
 	}
-	l := learned{events: f.s.Total(), crowd: f.s.Crowd, things: f.s.IndicatorCrowd}
+	l := &learned{events: f.s.Total(), crowd: f.s.Crowd, things: f.s.IndicatorCrowd}
 	if m.o.Activity || f.s.Domains.Count() > 0 {
 		m.summary = m.o.Renderer.AppendSummary(m.summary[:0], f.head, &f.s)
 		l.summary = string(m.summary)
@@ -237,11 +239,11 @@ func (m *model) foldTarget(key commit.Key, payload []byte, in []commit.Contribut
 		if in[i].Applied {
 			continue
 		}
-		if !opened && !d.attacker.learned.crowd.Opens(m.o.Rank(), d.domain, in[i].Chunk) {
+		if !opened && !d.attacker.knows().crowd.Opens(m.o.Rank(), d.domain, in[i].Chunk) {
 			continue
 		}
 		opened = true
-		f.s.Fold(d.attacker.sensor, d.domain, d.events)
+		f.s.Fold(d.attacker.sensor, d.domain, d.all(m.turn))
 	}
 	f.head = head(prefix, address, m.o.Now())
 	if !opened {
@@ -283,11 +285,11 @@ func (m *model) foldIndicator(payload []byte, in []commit.Contribution) (commit.
 		for j := range d.uses {
 			u := &d.uses[j]
 			// One attacker's rule holds for what he names, whoever else does.
-			if in[i].Applied || !opened && !u.attacker.learned.things.Opens(m.o.Rank(), d.value, in[i].Chunk) {
+			if in[i].Applied || !opened && !u.attacker.knows().things.Opens(m.o.Rank(), d.value, in[i].Chunk) {
 				continue
 			}
 			opened = true
-			f.s.Fold(u.attacker.sensor, u.id, u.use, u.event)
+			f.s.Fold(u.attacker.sensor, u.id, u.use, u.seen(m.turn))
 		}
 	}
 	if !opened {
@@ -328,7 +330,7 @@ func (m *model) foldHour(key commit.Key, payload []byte, in []commit.Contributio
 		prefix, f.hour = d.attacker.prefix, d.key.hour
 		d.attacker.learned.tell(&f.s.Summary)
 		if !in[i].Applied {
-			f.s.Fold(d.attacker.arena, d.attacker.sensor, d.events)
+			f.s.Fold(d.attacker.arena, d.attacker.sensor, d.all(m.turn))
 		}
 	}
 	f.head = head(prefix, attackerOf(key), m.o.Now())

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"dossier/correlate/commit"
@@ -10,33 +11,42 @@ import (
 	"dossier/correlate/state"
 )
 
-// work is one chunk on its way from bytes to parts. It is reused.
+// work is one chunk on its way from bytes to parts, and what of it is needed until
+// it is durable. It is reused.
 type work struct {
-	arena   event.Arena
-	records int
-	first   event.Time
+	*reading // nil where its events were let go
+	names    event.Arena
+	records  int
+	first    event.Time
 
+	deltas  []attackerDelta
+	targets []targetDelta
+	hours   []hourDelta
+	// things has what is used beyond the decoys.
+	things []indicatorDelta
+}
+
+// reading is what a chunk is read into.
+type reading struct {
+	arena  event.Arena
 	events []event.Event
-	// of holds the group of each event.
+	// of holds the group of each event, places where it begins in the chunk.
 	of     []int32
+	places []place
+	told   []told
 	groups groups
 
 	pointers []*event.Event
-	deltas   []attackerDelta
-	targets  []targetDelta
-	hours    []hourDelta
-	// things has what is used beyond the decoys, thingAt its places by key.
-	things  []indicatorDelta
-	thingAt map[string]int
 	// hourPointers is the memory of the hours' events.
 	hourPointers []*event.Event
 	// hourNames has the hours whose names were made.
 	hourNames map[hourKey]hourName
 	// hourAt and targetAt have the places in hours and targets of the attacker
-	// at work, hourOf that of each of its events.
+	// at work, hourOf that of each of its events; thingAt those in things.
 	hourAt   map[hourKey]int
 	hourOf   []int
 	targetAt map[string]int
+	thingAt  map[string]int
 	// months are those that the chunk's events fall in.
 	months months
 	// unparsed holds the bytes of the records that no dialect knows.
@@ -50,6 +60,7 @@ type waiting struct {
 	event    event.Event
 	verdict  dialect.Verdict
 	recorded event.Time
+	at       uint32
 }
 
 // attackerDelta is what one chunk adds to one attacker.
@@ -60,8 +71,20 @@ type attackerDelta struct {
 	// first is the time of the chunk's first record that has one.
 	first  event.Time
 	events []*event.Event
-	// learned is what the attacker's fold leaves for the chunk's other parts.
-	learned learned
+	// outline, where the events were let go, has their places from, so many.
+	outline     *outline
+	from, count uint32
+	// learned is what the attacker's fold leaves for the chunk's other parts, nil
+	// before it.
+	learned *learned
+}
+
+// knows returns what the attacker's fold left.
+func (d *attackerDelta) knows() learned {
+	if d.learned == nil {
+		return learned{}
+	}
+	return *d.learned
 }
 
 // targetDelta is what one chunk adds to one mail domain of an attacker.
@@ -84,6 +107,7 @@ type use struct {
 	attacker *attackerDelta
 	id, use  string
 	event    *event.Event
+	nth      uint32 // of the attacker's events
 }
 
 // hourDelta is what one chunk adds to one hour of an attacker.
@@ -105,8 +129,8 @@ type hourKey struct {
 // index, and what stands behind the address in their ids.
 type hourName struct{ index, suffix string }
 
-func newWork() *work {
-	return &work{hourNames: map[hourKey]hourName{}, hourAt: map[hourKey]int{}, targetAt: map[string]int{}, thingAt: map[string]int{}}
+func newReading() *reading {
+	return &reading{hourNames: map[hourKey]hourName{}, hourAt: map[hourKey]int{}, targetAt: map[string]int{}, thingAt: map[string]int{}}
 }
 
 // recordBytes is about what a short record takes in a chunk.
@@ -114,27 +138,39 @@ const recordBytes = 160
 
 // expect makes room for the events of a chunk of that size, so that they
 // needn't move while they are read, and for about so many attackers.
-func (w *work) expect(size, attackers int) {
+func (w *reading) expect(size, attackers int) {
 	records := size / recordBytes
 	w.events = grow(w.events, records)
 	w.of = grow(w.of, records)
+	w.places = grow(w.places, records)
 	w.groups.expect(min(attackers, records))
 }
 
+// reset lets go of everything. Its reading, where it has one, is reset too.
 func (w *work) reset() {
-	w.arena.Reset()
+	if w.reading != nil {
+		w.reading.reset()
+	}
+	w.names.Reset()
 	w.records, w.first = 0, event.Never
+	clear(w.deltas)
+	w.deltas, w.targets, w.hours = w.deltas[:0], w.targets[:0], w.hours[:0]
+	clear(w.things)
+	w.things = w.things[:0]
+}
+
+func (w *reading) reset() {
+	w.arena.Reset()
 	clear(w.events)
 	w.events = w.events[:0]
 	w.groups.reset()
-	w.of = w.of[:0]
+	w.of, w.places = w.of[:0], w.places[:0]
+	clear(w.told)
+	w.told = w.told[:0]
 	clear(w.pointers)
 	w.pointers = w.pointers[:0]
 	clear(w.hourPointers)
 	w.hourPointers = w.hourPointers[:0]
-	w.deltas, w.targets, w.hours = w.deltas[:0], w.targets[:0], w.hours[:0]
-	clear(w.things)
-	w.things = w.things[:0]
 	w.months.reset()
 	w.unparsed = w.unparsed[:0]
 	clear(w.waiting)
@@ -146,7 +182,7 @@ func (w *work) reset() {
 
 // room returns room for an event, with whatever was there before; keep takes
 // it.
-func (w *work) room() *event.Event {
+func (w *reading) room() *event.Event {
 	n := len(w.events)
 	if n == cap(w.events) {
 		w.events = append(w.events, event.Event{})[:n]
@@ -154,7 +190,7 @@ func (w *work) room() *event.Event {
 	return &w.events[: n+1 : cap(w.events)][n]
 }
 
-func (w *work) keep(ev *event.Event, ipv6Prefix int) {
+func (w *reading) keep(ev *event.Event, at place, ipv6Prefix int) {
 	bits := ev.Addr.BitLen()
 	prefix := netip.PrefixFrom(ev.Addr, bits)
 	if bits == 128 && ipv6Prefix < 128 {
@@ -162,7 +198,7 @@ func (w *work) keep(ev *event.Event, ipv6Prefix int) {
 	}
 	w.events = w.events[:len(w.events)+1]
 	of := w.groups.of(prefix)
-	w.of = append(w.of, of)
+	w.of, w.places = append(w.of, of), append(w.places, at)
 	g := &w.groups.all[of]
 	proven, opens := ev.Proof.Proven(), state.OpensIndicators(ev)
 	for i := range ev.Evidence {
@@ -184,7 +220,7 @@ func (w *work) attackers(o *Options) {
 	for i := range groups {
 		g := &groups[i]
 		w.deltas = append(w.deltas, attackerDelta{
-			arena: &w.arena, sensor: o.Sensor, prefix: g.prefix, first: w.first, events: free[:0:g.count],
+			arena: &w.arena, sensor: o.Sensor, prefix: g.prefix, first: w.first, events: free[:0:g.count], count: uint32(g.count),
 		})
 		free = free[g.count:]
 	}
@@ -192,6 +228,41 @@ func (w *work) attackers(o *Options) {
 		d := &w.deltas[g]
 		d.events = append(d.events, &w.events[i])
 	}
+}
+
+// outline lets go of the events, once the parts were made: of each only the place
+// in data stays. What they were read into is returned.
+func (w *work) outline(data []byte, o *Options, recall *recollection) *reading {
+	r := w.reading
+	l := &outline{o: o, data: data, places: make([]place, len(r.places)), months: slices.Clone(r.months), recall: recall}
+	for _, t := range r.told {
+		l.told = append(l.told, told{strings.Clone(t.decky), strings.Clone(t.service), t.naming, t.session})
+	}
+	from := uint32(0)
+	for i := range w.deltas {
+		d := &w.deltas[i]
+		d.outline, d.from, d.arena, d.events = l, from, &recall.arena, nil
+		from, d.count = from+d.count, 0
+	}
+	for i, g := range r.of {
+		d := &w.deltas[g]
+		l.places[d.from+d.count] = r.places[i]
+		d.count++
+	}
+	for i := range w.targets {
+		w.targets[i].events = nil
+	}
+	for i := range w.hours {
+		w.hours[i].events = nil
+	}
+	for i := range w.things {
+		uses := w.things[i].uses
+		for j := range uses {
+			uses[j].event, uses[j].use = nil, strings.Clone(uses[j].use)
+		}
+	}
+	w.reading = nil
+	return r
 }
 
 // parts groups the events by the documents they change, those of an attacker
@@ -241,16 +312,20 @@ func (w *work) parts(o *Options) []commit.Part {
 // id returns the document id of an attacker: the address, or the network as
 // CIDR where it is one.
 func (w *work) id(p netip.Prefix) string {
-	b := w.arena.Grab(maxPrefix)
+	b := w.names.Grab(maxPrefix)
 	if p.IsSingleIP() {
-		return w.arena.Keep(p.Addr().AppendTo(b))
+		return w.names.Keep(p.Addr().AppendTo(b))
 	}
-	return w.arena.Keep(p.AppendTo(b))
+	return w.names.Keep(p.AppendTo(b))
 }
 
 // maxPrefix is the length of the longest network in CIDR notation, without a
 // zone: an event's address has none.
 const maxPrefix = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128")
+
+// aims says whether the mail domains that ev names are ones that its attacker aimed
+// at.
+func aims(ev *event.Event) bool { return ev.Role != event.Prober && ev.Proof.Proven() }
 
 // names says whether e names a mail domain.
 func names(e *event.Evidence) bool { return e.Kind == event.Recipient || e.Kind == event.Message }
@@ -260,7 +335,7 @@ func names(e *event.Evidence) bool { return e.Kind == event.Recipient || e.Kind 
 func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string, o *Options) []commit.Part {
 	w.targetAt = emptied(w.targetAt)
 	for _, ev := range d.events {
-		if ev.Role == event.Prober || !ev.Proof.Proven() {
+		if !aims(ev) {
 			continue
 		}
 		for i := range ev.Evidence {
@@ -275,7 +350,7 @@ func (w *work) targetParts(parts []commit.Part, d *attackerDelta, address string
 				w.targetAt[domain] = t
 				w.targets = append(w.targets, targetDelta{attacker: d, domain: domain})
 				parts = append(parts, commit.Part{
-					Key: commit.Key{Index: o.Indices.Targets(), ID: w.arena.Join(address, "|", domain)}, Class: ClassTarget, Lead: address,
+					Key: commit.Key{Index: o.Indices.Targets(), ID: w.names.Join(address, "|", domain)}, Class: ClassTarget, Lead: address,
 				})
 			}
 			if evs := w.targets[t].events; len(evs) == 0 || evs[len(evs)-1] != ev {
@@ -292,7 +367,7 @@ const behind = "~"
 
 // uses takes what an attacker's events name that is used beyond the decoys.
 func (w *work) uses(d *attackerDelta, address string) {
-	for _, ev := range d.events {
+	for nth, ev := range d.events {
 		if !state.OpensIndicators(ev) {
 			continue
 		}
@@ -311,7 +386,7 @@ func (w *work) uses(d *attackerDelta, address string) {
 				w.things = append(w.things, indicatorDelta{kind: kind, value: value})
 			}
 			if t := &w.things[at]; len(t.uses) == 0 || t.uses[len(t.uses)-1].event != ev {
-				t.uses = append(t.uses, use{d, address, e.Indicator().Use(), ev})
+				t.uses = append(t.uses, use{d, address, e.Indicator().Use(), ev, uint32(nth)})
 			}
 		}
 	}
@@ -329,6 +404,14 @@ func (w *work) thingParts(parts []commit.Part, o *Options) []commit.Part {
 	return parts
 }
 
+// hourOf returns the hour of an event, or false where it is none of the attacker's
+// activity: what we did ourselves.
+func hourOf(ev *event.Event) (k hourKey, counts bool) {
+	k.hour = ev.Time.Hour()
+	k.other = ev.Stray || !hasMonth(k.hour)
+	return k, ev.Role != event.Prober
+}
+
 // hourParts appends a part for each hour of an attacker, and its delta to
 // w.hours. As with attackers, each event is first told its hour, and then
 // every hour gets its events in memory of just their number: their order
@@ -338,13 +421,11 @@ func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, 
 	w.hourOf = grow(w.hourOf, len(d.events))
 	before, last := len(w.hours), -1
 	for _, ev := range d.events {
-		if ev.Role == event.Prober {
-			// What we did ourselves is no activity of the attacker.
+		k, counts := hourOf(ev)
+		if !counts {
 			w.hourOf = append(w.hourOf, -1)
 			continue
 		}
-		k := hourKey{hour: ev.Time.Hour()}
-		k.other = ev.Stray || !hasMonth(k.hour)
 		if last < 0 || w.hours[last].key != k {
 			t, known := w.hourAt[k]
 			if !known {
@@ -353,7 +434,7 @@ func (w *work) hourParts(parts []commit.Part, d *attackerDelta, address string, 
 				w.hours = append(w.hours, hourDelta{attacker: d, key: k})
 				name := w.hourName(k, o)
 				parts = append(parts, commit.Part{
-					Key: commit.Key{Index: name.index, ID: w.arena.Join(address, name.suffix)}, Class: ClassActivity, Lead: address,
+					Key: commit.Key{Index: name.index, ID: w.names.Join(address, name.suffix)}, Class: ClassActivity, Lead: address,
 				})
 			}
 			last = t

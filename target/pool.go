@@ -19,9 +19,11 @@ const (
 	// workingMemory is what Go's memory may grow to beyond the caches and the
 	// chunks under way.
 	workingMemory = 150 << 20
-	// chunkMemory is about what a chunk of log lines takes while it is under
-	// way: its 2 MB become 7 MB of events, parts and evidence.
-	chunkMemory = 8 << 20
+	// wholeMemory is about what a chunk of log lines takes while it is under way:
+	// its 2 MB become 7 MB of events, parts and evidence. Only so many chunks
+	// keep all of it (package correlate); chunkMemory is what a further one takes.
+	wholeMemory, wholeChunks = 8 << 20, 2
+	chunkMemory              = 3 << 20
 	// collectAt is by how many percent the heap grows before it is collected,
 	// as long as that is within the limit.
 	collectAt = 300
@@ -102,7 +104,8 @@ func (p *Pool) limitMemory() {
 	defer p.limit.Unlock()
 	limit, collect := int64(math.MaxInt64), 100
 	if targets := p.targets.Values(); len(targets) > 0 {
-		limit, collect = workingMemory+p.most.Load()*chunkMemory, collectAt
+		most := p.most.Load()
+		limit, collect = workingMemory+min(most, wholeChunks)*wholeMemory+max(0, most-wholeChunks)*chunkMemory, collectAt
 		for _, t := range targets {
 			limit += t.o.CacheSize
 		}

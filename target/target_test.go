@@ -124,17 +124,17 @@ func TestMemoryFollowsChunks(t *testing.T) {
 	m, _ := start(t, &pool, nil)
 	defer m.Close()
 	limit := debug.SetMemoryLimit(-1)
-	grown := func() int64 { return (debug.SetMemoryLimit(-1) - limit) / chunkMemory }
-	for n := range int64(3) {
-		if pool.Begin(); grown() != n+1 {
-			t.Errorf("%d chunks under way: the limit grew by %d", n+1, grown())
+	grown := func() int64 { return debug.SetMemoryLimit(-1) - limit }
+	for n, want := range []int64{wholeMemory, 2 * wholeMemory, 2*wholeMemory + chunkMemory, 2*wholeMemory + 2*chunkMemory} {
+		if pool.Begin(); grown() != want {
+			t.Errorf("%d chunks under way: the limit grew by %d, want %d", n+1, grown(), want)
 		}
 	}
-	for range 3 {
+	for range 4 {
 		pool.End()
 	}
-	if pool.Begin(); grown() != 3 {
-		t.Errorf("after 3 chunks and one more: the limit grew by %d", grown())
+	if pool.Begin(); grown() != 2*wholeMemory+2*chunkMemory {
+		t.Errorf("after 4 chunks and one more: the limit grew by %d", grown())
 	}
 	pool.End()
 }

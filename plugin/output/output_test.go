@@ -254,9 +254,12 @@ func TestMemoryFollowsWorkers(t *testing.T) {
 		return correlate.OK, nil
 	})
 	defer i.Close()
-	const chunk = 8 << 20
+	const whole, chunk = 8 << 20, 3 << 20 // two take all, further ones less
 	limit := debug.SetMemoryLimit(-1)
-	grown := func() int64 { return (debug.SetMemoryLimit(-1) - limit) / chunk }
+	grown := func() int64 {
+		grown := debug.SetMemoryLimit(-1) - limit
+		return min(grown/whole, 2) + max(0, grown-2*whole)/chunk
+	}
 	var group sync.WaitGroup
 	for n := range int64(3) {
 		group.Go(func() { i.Flush("a", nil, true) })

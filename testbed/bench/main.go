@@ -87,6 +87,7 @@ var parts = []struct {
 	{"core", false, (*bench).core},
 	{"memory", false, (*bench).memory},
 	{"start", true, (*bench).start},
+	{"backlog", false, (*bench).backlog},
 	{"commit", true, (*bench).commit},
 	{"latency", true, (*bench).latency},
 	{"writers", true, (*bench).writers},
