@@ -8,7 +8,7 @@ EXPLORE_FOR ?= 30m
 TAGS     = netgo,osusergo
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 
-.PHONY: all build install package release demo test test-short test-servers test-opensearch test-faults test-fuzz explore pictures bench bench-compare golden lint fmt vuln docs clean help
+.PHONY: all build install package release demo test test-short test-servers test-opensearch test-faults test-fuzz explore pictures bench bench-core bench-compare golden lint fmt vuln docs clean help
 
 all: build
 
@@ -162,6 +162,9 @@ pictures: build ## draw the dashboards and dossier show into build/pictures (nee
 
 bench: build ## measure and compare; prints a table, writes build/bench.json
 	$(GO) run ./testbed/bench -plugin build/out_dossier.so -out build/bench.json
+
+bench-core: ## the core alone, as ratios to a calibration loop; of-reference is how many times the committed ratio it takes
+	$(GO) test ./correlate -run '^$$' -bench '^BenchmarkCore$$'
 
 bench-compare: ## the Go benchmarks against the last tag or REF=…, with benchstat; BENCH=pattern, PACKAGES=…, COUNT=6
 	./testbed/benchcompare.sh $(REF)

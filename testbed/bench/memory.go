@@ -33,5 +33,5 @@ func (b *bench) memory(ctx context.Context) error {
 			Note: fmt.Sprintf("%d documents", st.CacheEntries),
 		})
 	}
-	return nil
+	return b.underWay(ctx)
 }
