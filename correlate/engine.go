@@ -255,7 +255,7 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 	seen := Stats{}
 	for from := 0; records.Next(); from = records.Offset() {
 		r := records.Record()
-		reason := e.read(w, &r, uint32(from), &seen)
+		reason := e.read(w, &r, place{from: uint32(from), to: uint32(records.Offset())}, &seen)
 		if reason.Gap() && e.o.BuryUnparsed {
 			w.unparsed = append(w.unparsed, data[from:records.Offset()]...)
 		}
@@ -354,7 +354,7 @@ func (e *Engine) buryUnparsed(ctx context.Context, id commit.ChunkID, tag string
 }
 
 // read takes one record into the work and returns how it was read.
-func (e *Engine) read(w *work, r *event.Record, at uint32, seen *Stats) dialect.Reason {
+func (e *Engine) read(w *work, r *event.Record, at place, seen *Stats) dialect.Reason {
 	w.records++
 	seen.Records++
 	if w.first == event.Never && e.o.Stored == nil {
@@ -378,7 +378,7 @@ func (e *Engine) read(w *work, r *event.Record, at uint32, seen *Stats) dialect.
 	case excluded:
 		seen.exclude(&e.o, ev)
 	default:
-		e.take(w, ev, r.Time, place{at: at}, seen)
+		e.take(w, ev, r.Time, at, seen)
 	}
 	return dialect.OK
 }
@@ -398,12 +398,14 @@ func (e *Engine) settle(w *work, seen *Stats) {
 			continue
 		}
 		w.told = append(w.told, told{ev.Decky, ev.Service, ev.Naming, ev.Session})
-		e.take(w, ev, w.waiting[i].recorded, place{w.waiting[i].at, uint32(len(w.told))}, seen)
+		at := w.waiting[i].at
+		at.told = uint32(len(w.told))
+		e.take(w, ev, w.waiting[i].recorded, at, seen)
 	}
 }
 
 // take keeps an event, which stands in the work's room, whose record has the
-// time recorded and begins at the place.
+// time recorded and stands at the place.
 func (e *Engine) take(w *work, ev *event.Event, recorded event.Time, at place, seen *Stats) {
 	if e.o.Stored != nil {
 		if !e.o.Stored.has(ev.Time) {

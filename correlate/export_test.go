@@ -37,7 +37,7 @@ func (c *Core) Read(data []byte) (Counts, error) {
 	var seen Stats
 	for from := 0; records.Next(); from = records.Offset() {
 		r := records.Record()
-		c.engine.read(w, &r, uint32(from), &seen)
+		c.engine.read(w, &r, place{from: uint32(from), to: uint32(records.Offset())}, &seen)
 	}
 	c.engine.settle(w, &seen)
 	w.attackers(&c.engine.o)

@@ -20,9 +20,9 @@ const keptWhole = 2
 // 32 bits. Fluent Bit's are some MB.
 const maxOutlined = 1<<32 - 1
 
-// place is where an event's record begins in the chunk, and what was told of it by
-// others: an index into outline.told and 1, 0 for nothing.
-type place struct{ at, told uint32 }
+// place is where an event's record begins and ends in the chunk, and what was told of
+// it by others: an index into outline.told and 1, 0 for nothing.
+type place struct{ from, to, told uint32 }
 
 // told is what other records of the chunk told of an event's session.
 type told struct {
@@ -112,9 +112,13 @@ func (r *recollection) events(l *outline, from, n uint32) []*event.Event {
 	return list
 }
 
-// read reads one record again, as the engine read it.
+// read reads one record again, as the engine read it. It is copied first: what was
+// read, and what the parser remembers of it, stays here for longer than its chunk,
+// whose memory is Fluent Bit's.
 func (r *recollection) read(l *outline, p place) *event.Event {
-	data := l.data[p.at:]
+	data := r.arena.Grab(int(p.to - p.from))
+	data = append(data, l.data[p.from:p.to]...)
+	r.arena.Keep(data)
 	if again, ok := r.records.(interface {
 		Reset(data []byte, a *event.Arena)
 	}); ok {

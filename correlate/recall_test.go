@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"dossier/correlate"
@@ -64,8 +65,9 @@ func deliverAll(t *testing.T, lines []string, kept int, together bool) map[strin
 	b := newBenchOn(t, store, func(o *correlate.Options) { correlate.KeepWhole(o, kept) })
 	var group sync.WaitGroup
 	for part := range slices.Chunk(lines, 400) {
-		data := chunktest.Lines(recordTime, "log", part...)
+		data, unmap := lent(t, chunktest.Lines(recordTime, "log", part...))
 		group.Go(func() {
+			defer unmap()
 			if got, err := b.engine.Flush(t.Context(), "tag", data); got != correlate.OK {
 				t.Errorf("flush: %v, %v", got, err)
 			}
@@ -94,6 +96,22 @@ func deliverAll(t *testing.T, lines []string, kept int, together bool) map[strin
 		}
 	}
 	return documents
+}
+
+// lent returns a copy of data in memory like Fluent Bit's, which isn't there any more
+// when a chunk is done: whoever looks at it then is killed.
+func lent(t *testing.T, data []byte) (copied []byte, unmap func()) {
+	t.Helper()
+	m, err := syscall.Mmap(-1, 0, len(data), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(m, data)
+	return m, func() {
+		if err := syscall.Munmap(m); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestRecall: what is read again from a chunk is what was read from it. The

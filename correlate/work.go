@@ -60,7 +60,7 @@ type waiting struct {
 	event    event.Event
 	verdict  dialect.Verdict
 	recorded event.Time
-	at       uint32
+	at       place
 }
 
 // attackerDelta is what one chunk adds to one attacker.
