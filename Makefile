@@ -163,8 +163,8 @@ pictures: build ## draw the dashboards and dossier show into build/pictures (nee
 bench: build ## measure and compare; prints a table, writes build/bench.json
 	$(GO) run ./testbed/bench -plugin build/out_dossier.so -out build/bench.json
 
-bench-core: ## the core alone, as ratios to a calibration loop; of-reference is how many times the committed ratio it takes
-	$(GO) test ./correlate -run '^$$' -bench '^BenchmarkCore$$'
+bench-core: ## the core alone, by dialect, as ratios to a calibration loop, beside those of the last release (correlate/testdata/core-ratios.json)
+	$(GO) test ./correlate -run '^$$' -bench '^BenchmarkCore$$' -benchtime 0.3s
 
 bench-compare: ## the Go benchmarks against the last tag or REF=…, with benchstat; BENCH=pattern, PACKAGES=…, COUNT=6
 	./testbed/benchcompare.sh $(REF)

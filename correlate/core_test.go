@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"maps"
 	"math"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"text/tabwriter"
 	"time"
 
 	"dossier/correlate"
@@ -180,8 +182,8 @@ func newCore(b testing.TB) (*correlate.Core, *profile.Renderer) {
 	}), renderer
 }
 
-// meter measures what each record costs. On a machine that others use too the
-// mean says little about the code; the best run says what it costs where
+// meter measures what each record costs in processor time. On a machine that others
+// use too the mean says little about the code; the best run says what it costs where
 // nobody disturbs it.
 type meter struct {
 	b       *testing.B
@@ -200,9 +202,9 @@ func newMeter(b *testing.B, l *load) *meter {
 
 // run does one run.
 func (m *meter) run(do func()) {
-	start := time.Now()
+	start := processorTime(m.b)
 	do()
-	m.best = min(m.best, time.Since(start))
+	m.best = min(m.best, processorTime(m.b)-start)
 }
 
 func (m *meter) report(each int, of string) {
@@ -221,33 +223,73 @@ func (m *meter) report(each int, of string) {
 	ratio := float64(m.best) / float64(m.load.calibration)
 	m.b.ReportMetric(ratio, "calibrations")
 	name := strings.TrimPrefix(m.b.Name(), "BenchmarkCore/")
-	if *updateRatios {
-		ratios[name] = math.Round(ratio*100) / 100
-	} else if r := ratios[name]; r > 0 {
-		m.b.ReportMetric(ratio/r, "of-reference")
+	measured[name] = costs{float64(m.best.Nanoseconds()) / float64(each), ratio}
+}
+
+// The committed ratios are the last release's, of an undisturbed run, rounded. They
+// show a regression on any machine: a difference well above none, also in a second
+// run. Nothing fails by them.
+var (
+	ratiosFile   = filepath.Join("testdata", "core-ratios.json")
+	updateRatios = flag.Bool("update-ratios", false, "with -bench Core: write "+ratiosFile+" anew, of what was measured")
+	measured     = map[string]costs{}
+)
+
+// costs are what a record costs.
+type costs struct {
+	ns    float64
+	ratio float64 // to the calibration loop
+}
+
+// compareRatios prints how what was measured differs from the committed ratios, or
+// commits it.
+func compareRatios(b *testing.B) {
+	b.Helper()
+	ratios := map[string]float64{}
+	text, err := os.ReadFile(ratiosFile)
+	if err == nil {
+		err = json.Unmarshal(text, &ratios)
+	}
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "\nns/record\tcalibrations\tlast release's\tdifference\t ")
+	for _, name := range slices.Sorted(maps.Keys(measured)) {
+		m, last, difference := measured[name], "-", "-"
+		if r := ratios[name]; r > 0 {
+			last, difference = fmt.Sprint(r), fmt.Sprintf("%+.0f %%", 100*(m.ratio/r-1))
+		}
+		fmt.Fprintf(table, "%.0f\t%.2f\t%s\t%s\t  %s\n", m.ns, m.ratio, last, difference, name)
+		ratios[name] = math.Round(m.ratio*100) / 100
+	}
+	if err := table.Flush(); err != nil {
+		b.Error(err)
+	}
+	if !*updateRatios {
+		return
+	}
+	if text, err = json.MarshalIndent(ratios, "", "\t"); err == nil {
+		err = os.WriteFile(ratiosFile, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		b.Error(err)
 	}
 }
 
-// The committed ratios are those of an undisturbed run, rounded. They show a
-// regression on any machine: a figure of-reference well above 1, also in a
-// second run. Nothing fails by them.
-var (
-	ratiosFile   = filepath.Join("testdata", "core-ratios.json")
-	updateRatios = flag.Bool("update-ratios", false, "with -bench Core: write "+ratiosFile+" anew")
-	ratios       = map[string]float64{}
-)
-
 // calibrate returns the best time of a loop over the chunk's bytes that
 // depends on nothing but the machine.
-func (l *load) calibrate() {
+func (l *load) calibrate(b *testing.B) {
+	b.Helper()
 	l.calibration = math.MaxInt64
 	for range 50 {
-		start := time.Now()
+		start := processorTime(b)
 		h := uint64(14695981039346656037)
 		for _, c := range l.data {
 			h = (h ^ uint64(c)) * 1099511628211
 		}
-		l.calibration = min(l.calibration, time.Since(start))
+		l.calibration = min(l.calibration, processorTime(b)-start)
 		runtime.KeepAlive(h)
 	}
 }
@@ -263,22 +305,7 @@ func processorTime(b testing.TB) time.Duration {
 // BenchmarkCore takes chunks from their bytes to the states of their
 // attackers, as far as no store is needed, beside programs that do less.
 func BenchmarkCore(b *testing.B) {
-	if text, err := os.ReadFile(ratiosFile); err != nil {
-		b.Log(err)
-	} else if err := json.Unmarshal(text, &ratios); err != nil {
-		b.Fatal(err)
-	}
-	if *updateRatios {
-		defer func() {
-			text, err := json.MarshalIndent(ratios, "", "\t")
-			if err == nil {
-				err = os.WriteFile(ratiosFile, append(text, '\n'), 0o644)
-			}
-			if err != nil {
-				b.Error(err)
-			}
-		}()
-	}
+	defer compareRatios(b)
 	type of struct {
 		name string
 		load load
@@ -303,7 +330,7 @@ func BenchmarkCore(b *testing.B) {
 	}
 	for _, load := range loads {
 		l := load.load
-		l.calibrate()
+		l.calibrate(b)
 		b.Run(load.name, func(b *testing.B) {
 			b.Run("what=msgpack", func(b *testing.B) {
 				m := newMeter(b, &l)

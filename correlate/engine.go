@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -178,7 +177,7 @@ func New(o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, outlining: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
+	e := &Engine{o: o, outlining: make(chan struct{}, outlinedTogether)}
 	e.work.New = func() any { return new(work) }
 	e.reading.New = func() any { return newReading() }
 	return e, nil

@@ -13,8 +13,13 @@ import (
 // folded. So many chunks can be written at once, each document once for all of
 // them, in the memory of a few.
 
-// keptWhole is how many chunks of an engine keep their events.
-const keptWhole = 2
+const (
+	// keptWhole is how many chunks of an engine keep their events.
+	keptWhole = 2
+	// outlinedTogether is how many of the others are read at a time, each into some 10
+	// MB. However many cores there are, what waits for them is the node.
+	outlinedTogether = 2
+)
 
 // maxOutlined is the length of a chunk, in bytes, whose places are still numbers of
 // 32 bits. Fluent Bit's are some MB.

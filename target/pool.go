@@ -18,12 +18,12 @@ import (
 const (
 	// workingMemory is what Go's memory may grow to beyond the caches and the
 	// chunks under way.
-	workingMemory = 150 << 20
+	workingMemory = 64 << 20
 	// wholeMemory is about what a chunk of log lines takes while it is under way:
 	// its 2 MB become 7 MB of events, parts and evidence. Only so many chunks
 	// keep all of it (package correlate); chunkMemory is what a further one takes.
 	wholeMemory, wholeChunks = 8 << 20, 2
-	chunkMemory              = 3 << 20
+	chunkMemory              = 2 << 20
 	// collectAt is by how many percent the heap grows before it is collected,
 	// as long as that is within the limit.
 	collectAt = 300

@@ -1,8 +1,10 @@
 package configfile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +42,58 @@ func TestShipped(t *testing.T) {
 	}
 	if seen < 8 {
 		t.Errorf("%d outputs in %q", seen, files)
+	}
+}
+
+// TestShippedAlike: what was chosen by measurement is the same in all configurations of
+// sensors; an aggregator has more memory, and differs in nothing but what takes it.
+func TestShippedAlike(t *testing.T) {
+	files, err := filepath.Glob("../../conf/dossier-*")
+	more, err2 := filepath.Glob("../../conf/kubernetes/*.yaml")
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	files = append(append(files, more...), "../../conf/compose.yaml")
+	settings := regexp.MustCompile(`(?mi)^\s+(flush|grace|scheduler\.cap|storage\.sync|storage\.checksum|storage\.max_chunks_up|storage\.backlog\.mem_limit|` +
+		`hot_reload|coro_stack_size|workers|retry_limit|cache_size|commit_timeout):?\s+(\S+)$`)
+	of := func(file string) map[string]string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for _, m := range settings.FindAllSubmatch(text, -1) {
+			found[strings.ToLower(string(m[1]))] = string(m[2])
+		}
+		return found
+	}
+	want := of("../../conf/dossier-decnet.yaml")
+	if len(want) != 13 {
+		t.Fatalf("dossier-decnet.yaml has %v", want)
+	}
+	seen := 0
+	for _, file := range files {
+		got := of(file)
+		if got["workers"] == "" {
+			continue // it names plugins, or volumes
+		}
+		seen++
+		if strings.HasSuffix(file, "aggregator.yaml") {
+			for _, key := range []string{"flush", "workers", "cache_size", "storage.max_chunks_up", "storage.backlog.mem_limit"} {
+				if got[key] == "" || got[key] == want[key] {
+					t.Errorf("%s: %s is %q, as on sensors", file, key, got[key])
+				}
+				got[key] = want[key]
+			}
+		}
+		for key, value := range want {
+			if got[key] != value {
+				t.Errorf("%s: %s is %q, in dossier-decnet.yaml %q", file, key, got[key], value)
+			}
+		}
+	}
+	if seen < 16 {
+		t.Errorf("%d configurations in %q", seen, files)
 	}
 }
 

@@ -254,7 +254,7 @@ func TestMemoryFollowsWorkers(t *testing.T) {
 		return correlate.OK, nil
 	})
 	defer i.Close()
-	const whole, chunk = 8 << 20, 3 << 20 // two take all, further ones less
+	const whole, chunk = 8 << 20, 2 << 20 // two take all, further ones less
 	limit := debug.SetMemoryLimit(-1)
 	grown := func() int64 {
 		grown := debug.SetMemoryLimit(-1) - limit

@@ -224,7 +224,7 @@ func (c fluentBit) fits(t *testing.T, volumes []corev1.Volume, mounts []corev1.V
 	if !slices.Equal(c.Plugins, shipped.Plugins) {
 		t.Errorf("the plugin is %q", c.Plugins)
 	}
-	for _, key := range []string{"name", "workers", "retry_limit", "index_prefix"} {
+	for _, key := range []string{"name", "workers", "retry_limit", "index_prefix", "cache_size", "commit_timeout"} {
 		if out[key] != shipped.Pipeline.Outputs[0][key] {
 			t.Errorf("output: %s is %q", key, out[key])
 		}
