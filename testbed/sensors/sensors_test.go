@@ -73,7 +73,7 @@ func TestConfigurationsAreSafe(t *testing.T) {
 func safe(t *testing.T, c config) {
 	t.Helper()
 	for key, want := range map[string]string{
-		"flush": "5", "grace": "15", "scheduler.cap": "30", "hot_reload": "off", "coro_stack_size": "98304",
+		"grace": "25", "scheduler.cap": "30", "hot_reload": "off", "coro_stack_size": "98304",
 		"daemon": "off", "http_listen": "127.0.0.1",
 	} {
 		if got := c.Service[key]; got != want {

@@ -43,7 +43,7 @@ var rows = []struct {
 		{"Clocks", "Events that were given their record's time, for their own is missing or ahead.", "cps", false, 12, 8, [][2]string{{`sum by (instance) (rate(dossier_events_clock_skew_total{job=~"$job"}[$__rate_interval]))`, "{{instance}}"}}},
 	}},
 	{"How fast", []panel{
-		{"How long Fluent Bit waits for a chunk", "commit_timeout is 8 s.", "s", false, 12, 8, [][2]string{
+		{"How long Fluent Bit waits for a chunk", "commit_timeout is 20 s as shipped.", "s", false, 12, 8, [][2]string{
 			{`histogram_quantile(0.5, sum by (le) (rate(dossier_flush_seconds_bucket{job=~"$job",result="ok"}[$__rate_interval])))`, "half of them"},
 			{`histogram_quantile(0.95, sum by (le) (rate(dossier_flush_seconds_bucket{job=~"$job",result="ok"}[$__rate_interval])))`, "19 of 20"},
 		}},
