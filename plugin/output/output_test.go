@@ -254,11 +254,11 @@ func TestMemoryFollowsWorkers(t *testing.T) {
 		return correlate.OK, nil
 	})
 	defer i.Close()
-	const whole, chunk = 8 << 20, 2 << 20 // two take all, further ones less
+	const whole, chunk = 8 << 20, 2 << 20 // the first takes all, further ones less
 	limit := debug.SetMemoryLimit(-1)
 	grown := func() int64 {
 		grown := debug.SetMemoryLimit(-1) - limit
-		return min(grown/whole, 2) + max(0, grown-2*whole)/chunk
+		return min(grown/whole, 1) + max(0, grown-whole)/chunk
 	}
 	var group sync.WaitGroup
 	for n := range int64(3) {

@@ -88,7 +88,11 @@ type delivery struct {
 	runs    []run
 }
 
-// outputs are what is compared on a load.
+// asShipped is the name of the first configuration.
+const asShipped = "Dossier as shipped"
+
+// outputs are what is compared on a load: the configuration that is shipped and either
+// the others of -conf or the same set for backlogs, and es.
 func (b *bench) outputs(load string) ([]*delivery, error) {
 	var list []*delivery
 	add := func(name string, dossier bool, text string) {
@@ -97,21 +101,22 @@ func (b *bench) outputs(load string) ([]*delivery, error) {
 		d.config = func(file, dir string) string { return placed(text, file, dir, d.prefix) }
 		list = append(list, d)
 	}
-	for i, path := range strings.Split(b.conf, ",") {
-		text, err := b.readConf(path)
-		if err != nil {
+	paths := strings.Split(b.conf, ",")
+	texts := make([]string, len(paths))
+	for i, path := range paths {
+		var err error
+		if texts[i], err = b.readConf(path); err != nil {
 			return nil, err
 		}
-		if i > 0 {
-			add(path, true, text)
-			continue
-		}
-		add("Dossier as shipped", true, text)
-		defer add("es", false, b.withES(text))
-		if !strings.Contains(b.conf, ",") {
-			add("Dossier for backlogs", true, forBacklogs(text))
-		}
 	}
+	add(asShipped, true, texts[0])
+	for i, path := range paths[1:] {
+		add(path, true, texts[i+1])
+	}
+	if len(paths) == 1 {
+		add("Dossier for backlogs", true, forBacklogs(texts[0]))
+	}
+	add("es", false, b.withES(texts[0]))
 	return list, nil
 }
 
@@ -256,7 +261,7 @@ func (b *bench) addShipped(ctx context.Context, out *delivery, load string) erro
 		},
 	})
 	f := figure{What: "resident memory, " + out.name + ", " + load, Value: float64(peak) / (1 << 20), Unit: "MiB", Note: "the most of all rounds"}
-	if out.name == "Dossier as shipped" {
+	if out.name == asShipped {
 		f.Goal = "≤ " + strconv.Itoa(residentGoal>>20)
 	}
 	b.report.add(f)
