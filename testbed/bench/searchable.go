@@ -39,7 +39,7 @@ func (b *bench) searchable(ctx context.Context) error {
 		for _, p := range []int{50, 99} {
 			f := figure{
 				What: fmt.Sprintf("line → found by a search, as shipped, %s lines/s, p%d", number(float64(rate)), p), Value: took[len(took)*p/100].Seconds(), Unit: "s",
-				Note: fmt.Sprintf("%d new attackers among 5,000; flush 5, refresh_interval 5s", len(took)),
+				Note: fmt.Sprintf("%d new attackers among 5,000; %s, refresh_interval 5s", len(took), flushOf(text)),
 			}
 			if p == 99 {
 				f.Goal = "≤ 10"
@@ -48,6 +48,16 @@ func (b *bench) searchable(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// flushOf returns the line of a configuration that says how often it flushes.
+func flushOf(text string) string {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "flush:") {
+			return line
+		}
+	}
+	return "flush by default"
 }
 
 const (
