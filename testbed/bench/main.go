@@ -33,7 +33,7 @@ func main() {
 	flag.StringVar(&b.out, "out", "build/bench.json", "where the figures go as JSON")
 	flag.IntVar(&b.lines, "lines", 500_000, "lines of a log")
 	flag.IntVar(&b.workers, "workers", 64, "flushes at a time, as Fluent Bit's option workers")
-	flag.IntVar(&b.rounds, "rounds", 5, "how often the parts shipped, fluent and floor measure each output")
+	flag.IntVar(&b.rounds, "rounds", 5, "how often the parts shipped, fluent and floor measure each output, after a round that warms up the node; with 0 the part shipped has that one")
 	flag.StringVar(&b.conf, "conf", "conf/dossier-decnet.yaml", "the configuration that is shipped; several, separated by commas, are compared by the part shipped")
 	flag.StringVar(&b.loads, "loads", "", "the loads of the parts commit, shipped and floor, separated by commas; empty for all")
 	flag.BoolVar(&b.trace, "trace", false, "print each request of the part commit, and what Fluent Bit logs")
@@ -123,6 +123,9 @@ func (b *bench) run(ctx context.Context, only string) (err error) {
 				return fmt.Errorf("-only: there is no part %q, only %s", name, strings.Join(names(), ", "))
 			}
 		}
+	}
+	if b.rounds < 0 || b.rounds == 0 && (slices.Contains(chosen, "fluent") || slices.Contains(chosen, "floor")) {
+		return fmt.Errorf("-rounds is %d; it must be at least 1, or 0 with the part shipped", b.rounds)
 	}
 	if b.loads != "" {
 		for _, name := range strings.Split(b.loads, ",") {
