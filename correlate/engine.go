@@ -163,11 +163,11 @@ type Engine struct {
 	work    sync.Pool
 	reading sync.Pool
 	recall  recollection
-	// whole is how many chunks under way have kept their events.
-	whole atomic.Int32
-	// outlining has room for the others that are being read.
-	outlining chan struct{}
-	stats     counters
+	// underWay is how many chunks are.
+	underWay atomic.Int32
+	// readings has room for the chunks that are being read or keep their events.
+	readings chan struct{}
+	stats    counters
 	// attackers is how many the last chunk had.
 	attackers atomic.Int32
 }
@@ -177,7 +177,7 @@ func New(o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, outlining: make(chan struct{}, outlinedTogether)}
+	e := &Engine{o: o, readings: make(chan struct{}, 1+max(1, o.keptWhole))}
 	e.work.New = func() any { return new(work) }
 	e.reading.New = func() any { return newReading() }
 	return e, nil
@@ -219,28 +219,19 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 		return Retry, err
 	}
 	defer announced.Withdraw()
-	whole := e.whole.Add(1) <= int32(e.o.keptWhole)
-	if !whole {
-		e.whole.Add(-1)
-		// Else each of a backlog's chunks has memory to be read into at a time.
-		select {
-		case e.outlining <- struct{}{}:
-		case <-ctx.Done():
-			return Retry, fmt.Errorf("correlate: chunk %s is not read: %w", id, ctx.Err())
-		}
+	e.underWay.Add(1)
+	defer e.underWay.Add(-1)
+	// Else each of a backlog's chunks has memory to be read into at a time.
+	select {
+	case e.readings <- struct{}{}:
+	case <-ctx.Done():
+		return Retry, fmt.Errorf("correlate: chunk %s is not read: %w", id, ctx.Err())
 	}
-	outlined := sync.OnceFunc(func() {
-		if !whole {
-			<-e.outlining
-		}
-	})
-	defer outlined()
+	letGo := sync.OnceFunc(func() { <-e.readings })
+	defer letGo()
 	w := e.work.Get().(*work)
 	w.reading = e.reading.Get().(*reading)
 	defer func() {
-		if whole {
-			e.whole.Add(-1)
-		}
 		r := w.reading
 		w.reset()
 		w.reading = nil
@@ -285,13 +276,13 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 	most.Addr, most.Events = w.gateway()
 	seen.Gateway = &most
 	unparsed := w.unparsed
-	if !whole && len(data) <= maxOutlined {
+	if int(e.underWay.Load()) > e.o.keptWhole && len(data) <= maxOutlined {
 		unparsed = slices.Clone(unparsed)
 		r := w.outline(data, &e.o, &e.recall)
 		r.reset()
 		e.reading.Put(r)
+		letGo()
 	}
-	outlined()
 	result, err := e.o.Committer.Commit(ctx, chunk)
 	if err != nil {
 		return Retry, err

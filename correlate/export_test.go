@@ -72,6 +72,6 @@ func (c *Core) Fold(data []byte, stored map[string][]byte, visit func(h Head, s 
 	return n, nil
 }
 
-// KeepWhole has so many chunks under way keep their events; none where it is
-// negative.
+// KeepWhole has chunks keep their events while so many are under way; never where it
+// is negative.
 func KeepWhole(o *Options, chunks int) { o.keptWhole = chunks }

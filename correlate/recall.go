@@ -7,19 +7,16 @@ import (
 	"dossier/correlate/event"
 )
 
-// A chunk of 2 MB becomes 7 MB of events and evidence. One chunk under way keeps
-// its; of those beyond, which are a backlog, only the places of the records are
-// kept, by attacker, and what belongs to a document is read again when that is
-// folded. So many chunks can be written at once, each document once for all of
-// them, in the memory of a few.
+// A chunk of 2 MB becomes 7 MB of events and evidence. One that is under way alone, as
+// most are, keeps its; of those of a backlog only the places of the records are kept,
+// by attacker, and what belongs to a document is read again when that is folded. So
+// many chunks can be written at once, each document once for all of them, in the
+// memory of a few.
 
-const (
-	// keptWhole is how many chunks of an engine keep their events.
-	keptWhole = 1
-	// outlinedTogether is how many of the others are read at a time, each into some 10
-	// MB. However many cores there are, what waits for them is the node.
-	outlinedTogether = 1
-)
+// keptWhole is how many chunks of an engine may be under way while they keep their
+// events. One more is read at a time: however many cores there are, what a backlog
+// waits for is the node.
+const keptWhole = 1
 
 // maxOutlined is the length of a chunk, in bytes, whose places are still numbers of
 // 32 bits. Fluent Bit's are some MB.

@@ -19,9 +19,10 @@ const (
 	// workingMemory is what Go's memory may grow to beyond the caches and the
 	// chunks under way.
 	workingMemory = 80 << 20
-	// wholeMemory is about what a chunk of log lines takes while it is under way:
-	// its 2 MB become 7 MB of events, parts and evidence. Only so many chunks
-	// keep all of it (package correlate); chunkMemory is what a further one takes.
+	// wholeMemory is about what a chunk of log lines takes while it is under way
+	// alone: its 2 MB become 7 MB of events, parts and evidence. Where there are
+	// more none keeps all of that (package correlate): each further one takes
+	// chunkMemory.
 	wholeMemory, wholeChunks = 8 << 20, 1
 	chunkMemory              = 2 << 20
 	// collectAt is by how many percent the heap grows before it is collected,
