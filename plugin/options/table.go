@@ -226,7 +226,7 @@ var table = []option{
 	{
 		key: "cache_size", group: groupDelivery, value: "256M",
 		want: "a size from 8M to 64G such as 256M",
-		doc:  "Bound of the cache of documents in memory. Nothing is lost when it is small; more reads are made. The configurations of sensors have 32M.",
+		doc:  "Bound of the cache of documents in memory. Nothing is lost when it is small; more reads are made. The configurations of sensors have 48M.",
 		set:  func(o *Options, v string) error { return parseSize(&o.CacheSize, v, 8<<20, 64<<30) },
 	},
 	{
