@@ -36,8 +36,7 @@ type MachineOptions struct {
 	// document that brings its bodies to so many bytes, or its operations to
 	// so many.
 	//
-	// If zero, the defaults of 2 MiB and 1500 will be used: up to four are in
-	// memory at a time, and larger ones are no faster.
+	// If zero, the defaults of 4 MiB and 1500 will be used.
 	BulkBytes, BulkOps int
 	// Bulks is how many writes of a round may be on their way at a time.
 	//
@@ -79,7 +78,7 @@ func (o *MachineOptions) setDefaults() error {
 	setDefault(&o.MaxApplied, 512)
 	setDefault(&o.Retention, 30*24*time.Hour)
 	setDefault(&o.MaxDocuments, 1500)
-	setDefault(&o.BulkBytes, 2<<20)
+	setDefault(&o.BulkBytes, 4<<20)
 	setDefault(&o.BulkOps, 1500)
 	setDefault(&o.Bulks, 2)
 	setDefault(&o.Gather, time.Second)
