@@ -216,7 +216,7 @@ var table = []option{
 	{
 		key: "commit_timeout", group: groupDelivery, shown: "8s; 3s with `workers 0`",
 		want: "a duration from 500ms to 5m such as 8s",
-		doc:  "How long a chunk may take before Fluent Bit gets it back for a retry. Keep it below `grace` of `[SERVICE]`. What many workers bring together takes longer: the shipped configurations, with 16 and 64, have 20s and `grace 25`. With `workers 0` Fluent Bit's whole engine waits that long.",
+		doc:  "How long a chunk may take before Fluent Bit gets it back for a retry. Keep it below `grace` of `[SERVICE]`. What many workers bring together takes longer: the shipped configurations, with 24 and 64, have 20s and `grace 25`. With `workers 0` Fluent Bit's whole engine waits that long.",
 		set: func(o *Options, v string) error {
 			err := parseDuration(&o.CommitTimeout, v, 500*time.Millisecond, 5*time.Minute)
 			o.EngineCommitTimeout = o.CommitTimeout
@@ -226,7 +226,7 @@ var table = []option{
 	{
 		key: "cache_size", group: groupDelivery, value: "256M",
 		want: "a size from 8M to 64G such as 256M",
-		doc:  "Bound of the cache of documents in memory. Nothing is lost when it is small; more reads are made. The configurations of sensors have 48M.",
+		doc:  "Bound of the cache of documents in memory. Nothing is lost when it is small; more reads are made. The configurations of sensors have 32M.",
 		set:  func(o *Options, v string) error { return parseSize(&o.CacheSize, v, 8<<20, 64<<30) },
 	},
 	{

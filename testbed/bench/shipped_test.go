@@ -18,7 +18,7 @@ func TestOutputs(t *testing.T) {
 	}
 	var inputs string
 	for i, want := range []struct{ name, has string }{
-		{asShipped, "workers: 16"}, {"Dossier for backlogs", "workers: 64"}, {"es", "name: es"},
+		{asShipped, "workers: 24"}, {"Dossier for backlogs", "workers: 64"}, {"es", "name: es"},
 	} {
 		if len(list) != 3 || list[i].name != want.name {
 			t.Fatalf("%d outputs, %d is %v; want %s", len(list), i, list, want.name)
