@@ -131,7 +131,7 @@ test-opensearch: build ## the tests that say most of a server, on OpenSearch 2.1
 	$(GO) run ./testbed/esnode/cmd/esnode fetch -server opensearch
 	@set -e; server=opensearch; \
 	$(EXACT) ./esindex -run 'CompareAndSet|Rejected|Blocked|Foreign|Install|Reconcile|FieldsGet|HalfOfABulk|ListKey'; \
-	$(EXACT) ./operate -run 'WithoutSecurity|TestRetain$$|Overlap|TestRejudge$$'; \
+	$(EXACT) ./operate -run 'WithoutSecurity|TestRetain$$|Overlap|TestRejudge$$|TestReshard$$|StopsAnywhere'; \
 	$(EXACT) ./testbed/e2e -run CutAndOrder; \
 	$(EXACT) ./testbed/faults -run 'TestKill|Poisoned|BlockedIndex|TestReshard'
 
