@@ -58,8 +58,9 @@ type model struct {
 }
 
 // learned is what the fold of an attacker leaves in its deltas for the documents
-// that depend on it. Where an attacker can't be folded before them it costs a
-// figure in an activity document, or opens a mail domain too many.
+// that depend on it. What it opens waits for it (commit.Part.Led); where it is
+// rejected, and in the replay of a dead letter, it opens all that it names. An
+// activity document doesn't wait: it costs it a figure.
 type learned struct {
 	events  int64
 	summary string

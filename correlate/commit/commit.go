@@ -35,6 +35,10 @@ type Part struct {
 	// Leads says that parts of the chunk depend on what this one's fold learns. It
 	// is folded even where the document is known to hold all of it.
 	Leads bool
+	// Led says that the document may be opened only with what is learned so: while
+	// it isn't there the part waits until those of its chunk that lead it were
+	// folded, or can't be. They are the one with the id Lead, or else all.
+	Led bool
 	// Delta is what the Model folds; nil never.
 	Delta any
 }

@@ -18,7 +18,8 @@
 // ids.go, the fold itself in folding.go, what a fold goes into in bulk.go. A chunk
 // that is durable goes through bury.go and markers.go into the ledger (ledger.go,
 // exceptions.go). gates.go keeps the machine quiet while Elasticsearch is away,
-// replay.go is what a dead letter has of its own, request.go what the machine asks
+// leaders.go makes what is led wait for what leads it, replay.go is what a dead
+// letter has of its own, request.go what the machine asks
 // for.
 //
 // # The rules
@@ -113,6 +114,14 @@
 // Effects. A document that is created once is created again wherever it isn't
 // known to be there. Weaker, with the first fold only: the write is acknowledged,
 // the creation is not, the process dies, and the chunk is found done.
+//
+// Leaders. A document that isn't there is opened for a part that is led (Part.Led)
+// only when what leads it in its chunk was folded, or is decided without: rejected, or
+// left to a newer version. Until then it isn't tried again and again: the fold wakes
+// it. What others open, and what is there, goes on. Weaker, by the order within a
+// round alone: what leads is delayed by an answer, and an address opens all that it
+// names, without its bound. Weaker, wait for what was rejected: nothing of the chunk
+// that isn't there yet ever comes to be.
 //
 // Dead letters. They are synced when all else of their chunk is durable, before
 // it is OK, and the chunk's marker excepts their documents. Weaker, a marker that

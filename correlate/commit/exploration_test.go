@@ -144,6 +144,16 @@ var scopes = []*scope{
 		faults: schedule{dirty: 1, crash: 1, time: 1},
 	},
 	{
+		name: "led", what: "two chunks of one document at one writer, which another document leads in one of them, in whole requests: something can't be read",
+		chunks: [][]string{{"a", "b"}, {"b"}}, writers: [][]int{{0, 1}}, poison: -1, led: true, coarse: true,
+		faults: schedule{unread: 1, crash: 1, time: 1},
+	},
+	{
+		name: "led letter", what: "a chunk of two documents at one writer, the one that leads is refused, in whole requests",
+		chunks: [][]string{{"a", "b"}}, writers: [][]int{{0}}, poison: 0, led: true, coarse: true,
+		faults: schedule{unread: 1, crash: 1, time: 1},
+	},
+	{
 		name: "slow fold", what: "two chunks of one document at one writer that come to their deadlines while they are folded",
 		chunks: [][]string{{"a"}, {"a"}}, writers: [][]int{{0, 1}}, poison: -1, effects: true, apart: true,
 		faults: schedule{time: 2},

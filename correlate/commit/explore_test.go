@@ -27,6 +27,8 @@ type scope struct {
 	// heals it; -1 for none. effects: each contribution has one.
 	poison  int
 	effects bool
+	// led: the first document of each chunk leads the others.
+	led bool
 	// How often each fault may happen:
 	faults schedule
 	// apart: each document is written by a request of its own.
@@ -130,6 +132,9 @@ func newExplored(s *scope) *explored {
 			d.effect = s.effects
 			d.poison = n == s.poison && c.Parts[i].Key.ID == "a"
 		}
+		if s.led {
+			c = led(c)
+		}
 		w.chunks = append(w.chunks, c)
 	}
 	for n, has := range s.writers {
@@ -155,7 +160,9 @@ func (p *explorer) start() {
 		o.BulkOps = 1
 	}
 	o.MaxApplied = p.w.s.maxApplied
-	m, err := NewMachine(o, &tally{})
+	m, err := NewMachine(o, &tally{early: func(k Key, d *delta) {
+		p.w.fail("%s is opened with chunk %d, and what leads it was not folded", k.ID, d.chunk)
+	}})
 	if err != nil {
 		panic(err)
 	}

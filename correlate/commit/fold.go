@@ -99,7 +99,7 @@ func (m *Machine) nextFold(l lane) (over bool) {
 func (m *Machine) prepare(t *task) bool {
 	f := &m.folding
 	f.model, f.bytes, f.most = m.model, m.o.BulkBytes, min(m.o.BulkOps, m.window)
-	f.items, f.in, f.chunks, f.done = f.items[:0], f.in[:0], f.chunks[:0], 0
+	f.items, f.in, f.chunks, f.done, f.untold = f.items[:0], f.in[:0], f.chunks[:0], 0, false
 	// A body is longer than its state was: what is surely too much isn't
 	// prepared.
 	size := 0
@@ -132,11 +132,14 @@ func (m *Machine) prepareDocument(t *task, a *attempt, place int) bool {
 	if !a.current() || !weakened("what is folded already when a gate closes goes on") && m.barred(a) {
 		return false
 	}
-	awaits := a.choose(t)
+	awaits, follows := a.choose(t)
 	if len(a.writing) == 0 {
-		if awaits {
+		switch {
+		case awaits:
 			m.delay(a)
-		} else {
+		case follows:
+			m.follow(a)
+		default:
 			m.release(a)
 		}
 		return false
@@ -163,6 +166,9 @@ func (m *Machine) prepareDocument(t *task, a *attempt, place int) bool {
 			continue
 		}
 		f.in = append(f.in, Contribution{Chunk: p.chunk.id, Delta: p.delta, Applied: p.held, Complete: complete})
+		it.leads = it.leads || p.leads
+		it.led = it.led || !a.exists && p.leader != nobody
+		m.tell(p)
 	}
 	if it.to = len(f.in); it.to == it.from {
 		m.noteFilling(a)
@@ -175,13 +181,18 @@ func (m *Machine) prepareDocument(t *task, a *attempt, place int) bool {
 }
 
 // choose puts into a.writing what is folded in this round, and says whether
-// something awaits its marker. What is suspect is folded chunk by chunk.
-func (a *attempt) choose(t *task) (awaits bool) {
+// something awaits its marker, or waits for what leads it. What is suspect is
+// folded chunk by chunk.
+func (a *attempt) choose(t *task) (awaits, follows bool) {
 	a.writing = a.writing[:0]
 	var first *part
 	for _, p := range a.doc.waiting {
 		if !p.canProceed(t) {
 			awaits = awaits || p.awaitsMarker(t)
+			continue
+		}
+		if !a.exists && p.waitsForLeader() {
+			follows = true
 			continue
 		}
 		if first == nil {
@@ -191,17 +202,22 @@ func (a *attempt) choose(t *task) (awaits bool) {
 			a.writing = append(a.writing, p)
 		}
 	}
-	return awaits
+	return awaits, follows
 }
 
 // answerFold takes what was folded and sends it.
 func (m *Machine) answerFold(t *task, f *folding, answer Answer) {
-	m.foldsFor = nil
+	m.foldsFor, m.leadersChanged = nil, true
 	if answer.Err != nil {
 		// It was not carried out.
 		f.done = 0
 		for i := range f.items {
 			m.delay(f.items[i].attempt)
+		}
+	}
+	for i := range f.items {
+		if it := &f.items[i]; it.leads && (i >= f.done || it.err != nil) {
+			m.untell(it.attempt)
 		}
 	}
 	for i := range f.items[:f.done] {
@@ -240,6 +256,9 @@ func (m *Machine) answerFolded(t *task, b *bulk, it *folded) {
 	case it.err == nil:
 	case errors.Is(it.err, ErrNotOpened):
 		m.settleAll(a)
+		m.release(a)
+		return
+	case errors.Is(it.err, errUntold):
 		m.release(a)
 		return
 	default:

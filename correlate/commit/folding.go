@@ -20,6 +20,8 @@ type folding struct {
 	bulk   *bulk
 	ops    []Op
 	done   int // items folded; the others wait for the next bulk
+	// untold: the fold of something that leads failed.
+	untold bool
 
 	state, encoded []byte // as they are encoded
 }
@@ -37,6 +39,8 @@ type folded struct {
 	env      envelope
 	from, to int  // its contributions
 	write    bool // the document is written, not only its effects
+	// leads: others depend on what its fold learns. led: it is opened with that.
+	leads, led bool
 	// What came of it:
 	state []byte // none where only effects are made
 	sends bool   // it has operations in the bulk
@@ -55,9 +59,14 @@ func (r *Request) Fold() {
 
 // fold folds one document and appends the operations it takes.
 func (f *folding) fold(it *folded) {
+	if it.led && f.untold && !weakened("a document is opened although the fold of what leads it failed") {
+		it.err = errUntold
+		return
+	}
 	body, effects, err := f.render(it)
 	if err != nil {
 		it.err, it.state = err, nil
+		f.untold = f.untold || it.leads
 		return
 	}
 	if it.write {

@@ -20,10 +20,13 @@ type Machine struct {
 	docs    map[Key]*document
 	lanes   lanes
 	delayed []*document
-	outbox  []*Request
-	cache   *cache
-	ledger  *ledger
-	markers markers
+	// following are the documents that wait for what leads them, see leaders.go.
+	following      []*document
+	leadersChanged bool
+	outbox         []*Request
+	cache          *cache
+	ledger         *ledger
+	markers        markers
 
 	rounds   uint64
 	window   int   // see adjustWindow
@@ -104,9 +107,11 @@ func (m *Machine) Submit(c Chunk, now time.Time, done func(Result)) {
 			d.late = true
 		}
 		ch.parts[i] = part{chunk: ch, doc: d, delta: p.Delta, leads: p.Leads, suspect: replay != nil}
+		ch.follow(i, p)
 		d.waiting = append(d.waiting, &ch.parts[i])
 		m.queue(d)
 	}
+	m.leadersChanged = true
 	m.lanes.hurry(c.Deadline, now)
 }
 
@@ -118,6 +123,7 @@ func (m *Machine) Expect(chunks int) { m.lanes.expected = chunks }
 func (m *Machine) Next(now time.Time) *Request {
 	m.now = now
 	m.wakeDelayed()
+	m.wakeFollowing()
 	m.startProbes()
 	for l := range laneCount {
 		// One request at a time: it is on its way while the next is folded.

@@ -107,6 +107,10 @@ var mutations = []mutation{
 	{rule: "Rule 13", what: "a chunk is told of its end while a fold uses its deltas", red: "TestGivenBackWhileFolded", scope: "slow fold"},
 	{rule: "Rule 13", what: "two folds at a time", red: "TestOneFoldAtATime", scope: "slow fold"},
 	{rule: "Rule 13", what: "an incident for each document", red: "TestIncidentsAreOne", why: costs},
+	{rule: "Leaders", what: "a document is opened before what leads it is folded", red: "TestSimulation", scope: "led"},
+	{rule: "Leaders", what: "a document waits for what leads it although that was rejected", red: "TestLeaderThatIsNeverFolded", why: readable},
+	{rule: "Leaders", what: "a document is opened although the fold of what leads it failed", red: "TestLeaderWhoseFoldFails", why: folds},
+	{rule: "Leaders", what: "those whose leader was folded are left where they wait", red: "TestLeaderComesLate", why: costs},
 	{rule: "Effects", what: "one that may be missing counts as there", red: "TestEffects", why: deep},
 }
 

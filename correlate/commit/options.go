@@ -111,6 +111,9 @@ type Stats struct {
 	Unreadable int64
 	// Panics counts those of the Model, of callbacks and of the protocol.
 	Panics int64
+	// Followed counts how often a document wasn't opened yet, for want of what
+	// leads it.
+	Followed int64
 	// MarkedFirst counts chunks whose OK waited for the marker.
 	MarkedFirst              int64
 	CacheBytes, CacheEntries int64

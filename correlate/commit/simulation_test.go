@@ -92,6 +92,7 @@ type figures struct {
 	Conflicts, Confirmed, Skipped, Refused, Evicted, Effects  int64
 	Outages, Clones, MarkedFirst, SlowFolds, FoldedLate       int64
 	Panics, Garbled, Unreadable, Aways, Blocks, Closed, Waits int64
+	Followed, Unled                                           int64
 }
 
 func (f *figures) each(g *figures, do func(name string, a, b *int64)) {
@@ -125,6 +126,8 @@ func (f *figures) each(g *figures, do func(name string, a, b *int64)) {
 	do("outages found", &f.Closed, &g.Closed)
 	do("chunks not admitted", &f.Waits, &g.Waits)
 	do("panics", &f.Panics, &g.Panics)
+	do("not opened yet, for want of what leads it", &f.Followed, &g.Followed)
+	do("opened although what leads it is never folded", &f.Unled, &g.Unled)
 	do("documents written over", &f.Garbled, &g.Garbled)
 	do("unreadable ones met", &f.Unreadable, &g.Unreadable)
 	do("folds that took time", &f.SlowFolds, &g.SlowFolds)
@@ -182,6 +185,7 @@ type faults struct {
 type setup struct {
 	sensors, chunks, documents, most int
 	hot                              float64 // share of chunks that touch the hot document
+	led                              bool    // documents lead others
 	span                             time.Duration
 	options                          MachineOptions
 }
@@ -236,6 +240,8 @@ type world struct {
 	letters map[pair]int
 	// garbled holds what documents were that somebody else wrote over.
 	garbled map[Key][]byte
+	// mayFail holds those that once were, or whose fold panics.
+	mayFail map[Key]bool
 	// away: nobody is there; blocked are the indices that refuse everything for
 	// now.
 	away    bool
@@ -263,7 +269,7 @@ var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func newWorld(seed uint64) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), es: newElastic(),
-		down: map[Key]bool{}, refused: map[Key]bool{}, ever: map[Key]bool{}, letters: map[pair]int{}, garbled: map[Key][]byte{}, blocked: map[string]bool{},
+		down: map[Key]bool{}, refused: map[Key]bool{}, ever: map[Key]bool{}, letters: map[pair]int{}, garbled: map[Key][]byte{}, mayFail: map[Key]bool{}, blocked: map[string]bool{},
 	}
 	w.draw()
 	w.es.reject = w.rejects
@@ -314,7 +320,7 @@ func (w *world) draw() {
 	}
 	w.s = setup{
 		sensors: 1 + r.IntN(4), chunks: 10 + r.IntN(50), documents: 2 + r.IntN(8), most: 1 + r.IntN(4),
-		hot: r.Float64(), span: time.Duration(1+r.IntN(100)) * time.Second,
+		hot: r.Float64(), led: r.IntN(2) == 0, span: time.Duration(1+r.IntN(100)) * time.Second,
 		options: MachineOptions{
 			Ledger:       func(minute uint32) string { return "ledger-" + strconv.Itoa(int(minute/30)) },
 			CacheBytes:   int64(1) << (9 + r.IntN(12)),
@@ -347,8 +353,44 @@ func (w *world) parcel(n uint16) *parcel {
 		})
 		w.figures.Pairs++
 	}
+	w.lead(p.chunk.Parts)
 	w.figures.Chunks++
 	return p
+}
+
+// lead makes some documents of a chunk lead others, in half of the seeds.
+func (w *world) lead(parts []Part) {
+	if !w.s.led {
+		return
+	}
+	for i := range parts {
+		p := &parts[i]
+		switch w.rng.IntN(3) {
+		case 0:
+			p.Leads = true
+		case 1:
+			if p.Led = true; i > 0 && w.rng.IntN(2) == 0 {
+				p.Lead = parts[i-1].Key.ID
+			} else {
+				p.Lead = "~"
+			}
+		}
+		if p.Delta.(*delta).panics {
+			w.mayFail[p.Key] = true
+		}
+	}
+}
+
+// opened notes a document that is opened before what leads it was folded: that can't
+// be.
+func (w *world) opened(k Key, d *delta) {
+	w.figures.Unled++
+	for _, p := range w.parcels[d.chunk].chunk.Parts {
+		if p.Leads && w.mayFail[p.Key] {
+			return
+		}
+	}
+	w.fail("%v is opened with chunk %d, and what leads it was not folded", k, d.chunk)
 }
 
 // rejects says what the model of Elasticsearch refuses for good.
@@ -501,7 +543,7 @@ func (w *world) overwrite(k Key) {
 	if d == nil || d.current == nil || w.garbled[k] != nil {
 		return
 	}
-	w.garbled[k] = d.current.body
+	w.garbled[k], w.mayFail[k] = d.current.body, true
 	body := newerMajor
 	if w.rng.IntN(2) == 0 {
 		body = unreadable[slices.Sorted(maps.Keys(unreadable))[w.rng.IntN(len(unreadable))]]
@@ -668,7 +710,7 @@ func (w *world) replay() {
 func (s *sensor) start() {
 	o := s.w.s.options
 	o.Seed = s.w.rng.Uint64()
-	m, err := NewMachine(o, &tally{fixed: func() bool { return s.w.healed }})
+	m, err := NewMachine(o, &tally{fixed: func() bool { return s.w.healed }, early: s.w.opened})
 	if err != nil {
 		panic(err)
 	}
@@ -706,6 +748,7 @@ func (s *sensor) retire() {
 		f.Panics += st.Panics
 		f.Closed += st.Outages
 		f.Unreadable += st.Unreadable
+		f.Followed += st.Followed
 		if int(st.MaxApplied) > s.w.s.options.MaxApplied {
 			s.w.fail("a document held %d ids", st.MaxApplied)
 		}

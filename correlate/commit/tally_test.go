@@ -12,6 +12,9 @@ type delta struct {
 	poison bool // the document is refused with it
 	panics bool // so is the fold
 	effect bool // it is created once
+	// told: it was folded. leaders are those of its chunk that come before it.
+	told    bool
+	leaders []*delta
 }
 
 // tally is the tests' Model: a document counts the contributions of each
@@ -22,6 +25,9 @@ type tally struct {
 	unopened func(Key) bool
 	// fixed: nothing panics any more.
 	fixed func() bool
+	// early is called where a document is opened although something that leads it
+	// was not folded.
+	early func(Key, *delta)
 	next  tallied
 }
 
@@ -49,6 +55,12 @@ func (c *tally) Fold(key Key, class Class, payload []byte, in []Contribution) (F
 		d := one.Delta.(*delta)
 		if d.panics && (c.fixed == nil || !c.fixed()) {
 			panic("a bad delta")
+		}
+		d.told = true
+		for _, l := range d.leaders {
+			if payload == nil && !one.Applied && !l.told && c.early != nil {
+				c.early(key, d)
+			}
 		}
 		if d.effect {
 			t.effects = append(t.effects, Effect{Key: effectKey(key, d.chunk), Body: []byte{'E'}})
