@@ -143,6 +143,7 @@ func (q Query) body(verdicts map[string]*Verdict) (any, error) {
 		{"service", q.Service},
 		{"decky", q.Decky},
 		{"tool", q.Tool},
+		{"network-type", q.NetworkType},
 	} {
 		if clean := Repair(f.text); string(clean) != f.text {
 			return nil, fmt.Errorf("--%s: got %q, want text as it is shown: what can't be seen is spelled out, as \\x1b", f.flag, clean)

@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"dossier/conf/roles"
 	"dossier/correlate/event"
 	"dossier/operate"
 	"dossier/profile"
@@ -100,6 +101,7 @@ func newWorld(t *testing.T) *world {
 		fmt.Fprintf(&hosts, "185.0.%d.%d files-1\n", n/250, n%250+1)
 	}
 	w.hosts = w.write(t, "hosts", hosts.String())
+	w.types = w.write(t, "types", "[tor]\n192.0.2.0/24\n")
 	w.mmdb = filepath.Join(w.dir, "test.mmdb")
 	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "Test"})
 	if err != nil {
@@ -409,7 +411,7 @@ func (u use) rejudged(value string) (doc, errs, out string) {
 	dossier(u.T, nil, append([]string{"replay"}, u.w.real(dir)...)...)
 	u.w.node.Must(u.T, "POST", u.w.prefix+"-attackers/_refresh", nil)
 	var args []string
-	for flag, value := range map[string]string{"all": "true", "rate": "5000", "geoip-db": u.w.mmdb, "asn-db": u.w.mmdb} {
+	for flag, value := range map[string]string{"all": "true", "rate": "5000", "geoip-db": u.w.mmdb, "asn-db": u.w.mmdb, "network-types": u.w.types} {
 		if flag != u.flag {
 			args = append(args, "--"+flag+"="+value)
 		}
@@ -531,7 +533,7 @@ var rows = map[string]row{
 		}
 	}},
 	"setup --roles": {"perhaps", "roles: got ", func(u use) {
-		for value, want := range map[string]int{"on": 8, "off": 0} {
+		for value, want := range map[string]int{"on": len(roles.Names()), "off": 0} {
 			u.run(value, "--es-hosts", u.w.http.URL)
 			if got := strings.Count(lines(u.w.http.take()), "PUT /_security/role/dossier-"); got != want {
 				u.Errorf("%s: %d roles, want %d", value, got, want)

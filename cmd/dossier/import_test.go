@@ -168,7 +168,7 @@ func TestImport(t *testing.T) {
 		return
 	}
 	for _, index := range []string{"attackers", "smtp-targets", "indicators"} {
-		once.node.Must(t, "DELETE", once.prefix+"-"+index, nil)
+		once.node.Must(t, "DELETE", once.prefix+"-"+index+"-000001", nil)
 	}
 	for _, index := range []string{"chunks-*", "activity-*", "transitions-*"} {
 		once.node.Must(t, "POST", once.prefix+"-"+index+"/_delete_by_query?refresh=true", `{"query":{"match_all":{}}}`)
@@ -332,7 +332,7 @@ func TestImportShowsHowFarItIs(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	contains(t, string(out), "a?[31mb.log, ", " records", "MB/s", "100%", "20000 records imported")
+	contains(t, string(out), "a?[31mb.log, ", " records", "B/s", "100%", "20000 records imported")
 	if strings.Contains(string(out), "\x1b[31m") {
 		t.Errorf("an escape of the file's name: %q", out)
 	}

@@ -88,9 +88,7 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The index of security comes up a moment after the node.
-	if err := node.WaitFor(t.Context(), "yellow"); err != nil {
-		t.Fatal(err)
-	}
+	node.Must(t, "GET", "_cluster/health/.security-7?wait_for_status=yellow&timeout=60s", nil)
 	contains(t, run(0, "keys", "list"), "there are no keys")
 	os.Remove(one)
 	first := func() {

@@ -162,6 +162,7 @@ type files struct {
 	dir                            string
 	otherCA, clientCert, clientKey string
 	password, key, mmdb, hosts     string
+	types                          string // a list of networks that nothing comes from
 }
 
 func (f *files) write(t *testing.T, name, content string) string {

@@ -21,13 +21,13 @@ var uninstallRows = map[string]row{
 	"uninstall --yes": {"maybe", `"maybe" for "-y, --yes"`, func(u use) {
 		prefix, link := u.installed()
 		out, errs, status := u.run("false", link...)
-		contains(u.T, out, "index "+prefix+"-attackers: 0 documents, to delete", "index template "+prefix+"-sensors: to delete")
+		contains(u.T, out, "index "+prefix+"-attackers-000001: 0 documents, to delete", "index template "+prefix+"-sensors: to delete")
 		if contains(u.T, errs, "nobody answered, and nothing was done; give --yes"); status != 1 {
 			u.Errorf("status %d", status)
 		}
 		u.w.node.Must(u.T, "GET", prefix+"-attackers", nil)
 		out, errs, status = u.run("true", link...)
-		if contains(u.T, out, "index "+prefix+"-attackers: 0 documents, deleted"); status != 0 {
+		if contains(u.T, out, "index "+prefix+"-attackers-000001: 0 documents, deleted"); status != 0 {
 			u.Errorf("status %d, %s", status, errs)
 		}
 		out, _, _ = u.run("true", link...)

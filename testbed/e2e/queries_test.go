@@ -375,7 +375,7 @@ var judges = map[string]func(w *world, answer map[string]any) (want, got []strin
 	"Where do they come from?": func(w *world, answer map[string]any) (want, got []string) {
 		n := map[string]int{}
 		for _, doc := range w.attackers {
-			if c, _ := doc["country_code"].(string); c != "" {
+			if c, _ := doc["country_name"].(string); c != "" {
 				n[c]++
 			}
 		}
