@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"dossier/esindex"
+	"dossier/plugin/options"
 )
 
 // steps returns what a set-up tells, a line each, sorted: indices of months are made
@@ -120,5 +121,37 @@ func TestExport(t *testing.T) {
 	}
 	if err := admin.Export(t.Context(), Setup{}, dir, func(esindex.Step) {}); err == nil || !strings.Contains(err.Error(), "isn't empty") {
 		t.Errorf("into a folder with files: %v", err)
+	}
+}
+
+// TestApplyLeavesWhatWasMoved: the script makes no second index behind a name whose
+// index has another number by now, or none.
+func TestApplyLeavesWhatWasMoved(t *testing.T) {
+	o, err := options.Parse(func(string) string { return "" }, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := Open(o, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(applyName, target.apply([]esindex.Body{{Path: "/_index_template/dossier-attackers"}, {Path: "/dossier-attackers-000001"}, {Path: "/dossier-activity-2026.11"}}))
+	// Of what is asked for only the name attackers stand behind is there.
+	write("curl", `#!/bin/sh
+case "$*" in *"--head "*) case "$*" in */dossier-attackers) exit 0;; esac; exit 22;; esac
+`)
+	c := exec.CommandContext(t.Context(), "/bin/sh", filepath.Join(dir, applyName), "http://127.0.0.1:9200")
+	c.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+	out, err := c.CombinedOutput()
+	if want := "PUT _index_template/dossier-attackers\ndossier-attackers is there, and left as it is\nPUT dossier-activity-2026.11\n"; err != nil || string(out) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
 	}
 }

@@ -123,9 +123,10 @@ put() {
 }
 index() {
 	path=$1
-	shift
-	if curl --silent --fail --head --output /dev/null "$@" "$to/$path"; then
-		echo "$path is there, and left as it is"
+	name=$2
+	shift 2
+	if curl --silent --fail --head --output /dev/null "$@" "$to/$name"; then
+		echo "$name is there, and left as it is"
 	else
 		put "$path" "$@"
 	fi
@@ -133,11 +134,11 @@ index() {
 `, t.o.IndexPrefix)
 	for _, b := range bodies {
 		path := strings.TrimPrefix(b.Path, "/")
-		do := "index"
-		if strings.HasPrefix(path, "_") {
-			do = "put"
+		do := "put " + path
+		if !strings.HasPrefix(path, "_") {
+			do = "index " + path + " " + t.link.NameOf(path)
 		}
-		fmt.Fprintf(&s, "%s %s \"$@\"\n", do, path)
+		fmt.Fprintf(&s, "%s \"$@\"\n", do)
 	}
 	return s.String()
 }

@@ -27,9 +27,9 @@ type Unreadable struct {
 // few hundred at the most.
 const unreadableBatch = 50
 
-// nameOf returns the name that an index stands behind, by which alone a key
+// NameOf returns the name that an index stands behind, by which alone a key
 // may be allowed to read it, or its own.
-func (c *Connection) nameOf(index string) string {
+func (c *Connection) NameOf(index string) string {
 	for _, t := range c.Templates {
 		if _, ok := esindex.NumberOf(t.Pattern, index); ok && t.Numbered {
 			return t.Pattern
@@ -45,7 +45,7 @@ func (c *Connection) Unreadable(ctx context.Context, keys []commit.Key) (out []U
 	for batch := range slices.Chunk(keys, unreadableBatch) {
 		asked := slices.Clone(batch)
 		for i := range asked {
-			asked[i].Index = c.nameOf(asked[i].Index)
+			asked[i].Index = c.NameOf(asked[i].Index)
 		}
 		stored, err := c.Store.Read(ctx, asked)
 		if err != nil {
