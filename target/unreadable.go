@@ -39,7 +39,7 @@ func (c *Connection) NameOf(index string) string {
 }
 
 // Unreadable returns those of the documents whose states can't be read. What is
-// gone by now is none.
+// gone by now is none, and one that can't be reached for now is an error.
 func (c *Connection) Unreadable(ctx context.Context, keys []commit.Key) (out []Unreadable, err error) {
 	var reader correlate.StateReader
 	for batch := range slices.Chunk(keys, unreadableBatch) {
@@ -59,8 +59,11 @@ func (c *Connection) Unreadable(ctx context.Context, keys []commit.Key) (out []U
 			if s.Err == nil {
 				s.Err = reader.Try(class, s.State)
 			}
-			if s.Err != nil {
-				out = append(out, Unreadable{batch[i], errors.Is(s.Err, commit.ErrNewer), s.Err.Error(), s.Version})
+			switch newer := errors.Is(s.Err, commit.ErrNewer); {
+			case newer, errors.Is(s.Err, commit.ErrCorrupt):
+				out = append(out, Unreadable{batch[i], newer, s.Err.Error(), s.Version})
+			case s.Err != nil:
+				return out, s.Err
 			}
 		}
 	}
