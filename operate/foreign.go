@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,10 +17,6 @@ import (
 
 // maxForeign bounds the indices that are named in one finding.
 const maxForeign = 20
-
-// installation matches what follows the prefix in the names of another
-// installation's indices.
-var installation = regexp.MustCompile(`-(attackers|smtp-targets|indicators|sensors|(activity|transitions|chunks)-([0-9]{4}\.[0-9]{2}|other))$`)
 
 // foreign names the indices under the prefix that Dossier gives no name like
 // theirs. Elasticsearch tells names and shards with the cluster's health, also
@@ -48,7 +43,7 @@ func (k *checker) foreign(ctx context.Context) {
 		at, ok := month(strings.TrimPrefix(name, kind))
 		switch {
 		case kind == "" && !k.isOurs(name):
-			if !installation.MatchString(name) {
+			if !k.isNeighbours(name) {
 				others = append(others, line(name))
 			}
 		case kind == "" || strings.TrimPrefix(name, kind) == "other":

@@ -60,16 +60,15 @@ func (i *Installed) Steps(done string) []esindex.Step {
 	return out
 }
 
-// numbered is the end of the name of an index that another one's documents were put
-// into.
-var numbered = regexp.MustCompile(`-[0-9]{6}$`)
-
 // gives says whether Dossier gives an index or alias that name.
 func (t *Target) gives(name string) bool {
 	if name == analyst.NotesIndex(t.o.IndexPrefix) {
 		return true
 	}
 	for _, tt := range t.templates {
+		if _, ok := esindex.NumberOf(tt.Pattern, name); ok && tt.Numbered {
+			return true
+		}
 		stem, monthly := strings.CutSuffix(tt.Pattern, "*")
 		rest, ok := strings.CutPrefix(name, stem)
 		_, isMonth := month(rest)
@@ -130,7 +129,7 @@ func (t *Target) installedIndices(ctx context.Context, i *Installed) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		index := found[name]
-		ours := t.gives(name) || numbered.MatchString(name) && t.gives(numbered.ReplaceAllString(name, ""))
+		ours := t.gives(name)
 		for alias := range index.Aliases {
 			ours = ours || t.gives(alias)
 		}
