@@ -89,14 +89,17 @@ func (d *deletion) incomplete(err error) error {
 	return fmt.Errorf("%w; %d of about %d are deleted, and the next run goes on from there", err, d.deleted, d.of)
 }
 
+// blockedType is the type of what an index answers that is blocked for writes.
+const blockedType = "cluster_block_exception"
+
 // isPassing says whether the same may work in a moment: the node is overloaded or
-// away, or has forgotten the listing.
+// away, has forgotten the listing, or the index is blocked.
 func isPassing(err error) bool {
 	e, ok := errors.AsType[*esindex.Error](err)
 	switch {
 	case !ok:
 		return false
-	case e.Status == 0, e.Status == http.StatusTooManyRequests, e.Status >= 500:
+	case e.Status == 0, e.Status == http.StatusTooManyRequests, e.Status >= 500, e.Type == blockedType: // dossier reshard is at work
 		return true
 	}
 	return e.Status == http.StatusNotFound && strings.Contains(e.Type, "search_context_missing") ||
@@ -209,7 +212,11 @@ func (d *deletion) delete(ctx context.Context, page []hit) error {
 		case i.Status == http.StatusConflict, i.Status == http.StatusNotFound:
 			d.younger++ // written meanwhile, or deleted by an earlier try
 		default:
-			return &esindex.Error{Op: op, Status: i.Status, Type: i.Error.Type, Reason: "a document can't be deleted", Fix: "look at the cluster's health"}
+			fix := "look at the cluster's health"
+			if i.Error.Type == blockedType {
+				fix = "where dossier reshard is at work run it again afterwards; else dossier check says what blocks the index"
+			}
+			return &esindex.Error{Op: op, Status: i.Status, Type: i.Error.Type, Reason: "a document can't be deleted", Fix: fix}
 		}
 	}
 	if at := d.now(); at.Sub(d.told) >= progressEvery {

@@ -143,3 +143,13 @@ func TestProgressOfADeletion(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestABlockPasses: while an index is resharded nothing can be deleted from it; what
+// these credentials may not is no such thing.
+func TestABlockPasses(t *testing.T) {
+	for kind, want := range map[string]bool{blockedType: true, "security_exception": false} {
+		if got := isPassing(&esindex.Error{Status: http.StatusForbidden, Type: kind}); got != want {
+			t.Errorf("%s: %v", kind, got)
+		}
+	}
+}
