@@ -63,7 +63,7 @@ type forgetting struct {
 	reason     string
 }
 
-// kind is a kind of documents that are about the attacker alone.
+// forgotten is a kind of documents that are about the attacker alone.
 type forgotten struct {
 	object  string
 	indices []string
@@ -219,10 +219,9 @@ func (f *forgetting) list(ctx context.Context, index string, query map[string]an
 	return found.Hits.Hits, err
 }
 
-// Forget erases all that names the attacker of that id, and looks again until
-// nothing is left: sensors may write meanwhile. It returns how many documents
-// were deleted, and indicators written without it, by step for each kind. It needs the
-// role forget. The ledger stays: its markers are of chunks.
+// Forget erases all that names the attacker of that id, and looks again until nothing is
+// left: sensors may write meanwhile. step is told of each kind how many documents were
+// deleted or written without it. It needs the role forget; the ledger stays.
 func (t *Target) Forget(ctx context.Context, id string, log *slog.Logger, step func(esindex.Step)) error {
 	if err := t.mustHold(ctx, roles.Forget); err != nil {
 		return err
@@ -328,9 +327,10 @@ func (f *forgetting) indicators(ctx context.Context) (written, met int64, err er
 		if err != nil {
 			return written, met, err
 		}
+		before := len(f.unreadable)
 		n, busy, err := f.rewrite(ctx, page)
 		written, met = written+n, met+n+busy
-		if err != nil || len(page) < forgetPage || n == 0 {
+		if err != nil || len(page) < forgetPage || n == 0 && len(f.unreadable) == before {
 			return written, met, err
 		}
 		if err := f.refresh(ctx, nil); err != nil {
