@@ -162,9 +162,10 @@ type Engine struct {
 	o       Options
 	work    sync.Pool
 	reading sync.Pool
-	recall  recollection
-	// underWay is how many chunks are.
+	// underWay is how many chunks are, recall what those of them read again into that
+	// let their events go.
 	underWay atomic.Int32
+	recall   atomic.Pointer[recollection]
 	// readings has room for the chunks that are being read or keep their events.
 	readings chan struct{}
 	stats    counters
@@ -220,7 +221,11 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 	}
 	defer announced.Withdraw()
 	e.underWay.Add(1)
-	defer e.underWay.Add(-1)
+	defer func() {
+		if e.underWay.Add(-1) == 0 {
+			e.recall.Store(nil)
+		}
+	}()
 	// Else each of a backlog's chunks has memory to be read into at a time.
 	select {
 	case e.readings <- struct{}{}:
@@ -278,7 +283,12 @@ func (e *Engine) flush(ctx context.Context, id commit.ChunkID, tag string, data 
 	unparsed := w.unparsed
 	if int(e.underWay.Load()) > e.o.keptWhole && len(data) <= maxOutlined {
 		unparsed = slices.Clone(unparsed)
-		r := w.outline(data, &e.o, &e.recall)
+		recall := e.recall.Load()
+		if recall == nil { // two at once may each make one
+			recall = new(recollection)
+			e.recall.Store(recall)
+		}
+		r := w.outline(data, &e.o, recall)
 		r.reset()
 		e.reading.Put(r)
 		letGo()

@@ -44,8 +44,8 @@ type outline struct {
 	recall *recollection
 }
 
-// recollection is memory to read events again into. It is an engine's, and used by
-// its committer's Model alone.
+// recollection is memory to read events again into. It is an engine's as long as
+// chunks are under way, and used by its committer's Model alone.
 type recollection struct {
 	arena    event.Arena
 	records  Records
@@ -79,19 +79,17 @@ func (r *recollection) begin(turn uint64) {
 	if r.turn = turn; r.count <= recallMost {
 		return
 	}
-	r.arena.Reset()
 	// One document of many events leaves no more memory than others.
-	kept := min(len(r.blocks), recallMost/recallBlock)
-	clear(r.blocks[kept:])
-	r.blocks = r.blocks[:kept]
+	if r.count > 2*recallMost {
+		*r = recollection{turn: turn}
+		return
+	}
+	r.arena.Reset()
 	for i, b := range r.blocks {
 		clear(b)
 		r.blocks[i] = b[:0]
 	}
 	clear(r.pointers)
-	if cap(r.pointers) > 2*recallMost {
-		r.pointers = nil
-	}
 	r.pointers, r.of = r.pointers[:0], nil
 	r.filling, r.count = 0, 0
 }
