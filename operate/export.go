@@ -47,7 +47,13 @@ func (t *Target) Export(ctx context.Context, s Setup, dir string, step func(esin
 		return err
 	}
 	bodies = append(bodies, esindex.Body{Path: "/" + analyst.NotesIndex(t.o.IndexPrefix), JSON: notes})
-	if s.Roles != "off" && product != esindex.OpenSearch {
+	secured := s.Roles == "on"
+	if s.Roles == "auto" && product != esindex.OpenSearch {
+		if secured, err = t.secured(ctx); err != nil {
+			return err
+		}
+	}
+	if secured && product != esindex.OpenSearch {
 		for _, name := range roles.Names() {
 			role, err := roles.Get(name, t.o.IndexPrefix)
 			if err != nil {
