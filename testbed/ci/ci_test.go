@@ -86,7 +86,8 @@ func TestGo(t *testing.T) {
 		{"go1.24.9", "go1.98.0", "go1.98.0"},
 	} {
 		out, err := run(t, test.version, test.toolchain)
-		if err != nil || !strings.HasSuffix(out, "make test with GOTOOLCHAIN="+test.toolchainThen+"\n") {
+		with := " with GOTOOLCHAIN=" + test.toolchainThen + "\n"
+		if err != nil || !strings.HasSuffix(out, "make test"+with+"make bench-core"+with) {
 			t.Errorf("%s, GOTOOLCHAIN=%s: %v\n%s", test.version, test.toolchain, err, out)
 		}
 	}
