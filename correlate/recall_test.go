@@ -59,13 +59,22 @@ func sampleLines(t *testing.T) []string {
 	return lines
 }
 
+// patient has so many chunks keep their events, and none given back where the machine
+// is busy.
+func patient(kept int) func(*correlate.Options) {
+	return func(o *correlate.Options) {
+		correlate.KeepWhole(o, kept)
+		o.CommitTimeout = 10 * time.Minute
+	}
+}
+
 // deliverAll has an engine over a store in memory commit the lines, in chunks one
 // after the other or all at a time, and returns its documents but for when they were
 // written.
 func deliverAll(t *testing.T, lines []string, kept int, together bool) map[string]any {
 	t.Helper()
 	store := memory.New()
-	b := newBenchOn(t, store, func(o *correlate.Options) { correlate.KeepWhole(o, kept) })
+	b := newBenchOn(t, store, patient(kept))
 	var group sync.WaitGroup
 	for part := range slices.Chunk(lines, 400) {
 		data, unmap := lent(t, chunktest.Lines(recordTime, "log", part...))
@@ -235,7 +244,7 @@ func (c *closed) Read(ctx context.Context, keys []commit.Key) ([]commit.Stored, 
 func TestRecallLeavesNoMemory(t *testing.T) {
 	const chunks, most = 8, 4 << 20
 	store := &closed{opened: make(chan struct{})}
-	b := newBenchOn(t, store, func(o *correlate.Options) { correlate.KeepWhole(o, -1) })
+	b := newBenchOn(t, store, patient(-1))
 	lines := func(attackers, n int) []byte {
 		s, err := gen.New(gen.Options{Attackers: attackers})
 		if err != nil {
