@@ -129,6 +129,7 @@ func TestPrefixesAreApart(t *testing.T) {
 			t.Errorf("%s has %v documents, want 1", index, n)
 		}
 	}
+	s.node.Must(t, "POST", first+"-attackers/_refresh", nil) // retention makes none
 	if n := s.node.Must(t, "GET", first+"-attackers/_count", nil)["count"]; n != 0.0 {
 		t.Errorf("%v attackers are left, want none", n)
 	}

@@ -388,6 +388,17 @@ func TestReaderRole(t *testing.T) {
 				return fmt.Errorf("%s can't be found", name)
 			}
 		}
+		// dossier search, export and repair read from a point in time, which asks for the
+		// indices behind the aliases.
+		for _, name := range []string{admin.indices.Attackers(), admin.indices.Targets(), admin.indices.Indicators()} {
+			var point struct{ ID string }
+			if err := target.client.Call(t.Context(), "open", "POST", "/"+name+"/_pit?keep_alive=1m", nil, &point); err != nil {
+				return err
+			}
+			if err := target.client.Call(t.Context(), "read", "POST", "/_search", fmt.Appendf(nil, `{"pit":{"id":%q}}`, point.ID), nil); err != nil {
+				return err
+			}
+		}
 		return nil
 	}
 	role := get(t, "reader", prefix)
