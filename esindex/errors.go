@@ -229,7 +229,7 @@ func fix(status int, typ, reason string) string {
 	case typ == "unavailable_shards_exception", typ == "no_shard_available_action_exception":
 		return "a shard has no copy that works; look at GET _cluster/allocation/explain"
 	case typ == "index_not_found_exception":
-		return "run dossier setup, which makes the indices of the months ahead"
+		return "correct index_prefix, or run dossier setup, which makes what is missing and the indices of the months ahead"
 	case typ == "process_cluster_event_timeout_exception", typ == "timeout_exception":
 		return "the master is overloaded; look at GET _cluster/pending_tasks"
 	case has("number of documents in the index cannot exceed"):
