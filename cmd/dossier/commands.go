@@ -23,9 +23,9 @@ func newRoot() *cobra.Command {
 		Long: `dossier sets up, checks, prunes and repairs the indices that the Fluent Bit output dossier writes, explains what
 becomes of records, and shows, finds and exports the attackers.
 
-Every option of the output that matters here is a flag (es_hosts is --es-hosts) and an
-environment variable (DOSSIER_ES_HOSTS); --config takes what neither says from a configuration of Fluent Bit. Secrets come from a file (--es-api-key-file,
---es-password-file) or from the environment (DOSSIER_ES_API_KEY, DOSSIER_ES_PASSWORD) only.`,
+Every option of the output that matters here is a flag (es_hosts is --es-hosts) and an environment variable
+(DOSSIER_ES_HOSTS); --config takes what neither says from a configuration of Fluent Bit. Secrets come from a file
+(--es-api-key-file, --es-password-file) or from the environment (DOSSIER_ES_API_KEY, DOSSIER_ES_PASSWORD) only.`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -35,6 +35,7 @@ environment variable (DOSSIER_ES_HOSTS); --config takes what neither says from a
 	root.AddCommand(newSetup(), newCheck(), newRetain(), newReplay(), newImport(), newRejudge(), newRepair(), newReshard(), newForget(), newUninstall(), newFleet(), newKeys(), newExplain(),
 		newShow(), newTop(), newSearch(), newExport(), newReport(), newNote(), newVerdict(), newKibana(), newTest(), newMan())
 	giveOnce(root)
+	root.SetFlagErrorFunc(flagError)
 	return root
 }
 

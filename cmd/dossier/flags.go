@@ -196,7 +196,28 @@ func (a *ageFlag) Type() string { return "age" }
 
 // message makes one line of an error.
 func message(err error) string {
-	return oneLine(strings.TrimPrefix(err.Error(), "dossier: "))
+	text := strings.TrimPrefix(err.Error(), "dossier: ")
+	// Cobra writes its suggestions on lines of their own.
+	if said, meant, ok := strings.Cut(text, "\n\nDid you mean this?\n"); ok {
+		text = said + "; did you mean " + strings.Join(strings.Fields(meant), " or ") + "?"
+	}
+	return oneLine(text)
+}
+
+// flagError says of an unknown flag what was likely meant.
+func flagError(c *cobra.Command, err error) error {
+	e, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return err
+	}
+	key := strings.ReplaceAll(e.GetSpecifiedName(), "-", "_")
+	if c.Flags().Lookup(flagName(key)+"-file") != nil {
+		return fmt.Errorf("%w: a secret is in --%s-file or in the variable %s, every user of the host sees flags", err, flagName(key), envName(key))
+	}
+	if right, ok := options.Meant(key); ok && c.Flags().Lookup(flagName(right)) != nil {
+		return fmt.Errorf("%w; did you mean --%s?", err, flagName(right))
+	}
+	return err
 }
 
 // oneLine makes text fit for a line on a terminal.

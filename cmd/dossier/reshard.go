@@ -39,6 +39,7 @@ sensors of this version. Run one at a time.`,
 		},
 	}
 	addOptions(c, "shards", "ipv6_prefix")
+	c.Flags().Lookup("shards").Usage = "Primary shards that the index gets, more than it has (default as many as it has)"
 	c.Flags().BoolVar(&r.Abort, "abort", false, "Take back what was begun: delete the copy, and let sensors write again")
 	addTimeout(c, &timeout, time.Hour)
 	return c
