@@ -114,18 +114,20 @@ func (t *Target) apply(bodies []esindex.Body) string {
 # Made by dossier setup --export, for the index prefix %s. It sends each file to the
 # path that it is named after, in an order that works, and leaves indices alone that are there.
 #
-#   ./apply.sh https://elastic-1:9200 --user elastic --cacert ca.pem     # what follows the address goes to curl
+#   ./apply.sh https://elastic-1:9200 --netrc-file FILE --cacert ca.pem     # what follows the address goes to curl
+#
+# FILE has the line "machine elastic-1 login elastic password …"; with --user elastic curl asks for the password each time.
 #
 # The file of the attackers' index holds the list key, which is a secret (docs/security.md).
 set -eu
 to=${1:?give the address of a node, such as https://elastic-1:9200}
 shift
-cd "$(dirname "$0")"
+here=$(dirname "$0")
 put() {
 	path=$1
 	shift
 	echo "PUT $path"
-	curl --silent --show-error --fail --output /dev/null "$@" --request PUT --header 'Content-Type: application/json' --data-binary "@$path.json" "$to/$path"
+	curl --silent --show-error --fail --output /dev/null "$@" --request PUT --header 'Content-Type: application/json' --data-binary "@$here/$path.json" "$to/$path"
 }
 index() {
 	path=$1
