@@ -9,6 +9,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -81,7 +82,7 @@ func run(ctx context.Context, plugin, server, log string, rows int, down bool) e
 	}
 	maps.Copy(properties, map[string]string{"es_hosts": node.URL, "sensor_id": "demo-sensor", "dead_letter_path": letters})
 	h, err := host.Start(ctx, host.Options{
-		Plugin: plugin, Workers: 2, Log: indent{os.Stdout},
+		Plugin: plugin, Workers: 2, Log: &indent{f: os.Stdout},
 		Properties: properties,
 	})
 	if err != nil {
@@ -113,13 +114,22 @@ func names(files []string) string {
 }
 
 // indent sets the plugin's own log lines apart.
-type indent struct{ f *os.File }
+type indent struct {
+	f      *os.File
+	inside bool // a line, of which the next part may be still to come
+}
 
-func (i indent) Write(p []byte) (int, error) {
-	if _, err := i.f.WriteString("    "); err != nil {
-		return 0, err
+func (i *indent) Write(p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		if !i.inside {
+			line = append([]byte("    "), line...)
+		}
+		i.inside = !bytes.HasSuffix(line, []byte("\n"))
+		if _, err := i.f.Write(line); err != nil {
+			return 0, err
+		}
 	}
-	return i.f.Write(p)
+	return len(p), nil
 }
 
 // deliver hands all chunks over at once, as Fluent Bit does with a backlog,
