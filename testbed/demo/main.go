@@ -80,7 +80,10 @@ func run(ctx context.Context, plugin, server, log string, rows int, down bool) e
 	if err != nil {
 		return err
 	}
-	maps.Copy(properties, map[string]string{"es_hosts": node.URL, "sensor_id": "demo-sensor", "dead_letter_path": letters})
+	maps.Copy(properties, map[string]string{
+		"es_hosts": node.URL, "sensor_id": "demo-sensor", "dead_letter_path": letters,
+		"commit_timeout": "20s", // as shipped: a node that has just started is slow
+	})
 	h, err := host.Start(ctx, host.Options{
 		Plugin: plugin, Workers: 2, Log: &indent{f: os.Stdout},
 		Properties: properties,
