@@ -263,6 +263,8 @@ func (s *state) serve(r *Request, old bool, item func(index, id string) (int, st
 		} else {
 			x.set(body)
 		}
+	case two == "_settings" && r.Method == http.MethodGet:
+		answer, f = s.settingsOf(one)
 	case two == "_alias" && len(parts) == 3:
 		answer, f = s.alias(r.Method, one, parts[2], body)
 	case two == "_doc" && len(parts) == 3 && r.Method == http.MethodPut:

@@ -206,6 +206,18 @@ func (s *state) mapping(method, name string, body obj) (obj, *fault) {
 	return out, nil
 }
 
+func (s *state) settingsOf(name string) (obj, *fault) {
+	found := s.match(name)
+	if len(found) == 0 && !strings.Contains(name, "*") {
+		return nil, missing(name)
+	}
+	out := obj{}
+	for _, n := range found {
+		out[n] = obj{"settings": obj{"index": s.indices[n].settings}}
+	}
+	return out, nil
+}
+
 func (s *state) alias(method, name, alias string, body obj) (obj, *fault) {
 	found := s.match(name)
 	if len(found) == 0 {
