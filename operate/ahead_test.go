@@ -66,6 +66,8 @@ func TestDryRun(t *testing.T) {
 	node.Must(t, "DELETE", prefix+"-notes", nil)
 	node.Must(t, "DELETE", prefix+"-chunks-other", nil)
 	same("settings differ, indices are missing", Setup{Roles: "off", Months: 2, Chosen: []esindex.Choice{esindex.RefreshInterval}})
+	target, _ = plain(t, false, map[string]string{"index_prefix": prefix, "shards": "2"})
+	same("shards differ", Setup{Roles: "off", Months: 2, Chosen: []esindex.Choice{esindex.Shards}})
 }
 
 // TestExport: the files, applied by the script that is with them, are a set-up with
