@@ -89,13 +89,13 @@ func TestUninstall(t *testing.T) {
 		}
 	}
 	// Its attackers were moved into another index, and an operator has settings of their own.
-	mapping, err := json.Marshal(s.node.Must(t, "GET", prefix+"-attackers/_mapping", nil)[prefix+"-attackers"])
+	mapping, err := json.Marshal(s.node.Must(t, "GET", prefix+"-attackers/_mapping", nil)[prefix+"-attackers-000001"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.node.Must(t, "DELETE", prefix+"-attackers", nil)
+	s.node.Must(t, "DELETE", prefix+"-attackers-000001", nil)
 	moved := strings.TrimSuffix(string(mapping), "}") + fmt.Sprintf(`,"aliases":{%q:{},"logs-ti_%s.attackers":{}}}`, prefix+"-attackers", prefix)
-	s.node.Must(t, "PUT", prefix+"-attackers-000001", moved)
+	s.node.Must(t, "PUT", prefix+"-attackers-000002", moved)
 	s.node.Must(t, "PUT", "_component_template/"+prefix+"-attackers@custom", `{"template":{"settings":{"index.refresh_interval":"9s"}}}`)
 	t.Cleanup(func() {
 		for _, n := range append(neighbours, prefix) {
@@ -109,7 +109,7 @@ func TestUninstall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(kept.Left) != 4 || !slices.Contains(kept.Indices, prefix+"-attackers-000001") || slices.Contains(kept.Indices, prefix+"-attackers") || len(kept.Keys) != 1 || len(kept.Writing) != 0 {
+	if len(kept.Left) != 4 || !slices.Contains(kept.Indices, prefix+"-attackers-000002") || slices.Contains(kept.Indices, prefix+"-attackers") || len(kept.Keys) != 1 || len(kept.Writing) != 0 {
 		t.Fatalf("%+v", kept)
 	}
 	var said []string

@@ -309,7 +309,7 @@ func poison(t *testing.T, node *esnode.Node, prefix string, properties map[strin
 			mapping := m.(map[string]any)["mappings"].(map[string]any)
 			mapping["properties"].(map[string]any)[field] = map[string]any{"type": "ip"}
 			node.Must(t, "DELETE", "/"+name, nil)
-			node.Must(t, "PUT", "/"+name, map[string]any{"mappings": mapping})
+			node.Must(t, "PUT", "/"+name, map[string]any{"mappings": mapping, "aliases": map[string]any{prefix + index: struct{}{}}})
 		}
 	}
 }
