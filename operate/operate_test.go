@@ -698,6 +698,9 @@ func TestRetain(t *testing.T) {
 		prefix+"-chunks-2020.02", "young", `{"@timestamp":`+quote(29)+`}`,
 		prefix+"-chunks-other", "old", `{"@timestamp":`+quote(30)+`}`)
 	s.node.Must(t, "PUT", prefix+"-activity-2020.foreign/_doc/1?refresh=true", `{}`)
+	if err := s.admin(t, newPrefix()).Retain(t.Context(), ages, true, func(esindex.Step) {}); err == nil || !strings.Contains(err.Error(), "-attackers: correct index_prefix") {
+		t.Errorf("of a prefix that nobody writes to: %v", err)
+	}
 	// By somebody else, under a name like ours.
 	s.node.Must(t, "DELETE", "_index_template/"+prefix+"-activity", nil)
 	s.node.Must(t, "PUT", prefix+"-activity-2020.05/_doc/1?refresh=true", `{}`)

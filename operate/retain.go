@@ -166,6 +166,10 @@ func (r retention) documents(ctx context.Context, index, field string, age time.
 		Count int64 `json:"count"`
 	}
 	err = r.client.Call(ctx, "count in "+index, http.MethodPost, "/"+index+"/_count", body, &found)
+	if isMissing(err) && index == r.indices.Attackers() {
+		// A misspelt prefix in cron would keep everything for ever without a word.
+		return fmt.Errorf("there is no %s: correct index_prefix, or run dossier setup first", index)
+	}
 	if isMissing(err) {
 		return nil
 	}

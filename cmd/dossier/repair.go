@@ -106,7 +106,8 @@ func advise(w io.Writer, looked int64, n int, spoilt []analyst.Unreadable) error
 			path := fmt.Sprintf("%s/_doc/%s", u.Index, url.PathEscape(string(u.ID)))
 			text += fmt.Sprintf("  GET /restored-%s    its _source is the body of\n  PUT /%s?if_seq_no=%d&if_primary_term=%d\n", path, path, u.SeqNo, u.PrimaryTerm)
 		}
-		text += "\nor, without a snapshot, delete it (what it counted before is lost):\n\n"
+		text += "\n(a snapshot from before a dossier reshard has the index under its number, or name, of then)\n" +
+			"\nor, without a snapshot, delete it (what it counted before is lost):\n\n"
 		for _, u := range corrupt {
 			text += fmt.Sprintf("  DELETE /%s/_doc/%s?if_seq_no=%d&if_primary_term=%d\n", u.Index, url.PathEscape(string(u.ID)), u.SeqNo, u.PrimaryTerm)
 		}
