@@ -118,7 +118,7 @@ func TestVersionsWriteAtOnce(t *testing.T) {
 	said := setUp(t, properties)
 	for _, want := range []string{
 		"index template " + index + ": upgraded from version 1, new fields: ", "mapping " + index + ": upgraded from version 1",
-		"mapping " + as + "-activity-", "index " + as + "-indicators: created",
+		"mapping " + as + "-activity-", "index " + as + "-indicators-000001: created",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("set-up doesn't say %q:\n%s", want, said)
