@@ -70,12 +70,20 @@ func openNetworks(path string) (*networks, error) {
 	if path == "" {
 		return nil, nil
 	}
+	n, err := readNetworks(path)
+	if err != nil {
+		return nil, fmt.Errorf("got %q, want a file of networks below lines such as [tor]: %w", path, err)
+	}
+	return n, nil
+}
+
+func readNetworks(path string) (*networks, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("can't open the list: %w", err)
 	}
 	if info.Size() > maxNetworksFile {
-		return nil, fmt.Errorf("%s has %d bytes; at most %d are read", path, info.Size(), maxNetworksFile)
+		return nil, fmt.Errorf("it has %d bytes; at most %d are read", info.Size(), maxNetworksFile)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -83,11 +91,11 @@ func openNetworks(path string) (*networks, error) {
 	}
 	n, err := parseNetworks(string(data))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	for i := range n.sections {
 		if strings.HasPrefix(n.sections[i].source, BuiltIn) {
-			return nil, fmt.Errorf("%s: a list can't be from %q: so the built-in ones are told apart", path, n.sections[i].source)
+			return nil, fmt.Errorf("a list can't be from %q: so the built-in ones are told apart", n.sections[i].source)
 		}
 	}
 	n.path, n.info = path, info

@@ -46,7 +46,7 @@ func TestPoisonedDocument(t *testing.T) {
 	node.Must(t, "DELETE", "/"+index, nil)
 	behavior := mapping["properties"].(map[string]any)["behavior"].(map[string]any)["properties"].(map[string]any)
 	behavior["kex_order"] = map[string]any{"type": "long"}
-	node.Must(t, "PUT", "/"+index, map[string]any{"mappings": mapping})
+	node.Must(t, "PUT", "/"+index, map[string]any{"mappings": mapping, "aliases": map[string]any{prefix + "-attackers": struct{}{}}})
 
 	const poisoned, chunks, innocents = "203.0.113.66", 12, 20
 	h := e2e.StartHost(t, host.Options{Workers: 8, Properties: properties})
