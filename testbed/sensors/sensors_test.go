@@ -38,9 +38,10 @@ type sensor struct {
 	env map[string]string
 	// attackers is the number of documents.
 	attackers int
-	// cut are the records that what lies before Fluent Bit cut, so that they
-	// can't be read.
-	cut int
+	// refused is what the log must tell of records that give no event: of those
+	// that were cut before Fluent Bit, and of what somebody else than the sensor
+	// wrote.
+	refused []string
 	// address is an attacker that is looked at closer, want what his document
 	// must say, whatever the record's time.
 	address string

@@ -94,6 +94,7 @@ var all = []sensor{
 	{
 		config: "journald", data: []string{"journald/fluentbit-systemd.jsonl"},
 		attackers: 30, address: "127.0.0.19",
+		refused: []string{"reason=json_in_syslog verdict=dropped since_start=1 ", "reason=unknown_sender verdict=unattributed since_start=2 "},
 		want: map[string]any{
 			"event_count": 29, "services": []string{"ssh"}, "deckies": []string{"decoy-1"}, "login_attempts": 4, "login_successes": 4, "spoofable": false,
 		},
@@ -102,7 +103,7 @@ var all = []sensor{
 	{
 		config: "json-syslog", data: []string{"syslog/json-5424.log"},
 		env:       map[string]string{"DECOY_NETS": "10.99.0.2/32,10.99.0.10/32,fd00:99::2/128"},
-		attackers: 12, address: "127.0.0.2", cut: 3,
+		attackers: 12, address: "127.0.0.2", refused: []string{"reason=bad_json verdict=unparsed since_start=3 "},
 		want: map[string]any{
 			"event_count": 96, "services_interacted": []string{"ssh", "tftp"}, "login_attempts": 14, "login_successes": 9,
 		},
