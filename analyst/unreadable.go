@@ -25,7 +25,7 @@ type Unreadable struct {
 // whose state can't be read, and returns how many it looked at. progress is told after
 // each page.
 func (r *Reader) Unreadable(ctx context.Context, id string, progress func(looked int64), out func(Unreadable) error) (looked int64, err error) {
-	for _, index := range []string{r.link.Indices.Attackers(), r.link.Indices.Targets(), r.link.Indices.Indicators(), r.prefix + "-activity-*"} {
+	for _, index := range r.link.Indices.Folded() {
 		if id != "" && index == r.link.Indices.Indicators() {
 			continue // they are nobody's
 		}

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"strings"
 
 	"dossier/correlate/commit"
 	"dossier/correlate/law"
@@ -48,16 +49,26 @@ func (r *StateReader) Try(class commit.Class, stored []byte) error {
 	return nil
 }
 
+// kinds are the indices whose documents have a state that is folded, by what their
+// names begin with.
+func (i Indices) kinds() [4]string {
+	return [4]string{ClassAttacker: i.Attackers(), ClassTarget: i.Targets(), ClassActivity: i.Prefix + "-activity-", ClassIndicator: i.Indicators()}
+}
+
+// Folded returns the names and patterns of the indices whose documents have a state
+// that is folded.
+func (i Indices) Folded() []string {
+	k := i.kinds()
+	return []string{k[ClassAttacker], k[ClassTarget], k[ClassIndicator], k[ClassActivity] + "*"}
+}
+
 // ClassOf returns the class of the documents in an index of the prefix, and whether
 // they have a state that is folded. The name may go on behind that of a single index,
 // as it does where an alias stands for it.
 func (i Indices) ClassOf(index string) (commit.Class, bool) {
-	for _, kind := range []struct {
-		begins string
-		class  commit.Class
-	}{{i.Attackers(), ClassAttacker}, {i.Targets(), ClassTarget}, {i.Prefix + "-activity-", ClassActivity}, {i.Indicators(), ClassIndicator}} {
-		if len(index) >= len(kind.begins) && index[:len(kind.begins)] == kind.begins {
-			return kind.class, true
+	for class, begins := range i.kinds() {
+		if strings.HasPrefix(index, begins) {
+			return commit.Class(class), true
 		}
 	}
 	return 0, false

@@ -25,7 +25,7 @@ func (k *checker) unreadable(ctx context.Context) {
 	}
 	var keys []commit.Key
 	known := map[commit.Key]bool{}
-	for _, index := range []string{k.indices.Attackers(), k.indices.Targets(), k.indices.Indicators(), k.indices.Prefix + "-activity-*"} {
+	for _, index := range k.indices.Folded() {
 		for _, query := range queries {
 			body, err := json.Marshal(map[string]any{"query": query, "size": maxStates, "_source": false, "sort": []any{map[string]any{"_seq_no": "desc"}}})
 			if err != nil {

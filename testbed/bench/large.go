@@ -34,16 +34,21 @@ func (b *bench) largeOptions() (options.Options, error) {
 	return options.Parse(func(key string) string { return p[key] }, func(string) {})
 }
 
+// openLarge returns that prefix as an operator has it.
+func (b *bench) openLarge() (*operate.Target, error) {
+	o, err := b.largeOptions()
+	if err != nil {
+		return nil, err
+	}
+	return operate.Open(o, "bench")
+}
+
 // fill writes attackers' documents by plain bulk until there are as many as are
 // asked for: with the fields by which they are searched, sorted and deleted, as
 // many values and as unevenly as decoys see them, and a state too small to be a
 // real one. It begins behind those that are there.
 func (b *bench) fill(ctx context.Context) error {
-	o, err := b.largeOptions()
-	if err != nil {
-		return err
-	}
-	t, err := operate.Open(o, "bench")
+	t, err := b.openLarge()
 	if err != nil {
 		return err
 	}
@@ -177,11 +182,7 @@ func (b *bench) search(ctx context.Context) error {
 
 // retain measures dossier retain on what the part fill wrote.
 func (b *bench) retain(ctx context.Context) error {
-	o, err := b.largeOptions()
-	if err != nil {
-		return err
-	}
-	t, err := operate.Open(o, "bench")
+	t, err := b.openLarge()
 	if err != nil {
 		return err
 	}
